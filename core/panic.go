@@ -1,0 +1,130 @@
+package core
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+)
+
+// ErrGoexit stands for a task that ended by [runtime.Goexit], as t.FailNow and
+// t.Skip of a test do, where an owner reports that as an error.
+var ErrGoexit = errors.New("core: task called runtime.Goexit")
+
+// A PanicError is a panic that was caught in one goroutine to be raised, or
+// returned as an error, in another.
+type PanicError struct {
+	// Value is what panic was called with. For panic(nil) it is a
+	// *[runtime.PanicNilError].
+	Value any
+	// Stack is the stack trace of the goroutine that panicked, from the call of
+	// panic on. Where panics were nested it is that of the innermost.
+	Stack []byte
+	// Others are the further panics that the same owner caught before anyone
+	// could be told of the first.
+	Others []*PanicError
+}
+
+// Error returns the value and the stack, and then the same of the others.
+func (p *PanicError) Error() string {
+	var b strings.Builder
+	p.write(&b)
+	for i, other := range p.Others {
+		fmt.Fprintf(&b, "\n\nanother panic (%d of %d): ", i+1, len(p.Others))
+		other.write(&b)
+	}
+	return b.String()
+}
+
+func (p *PanicError) write(b *strings.Builder) {
+	fmt.Fprintf(b, "panic: %v", p.Value)
+	if innermost(p.Value) == nil { // else the value's text has the stack
+		fmt.Fprintf(b, "\n\n%s", bytes.TrimSpace(p.Stack))
+	}
+}
+
+// Unwrap returns Value if that is an error.
+func (p *PanicError) Unwrap() error {
+	err, _ := p.Value.(error)
+	return err
+}
+
+// innermost returns the PanicError that a panic value is or wraps, if any.
+func innermost(v any) *PanicError {
+	var p *PanicError
+	if err, ok := v.(error); ok && errors.As(err, &p) {
+		return p
+	}
+	return nil
+}
+
+// newPanicError is called by the deferred function that recovered v. A
+// PanicError that was raised again is kept as it is, and the stack of one that
+// is wrapped in v is taken over: where it all began is what the reader wants.
+func newPanicError(v any) *PanicError {
+	if p, ok := v.(*PanicError); ok {
+		return p
+	}
+	if p := innermost(v); p != nil {
+		return &PanicError{Value: v, Stack: p.Stack}
+	}
+	stack := debug.Stack()
+	// Leave out the frames of the recovery, which stand above that of panic.
+	header, frames, _ := bytes.Cut(stack, []byte("\n"))
+	if i := bytes.Index(frames, []byte("\npanic(")); i >= 0 {
+		frames = frames[i+1:]
+		stack = append(append(header[:len(header):len(header)], '\n'), frames...)
+	}
+	return &PanicError{Value: v, Stack: stack}
+}
+
+// Call runs f and tells apart the three ways in which it can end.
+//
+// If f returns, so does Call, and aborted is not called. If f panics, Call
+// catches the panic, calls aborted with it, and returns. If f calls
+// [runtime.Goexit], Call calls aborted with nil, and the goroutine goes on to
+// exit: Call does not return.
+//
+// aborted runs on top of the stack that panicked: if it panics itself, the
+// report of the crash still shows where the first panic came from.
+//
+// A call that returns costs about 2 ns more than a plain call, and allocates
+// nothing.
+func Call(f func(), aborted func(p *PanicError)) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil {
+			aborted(newPanicError(v))
+		} else if panicking() {
+			aborted(newPanicError(new(runtime.PanicNilError)))
+		} else {
+			aborted(nil)
+		}
+	}()
+	f()
+	returned = true
+}
+
+// panicking tells, within a deferred function whose recover returned nil, a
+// panic(nil) under GODEBUG=panicnil=1 from a Goexit.
+func panicking() bool {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for {
+		frame, more := frames.Next()
+		switch frame.Function {
+		case "runtime.gopanic":
+			return true
+		case "runtime.Goexit":
+			return false
+		}
+		if !more {
+			return false
+		}
+	}
+}

@@ -1,0 +1,331 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// ErrWeight is returned by [Semaphore.Acquire] when the weight asked for is more
+// than the limit allows at all.
+var ErrWeight = errors.New("core: weight above the semaphore's limit")
+
+// A Semaphore hands out permits up to a limit and makes those wait who find none.
+//
+// It is weighted (one call may take several permits), first in, first out (a
+// heavy waiter is not starved by light ones: nobody passes a queued waiter, not
+// even by [Semaphore.TryAcquire]) and resizable at any time.
+//
+// Use [NewSemaphore]. The zero value has limit 0, and so pauses everyone until
+// [Semaphore.SetLimit]. A Semaphore must not be copied after first use; go vet
+// reports it.
+//
+// Acquire and Release without waiters are one atomic operation each, and
+// allocate nothing, as long as the limit is below 2^31.
+//
+// In the terminology of [the Go memory model], a Release, and a SetLimit,
+// "synchronizes before" the return of any Acquire or TryAcquire that it makes
+// possible.
+//
+// [the Go memory model]: https://go.dev/ref/mem
+type Semaphore struct {
+	_ noCopy
+
+	// word is the whole state while nobody waits:
+	//
+	//	 63            32 31 30           0
+	//	┌────────────────┬──┬──────────────┐
+	//	│     in use     │ S│    limit     │
+	//	└────────────────┴──┴──────────────┘
+	//
+	// While S is clear, the queue is empty, the word is the truth, and anyone
+	// may change it by compare-and-swap. While S is set, the fields below are
+	// the truth, and only the holder of mu changes them and the word.
+	// Only the holder of mu changes S.
+	//
+	// S is set while somebody waits, and also while a number does not fit.
+	word atomic.Uint64
+
+	mu    sync.Mutex // nothing blocks while it is held
+	limit guarded[int64]
+	inUse guarded[int64] // above limit after SetLimit has shrunk it
+	queue waiterQueue
+}
+
+const (
+	slowBit   = 1 << 31
+	maxPacked = math.MaxInt32
+)
+
+// NewSemaphore returns a semaphore with the given limit, which must not be
+// negative.
+func NewSemaphore(limit int64) *Semaphore {
+	s := new(Semaphore)
+	s.SetLimit(limit)
+	return s
+}
+
+// Acquire takes n permits. It blocks until they are free and everyone who came
+// before has been served, or until ctx is done, in which case it returns
+// [context.Cause] of ctx and has taken nothing. With ctx already done it fails
+// even if there is room.
+//
+// If n is more than the limit, and the limit is not 0, Acquire returns
+// [ErrWeight]: at once, or, for a caller that waits already, as soon as SetLimit
+// shrinks the limit below n. An Acquire of 0 takes nothing but waits for its turn.
+//
+// Acquire panics if n is negative.
+func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
+	checkWeight(n)
+	if ctx == nil {
+		panic("core: nil context")
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	raceDisable()
+	ok := s.acquireFast(n)
+	raceEnable()
+	if !ok {
+		if err := s.acquireSlow(ctx, n); err != nil {
+			return err
+		}
+	}
+	raceAcquire(unsafe.Pointer(s))
+	return nil
+}
+
+// TryAcquire takes n permits if they are free and nobody waits, and otherwise
+// reports false. It panics if n is negative.
+func (s *Semaphore) TryAcquire(n int64) bool {
+	checkWeight(n)
+	raceDisable()
+	ok := s.acquireFast(n)
+	if !ok && s.word.Load()&slowBit != 0 {
+		s.lock()
+		if ok = s.fits(n) && s.queue.front() == nil; ok {
+			s.inUse.store(s.inUse.load() + n)
+		}
+		s.unlock()
+	}
+	raceEnable()
+	if ok {
+		raceAcquire(unsafe.Pointer(s))
+	}
+	return ok
+}
+
+// Release gives n permits back and wakes whoever now fits, in the order in which
+// they came. It never blocks. It panics, without having changed anything, if n
+// is negative or more than is in use.
+func (s *Semaphore) Release(n int64) {
+	checkWeight(n)
+	raceRelease(unsafe.Pointer(s))
+	raceDisable()
+	ok := s.releaseFast(n) || s.releaseSlow(n)
+	raceEnable()
+	if !ok {
+		panic(fmt.Sprintf("core: release of more permits than are in use, got %d", n))
+	}
+}
+
+// SetLimit changes the limit. Raising it wakes whoever now fits. Lowering it
+// takes nothing from those who hold permits: new ones are handed out once enough
+// have been released; those who wait for more than the new limit get
+// [ErrWeight]. A limit of 0 pauses: everyone waits. SetLimit never blocks. It
+// panics if limit is negative.
+func (s *Semaphore) SetLimit(limit int64) {
+	if limit < 0 {
+		panic(fmt.Sprintf("core: negative semaphore limit, got %d", limit))
+	}
+	raceRelease(unsafe.Pointer(s))
+	raceDisable()
+	s.lock()
+	s.limit.store(limit)
+	if limit > 0 {
+		for w := s.queue.front(); w != nil; {
+			next := w.next.load()
+			if w.n.load() > limit {
+				s.queue.remove(w)
+				w.end(refused)
+			}
+			w = next
+		}
+	}
+	s.grant()
+	s.unlock()
+	raceEnable()
+}
+
+// Limit returns the limit.
+func (s *Semaphore) Limit() int64 {
+	limit, _, _ := s.snapshot()
+	return limit
+}
+
+// InUse returns the number of permits that are taken. It is more than Limit
+// while holders finish after SetLimit has lowered it.
+func (s *Semaphore) InUse() int64 {
+	_, inUse, _ := s.snapshot()
+	return inUse
+}
+
+// Waiting returns the number of goroutines that wait in Acquire.
+func (s *Semaphore) Waiting() int {
+	_, _, waiting := s.snapshot()
+	return waiting
+}
+
+func (s *Semaphore) acquireFast(n int64) bool {
+	for {
+		word := s.word.Load()
+		inUse, limit := int64(word>>32), int64(word&maxPacked)
+		if word&slowBit != 0 || n > limit-inUse {
+			return false
+		}
+		if s.word.CompareAndSwap(word, word+uint64(n)<<32) {
+			return true
+		}
+	}
+}
+
+func (s *Semaphore) releaseFast(n int64) bool {
+	for {
+		word := s.word.Load()
+		if word&slowBit != 0 || n > int64(word>>32) {
+			return false
+		}
+		if s.word.CompareAndSwap(word, word-uint64(n)<<32) {
+			return true
+		}
+	}
+}
+
+func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
+	done := ctx.Done()
+	raceDisable()
+	s.lock()
+	if limit := s.limit.load(); n > limit && limit > 0 {
+		s.unlock()
+		raceEnable()
+		return ErrWeight
+	}
+	if s.fits(n) && s.queue.front() == nil {
+		s.inUse.store(s.inUse.load() + n)
+		s.unlock()
+		raceEnable()
+		return nil
+	}
+	w := newWaiter(n)
+	s.queue.push(w)
+	s.unlock()
+
+	gaveUp := false
+	select {
+	case <-w.ready.load():
+	case <-done:
+		gaveUp = true
+	}
+	if !gaveUp && done != nil {
+		// Both may be ready. A done context means failure, whichever came first.
+		select {
+		case <-done:
+			gaveUp = w.outcome.load() == granted
+		default:
+		}
+	}
+	if gaveUp {
+		s.giveUp(w)
+		raceEnable()
+		return context.Cause(ctx)
+	}
+	outcome := w.outcome.load()
+	raceEnable()
+	if outcome == refused {
+		return ErrWeight
+	}
+	return nil
+}
+
+// giveUp ends the wait of w, whatever has become of it meanwhile. Whether it
+// hands permits back or only leaves the queue, those behind it may now fit.
+func (s *Semaphore) giveUp(w *waiter) {
+	s.lock()
+	switch w.outcome.load() {
+	case queued:
+		s.queue.remove(w)
+	case granted:
+		s.inUse.store(s.inUse.load() - w.n.load())
+	}
+	s.grant()
+	s.unlock()
+}
+
+func (s *Semaphore) releaseSlow(n int64) bool {
+	s.lock()
+	ok := n <= s.inUse.load()
+	if ok {
+		s.inUse.store(s.inUse.load() - n)
+		s.grant()
+	}
+	s.unlock()
+	return ok
+}
+
+// lock takes mu and sees to it that S is set, so that the fields are the truth.
+func (s *Semaphore) lock() {
+	s.mu.Lock()
+	for {
+		word := s.word.Load()
+		if word&slowBit != 0 {
+			return
+		}
+		if s.word.CompareAndSwap(word, slowBit) {
+			s.inUse.store(int64(word >> 32))
+			s.limit.store(int64(word & maxPacked))
+			return
+		}
+	}
+}
+
+// unlock gives the state back to the word if it fits there and nobody waits.
+func (s *Semaphore) unlock() {
+	inUse, limit := s.inUse.load(), s.limit.load()
+	if s.queue.front() == nil && inUse <= maxPacked && limit <= maxPacked {
+		s.word.Store(uint64(inUse)<<32 | uint64(limit))
+	}
+	s.mu.Unlock()
+}
+
+// fits is called with the lock held, as is grant.
+func (s *Semaphore) fits(n int64) bool { return n <= s.limit.load()-s.inUse.load() }
+
+// grant serves the queue from the front until somebody does not fit.
+func (s *Semaphore) grant() {
+	for w := s.queue.front(); w != nil && s.fits(w.n.load()); w = s.queue.front() {
+		s.queue.remove(w)
+		s.inUse.store(s.inUse.load() + w.n.load())
+		w.end(granted)
+	}
+}
+
+func (s *Semaphore) snapshot() (limit, inUse int64, waiting int) {
+	raceDisable()
+	defer raceEnable()
+	if word := s.word.Load(); word&slowBit == 0 {
+		return int64(word & maxPacked), int64(word >> 32), 0
+	}
+	s.lock()
+	defer s.unlock()
+	return s.limit.load(), s.inUse.load(), s.queue.size.load()
+}
+
+func checkWeight(n int64) {
+	if n < 0 {
+		panic(fmt.Sprintf("core: negative weight, got %d", n))
+	}
+}
