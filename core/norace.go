@@ -4,17 +4,26 @@ package core
 
 import "unsafe"
 
-func raceDisable() {}
+// RaceHidden says whether this build hides bookkeeping from the race detector;
+// see race.go, as for all that follows.
+const RaceHidden = false
 
-func raceEnable() {}
+// RaceDisable does nothing in this build.
+func RaceDisable() {}
+
+// RaceEnable does nothing in this build.
+func RaceEnable() {}
 
 func raceAcquire(unsafe.Pointer) {}
 
 func raceRelease(unsafe.Pointer) {}
 
-// guarded is a variable that a mutex guards; see race.go for why it has a type.
-type guarded[T any] struct{ v T }
+// Guarded is a variable that a mutex guards, where the mutex is taken between
+// RaceDisable and RaceEnable.
+type Guarded[T any] struct{ v T }
 
-func (g *guarded[T]) load() T { return g.v }
+// Load returns the variable's value.
+func (g *Guarded[T]) Load() T { return g.v }
 
-func (g *guarded[T]) store(v T) { g.v = v }
+// Store sets the variable.
+func (g *Guarded[T]) Store(v T) { g.v = v }

@@ -51,8 +51,8 @@ type Semaphore struct {
 	word atomic.Uint64
 
 	mu    sync.Mutex // nothing blocks while it is held
-	limit guarded[int64]
-	inUse guarded[int64] // above limit after SetLimit has shrunk it
+	limit Guarded[int64]
+	inUse Guarded[int64] // above limit after SetLimit has shrunk it
 	queue waiterQueue
 }
 
@@ -87,9 +87,9 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	raceDisable()
+	RaceDisable()
 	ok := s.acquireFast(n)
-	raceEnable()
+	RaceEnable()
 	if !ok {
 		if err := s.acquireSlow(ctx, n); err != nil {
 			return err
@@ -103,16 +103,16 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 // reports false. It panics if n is negative.
 func (s *Semaphore) TryAcquire(n int64) bool {
 	checkWeight(n)
-	raceDisable()
+	RaceDisable()
 	ok := s.acquireFast(n)
 	if !ok && s.word.Load()&slowBit != 0 {
 		s.lock()
 		if ok = s.fits(n) && s.queue.front() == nil; ok {
-			s.inUse.store(s.inUse.load() + n)
+			s.inUse.Store(s.inUse.Load() + n)
 		}
 		s.unlock()
 	}
-	raceEnable()
+	RaceEnable()
 	if ok {
 		raceAcquire(unsafe.Pointer(s))
 	}
@@ -125,9 +125,9 @@ func (s *Semaphore) TryAcquire(n int64) bool {
 func (s *Semaphore) Release(n int64) {
 	checkWeight(n)
 	raceRelease(unsafe.Pointer(s))
-	raceDisable()
+	RaceDisable()
 	ok := s.releaseFast(n) || s.releaseSlow(n)
-	raceEnable()
+	RaceEnable()
 	if !ok {
 		panic(fmt.Sprintf("core: release of more permits than are in use, got %d", n))
 	}
@@ -143,13 +143,13 @@ func (s *Semaphore) SetLimit(limit int64) {
 		panic(fmt.Sprintf("core: negative semaphore limit, got %d", limit))
 	}
 	raceRelease(unsafe.Pointer(s))
-	raceDisable()
+	RaceDisable()
 	s.lock()
-	s.limit.store(limit)
+	s.limit.Store(limit)
 	if limit > 0 {
 		for w := s.queue.front(); w != nil; {
-			next := w.next.load()
-			if w.n.load() > limit {
+			next := w.next.Load()
+			if w.n.Load() > limit {
 				s.queue.remove(w)
 				w.end(refused)
 			}
@@ -158,7 +158,7 @@ func (s *Semaphore) SetLimit(limit int64) {
 	}
 	s.grant()
 	s.unlock()
-	raceEnable()
+	RaceEnable()
 }
 
 // Limit returns the limit.
@@ -207,17 +207,17 @@ func (s *Semaphore) releaseFast(n int64) bool {
 
 func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	done := ctx.Done()
-	raceDisable()
+	RaceDisable()
 	s.lock()
-	if limit := s.limit.load(); n > limit && limit > 0 {
+	if limit := s.limit.Load(); n > limit && limit > 0 {
 		s.unlock()
-		raceEnable()
+		RaceEnable()
 		return ErrWeight
 	}
 	if s.fits(n) && s.queue.front() == nil {
-		s.inUse.store(s.inUse.load() + n)
+		s.inUse.Store(s.inUse.Load() + n)
 		s.unlock()
-		raceEnable()
+		RaceEnable()
 		return nil
 	}
 	w := newWaiter(n)
@@ -226,7 +226,7 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 
 	gaveUp := false
 	select {
-	case <-w.ready.load():
+	case <-w.ready.Load():
 	case <-done:
 		gaveUp = true
 	}
@@ -234,17 +234,17 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 		// Both may be ready. A done context means failure, whichever came first.
 		select {
 		case <-done:
-			gaveUp = w.outcome.load() == granted
+			gaveUp = w.outcome.Load() == granted
 		default:
 		}
 	}
 	if gaveUp {
 		s.giveUp(w)
-		raceEnable()
+		RaceEnable()
 		return context.Cause(ctx)
 	}
-	outcome := w.outcome.load()
-	raceEnable()
+	outcome := w.outcome.Load()
+	RaceEnable()
 	if outcome == refused {
 		return ErrWeight
 	}
@@ -255,11 +255,11 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 // hands permits back or only leaves the queue, those behind it may now fit.
 func (s *Semaphore) giveUp(w *waiter) {
 	s.lock()
-	switch w.outcome.load() {
+	switch w.outcome.Load() {
 	case queued:
 		s.queue.remove(w)
 	case granted:
-		s.inUse.store(s.inUse.load() - w.n.load())
+		s.inUse.Store(s.inUse.Load() - w.n.Load())
 	}
 	s.grant()
 	s.unlock()
@@ -267,9 +267,9 @@ func (s *Semaphore) giveUp(w *waiter) {
 
 func (s *Semaphore) releaseSlow(n int64) bool {
 	s.lock()
-	ok := n <= s.inUse.load()
+	ok := n <= s.inUse.Load()
 	if ok {
-		s.inUse.store(s.inUse.load() - n)
+		s.inUse.Store(s.inUse.Load() - n)
 		s.grant()
 	}
 	s.unlock()
@@ -285,8 +285,8 @@ func (s *Semaphore) lock() {
 			return
 		}
 		if s.word.CompareAndSwap(word, slowBit) {
-			s.inUse.store(int64(word >> 32))
-			s.limit.store(int64(word & maxPacked))
+			s.inUse.Store(int64(word >> 32))
+			s.limit.Store(int64(word & maxPacked))
 			return
 		}
 	}
@@ -294,7 +294,7 @@ func (s *Semaphore) lock() {
 
 // unlock gives the state back to the word if it fits there and nobody waits.
 func (s *Semaphore) unlock() {
-	inUse, limit := s.inUse.load(), s.limit.load()
+	inUse, limit := s.inUse.Load(), s.limit.Load()
 	if s.queue.front() == nil && inUse <= maxPacked && limit <= maxPacked {
 		s.word.Store(uint64(inUse)<<32 | uint64(limit))
 	}
@@ -302,26 +302,26 @@ func (s *Semaphore) unlock() {
 }
 
 // fits is called with the lock held, as is grant.
-func (s *Semaphore) fits(n int64) bool { return n <= s.limit.load()-s.inUse.load() }
+func (s *Semaphore) fits(n int64) bool { return n <= s.limit.Load()-s.inUse.Load() }
 
 // grant serves the queue from the front until somebody does not fit.
 func (s *Semaphore) grant() {
-	for w := s.queue.front(); w != nil && s.fits(w.n.load()); w = s.queue.front() {
+	for w := s.queue.front(); w != nil && s.fits(w.n.Load()); w = s.queue.front() {
 		s.queue.remove(w)
-		s.inUse.store(s.inUse.load() + w.n.load())
+		s.inUse.Store(s.inUse.Load() + w.n.Load())
 		w.end(granted)
 	}
 }
 
 func (s *Semaphore) snapshot() (limit, inUse int64, waiting int) {
-	raceDisable()
-	defer raceEnable()
+	RaceDisable()
+	defer RaceEnable()
 	if word := s.word.Load(); word&slowBit == 0 {
 		return int64(word & maxPacked), int64(word >> 32), 0
 	}
 	s.lock()
 	defer s.unlock()
-	return s.limit.load(), s.inUse.load(), s.queue.size.load()
+	return s.limit.Load(), s.inUse.Load(), s.queue.size.Load()
 }
 
 func checkWeight(n int64) {

@@ -3,10 +3,10 @@ package core
 // A waiter is one Acquire that stands in a semaphore's queue. The semaphore's mu
 // guards it; outcome is final once ready is closed.
 type waiter struct {
-	n          guarded[int64]
-	outcome    guarded[outcome]
-	ready      guarded[chan struct{}] // closed by end; made afresh, so it belongs to the waiter's bubble
-	prev, next guarded[*waiter]
+	n          Guarded[int64]
+	outcome    Guarded[outcome]
+	ready      Guarded[chan struct{}] // closed by end; made afresh, so it belongs to the waiter's bubble
+	prev, next Guarded[*waiter]
 }
 
 type outcome int8
@@ -19,50 +19,50 @@ const (
 
 func newWaiter(n int64) *waiter {
 	w := new(waiter)
-	w.n.store(n)
-	w.ready.store(make(chan struct{}))
+	w.n.Store(n)
+	w.ready.Store(make(chan struct{}))
 	return w
 }
 
 // end tells the waiter, which has left the queue, what became of it.
 func (w *waiter) end(o outcome) {
-	w.outcome.store(o)
-	close(w.ready.load())
+	w.outcome.Store(o)
+	close(w.ready.Load())
 }
 
 // A waiterQueue is a list of waiters in the order in which they came.
 type waiterQueue struct {
-	head, tail guarded[*waiter]
-	size       guarded[int]
+	head, tail Guarded[*waiter]
+	size       Guarded[int]
 }
 
-func (q *waiterQueue) front() *waiter { return q.head.load() }
+func (q *waiterQueue) front() *waiter { return q.head.Load() }
 
 func (q *waiterQueue) push(w *waiter) {
-	last := q.tail.load()
+	last := q.tail.Load()
 	if last == nil {
-		q.head.store(w)
+		q.head.Store(w)
 	} else {
-		last.next.store(w)
-		w.prev.store(last)
+		last.next.Store(w)
+		w.prev.Store(last)
 	}
-	q.tail.store(w)
-	q.size.store(q.size.load() + 1)
+	q.tail.Store(w)
+	q.size.Store(q.size.Load() + 1)
 }
 
 func (q *waiterQueue) remove(w *waiter) {
-	prev, next := w.prev.load(), w.next.load()
+	prev, next := w.prev.Load(), w.next.Load()
 	if prev == nil {
-		q.head.store(next)
+		q.head.Store(next)
 	} else {
-		prev.next.store(next)
+		prev.next.Store(next)
 	}
 	if next == nil {
-		q.tail.store(prev)
+		q.tail.Store(prev)
 	} else {
-		next.prev.store(prev)
+		next.prev.Store(prev)
 	}
-	w.prev.store(nil)
-	w.next.store(nil)
-	q.size.store(q.size.load() - 1)
+	w.prev.Store(nil)
+	w.next.Store(nil)
+	q.size.Store(q.size.Load() - 1)
 }

@@ -66,7 +66,7 @@ type WaitGroup struct {
 	standing atomic.Int32
 
 	mu     sync.Mutex     // taken to park, release and give up; nothing blocks while it is held
-	issued guarded[int64] // the last ticket; its low 32 bits are those of state
+	issued Guarded[int64] // the last ticket; its low 32 bits are those of state
 	queue  waiterQueue    // in the order of their tickets, which are their n
 	first  waiter         // spares the only waiter an allocation; free while its ready is nil
 }
@@ -87,19 +87,19 @@ func (wg *WaitGroup) Add(delta int) {
 	if int64(delta) != int64(int32(delta)) {
 		panicRange(delta)
 	}
-	raceDisable()
+	RaceDisable()
 	state := wg.state.Add(uint64(delta) << 32)
 	if counter, last := int32(state>>32), uint32(state); counter <= 0 {
 		switch {
 		case counter < 0:
-			raceEnable()
+			RaceEnable()
 			wg.Add(-delta)
 			panicRange(delta)
 		case delta < 0 && last != 0 && wg.standing.Load() != 0:
 			wg.releaseSlow(last)
 		}
 	}
-	raceEnable()
+	RaceEnable()
 }
 
 // Done takes one task off the counter. It is Add(-1).
@@ -111,9 +111,9 @@ func (wg *WaitGroup) releaseSlow(last uint32) {
 	wg.mu.Lock()
 	// last is the low half of a ticket. It lags behind the last one issued by
 	// what was issued since: far less than 2^32, so the high half follows.
-	issued := wg.issued.load()
+	issued := wg.issued.Load()
 	until := issued - int64(uint32(issued)-last)
-	for w := wg.queue.front(); w != nil && w.n.load() <= until; w = wg.queue.front() {
+	for w := wg.queue.front(); w != nil && w.n.Load() <= until; w = wg.queue.front() {
 		wg.removeSlow(w)
 	}
 	wg.mu.Unlock()
@@ -122,13 +122,13 @@ func (wg *WaitGroup) releaseSlow(last uint32) {
 // Wait blocks until the counter is zero. On a counter that is zero already it
 // is one atomic load.
 func (wg *WaitGroup) Wait() {
-	raceDisable()
+	RaceDisable()
 	if wg.counter() > 0 {
 		if _, ready := wg.enterSlow(); ready != nil {
 			<-ready
 		}
 	}
-	raceEnable()
+	RaceEnable()
 	raceAcquire(unsafe.Pointer(wg))
 }
 
@@ -139,9 +139,9 @@ func (wg *WaitGroup) WaitContext(ctx context.Context) error {
 	if ctx == nil {
 		panic("core: nil context")
 	}
-	raceDisable()
+	RaceDisable()
 	zero := wg.counter() <= 0
-	raceEnable()
+	RaceEnable()
 	if !zero && (ctx.Err() != nil || !wg.waitSlow(ctx.Done())) {
 		return context.Cause(ctx)
 	}
@@ -151,8 +151,8 @@ func (wg *WaitGroup) WaitContext(ctx context.Context) error {
 
 // waitSlow reports whether the wait ended because the counter became zero.
 func (wg *WaitGroup) waitSlow(done <-chan struct{}) bool {
-	raceDisable()
-	defer raceEnable()
+	RaceDisable()
+	defer RaceEnable()
 	w, ready := wg.enterSlow()
 	if ready == nil {
 		return true
@@ -172,7 +172,7 @@ func (wg *WaitGroup) enterSlow() (*waiter, chan struct{}) {
 	wg.mu.Lock()
 	defer wg.mu.Unlock()
 	wg.standing.Add(1) // before the ticket: whoever reads the ticket must see it
-	ticket := wg.issued.load() + 1
+	ticket := wg.issued.Load() + 1
 	if uint32(ticket) == 0 {
 		ticket++ // so that 0 in the word means that nobody has ever come
 	}
@@ -186,14 +186,14 @@ func (wg *WaitGroup) enterSlow() (*waiter, chan struct{}) {
 			break
 		}
 	}
-	wg.issued.store(ticket)
+	wg.issued.Store(ticket)
 	w := &wg.first
-	if w.ready.load() != nil {
+	if w.ready.Load() != nil {
 		w = new(waiter)
 	}
 	ready := make(chan struct{})
-	w.n.store(ticket)
-	w.ready.store(ready)
+	w.n.Store(ticket)
+	w.ready.Store(ready)
 	wg.queue.push(w)
 	return w, ready
 }
@@ -203,7 +203,7 @@ func (wg *WaitGroup) enterSlow() (*waiter, chan struct{}) {
 func (wg *WaitGroup) leaveSlow(w *waiter, ready chan struct{}) bool {
 	wg.mu.Lock()
 	defer wg.mu.Unlock()
-	if w.ready.load() != ready {
+	if w.ready.Load() != ready {
 		return false
 	}
 	wg.removeSlow(w)
@@ -214,15 +214,15 @@ func (wg *WaitGroup) leaveSlow(w *waiter, ready chan struct{}) bool {
 func (wg *WaitGroup) removeSlow(w *waiter) {
 	wg.queue.remove(w)
 	wg.standing.Add(-1)
-	close(w.ready.load())
-	w.ready.store(nil)
+	close(w.ready.Load())
+	w.ready.Store(nil)
 }
 
 // Count returns the counter: the number of tasks that had not ended at some
 // instant within the call.
 func (wg *WaitGroup) Count() int {
-	raceDisable()
-	defer raceEnable()
+	RaceDisable()
+	defer RaceEnable()
 	return int(max(wg.counter(), 0))
 }
 
