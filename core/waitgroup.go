@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"math"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -70,8 +69,6 @@ type WaitGroup struct {
 	queue  waiterQueue    // in the order of their tickets, which are their n
 	first  waiter         // spares the only waiter an allocation; free while its ready is nil
 }
-
-const maxCounter = math.MaxInt32
 
 // Add adds delta, which may be negative, to the counter. If that makes the
 // counter zero, all goroutines that wait are released. Add never blocks.
