@@ -60,10 +60,12 @@ func innermost(v any) *PanicError {
 	return nil
 }
 
-// newPanicError is called by the deferred function that recovered v. A
-// PanicError that was raised again is kept as it is, and the stack of one that
-// is wrapped in v is taken over: where it all began is what the reader wants.
-func newPanicError(v any) *PanicError {
+// NewPanicError makes a PanicError of what recover returned; it is to be called by
+// the deferred function that called recover, whose stack still shows where the
+// panic came from. A PanicError that was raised again is returned as it is, and
+// the stack of one that v wraps is taken over: where it all began is what the
+// reader wants to know.
+func NewPanicError(v any) *PanicError {
 	if p, ok := v.(*PanicError); ok {
 		return p
 	}
@@ -99,9 +101,9 @@ func Call(f func(), aborted func(p *PanicError)) {
 			return
 		}
 		if v := recover(); v != nil {
-			aborted(newPanicError(v))
+			aborted(NewPanicError(v))
 		} else if panicking() {
-			aborted(newPanicError(new(runtime.PanicNilError)))
+			aborted(NewPanicError(new(runtime.PanicNilError)))
 		} else {
 			aborted(nil)
 		}

@@ -1,0 +1,128 @@
+package group
+
+import (
+	"context"
+	"sync"
+
+	"github.com/coterie-go/coterie/core"
+)
+
+// A Future is the result of a task, which somebody may wait for. It is the one
+// future type of coterie.
+type Future[T any] struct {
+	mu       sync.Mutex    // nothing blocks while it is held
+	done     chan struct{} // made by the first who waits; guarded by mu
+	resolved bool          // guarded by mu; what follows is written before and read after
+
+	value    T
+	err      error
+	panicked *core.PanicError
+}
+
+// Fork starts f in g, as Go does, and returns its result to come. An error of f
+// is Get's alone. A panic or a Goexit of f is raised by Get and, as that of any
+// task, falls under g's panic policy.
+func Fork[T any](g *Group, f func() (T, error)) *Future[T] {
+	if f == nil {
+		panic("group: nil func")
+	}
+	p := NewPromise[T]()
+	policy := g.engine.settings.policy()
+	g.Go(func() { p.Run(policy, f) })
+	return p.Future()
+}
+
+// Get blocks until the task has ended, and returns what it returned. If the task
+// panicked, Get panics with that *[core.PanicError]; if it called Goexit, Get
+// returns [core.ErrGoexit].
+func (f *Future[T]) Get() (T, error) {
+	<-f.Done()
+	return f.result()
+}
+
+// GetContext is Get that gives up when ctx is done, and then returns
+// [context.Cause] of ctx. The task runs on. If there is a result already,
+// GetContext returns it even with ctx done.
+func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
+	if ctx == nil {
+		panic("group: nil context")
+	}
+	done := f.Done()
+	select {
+	case <-done:
+		return f.result()
+	default:
+	}
+	select {
+	case <-done:
+		return f.result()
+	case <-ctx.Done():
+		var zero T
+		return zero, context.Cause(ctx)
+	}
+}
+
+// Done returns a channel that is closed when the task has ended.
+func (f *Future[T]) Done() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done == nil {
+		f.done = make(chan struct{})
+		if f.resolved {
+			close(f.done)
+		}
+	}
+	return f.done
+}
+
+func (f *Future[T]) result() (T, error) {
+	if f.panicked != nil {
+		panic(f.panicked)
+	}
+	return f.value, f.err
+}
+
+func (f *Future[T]) resolve(value T, err error, panicked *core.PanicError) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.resolved {
+		panic("group: promise resolved twice")
+	}
+	f.value, f.err, f.panicked, f.resolved = value, err, panicked, true
+	if f.done != nil {
+		close(f.done)
+	}
+}
+
+// A Promise is the writing half of a [Future], for packages that start tasks of
+// their own. It is to be resolved exactly once.
+type Promise[T any] struct{ future *Future[T] }
+
+// NewPromise returns a promise of a new future.
+func NewPromise[T any]() Promise[T] { return Promise[T]{new(Future[T])} }
+
+// Future returns the reading half.
+func (p Promise[T]) Future() *Future[T] { return p.future }
+
+// Resolve gives the future its result.
+func (p Promise[T]) Resolve(value T, err error) { p.future.resolve(value, err, nil) }
+
+// Run calls f and gives the future whatever comes of that. A panic of f goes on
+// to Run's caller, and so does a Goexit. Under the policy Crash a panic does not
+// resolve the future, so that nobody goes on before the process has ended.
+func (p Promise[T]) Run(policy PanicPolicy, f func() (T, error)) {
+	var value T
+	var err error
+	core.Call(func() { value, err = f() }, func(panicked *core.PanicError) {
+		var zero T
+		if panicked == nil {
+			p.Resolve(zero, core.ErrGoexit)
+			return
+		}
+		if policy != Crash {
+			p.future.resolve(zero, nil, panicked)
+		}
+		panic(panicked)
+	})
+	p.Resolve(value, err)
+}

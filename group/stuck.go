@@ -1,0 +1,130 @@
+package group
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A StuckError says that a wait was given up, and whom it had waited for.
+type StuckError struct {
+	Group   string // the owner's name; empty if it has none
+	Running int    // the number of tasks that had not ended
+	Tasks   []Task // those of them that have a name, the oldest first
+	Cause   error  // why the wait was given up
+
+	at time.Time
+}
+
+// A Task is a named task as a [StuckError] found it.
+type Task struct {
+	Name    string
+	Started time.Time
+	Stack   []byte // the stack trace of its goroutine; nil if the task ended meanwhile
+}
+
+// Unwrap returns Cause.
+func (e *StuckError) Unwrap() error { return e.Cause }
+
+// Error says how many tasks there are and why the wait ended, and then, oldest
+// first, each named task's name, age and stack; those that stand at the same
+// place are told of once.
+func (e *StuckError) Error() string {
+	var b strings.Builder
+	if e.Group == "" {
+		b.WriteString("group")
+	} else {
+		fmt.Fprintf(&b, "group %q", e.Group)
+	}
+	fmt.Fprintf(&b, ": %d still running: %v", e.Running, e.Cause)
+	type place struct {
+		Task
+		count int
+	}
+	places := make(map[string]*place)
+	var order []*place
+	for _, t := range e.Tasks {
+		key := t.Name + "\n" + addresses.ReplaceAllString(string(t.Stack), "")
+		if p := places[key]; p != nil {
+			p.count++
+			continue
+		}
+		p := &place{t, 1}
+		places[key] = p
+		order = append(order, p)
+	}
+	for _, p := range order {
+		b.WriteString("\n\n")
+		if p.count > 1 {
+			fmt.Fprintf(&b, "%d × ", p.count)
+		}
+		fmt.Fprintf(&b, "%s, for %v", p.Name, e.at.Sub(p.Started).Round(time.Millisecond))
+		if len(p.Stack) > 0 {
+			fmt.Fprintf(&b, "\n%s", p.Stack)
+		}
+	}
+	return b.String()
+}
+
+// addresses is what differs between two stacks that stand at the same place: the
+// goroutine's header, arguments and offsets.
+var addresses = regexp.MustCompile(`(?m)^goroutine .*$|\([^()\n]*\)$| \+0x[0-9a-f]+$`)
+
+// Stuck says who is running. cause is why somebody will not wait for them. It
+// stops the world to read the stacks of named tasks.
+func (e *Engine[T]) Stuck(cause error) *StuckError {
+	records := e.records()
+	stuck := &StuckError{Group: e.Path(), Running: e.Running(), Cause: cause, at: time.Now()}
+	if len(records) == 0 {
+		return stuck
+	}
+	slices.SortStableFunc(records, func(a, b record) int { return a.started.Compare(b.started) })
+	stacks := allStacks()
+	for _, r := range records {
+		stuck.Tasks = append(stuck.Tasks, Task{r.path, r.started, stacks[r.goroutine]})
+	}
+	return stuck
+}
+
+// allStacks returns the stack trace of every goroutine, from the innermost frame
+// to the one that the engine called.
+func allStacks() map[uint64][]byte {
+	buf := make([]byte, 1<<16)
+	for {
+		n := runtime.Stack(buf, true)
+		if n < len(buf) {
+			buf = buf[:n]
+			break
+		}
+		buf = make([]byte, 2*len(buf))
+	}
+	stacks := make(map[uint64][]byte)
+	for stack := range bytes.SplitSeq(buf, []byte("\n\n")) {
+		id := parseGoroutineID(stack)
+		if loc := engineFrames.FindIndex(stack); loc != nil {
+			stack = stack[:loc[0]]
+		}
+		stacks[id] = bytes.Clone(bytes.TrimSpace(stack))
+	}
+	return stacks
+}
+
+var engineFrames = regexp.MustCompile(`(?m)^\S*/group\.\(\*Engine\[.*\]\)\.(share|alone)\.func1`)
+
+// goroutineID returns the number by which stack traces call this goroutine.
+func goroutineID() uint64 {
+	var buf [64]byte
+	return parseGoroutineID(buf[:runtime.Stack(buf[:], false)])
+}
+
+func parseGoroutineID(stack []byte) uint64 {
+	stack = bytes.TrimPrefix(stack, []byte("goroutine "))
+	digits, _, _ := bytes.Cut(stack, []byte(" "))
+	id, _ := strconv.ParseUint(string(digits), 10, 64)
+	return id
+}
