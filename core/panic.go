@@ -27,37 +27,52 @@ type PanicError struct {
 	Others []*PanicError
 }
 
-// Error returns the value and the stack, and then the same of the others.
+// Error returns the value and the stack, and then the same of the others. A
+// stack that is in the value's own text already, because the value is or wraps
+// another PanicError, is not repeated.
 func (p *PanicError) Error() string {
 	var b strings.Builder
 	p.write(&b)
-	for i, other := range p.Others {
-		fmt.Fprintf(&b, "\n\nanother panic (%d of %d): ", i+1, len(p.Others))
-		other.write(&b)
-	}
 	return b.String()
 }
 
 func (p *PanicError) write(b *strings.Builder) {
-	fmt.Fprintf(b, "panic: %v", p.Value)
-	if innermost(p.Value) == nil { // else the value's text has the stack
-		fmt.Fprintf(b, "\n\n%s", bytes.TrimSpace(p.Stack))
+	value := fmt.Sprint(p.Value)
+	b.WriteString("panic: ")
+	b.WriteString(value)
+	if stack := string(bytes.TrimSpace(p.Stack)); !strings.Contains(value, stack) {
+		b.WriteString("\n\n")
+		b.WriteString(stack)
+	}
+	for i, other := range p.Others {
+		fmt.Fprintf(b, "\n\nanother panic (%d of %d): ", i+1, len(p.Others))
+		other.write(b)
 	}
 }
 
 // Unwrap returns Value if that is an error.
 func (p *PanicError) Unwrap() error {
+	if p == nil { // which a panic value may be
+		return nil
+	}
 	err, _ := p.Value.(error)
 	return err
 }
 
-// innermost returns the PanicError that a panic value is or wraps, if any.
-func innermost(v any) *PanicError {
-	var p *PanicError
-	if err, ok := v.(error); ok && errors.As(err, &p) {
-		return p
+// innermost returns the PanicError that a panic value is or wraps, or nil.
+func innermost(v any) (p *PanicError) {
+	err, ok := v.(error)
+	if !ok {
+		return nil
 	}
-	return nil
+	// The value may be one whose methods panic, such as a typed nil.
+	defer func() {
+		if recover() != nil {
+			p = nil
+		}
+	}()
+	errors.As(err, &p)
+	return p
 }
 
 // NewPanicError makes a PanicError of what recover returned; it is to be called by
@@ -66,10 +81,10 @@ func innermost(v any) *PanicError {
 // the stack of one that v wraps is taken over: where it all began is what the
 // reader wants to know.
 func NewPanicError(v any) *PanicError {
-	if p, ok := v.(*PanicError); ok {
-		return p
-	}
 	if p := innermost(v); p != nil {
+		if v == any(p) {
+			return p
+		}
 		return &PanicError{Value: v, Stack: p.Stack}
 	}
 	stack := debug.Stack()
@@ -89,12 +104,22 @@ func NewPanicError(v any) *PanicError {
 // [runtime.Goexit], Call calls aborted with nil, and the goroutine goes on to
 // exit: Call does not return.
 //
+// A deferred function of f may panic while a Goexit of f is under way. Call then
+// reports the panic, but the runtime resumes the Goexit: Call does not return.
+// So whoever must do something after Call in any case does it in a deferred
+// function.
+//
 // aborted runs on top of the stack that panicked: if it panics itself, the
 // report of the crash still shows where the first panic came from.
+//
+// If aborted panics, Call does too. Call panics if f or aborted is nil.
 //
 // A call that returns costs about 2 ns more than a plain call, and allocates
 // nothing.
 func Call(f func(), aborted func(p *PanicError)) {
+	if f == nil || aborted == nil {
+		panic("core: nil function")
+	}
 	returned := false
 	defer func() {
 		if returned {
