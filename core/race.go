@@ -19,6 +19,8 @@ const RaceHidden = true
 
 // RaceDisable makes the race detector ignore the synchronization of this
 // goroutine until RaceEnable. Calls nest. In a build without it they do nothing.
+// It hides also the edges that the package's types promise, so Done, Wait, Release
+// and Acquire have their place outside.
 func RaceDisable() { runtime.RaceDisable() }
 
 // RaceEnable undoes one RaceDisable.

@@ -24,8 +24,9 @@ var ErrWeight = errors.New("core: weight above the semaphore's limit")
 // [Semaphore.SetLimit]. A Semaphore must not be copied after first use; go vet
 // reports it.
 //
-// Acquire and Release without waiters are one atomic operation each, and
-// allocate nothing, as long as the limit is below 2^31.
+// Acquire and Release without waiters are one compare-and-swap each, as long as
+// the limit is below 2^31. Nothing is allocated but a channel for an Acquire that
+// has to wait with a context that can be done.
 //
 // In the terminology of [the Go memory model], a Release, and a SetLimit,
 // "synchronizes before" the return of any Acquire or TryAcquire that it makes
@@ -80,7 +81,9 @@ func NewSemaphore(limit int64) *Semaphore {
 //
 // Acquire panics if n is negative.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
-	checkWeight(n)
+	if n < 0 {
+		panicWeight(n)
+	}
 	if ctx == nil {
 		panic("core: nil context")
 	}
@@ -102,16 +105,11 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 // TryAcquire takes n permits if they are free and nobody waits, and otherwise
 // reports false. It panics if n is negative.
 func (s *Semaphore) TryAcquire(n int64) bool {
-	checkWeight(n)
-	RaceDisable()
-	ok := s.acquireFast(n)
-	if !ok && s.word.Load()&slowBit != 0 {
-		s.lock()
-		if ok = s.fits(n) && s.queue.front() == nil; ok {
-			s.inUse.Store(s.inUse.Load() + n)
-		}
-		s.unlock()
+	if n < 0 {
+		panicWeight(n)
 	}
+	RaceDisable()
+	ok := s.acquireFast(n) || !s.full(n) && s.tryAcquireSlow(n)
 	RaceEnable()
 	if ok {
 		raceAcquire(unsafe.Pointer(s))
@@ -123,13 +121,15 @@ func (s *Semaphore) TryAcquire(n int64) bool {
 // they came. It never blocks. It panics, without having changed anything, if n
 // is negative or more than is in use.
 func (s *Semaphore) Release(n int64) {
-	checkWeight(n)
+	if n < 0 {
+		panicWeight(n)
+	}
 	raceRelease(unsafe.Pointer(s))
 	RaceDisable()
 	ok := s.releaseFast(n) || s.releaseSlow(n)
 	RaceEnable()
 	if !ok {
-		panic(fmt.Sprintf("core: release of more permits than are in use, got %d", n))
+		panicRelease(n)
 	}
 }
 
@@ -180,11 +180,11 @@ func (s *Semaphore) Waiting() int {
 	return waiting
 }
 
+// acquireFast takes n permits if the word says that they are free.
 func (s *Semaphore) acquireFast(n int64) bool {
 	for {
 		word := s.word.Load()
-		inUse, limit := int64(word>>32), int64(word&maxPacked)
-		if word&slowBit != 0 || n > limit-inUse {
+		if word&slowBit != 0 || n > freeOf(word) {
 			return false
 		}
 		if s.word.CompareAndSwap(word, word+uint64(n)<<32) {
@@ -193,6 +193,16 @@ func (s *Semaphore) acquireFast(n int64) bool {
 	}
 }
 
+// full says whether the word is the truth and n permits are not free.
+func (s *Semaphore) full(n int64) bool {
+	word := s.word.Load()
+	return word&slowBit == 0 && n > freeOf(word)
+}
+
+// freeOf may be negative, after SetLimit has shrunk the limit.
+func freeOf(word uint64) int64 { return int64(word&maxPacked) - int64(word>>32) }
+
+// releaseFast gives n permits back if the word says that so many are in use.
 func (s *Semaphore) releaseFast(n int64) bool {
 	for {
 		word := s.word.Load()
@@ -208,61 +218,74 @@ func (s *Semaphore) releaseFast(n int64) bool {
 func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	done := ctx.Done()
 	RaceDisable()
-	s.lock()
-	if limit := s.limit.Load(); n > limit && limit > 0 {
-		s.unlock()
-		RaceEnable()
-		return ErrWeight
-	}
-	if s.fits(n) && s.queue.front() == nil {
-		s.inUse.Store(s.inUse.Load() + n)
-		s.unlock()
-		RaceEnable()
-		return nil
-	}
-	w := newWaiter(n)
-	s.queue.push(w)
-	s.unlock()
-
-	gaveUp := false
-	select {
-	case <-w.ready.Load():
-	case <-done:
-		gaveUp = true
-	}
-	if !gaveUp && done != nil {
-		// Both may be ready. A done context means failure, whichever came first.
-		select {
-		case <-done:
-			gaveUp = w.outcome.Load() == granted
-		default:
-		}
-	}
-	if gaveUp {
-		s.giveUp(w)
-		RaceEnable()
-		return context.Cause(ctx)
-	}
-	outcome := w.outcome.Load()
+	outcome := s.waitSlow(n, done)
 	RaceEnable()
-	if outcome == refused {
+	switch outcome {
+	case refused:
 		return ErrWeight
+	case queued:
+		<-done // is closed; ordered after that also for the race detector
+		return context.Cause(ctx)
 	}
 	return nil
 }
 
-// giveUp ends the wait of w, whatever has become of it meanwhile. Whether it
-// hands permits back or only leaves the queue, those behind it may now fit.
-func (s *Semaphore) giveUp(w *waiter) {
+// waitSlow waits for n permits, or until cancel is closed, if that is not nil.
+// It reports what came of it: queued, if nothing.
+func (s *Semaphore) waitSlow(n int64, cancel <-chan struct{}) (outcome int32) {
 	s.lock()
-	switch w.outcome.Load() {
+	switch limit := s.limit.Load(); {
+	case n > limit && limit > 0:
+		s.unlock()
+		return refused
+	case s.take(n):
+		s.unlock()
+		return granted
+	}
+	w := newWaiter(&s.mu, cancel)
+	w.n.Store(n)
+	s.queue.push(w)
+	w.park(cancel) // unlocks mu, and leaves S set, as it is while the queue is not empty
+	outcome = w.outcome.Load()
+	if outcome != refused && isClosed(cancel) {
+		// Whichever came first, a done context means failure.
+		outcome = s.giveUpSlow(w)
+	}
+	w.free()
+	return outcome
+}
+
+func (s *Semaphore) tryAcquireSlow(n int64) bool {
+	s.lock()
+	ok := s.take(n)
+	s.unlock()
+	return ok
+}
+
+// giveUpSlow ends the wait of w, whatever has become of it meanwhile. Whether it
+// hands permits back or only leaves the queue, those behind it may now fit.
+func (s *Semaphore) giveUpSlow(w *waiter) (outcome int32) {
+	s.lock()
+	outcome = w.outcome.Load()
+	switch outcome {
 	case queued:
 		s.queue.remove(w)
 	case granted:
 		s.inUse.Store(s.inUse.Load() - w.n.Load())
+		outcome = queued
 	}
 	s.grant()
 	s.unlock()
+	return outcome
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *Semaphore) releaseSlow(n int64) bool {
@@ -301,7 +324,16 @@ func (s *Semaphore) unlock() {
 	s.mu.Unlock()
 }
 
-// fits is called with the lock held, as is grant.
+// take takes n permits if they are free and nobody waits. It is called with the
+// lock held, as are fits and grant.
+func (s *Semaphore) take(n int64) bool {
+	if s.queue.front() != nil || !s.fits(n) {
+		return false
+	}
+	s.inUse.Store(s.inUse.Load() + n)
+	return true
+}
+
 func (s *Semaphore) fits(n int64) bool { return n <= s.limit.Load()-s.inUse.Load() }
 
 // grant serves the queue from the front until somebody does not fit.
@@ -324,8 +356,8 @@ func (s *Semaphore) snapshot() (limit, inUse int64, waiting int) {
 	return s.limit.Load(), s.inUse.Load(), s.queue.size.Load()
 }
 
-func checkWeight(n int64) {
-	if n < 0 {
-		panic(fmt.Sprintf("core: negative weight, got %d", n))
-	}
+func panicWeight(n int64) { panic(fmt.Sprintf("core: negative weight, got %d", n)) }
+
+func panicRelease(n int64) {
+	panic(fmt.Sprintf("core: release of more permits than are in use, got %d", n))
 }

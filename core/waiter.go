@@ -1,34 +1,94 @@
 package core
 
-// A waiter is one Acquire that stands in a semaphore's queue. The semaphore's mu
-// guards it; outcome is final once ready is closed.
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// A waiter is one goroutine's stand in the queue of a WaitGroup or a Semaphore,
+// and the place where it parks. Parking is done on a sync.Cond, which needs no
+// allocation, or, if the wait can be given up, on a channel, because only select
+// waits for two things. Both are durably blocking in a testing/synctest bubble.
+//
+// A channel belongs to the bubble that it was made in, so each wait makes its
+// own. The rest belongs to no bubble and is used again and again: by one
+// goroutine at a time, from newWaiter to free.
 type waiter struct {
-	n          Guarded[int64]
-	outcome    Guarded[outcome]
-	ready      Guarded[chan struct{}] // closed by end; made afresh, so it belongs to the waiter's bubble
+	n       Guarded[int64]         // ticket in a WaitGroup, weight in a Semaphore
+	mu      Guarded[*sync.Mutex]   // of the owner of the queue; it guards what stands below
+	ended   Guarded[chan struct{}] // nil for a wait that cannot be given up
+	cond    sync.Cond              // its L is the waiter as a condLocker
+	outcome atomic.Int32           // set when the waiter leaves the queue
+
 	prev, next Guarded[*waiter]
 }
 
-type outcome int8
-
+// What became of a waiter.
 const (
-	queued  outcome = iota
-	granted         // has its permits
-	refused         // asked for more than the limit now allows
+	queued  = iota
+	granted // got what it waits for
+	refused // asked for more than the limit now allows
 )
 
-func newWaiter(n int64) *waiter {
+var waiters = sync.Pool{New: func() any {
 	w := new(waiter)
-	w.n.Store(n)
-	w.ready.Store(make(chan struct{}))
+	w.cond.L = (*condLocker)(w)
+	return w
+}}
+
+// newWaiter returns a waiter that may give up when cancel is closed, if cancel
+// is not nil.
+func newWaiter(mu *sync.Mutex, cancel <-chan struct{}) *waiter {
+	w := waiters.Get().(*waiter)
+	w.mu.Store(mu)
+	w.outcome.Store(queued)
+	if cancel != nil {
+		w.ended.Store(make(chan struct{}))
+	}
 	return w
 }
 
-// end tells the waiter, which has left the queue, what became of it.
-func (w *waiter) end(o outcome) {
-	w.outcome.Store(o)
-	close(w.ready.Load())
+// free lets another goroutine use the waiter, which has left the queue.
+func (w *waiter) free() {
+	w.mu.Store(nil)
+	w.ended.Store(nil)
+	waiters.Put(w)
 }
+
+// park is called with mu held, which it unlocks, by the goroutine whose waiter
+// this is. It returns once end was called, or cancel is closed.
+func (w *waiter) park(cancel <-chan struct{}) {
+	if cancel == nil {
+		w.cond.Wait()
+		return
+	}
+	ended := w.ended.Load()
+	w.mu.Load().Unlock()
+	select {
+	case <-ended:
+	case <-cancel:
+	}
+}
+
+// end is called with mu held, when the waiter has left the queue, and unparks
+// it. From then on the waiter may be in other hands.
+func (w *waiter) end(outcome int32) {
+	ended := w.ended.Load()
+	w.outcome.Store(outcome)
+	if ended != nil {
+		close(ended)
+	} else {
+		w.cond.Signal()
+	}
+}
+
+// A condLocker is a waiter as the Locker of its own sync.Cond. Nothing wakes
+// that but end, so there is nothing left to look at under the lock afterwards,
+// and it is not taken again.
+type condLocker waiter
+
+func (w *condLocker) Lock()   {}
+func (w *condLocker) Unlock() { w.mu.Load().Unlock() }
 
 // A waiterQueue is a list of waiters in the order in which they came.
 type waiterQueue struct {

@@ -30,53 +30,57 @@ import (
 type WaitGroup struct {
 	_ noCopy
 
-	// state packs two numbers into one word, so that one atomic addition
-	// changes the one and reads the other at the same instant:
+	// state packs two numbers and a bit into one word, so that one atomic
+	// addition changes the first and reads the others at the same instant:
 	//
-	//	 63            32 31             0
-	//	┌────────────────┬────────────────┐
-	//	│    counter     │    waiters     │
-	//	└────────────────┴────────────────┘
+	//	 63            32 31 30           0
+	//	┌────────────────┬──┬──────────────┐
+	//	│    counter     │ Q│   waiters    │
+	//	└────────────────┴──┴──────────────┘
 	//
-	// counter is the number of tasks, 0 to 2^31-1. (A call that panics because
-	// it would leave that range is outside it for an instant.) waiters is the
-	// number of waiters that have come so far: it never goes down, and goes
-	// from 2^32-1 to 1. A waiter's ticket is that number as its own coming made
-	// it. Tickets are handed out only while counter is not zero, in the
-	// compare-and-swap that checks it.
+	// counter is the number of tasks, 0 to 2^31-1. Add and Done change it and
+	// nothing else does. waiters is the number of waiters that have come so
+	// far: it never goes down, and wraps. A waiter's ticket is that number as
+	// its own coming made it. It comes by a compare-and-swap that checks that
+	// counter is not zero, and that also sets Q. Q says that queue is not
+	// empty: it is set and cleared with mu held, together with queue.
 	//
-	// So the addition that makes counter zero also reads the last ticket of the
-	// round that it ends. A waiter is to be released by it if its ticket is no
-	// later than that one, and not otherwise, however late the releasing is
-	// done and whatever Add and Wait have done since. That is all there is to
-	// safe reuse:
+	// So the addition that makes counter zero also reads whether anybody
+	// waits, and the last ticket of the round that it ends. It releases, under
+	// mu, whoever has a ticket no later than that one, and nobody else, however
+	// late it comes to do so and whatever Add and Wait have done since. That is
+	// all there is to safe reuse:
 	//
 	//	nobody is released early: a ticket no later than the one read was
 	//	handed out before counter became zero, so the zero lies within the
 	//	waiter's call;
 	//
-	//	nobody is lost: after a ticket is handed out counter is not zero; the
-	//	addition that next makes it zero reads that ticket or a later one, and
-	//	finds standing not zero, because that is set first.
+	//	nobody is lost: when a ticket is handed out counter is not zero, and
+	//	the addition that next makes it zero reads that ticket or a later one.
+	//	It finds Q set, unless the waiter has left by then.
+	//
+	// docs/model has this as a program for a model checker.
 	state atomic.Uint64
 
-	// standing is the number of waiters in queue, and of one that is about to
-	// be. Changed with mu held.
-	standing atomic.Int32
-
 	mu     sync.Mutex     // taken to park, release and give up; nothing blocks while it is held
-	issued Guarded[int64] // the last ticket; its low 32 bits are those of state
-	queue  waiterQueue    // in the order of their tickets, which are their n
-	first  waiter         // spares the only waiter an allocation; free while its ready is nil
+	issued Guarded[int64] // the last ticket, with all the bits that waiters has no room for
+	queue  waiterQueue    // in the order of tickets; a waiter's n is its ticket
 }
+
+const (
+	queueBit    = 1 << 31
+	ticketMask  = queueBit - 1
+	counterUnit = 1 << 32
+)
 
 // Add adds delta, which may be negative, to the counter. If that makes the
 // counter zero, all goroutines that wait are released. Add never blocks.
 //
-// It panics if the counter would go below zero or above 2^31-1; the counter
-// then stays as it was.
+// It panics if the counter would go below zero or above 2^31-1, and the counter
+// is then as it was. While such a call lasts, the counter is off by its delta
+// for the calls that overlap it: they may count it as tasks.
 //
-// When nobody waits, Add is one atomic operation.
+// When nobody waits, Add is one atomic addition.
 func (wg *WaitGroup) Add(delta int) {
 	if delta < 0 {
 		raceRelease(unsafe.Pointer(wg))
@@ -85,16 +89,9 @@ func (wg *WaitGroup) Add(delta int) {
 		panicRange(delta)
 	}
 	RaceDisable()
-	state := wg.state.Add(uint64(delta) << 32)
-	if counter, last := int32(state>>32), uint32(state); counter <= 0 {
-		switch {
-		case counter < 0:
-			RaceEnable()
-			wg.Add(-delta)
-			panicRange(delta)
-		case delta < 0 && last != 0 && wg.standing.Load() != 0:
-			wg.releaseSlow(last)
-		}
+	state := wg.state.Add(uint64(delta) * counterUnit)
+	if counterOf(state) <= 0 {
+		wg.addSlow(delta, state)
 	}
 	RaceEnable()
 }
@@ -102,28 +99,50 @@ func (wg *WaitGroup) Add(delta int) {
 // Done takes one task off the counter. It is Add(-1).
 func (wg *WaitGroup) Done() { wg.Add(-1) }
 
-// releaseSlow releases the waiters whose tickets are no later than last, which
-// was read as counter became zero.
-func (wg *WaitGroup) releaseSlow(last uint32) {
+// addSlow ends an Add that has made state what it is: with a counter of zero, or
+// with one that is out of range.
+func (wg *WaitGroup) addSlow(delta int, state uint64) {
+	outOfRange := counterOf(state) < 0
+	if outOfRange {
+		state = wg.state.Add(-uint64(delta) * counterUnit)
+	}
+	if counterOf(state) == 0 && state&queueBit != 0 {
+		wg.releaseSlow(state)
+	}
+	if outOfRange {
+		RaceEnable()
+		panicRange(delta)
+	}
+}
+
+// releaseSlow releases the waiters that had come when state was read.
+func (wg *WaitGroup) releaseSlow(state uint64) {
 	wg.mu.Lock()
-	// last is the low half of a ticket. It lags behind the last one issued by
-	// what was issued since: far less than 2^32, so the high half follows.
+	// The ticket in state lags behind the last one issued by what was issued
+	// since: far less than 2^31, as it takes minutes to issue that many.
 	issued := wg.issued.Load()
-	until := issued - int64(uint32(issued)-last)
-	for w := wg.queue.front(); w != nil && w.n.Load() <= until; w = wg.queue.front() {
-		wg.removeSlow(w)
+	last := issued - (issued-int64(state))&ticketMask
+	for w := wg.queue.front(); w != nil && w.n.Load() <= last; w = wg.queue.front() {
+		wg.leave(w)
+		w.end(granted)
 	}
 	wg.mu.Unlock()
+}
+
+// leave takes w out of the queue. It is called with mu held.
+func (wg *WaitGroup) leave(w *waiter) {
+	wg.queue.remove(w)
+	if wg.queue.front() == nil {
+		wg.state.And(^uint64(queueBit))
+	}
 }
 
 // Wait blocks until the counter is zero. On a counter that is zero already it
 // is one atomic load.
 func (wg *WaitGroup) Wait() {
 	RaceDisable()
-	if wg.counter() > 0 {
-		if _, ready := wg.enterSlow(); ready != nil {
-			<-ready
-		}
+	if counterOf(wg.state.Load()) != 0 {
+		wg.waitSlow(nil)
 	}
 	RaceEnable()
 	raceAcquire(unsafe.Pointer(wg))
@@ -131,88 +150,72 @@ func (wg *WaitGroup) Wait() {
 
 // WaitContext is Wait that gives up when ctx is done; it then returns
 // [context.Cause] of ctx. It returns nil if the counter was zero at some instant
-// within the call, even with ctx done. It starts no goroutine.
+// within the call, even with ctx done. It starts no goroutine. A call that has
+// to wait, and whose ctx can be done, allocates a channel.
 func (wg *WaitGroup) WaitContext(ctx context.Context) error {
 	if ctx == nil {
 		panic("core: nil context")
 	}
 	RaceDisable()
-	zero := wg.counter() <= 0
+	zero := counterOf(wg.state.Load()) == 0
 	RaceEnable()
-	if !zero && (ctx.Err() != nil || !wg.waitSlow(ctx.Done())) {
-		return context.Cause(ctx)
+	if !zero {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		done := ctx.Done()
+		RaceDisable()
+		zero = wg.waitSlow(done)
+		RaceEnable()
+		if !zero {
+			<-done // is closed; ordered after that also for the race detector
+			return context.Cause(ctx)
+		}
 	}
 	raceAcquire(unsafe.Pointer(wg))
 	return nil
 }
 
-// waitSlow reports whether the wait ended because the counter became zero.
-func (wg *WaitGroup) waitSlow(done <-chan struct{}) bool {
-	RaceDisable()
-	defer RaceEnable()
-	w, ready := wg.enterSlow()
-	if ready == nil {
+// waitSlow waits until the counter is zero, or cancel is closed, if that is not
+// nil. It reports whether the counter was zero.
+func (wg *WaitGroup) waitSlow(cancel <-chan struct{}) bool {
+	w := newWaiter(&wg.mu, cancel)
+	wg.mu.Lock()
+	if !wg.enter(w) {
+		wg.mu.Unlock()
+		w.free()
 		return true
 	}
-	select {
-	case <-ready:
-		return true
-	case <-done:
-		return !wg.leaveSlow(w, ready)
+	w.park(cancel)
+	if w.outcome.Load() == queued { // to give up is to leave the queue before being released
+		wg.mu.Lock()
+		if w.outcome.Load() == queued {
+			wg.leave(w)
+		}
+		wg.mu.Unlock()
 	}
+	zero := w.outcome.Load() == granted
+	w.free()
+	return zero
 }
 
-// enterSlow gives the caller a ticket and a place in the queue, and returns that
-// and the channel to park on, which will be closed. The channel is nil if the
-// counter is zero by now.
-func (wg *WaitGroup) enterSlow() (*waiter, chan struct{}) {
-	wg.mu.Lock()
-	defer wg.mu.Unlock()
-	wg.standing.Add(1) // before the ticket: whoever reads the ticket must see it
+// enter gives w a ticket and a place in the queue, unless the counter is zero.
+// It is called with mu held.
+func (wg *WaitGroup) enter(w *waiter) bool {
 	ticket := wg.issued.Load() + 1
-	if uint32(ticket) == 0 {
-		ticket++ // so that 0 in the word means that nobody has ever come
-	}
 	for {
 		state := wg.state.Load()
-		if int32(state>>32) <= 0 {
-			wg.standing.Add(-1)
-			return nil, nil
+		if counterOf(state) == 0 {
+			return false
 		}
-		if wg.state.CompareAndSwap(state, state>>32<<32|uint64(uint32(ticket))) {
+		if wg.state.CompareAndSwap(state, state&^ticketMask|queueBit|uint64(ticket&ticketMask)) {
 			break
 		}
 	}
 	wg.issued.Store(ticket)
-	w := &wg.first
-	if w.ready.Load() != nil {
-		w = new(waiter)
-	}
-	ready := make(chan struct{})
 	w.n.Store(ticket)
-	w.ready.Store(ready)
 	wg.queue.push(w)
-	return w, ready
-}
-
-// leaveSlow gives up the place w of the waiter that parks on ready. It reports
-// false if that has been released in the meantime: w may have a new tenant then.
-func (wg *WaitGroup) leaveSlow(w *waiter, ready chan struct{}) bool {
-	wg.mu.Lock()
-	defer wg.mu.Unlock()
-	if w.ready.Load() != ready {
-		return false
-	}
-	wg.removeSlow(w)
 	return true
-}
-
-// removeSlow is called with mu held.
-func (wg *WaitGroup) removeSlow(w *waiter) {
-	wg.queue.remove(w)
-	wg.standing.Add(-1)
-	close(w.ready.Load())
-	w.ready.Store(nil)
 }
 
 // Count returns the counter: the number of tasks that had not ended at some
@@ -220,10 +223,10 @@ func (wg *WaitGroup) removeSlow(w *waiter) {
 func (wg *WaitGroup) Count() int {
 	RaceDisable()
 	defer RaceEnable()
-	return int(max(wg.counter(), 0))
+	return int(max(counterOf(wg.state.Load()), 0))
 }
 
-func (wg *WaitGroup) counter() int32 { return int32(wg.state.Load() >> 32) }
+func counterOf(state uint64) int32 { return int32(state / counterUnit) }
 
 func panicRange(delta int) {
 	if delta < 0 {
