@@ -1,0 +1,31 @@
+package benchmarks
+
+// How coterie does the workloads: its side of each, apart from those of core.
+
+func coterieFanOut(tasks int, f func()) []Peer { return nil }
+
+func coterieBurst(burst func(start func(f func()), wait func())) []Peer { return nil }
+
+func coterieErrFanOut(tasks int, task func() error) []Peer { return nil }
+
+func coterieErrOne(task func() error) []Peer { return nil }
+
+func coterieErrLimit(tasks int, task func() error) []Peer { return nil }
+
+func coterieErrCollect(tasks int, task func() error) []Peer { return nil }
+
+func coterieErrPrint(tasks int, task func() error, printer func(string, func() error) Peer) []Peer {
+	return nil
+}
+
+func coteriePools() []maker { return nil }
+
+func coterieBatch(tasks int) []Peer { return nil }
+
+func coterieSubmit(tasks int) []Peer { return nil }
+
+func coterieFor(n int, f func(int)) []Peer { return nil }
+
+func coterieMapSlice(in []int, f func(int) int) []Peer { return nil }
+
+func coterieMap(n int, f func(int) int) []Peer { return nil }
