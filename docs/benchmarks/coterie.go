@@ -1,10 +1,37 @@
 package benchmarks
 
+import "github.com/coterie-go/coterie/group"
+
 // How coterie does the workloads: its side of each, apart from those of core.
 
-func coterieFanOut(tasks int, f func()) []Peer { return nil }
+func coterieFanOut(tasks int, f func()) []Peer {
+	fan := func(g *group.Group) {
+		for range tasks {
+			g.Go(f)
+		}
+		g.Wait()
+	}
+	return []Peer{
+		repeat("coterie", func() { fan(new(group.Group)) }),
+		{"coterie-reused", func(int) Op {
+			var g group.Group
+			return Op{Run: func(n int) {
+				for range n {
+					fan(&g)
+				}
+			}}
+		}},
+	}
+}
 
-func coterieBurst(burst func(start func(f func()), wait func())) []Peer { return nil }
+func coterieBurst(burst func(start func(f func()), wait func())) []Peer {
+	return []Peer{
+		repeat("coterie", func() {
+			var g group.Group
+			burst(g.Go, g.Wait)
+		}),
+	}
+}
 
 func coterieErrFanOut(tasks int, task func() error) []Peer { return nil }
 

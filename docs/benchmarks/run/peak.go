@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
 	"strings"
@@ -48,7 +49,7 @@ func printPeak(of string) error {
 // growth runs the work n times and returns by how much the memory that the
 // runtime holds has grown at most.
 func growth(p benchmarks.Peer, n int) uint64 {
-	runtime.GC()
+	debug.FreeOSMemory() // or it would be used before the process grows
 	held := newGauge()
 	start, stop, most := held.read(), make(chan struct{}), make(chan uint64)
 	go func() {
