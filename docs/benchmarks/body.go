@@ -39,11 +39,11 @@ func body(name string) Body {
 }
 
 // compute returns a function that keeps a processor busy for d without touching
-// memory. It is calibrated when it is first called: the number of steps is
-// fixed, not the time, so that a processor that is slowed down shows.
+// memory. The number of its steps is fixed, not the time, so that a processor
+// that is slowed down shows.
 func compute(d time.Duration) func() {
-	steps := sync.OnceValue(func() int { return int(float64(d) * stepsPerNanosecond()) })
-	return func() { spin(steps()) }
+	steps := int(float64(d) * stepsPerNanosecond())
+	return func() { spin(steps) }
 }
 
 // stepsPerNanosecond is the best of many short runs: what the processor does

@@ -3,6 +3,7 @@ package benchmarks
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coterie-go/coterie/core"
 	"golang.org/x/sync/semaphore"
@@ -30,6 +31,13 @@ func coreWorkloads() []Workload {
 				for range n {
 					wg.Add(1)
 					wg.Done()
+				}
+			}),
+			simple(Limit, func(n int) { // the two atomic additions
+				var word atomic.Uint64
+				for range n {
+					word.Add(1 << 32)
+					word.Add(^uint64(1<<32 - 1))
 				}
 			}),
 		}},
@@ -131,6 +139,13 @@ func semaphoreWorkloads() []Workload {
 				for range n {
 					_ = s.Acquire(ctx, 1)
 					s.Release(1)
+				}
+			}),
+			simple(Limit, func(n int) { // two atomic operations that can fail
+				var word atomic.Uint64
+				for range n {
+					word.CompareAndSwap(0, 1)
+					word.CompareAndSwap(1, 0)
 				}
 			}),
 		}},

@@ -119,14 +119,15 @@ type measurement struct {
 	peak   float64 // 0 in one of time
 }
 
-// calibrate finds how many runs take about as long as a sample shall.
+// calibrate finds how many runs take about as long as a sample shall. The best of
+// three counts, so that a pause of the machine does not make samples short.
 func (j *job) calibrate(sample time.Duration) {
 	runtime.GOMAXPROCS(j.ps)
 	op := j.peer.Start(j.ps)
 	defer op.Close()
 	const most = 100_000_000
 	for n := 1; ; {
-		took := op.Time(n)
+		took := min(op.Time(n), op.Time(n), op.Time(n))
 		if took >= sample/2 || n >= most {
 			j.n = max(1, min(most, int(float64(n)*float64(sample)/float64(took))))
 			return

@@ -151,37 +151,59 @@ func writePlots(res *results, dir string) (int, error) {
 
 const width = 620 * vg.Length(1) // points: 827 pixels, as wide as a README
 
+// drawPanels draws those for which there are results, two beside each other, with
+// bars of one thickness in all of them.
 func drawPanels(res *results, th theme) *vgsvg.Canvas {
-	var drawn []*plot.Plot
-	rows := 0
+	var cases []*workloadCase
+	var titles []string
 	for _, pn := range panels {
-		if c := res.find(pn.workload, res.mostPs()); c != nil && len(c.byTime()) > 1 {
-			drawn = append(drawn, th.bars(c, pn.title))
-			rows = max(rows, len(c.byTime()))
+		if c := res.find(pn.workload, res.mostPs()); c != nil && len(c.barPeers()) > 1 {
+			cases, titles = append(cases, c), append(titles, pn.title)
 		}
 	}
-	if len(drawn) == 0 {
+	if len(cases) == 0 {
 		return nil
 	}
-	const columns = 2
-	lines := (len(drawn) + columns - 1) / columns
-	height := vg.Length(lines) * vg.Length(34+15*rows)
+	const head, bar, gap = 22, 14, 12
+	var rows []int // bars of the line of panels
+	height := vg.Length(0)
+	for i := 0; i < len(cases); i += 2 {
+		most := len(cases[i].barPeers())
+		if i+1 < len(cases) {
+			most = max(most, len(cases[i+1].barPeers()))
+		}
+		rows = append(rows, most)
+		height += head + gap + bar*vg.Length(most)
+	}
 	canvas := vgsvg.New(width, height)
-	tiles := draw.Tiles{Cols: columns, Rows: lines, PadX: 14, PadY: 10}
-	for i, p := range drawn {
-		p.Draw(tiles.At(draw.New(canvas), i%columns, i/columns))
+	top := height
+	for i, c := range cases {
+		left := vg.Length(i%2) * width / 2
+		tall := head + bar*vg.Length(rows[i/2])
+		area := draw.New(canvas)
+		area.Min = vg.Point{X: left + 8, Y: top - tall}
+		area.Max = vg.Point{X: left + width/2 - 4, Y: top - 2}
+		th.bars(c, titles[i], rows[i/2]).Draw(area)
+		if i%2 == 1 {
+			top -= tall + gap
+		}
 	}
 	return canvas
 }
 
+// barPeers returns the peers that have a bar, the fastest first.
+func (c *workloadCase) barPeers() []string {
+	return slices.DeleteFunc(c.byTime(), func(peer string) bool { return peer == benchmarks.Limit })
+}
+
 // bars draws a horizontal bar for each peer, the fastest on top, with the
-// physical limit as a line across them.
-func (th theme) bars(c *workloadCase, title string) *plot.Plot {
+// physical limit as a line across them. There is room for rows bars.
+func (th theme) bars(c *workloadCase, title string, rows int) *plot.Plot {
 	p := th.plot(title + ", ns each")
 	p.HideX()
 	p.Y.Tick.Length = 0
 	p.Y.LineStyle.Width = 0
-	peers := slices.DeleteFunc(c.byTime(), func(peer string) bool { return peer == benchmarks.Limit })
+	peers := c.barPeers()
 	slices.Reverse(peers)
 	most := 0.0
 	var ticks plot.ConstantTicks
@@ -199,7 +221,7 @@ func (th theme) bars(c *workloadCase, title string) *plot.Plot {
 			bar.Color = th.ours
 		}
 		p.Add(bar)
-		ticks = append(ticks, plot.Tick{Value: float64(i), Label: peer})
+		ticks = append(ticks, plot.Tick{Value: float64(i), Label: display(peer)})
 		labels.XYs = append(labels.XYs, plotter.XY{X: s.Center, Y: float64(i)})
 		labels.Labels = append(labels.Labels, figure(s.Center))
 	}
@@ -218,13 +240,35 @@ func (th theme) bars(c *workloadCase, title string) *plot.Plot {
 	}
 	p.Y.Tick.Marker = ticks
 	p.X.Min, p.X.Max = 0, most*1.15
-	// Panels with fewer peers get bars of the same thickness.
-	p.Y.Min, p.Y.Max = float64(len(peers))-0.5-float64(maxRows), float64(len(peers))-0.5
+	p.Y.Max = float64(len(peers)) - 0.5
+	p.Y.Min = p.Y.Max - float64(rows)
 	return p
 }
 
-// maxRows is the number of peers for which a panel has room.
-const maxRows = 10
+// display returns the name of a peer for people.
+func display(peer string) string {
+	switch peer {
+	case "go":
+		return "go statement"
+	case "sync":
+		return "sync.WaitGroup"
+	case "x-sync":
+		return "x/sync"
+	case "coterie-reused":
+		return "coterie, reused"
+	case "pond-queue":
+		return "pond, bounded"
+	case "counter":
+		return "atomic counter"
+	case "chunks":
+		return "static chunks"
+	case "slots":
+		return "ring by hand"
+	case "channel":
+		return "chan by hand"
+	}
+	return peer
+}
 
 // figure writes a time with three digits.
 func figure(v float64) string {
@@ -240,7 +284,7 @@ func drawChart(res *results, ch chart, th theme) *vgsvg.Canvas {
 		return nil
 	}
 	p := th.plot(ch.title + ": ns per task")
-	p.X.Label.Text = ch.xLabel
+	p.X.Label.Text, p.X.Label.Padding = ch.xLabel, 4
 	p.Legend.Top, p.Legend.TextStyle = true, th.text(10)
 	p.Legend.ThumbnailWidth, p.Legend.Padding = 22, 2
 	p.Add(grid(th))
@@ -281,12 +325,16 @@ func drawChart(res *results, ch chart, th theme) *vgsvg.Canvas {
 		}
 		dots.Color = line.Color
 		p.Add(line, dots)
-		p.Legend.Add(peer, line, dots)
+		p.Legend.Add(display(peer), line, dots)
 	}
-	const height = 300
+	if ch.log {
+		p.Y.Min = math.Pow(10, math.Floor(math.Log10(p.Y.Min)))
+		p.Y.Max = math.Pow(10, math.Ceil(math.Log10(p.Y.Max)))
+	}
+	const height, legend = 270, 112
+	p.Legend.XOffs = legend
 	canvas := vgsvg.New(width, height)
-	area := draw.Crop(draw.New(canvas), 4, -10, 4, -4)
-	p.Draw(area)
+	p.Draw(draw.Crop(draw.New(canvas), 6, -legend-6, 4, -4))
 	return canvas
 }
 
@@ -295,7 +343,7 @@ func (th theme) plot(title string) *plot.Plot {
 	p.BackgroundColor = nil
 	p.Title.Text, p.Title.TextStyle, p.Title.Padding = title, th.text(11), 6
 	p.Title.TextStyle.Font.Weight = 2 // bold
-	p.Title.TextStyle.XAlign = text.XCenter
+	p.Title.TextStyle.XAlign, p.Title.TextStyle.YAlign = text.XCenter, text.YTop
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		axis.Color, axis.Tick.Color = th.faint, th.faint
 		axis.Label.TextStyle = axisText(axis.Label.TextStyle, th.text(10))
