@@ -391,6 +391,22 @@ func (e *Engine[T]) Close() {
 	}
 }
 
+// EndScope is Close, and then raises what tasks raised, for a lexical scope. It is
+// to be called by a deferred function, with what recover returned there: a panic
+// of the scope's body goes on, with those of the tasks as its Others.
+func (e *Engine[T]) EndScope(recovered any) {
+	e.Close()
+	failed := e.failures.take(0)
+	if recovered == nil {
+		failed.raise()
+		return
+	}
+	if failed != nil && failed.raised != nil {
+		panic(combine(append([]*core.PanicError{core.NewPanicError(recovered)}, failed.panics...)))
+	}
+	panic(recovered)
+}
+
 // Path returns the engine's name within those of the tasks around it.
 func (e *Engine[T]) Path() string { return e.settings.name() }
 

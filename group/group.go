@@ -46,24 +46,8 @@ func RunWith(opts Options, body func(g *Group)) {
 		panic("group: nil func")
 	}
 	g := New(opts)
-	defer g.endScope()
+	defer func() { g.engine.EndScope(recover()) }()
 	body(g)
-}
-
-// endScope is deferred, around a body that has returned, panicked or called
-// Goexit.
-func (g *Group) endScope() {
-	v := recover()
-	g.engine.Close()
-	failed := g.engine.failures.take(0)
-	if v == nil {
-		failed.raise()
-		return
-	}
-	if failed != nil && failed.raised != nil {
-		panic(combine(append([]*core.PanicError{core.NewPanicError(v)}, failed.panics...)))
-	}
-	panic(v)
 }
 
 // Go starts f as if in a goroutine of its own: f may block for as long as it
