@@ -60,7 +60,7 @@ type Engine[T Job] struct {
 	running core.Guarded[*running]        // the named tasks that run
 
 	settings *settings // nil: all defaults
-	failures failures
+	failures Failures
 }
 
 // An entry is a task and what the engine knows of it.
@@ -305,7 +305,7 @@ func (e *Engine[T]) aborted(en entry[T], r *running, p *core.PanicError) {
 		case p != nil && policy == Capture && e.settings.onPanic != nil:
 			e.settings.onPanic(p)
 		default:
-			e.failures.add(p)
+			e.failures.Add(p)
 		}
 	}, func(p *core.PanicError) {
 		if p != nil {
@@ -351,13 +351,13 @@ func (e *Engine[T]) Running() int {
 
 // Fail makes Wait raise p as if a task had panicked with it; if p is nil, as if a
 // task had called Goexit.
-func (e *Engine[T]) Fail(p *core.PanicError) { e.failures.add(p) }
+func (e *Engine[T]) Fail(p *core.PanicError) { e.failures.Add(p) }
 
 // Wait blocks until every task has ended, and then raises what they raised.
 func (e *Engine[T]) Wait() {
-	seen := e.failures.seen()
+	seen := e.failures.Seen()
 	e.goroutines.Wait()
-	e.failures.take(seen).raise()
+	e.failures.Raise(seen)
 }
 
 // WaitContext is Wait that gives up when ctx is done, with a [*StuckError]. It
@@ -369,11 +369,11 @@ func (e *Engine[T]) WaitContext(ctx context.Context) error {
 	if e.Within(ctx) {
 		panic("group: WaitContext on " + e.title() + " within one of its own tasks")
 	}
-	seen := e.failures.seen()
+	seen := e.failures.Seen()
 	if err := e.goroutines.WaitContext(ctx); err != nil {
 		return e.Stuck(err)
 	}
-	e.failures.take(seen).raise()
+	e.failures.Raise(seen)
 	return nil
 }
 

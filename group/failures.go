@@ -8,9 +8,11 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// failures keeps what tasks raised until Wait raises it. Every Wait that is under
-// way when the first of them takes it raises the same; a later one does not.
-type failures struct {
+// Failures keeps what tasks raised until Wait raises it. Every Wait that is under
+// way when the first of them takes it raises the same; a later one does not. Like
+// [Engine] it is for packages that build an owner of their own. The zero value is
+// ready for use.
+type Failures struct {
 	kept atomic.Pointer[keptFailures] // nil until a task fails
 }
 
@@ -28,8 +30,8 @@ type failure struct {
 	goexit bool
 }
 
-// add keeps a panic, or a Goexit if p is nil.
-func (f *failures) add(p *core.PanicError) {
+// Add keeps a panic, or a Goexit if p is nil.
+func (f *Failures) Add(p *core.PanicError) {
 	if f.kept.Load() == nil {
 		f.kept.CompareAndSwap(nil, new(keptFailures))
 	}
@@ -46,8 +48,8 @@ func (f *failures) add(p *core.PanicError) {
 	}
 }
 
-// seen is called as a Wait begins; its result is for take.
-func (f *failures) seen() uint64 {
+// Seen is called as a Wait begins; its result is for Raise.
+func (f *Failures) Seen() uint64 {
 	kept := f.kept.Load()
 	if kept == nil {
 		return 0
@@ -57,8 +59,12 @@ func (f *failures) seen() uint64 {
 	return kept.taken
 }
 
+// Raise raises in a Wait, whose tasks have ended, what they raised: their panics,
+// as one, or else a Goexit if there was one. It returns if there was neither.
+func (f *Failures) Raise(seen uint64) { f.take(seen).raise() }
+
 // take returns what a Wait has to raise, or nil.
-func (f *failures) take(seen uint64) *failure {
+func (f *Failures) take(seen uint64) *failure {
 	kept := f.kept.Load()
 	if kept == nil {
 		return nil

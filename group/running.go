@@ -10,14 +10,8 @@ import (
 // A running is the record of a named task that runs, in the engine's list of
 // them, which the engine's mu guards.
 type running struct {
-	record     core.Guarded[record]
+	record     core.Guarded[TaskRecord]
 	prev, next core.Guarded[*running]
-}
-
-type record struct {
-	path      string
-	started   time.Time
-	goroutine uint64
 }
 
 // enter labels the goroutine and lists the task. r is the record of the task that
@@ -29,12 +23,12 @@ func (e *Engine[T]) enter(m *meta, r *running) *running {
 	if m.context != nil {
 		m.context.running.Store(true)
 	}
-	rec := record{path: m.path, started: time.Now()}
+	rec := TaskRecord{Name: m.path, Started: time.Now()}
 	if r == nil {
 		r = new(running)
-		rec.goroutine = goroutineID()
+		rec.Goroutine = GoroutineID()
 	} else {
-		rec.goroutine = r.record.Load().goroutine
+		rec.Goroutine = r.record.Load().Goroutine
 	}
 	core.RaceDisable()
 	e.mu.Lock()
@@ -72,14 +66,14 @@ func (e *Engine[T]) leave(m *meta, r *running) {
 }
 
 // records returns the records of the named tasks that run.
-func (e *Engine[T]) records() []record {
+func (e *Engine[T]) records() []TaskRecord {
 	core.RaceDisable()
 	defer core.RaceEnable()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var all []record
+	var all []TaskRecord
 	for r := e.running.Load(); r != nil; r = r.next.Load() {
-		if rec := r.record.Load(); rec.path != "" {
+		if rec := r.record.Load(); rec.Name != "" {
 			all = append(all, rec)
 		}
 	}

@@ -119,6 +119,20 @@ func (s *settings) task(ctx context.Context, engine any) (context.Context, *meta
 	return ctx, m
 }
 
+// Scope returns a context derived from ctx in which names nest in name, and the
+// path that name has there. It carries the path as pprof label. An empty name
+// changes nothing.
+func Scope(ctx context.Context, name string) (scope context.Context, path string) {
+	t := &taskContext{path: name, parent: taskOf(ctx)}
+	if t.parent != nil {
+		t.path = joinPath(t.parent.path, name)
+	}
+	if name == "" {
+		return ctx, t.path
+	}
+	return labelled(context.WithValue(ctx, taskKey{}, t), t.path), t.path
+}
+
 func labelled(ctx context.Context, path string) context.Context {
 	return pprof.WithLabels(ctx, pprof.Labels("coterie", path))
 }

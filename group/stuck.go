@@ -2,6 +2,7 @@ package group
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"regexp"
 	"runtime"
@@ -18,7 +19,8 @@ type StuckError struct {
 	Tasks   []Task // those of them that have a name, the oldest first
 	Cause   error  // why the wait was given up
 
-	at time.Time
+	owner string // what Group is the name of; "group" if empty
+	at    time.Time
 }
 
 // A Task is a named task as a [StuckError] found it.
@@ -36,10 +38,9 @@ func (e *StuckError) Unwrap() error { return e.Cause }
 // place are told of once.
 func (e *StuckError) Error() string {
 	var b strings.Builder
-	if e.Group == "" {
-		b.WriteString("group")
-	} else {
-		fmt.Fprintf(&b, "group %q", e.Group)
+	b.WriteString(cmp.Or(e.owner, "group"))
+	if e.Group != "" {
+		fmt.Fprintf(&b, " %q", e.Group)
 	}
 	fmt.Fprintf(&b, ": %d still running: %v", e.Running, e.Cause)
 	type place struct {
@@ -78,17 +79,29 @@ var addresses = regexp.MustCompile(`(?m)^goroutine .*$|\([^()\n]*\)$| \+0x[0-9a-
 // Stuck says who is running. cause is why somebody will not wait for them. It
 // stops the world to read the stacks of named tasks.
 func (e *Engine[T]) Stuck(cause error) *StuckError {
-	records := e.records()
-	stuck := &StuckError{Group: e.Path(), Running: e.Running(), Cause: cause, at: time.Now()}
-	if len(records) == 0 {
+	return NewStuckError("group", e.Path(), e.Running(), e.records(), cause)
+}
+
+// NewStuckError makes the error of an owner of the given kind ("group", "pool")
+// and name. It stops the world to read the stacks of the tasks.
+func NewStuckError(kind, name string, running int, tasks []TaskRecord, cause error) *StuckError {
+	stuck := &StuckError{Group: name, Running: running, Cause: cause, owner: kind, at: time.Now()}
+	if len(tasks) == 0 {
 		return stuck
 	}
-	slices.SortStableFunc(records, func(a, b record) int { return a.started.Compare(b.started) })
+	slices.SortStableFunc(tasks, func(a, b TaskRecord) int { return a.Started.Compare(b.Started) })
 	stacks := allStacks()
-	for _, r := range records {
-		stuck.Tasks = append(stuck.Tasks, Task{r.path, r.started, stacks[r.goroutine]})
+	for _, t := range tasks {
+		stuck.Tasks = append(stuck.Tasks, Task{t.Name, t.Started, stacks[t.Goroutine]})
 	}
 	return stuck
+}
+
+// A TaskRecord is what an owner keeps of a named task that runs.
+type TaskRecord struct {
+	Name      string
+	Started   time.Time
+	Goroutine uint64 // as GoroutineID gave it
 }
 
 // allStacks returns the stack trace of every goroutine, from the innermost frame
@@ -114,10 +127,12 @@ func allStacks() map[uint64][]byte {
 	return stacks
 }
 
-var engineFrames = regexp.MustCompile(`(?m)^\S*/group\.\(\*Engine\[.*\]\)\.(share|alone)\.func1`)
+// engineFrames is where the stack of a task turns into that of what runs it.
+var engineFrames = regexp.MustCompile(`(?m)^\S*/(group\.\(\*Engine\[.*\]\)\.serve|pool\.\(\*worker\)\.\w+)`)
 
-// goroutineID returns the number by which stack traces call this goroutine.
-func goroutineID() uint64 {
+// GoroutineID returns the number by which stack traces call this goroutine. It
+// takes microseconds, the more the deeper the stack.
+func GoroutineID() uint64 {
 	var buf [64]byte
 	return parseGoroutineID(buf[:runtime.Stack(buf[:], false)])
 }
