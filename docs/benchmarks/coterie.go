@@ -1,6 +1,10 @@
 package benchmarks
 
-import "github.com/coterie-go/coterie/group"
+import (
+	"context"
+
+	"github.com/coterie-go/coterie/group"
+)
 
 // How coterie does the workloads: its side of each, apart from those of core.
 
@@ -51,8 +55,8 @@ func coterieBatch(tasks int) []Peer { return nil }
 
 func coterieSubmit(tasks int) []Peer { return nil }
 
-func coterieFor(n int, f func(int)) []Peer { return nil }
+func coterieFor(n int, f func(ctx context.Context, i int) error) []Peer { return nil }
 
-func coterieMapSlice(in []int, f func(int) int) []Peer { return nil }
+func coterieMapSlice(in []int) []Peer { return nil }
 
 func coterieMap(n int, f func(int) int) []Peer { return nil }

@@ -1,6 +1,7 @@
 package benchmarks
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"runtime"
@@ -17,13 +18,13 @@ import (
 )
 
 func loopWorkloads() []Workload {
-	trivial := func(out []int) func(i int) { return func(i int) { out[i] = i*7 + 1 } }
+	one, ten := body("1us").Do, body("10us").Do
 	return []Workload{
-		forLoop("loop/for/n=1000000/body=trivial", 1_000_000, trivial, serialLimit),
-		forLoop("loop/for/n=1000/body=trivial", 1000, trivial, serialLimit),
-		forLoop("loop/for/n=1000/body=1us", 1000, everyItem(body("1us")), dividedLimit),
-		forLoop("loop/for/n=1000/body=10us", 1000, everyItem(body("10us")), dividedLimit),
-		forLoop("loop/for/n=10000/body=skewed", 10_000, skewed(10_000), dividedLimit),
+		forLoop("loop/for/n=1000000/body=trivial", 1_000_000, trivialItems(1_000_000), serialLimit),
+		forLoop("loop/for/n=1000/body=trivial", 1000, trivialItems(1000), serialLimit),
+		forLoop("loop/for/n=1000/body=1us", 1000, items(func(int) { one() }), dividedLimit),
+		forLoop("loop/for/n=1000/body=10us", 1000, items(func(int) { ten() }), dividedLimit),
+		forLoop("loop/for/n=10000/body=skewed", 10_000, items(skewed(10_000)), dividedLimit),
 		mapSlice(1_000_000),
 		mapSeq(100_000, body("0")),
 		mapSeq(10_000, body("1us")),
@@ -31,19 +32,44 @@ func loopWorkloads() []Workload {
 	}
 }
 
-func everyItem(b Body) func([]int) func(int) {
-	return func([]int) func(int) { return func(int) { b.Do() } }
+// A loopBody is the body of a loop in the form that each peer wants, so that
+// none pays for a function around it.
+type loopBody struct {
+	plain func(i int)
+	conc  func(i int, _ *int)
+	lo    func(_ int, i int)
+	err   func(ctx context.Context, i int) error
+}
+
+func trivialItems(n int) loopBody {
+	out := make([]int, n)
+	return loopBody{
+		plain: func(i int) { out[i] = i*7 + 1 },
+		conc:  func(i int, _ *int) { out[i] = i*7 + 1 },
+		lo:    func(_, i int) { out[i] = i*7 + 1 },
+		err:   func(_ context.Context, i int) error { out[i] = i*7 + 1; return nil },
+	}
+}
+
+// items is for bodies beside which a call more or less is nothing.
+func items(f func(i int)) loopBody {
+	return loopBody{
+		plain: f,
+		conc:  func(i int, _ *int) { f(i) },
+		lo:    func(_, i int) { f(i) },
+		err:   func(_ context.Context, i int) error { f(i); return nil },
+	}
 }
 
 // skewed is work of 0 to 1.2 us an item, the most of it at the front, so that
 // equal shares of the items are far from equal shares of the work.
-func skewed(n int) func([]int) func(int) {
+func skewed(n int) func(i int) {
 	const sizes = 64
 	bodies := make([]func(), sizes)
 	for i := range bodies {
 		bodies[i] = compute(time.Duration(1200 * (sizes - i) / sizes))
 	}
-	return func([]int) func(int) { return func(i int) { bodies[i*sizes/n]() } }
+	return func(i int) { bodies[i*sizes/n]() }
 }
 
 type loopLimit func(n int, f func(i int)) Peer
@@ -70,12 +96,12 @@ func dividedLimit(n int, f func(i int)) Peer {
 }
 
 // forLoop calls f for each of n items.
-func forLoop(name string, n int, newBody func(out []int) func(i int), limit loopLimit) Workload {
-	out := make([]int, n)
-	f := newBody(out)
+func forLoop(name string, n int, body loopBody, limit loopLimit) Workload {
+	in := make([]int, n)
+	f := body.plain
 	peers := []Peer{
-		repeat("conc", func() { conciter.ForEachIdx(out, func(i int, _ *int) { f(i) }) }),
-		repeat("lo", func() { parallel.ForEach(out, func(_, i int) { f(i) }) }),
+		repeat("conc", func() { conciter.ForEachIdx(in, body.conc) }),
+		repeat("lo", func() { parallel.ForEach(in, body.lo) }),
 		repeat("x-sync", func() {
 			var g errgroup.Group
 			g.SetLimit(runtime.GOMAXPROCS(0))
@@ -112,7 +138,7 @@ func forLoop(name string, n int, newBody func(out []int) func(i int), limit loop
 	return Workload{
 		Name:   name,
 		Unit:   n,
-		Peers:  append(append(peers, coterieFor(n, f)...), limit(n, f)),
+		Peers:  append(append(peers, coterieFor(n, body.err)...), limit(n, f)),
 		Memory: true,
 	}
 }
@@ -122,8 +148,8 @@ func mapSlice(n int) Workload {
 	in := make([]int, n)
 	f := func(v int) int { return v*7 + 1 }
 	peers := []Peer{
-		repeat("conc", func() { sink = conciter.Map(in, func(v *int) int { return f(*v) }) }),
-		repeat("lo", func() { sink = parallel.Map(in, func(v, _ int) int { return f(v) }) }),
+		repeat("conc", func() { sink = conciter.Map(in, func(v *int) int { return *v*7 + 1 }) }),
+		repeat("lo", func() { sink = parallel.Map(in, func(v, _ int) int { return v*7 + 1 }) }),
 		repeat("chunks", func() {
 			ps := runtime.GOMAXPROCS(0)
 			out := make([]int, n)
@@ -149,7 +175,7 @@ func mapSlice(n int) Workload {
 	return Workload{
 		Name:   fmt.Sprintf("loop/map-slice/n=%d/body=trivial", n),
 		Unit:   n,
-		Peers:  append(peers, coterieMapSlice(in, f)...),
+		Peers:  append(peers, coterieMapSlice(in)...),
 		Memory: true,
 	}
 }

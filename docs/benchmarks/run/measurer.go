@@ -26,7 +26,7 @@ func (m *measurer) rounds(ctx context.Context, max int, deadline time.Time) erro
 		if ctx.Err() != nil {
 			return nil
 		}
-		m.bar.show("calibrating", i, len(m.jobs), 0)
+		m.bar.show("calibrating", i, len(m.jobs), time.Until(deadline))
 		j.calibrate(m.sample)
 	}
 	var round time.Duration // how long one takes
@@ -52,11 +52,11 @@ func (m *measurer) rounds(ctx context.Context, max int, deadline time.Time) erro
 				}
 			}
 			from = to
-			remains := time.Duration(0)
+			remains, of := time.Until(deadline), ""
 			if r > 0 {
-				remains = time.Duration(left)*round - time.Since(start)
+				remains, of = time.Duration(left)*round-time.Since(start), fmt.Sprint(" of ", r+left)
 			}
-			m.bar.show(fmt.Sprintf("round %d of %d: %s", r+1, r+left, m.jobs[from-1].workload.Name), from, len(m.jobs), remains)
+			m.bar.show(fmt.Sprintf("round %d%s: %s", r+1, of, m.jobs[from-1].workload.Name), from, len(m.jobs), remains)
 		}
 		round = time.Since(start)
 	}

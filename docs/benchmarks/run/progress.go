@@ -18,8 +18,8 @@ func newProgress(file *os.File) *progress {
 	return &progress{file: file, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
 }
 
-// show says what is being done, how far it is, and, unless it is 0, how long all
-// of it will yet take.
+// show says what is being done, how far it is, and how long all of it will yet
+// take, if that is known and so above 0.
 func (p *progress) show(what string, done, all int, remains time.Duration) {
 	if !p.terminal || time.Since(p.last) < 100*time.Millisecond {
 		return
