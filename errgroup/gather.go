@@ -1,0 +1,88 @@
+package errgroup
+
+import "context"
+
+// Gather runs all of fs at once, as tasks whose context is cancelled when one of
+// them fails, and returns their results, in the order of fs, when every one has
+// ended. If one fails, Gather returns its error and no results; functions that
+// have not been started by then are not.
+//
+// A panic or a Goexit of one cancels the others, and Gather raises it when they
+// have ended.
+func Gather[T any](ctx context.Context, fs ...func(ctx context.Context) (T, error)) ([]T, error) {
+	checkFuncs(fs)
+	g, ctx := WithContext(ctx)
+	results := make([]T, len(fs))
+	for i, f := range fs {
+		gather(ctx, g, f, &results[i])
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// All2 is [Gather] for two functions with results of different types. If one
+// fails, both results are zero.
+func All2[A, B any](
+	ctx context.Context,
+	fa func(ctx context.Context) (A, error),
+	fb func(ctx context.Context) (B, error),
+) (A, B, error) {
+	if fa == nil || fb == nil {
+		panic("errgroup: nil func")
+	}
+	var a, zeroA A
+	var b, zeroB B
+	g, ctx := WithContext(ctx)
+	gather(ctx, g, fa, &a)
+	gather(ctx, g, fb, &b)
+	if err := g.Wait(); err != nil {
+		return zeroA, zeroB, err
+	}
+	return a, b, nil
+}
+
+// All3 is [Gather] for three functions with results of different types. If one
+// fails, all results are zero.
+func All3[A, B, C any](
+	ctx context.Context,
+	fa func(ctx context.Context) (A, error),
+	fb func(ctx context.Context) (B, error),
+	fc func(ctx context.Context) (C, error),
+) (A, B, C, error) {
+	if fa == nil || fb == nil || fc == nil {
+		panic("errgroup: nil func")
+	}
+	var a, zeroA A
+	var b, zeroB B
+	var c, zeroC C
+	g, ctx := WithContext(ctx)
+	gather(ctx, g, fa, &a)
+	gather(ctx, g, fb, &b)
+	gather(ctx, g, fc, &c)
+	if err := g.Wait(); err != nil {
+		return zeroA, zeroB, zeroC, err
+	}
+	return a, b, c, nil
+}
+
+// gather starts f, whose result goes to value, unless ctx, that of g, is done.
+func gather[T any](ctx context.Context, g *Group, f func(ctx context.Context) (T, error), value *T) {
+	if ctx.Err() != nil {
+		g.fail(0, nil, context.Cause(ctx))
+		return
+	}
+	g.Go(func() (err error) {
+		*value, err = f(ctx)
+		return err
+	})
+}
+
+func checkFuncs[T any](fs []func(ctx context.Context) (T, error)) {
+	for _, f := range fs {
+		if f == nil {
+			panic("errgroup: nil func")
+		}
+	}
+}

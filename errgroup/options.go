@@ -1,0 +1,44 @@
+package errgroup
+
+import (
+	"fmt"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/group"
+)
+
+// Options are the settings of a [Group].
+type Options struct {
+	// Name is shown in stuck reports and in the errors of named tasks, and is
+	// the value of the pprof label "coterie" that the group's tasks carry.
+	Name string
+	// Limit is how many tasks may run at once; 0 means no limit.
+	Limit int
+	// Semaphore, if not nil, is a limit shared with other owners: each task
+	// holds one of its permits.
+	Semaphore *core.Semaphore
+	// Panics says what becomes of a panic in a task. Under [group.Propagate],
+	// the default, the context is cancelled at once and Wait raises the panic;
+	// under [group.Capture] the task's error is the *[core.PanicError], or
+	// [core.ErrGoexit] if it called Goexit.
+	Panics group.PanicPolicy
+	// Collect makes Wait return the errors of all tasks, and an error cancel
+	// nothing.
+	Collect bool
+	// MaxErrors is how many errors Collect keeps, those of the tasks that were
+	// started first; how many there were besides stands in the text. 0 means
+	// all.
+	MaxErrors int
+}
+
+func (o *Options) check() {
+	if o.Limit < 0 {
+		panic(fmt.Sprintf("errgroup: negative limit, got %d", o.Limit))
+	}
+	if o.Panics < group.Propagate || o.Panics > group.Capture {
+		panic(fmt.Sprintf("errgroup: unknown panic policy, got %d", o.Panics))
+	}
+	if o.MaxErrors < 0 {
+		panic(fmt.Sprintf("errgroup: negative MaxErrors, got %d", o.MaxErrors))
+	}
+}

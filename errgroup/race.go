@@ -1,0 +1,106 @@
+package errgroup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// RaceOptions are the settings of a [Race].
+type RaceOptions[T any] struct {
+	// Stagger is how long a function has the field to itself: the next one
+	// starts when that has passed, or when the one before has failed, whichever
+	// is first. 0 starts all at once.
+	Stagger time.Duration
+	// Discard, if not nil, is called once with each success that Race does not
+	// return, before Race returns: say, to close a connection. It is called in
+	// the goroutine of the function that lost, by several at once if several
+	// did, and its panics are those of that function.
+	Discard func(T)
+}
+
+var errEmptyRace = errors.New("errgroup: race of no functions")
+
+// Race runs fs, each as a task, and returns the result of the first that succeeds.
+// The context of the others is cancelled then, and Race returns when they have
+// ended; their errors do not matter, and neither do those of the functions that
+// failed before. If all fail, Race returns all their errors, combined in the order
+// of fs. A Race of nothing returns an error.
+//
+// When ctx is done no further function is started; Race returns the reason among
+// the errors, unless one succeeds all the same.
+//
+// A panic or a Goexit of one, also of one that has lost, cancels the others, and
+// Race raises it when they have ended.
+func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx context.Context) (T, error)) (T, error) {
+	if opts.Stagger < 0 {
+		panic(fmt.Sprintf("errgroup: negative stagger, got %v", opts.Stagger))
+	}
+	checkFuncs(fs)
+	g, ctx := newDecider(ctx)
+	var winner T
+	var won atomic.Bool
+	raised := true
+	defer func() {
+		if raised && won.Load() && opts.Discard != nil {
+			opts.Discard(winner)
+		}
+	}()
+	failed := make(chan struct{}) // closed when the function that was started last has failed
+	for i, f := range fs {
+		if i > 0 && opts.Stagger > 0 {
+			pause(ctx, opts.Stagger, failed)
+		}
+		if ctx.Err() != nil {
+			g.fail(g.number(), nil, context.Cause(ctx))
+			break
+		}
+		ended := make(chan struct{})
+		failed = ended
+		g.Go(func() error {
+			value, err := f(ctx)
+			switch {
+			case err != nil:
+				close(ended)
+				return err
+			case won.CompareAndSwap(false, true):
+				winner = value
+				g.stop(nil)
+			case opts.Discard != nil:
+				opts.Discard(value)
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	raised = false
+	var zero T
+	switch {
+	case won.Load():
+		return winner, nil
+	case err == nil:
+		return zero, errEmptyRace
+	}
+	return zero, err
+}
+
+// newDecider returns a group that keeps all errors, and cancels its context when
+// told to. The reports of that are not worth telling, however they are wrapped.
+func newDecider(ctx context.Context) (*Group, context.Context) {
+	g, ctx := New(ctx, Options{Collect: true})
+	g.failures.wide = true
+	return g, ctx
+}
+
+// pause returns when d has passed, or cut is closed, or ctx is done.
+func pause(ctx context.Context, d time.Duration, cut <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-cut:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,53 @@
+package errgroup
+
+import (
+	"context"
+
+	"github.com/coterie-go/coterie/core"
+)
+
+// Run is a lexical scope: it calls body with a new group and its context, and
+// returns when body and every task have ended, however they end. It then returns
+// what Wait would, where an error of body counts as that of the task that was
+// started first. If body panics or calls Goexit the context is cancelled, and that
+// goes on to Run's caller when the tasks have ended, with the tasks' panics, if
+// there are any, as its Others. A Go on the group after that panics.
+func Run(ctx context.Context, body func(ctx context.Context, g *Group) error) error {
+	return RunWith(ctx, Options{}, body)
+}
+
+// RunWith is [Run] with options.
+func RunWith(ctx context.Context, opts Options, body func(ctx context.Context, g *Group) error) error {
+	if body == nil {
+		panic("errgroup: nil func")
+	}
+	g, ctx := New(ctx, opts)
+	g.scope(ctx, body)
+	return g.end()
+}
+
+// scope returns when body and every task have ended.
+func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Group) error) {
+	returned := false
+	defer func() {
+		v := recover()
+		if !returned {
+			g.stop(abortion(v))
+		}
+		g.engine.EndScope(v)
+	}()
+	err := body(ctx, g)
+	returned = true
+	if err != nil && !g.failures.told(err) {
+		g.fail(0, nil, err)
+	}
+}
+
+// abortion is the reason for cancelling when body ends with recovered, or, if that
+// is nil, by Goexit.
+func abortion(recovered any) error {
+	if recovered == nil {
+		return core.ErrGoexit
+	}
+	return core.NewPanicError(recovered)
+}
