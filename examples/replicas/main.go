@@ -1,0 +1,96 @@
+// Replicas reads from three flaky copies of the same data and shows what hedging
+// does to the latency.
+//
+//	go run ./examples/replicas [-n REQUESTS] [-hedge DELAY]
+//
+// It starts three HTTP servers in this process. Most of their answers take a few
+// milliseconds, one in twenty takes a hundred, and one in fifty is an error. Then
+// it reads from them in three ways and draws how long the reads took:
+//
+//   - one replica: ask one, and take what comes;
+//   - hedged: ask one, and if it has not answered after the hedge delay, or has
+//     failed, ask the next as well; the first answer counts and the other requests
+//     are cancelled ([errgroup.Race]);
+//   - quorum: ask all, and go on as soon as two have answered ([errgroup.Quorum]).
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/coterie-go/coterie/pool"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("replicas", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	n := flags.Int("n", 400, "reads in each of the three ways")
+	hedge := flags.Duration("hedge", 20*time.Millisecond, "how long to wait for a replica before the next is asked too")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
+	}
+	if *n < 1 || *hedge <= 0 || flags.NArg() > 0 {
+		fmt.Fprintln(stderr, "replicas: -n and -hedge must be positive, and there are no arguments")
+		return 2
+	}
+
+	transport := &http.Transport{MaxIdleConnsPerHost: readers}
+	defer transport.CloseIdleConnections()
+	var replicas []replica
+	for i := range 3 {
+		server := httptest.NewServer(newFlaky(uint64(i)))
+		defer server.Close()
+		replicas = append(replicas, overHTTP(&http.Client{Transport: transport}, server.URL))
+	}
+	for _, way := range []struct {
+		name string
+		read replica
+	}{
+		{"one replica", replicas[0]},
+		{fmt.Sprintf("hedged after %v", *hedge), hedged(*hedge, replicas...)},
+		{"quorum of 2", quorum(2, replicas...)},
+	} {
+		h, err := measure(ctx, *n, way.read)
+		if err != nil {
+			fmt.Fprintln(stderr, "replicas:", err)
+			return 1
+		}
+		fmt.Fprintf(stdout, "%s\n%s\n", way.name, h)
+	}
+	return 0
+}
+
+// readers is how many reads are under way at once.
+const readers = 8
+
+// measure reads n times and counts how long it took.
+func measure(ctx context.Context, n int, read replica) (*histogram, error) {
+	h := new(histogram)
+	err := pool.For(ctx, readers, n, func(ctx context.Context, i int) error {
+		began := time.Now()
+		_, err := read(ctx, fmt.Sprint("key-", i))
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		h.add(time.Since(began), err)
+		return nil
+	})
+	return h, err
+}
