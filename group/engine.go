@@ -3,22 +3,13 @@ package group
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coterie-go/coterie/core"
 )
-
-// A Job is what an [Engine] runs.
-type Job interface {
-	// Run does the work. It may block, panic and call runtime.Goexit.
-	Run()
-	// Aborted is called in the task's goroutine when Run has panicked, with
-	// the panic, or has called runtime.Goexit, with nil. It reports whether
-	// that is dealt with; if not, the panic policy is applied. Under the policy
-	// Crash it is not called for a panic.
-	Aborted(p *core.PanicError) bool
-}
 
 // An Engine starts tasks, counts them and waits for them. It is what the owners
 // of coterie have in common, and is exported for packages that build an owner of
@@ -46,78 +37,65 @@ type Job interface {
 // In a -race build every task has a goroutine of its own, because sharing one
 // would order its tasks in the eyes of the race detector.
 type Engine[T Job] struct {
-	goroutines core.WaitGroup // that have been started and have not left share or alone
+	goroutines core.WaitGroup // that have been started and have not left serve; added to with mu held
 
-	mu     sync.Mutex // guards what follows; nothing blocks while it is held
+	mu     sync.Mutex         // guards what follows, up to work; nothing blocks while it is held
+	active core.Guarded[int]  // the tasks that have been accepted and have not ended
+	ended  core.Guarded[bool] // by Close
+
+	// In a -race build that hides bookkeeping these are not touched.
 	queue  queue[entry[T]]
-	spares int
-	procs  int    // GOMAXPROCS when work was made
+	spares int32
+	procs  int32  // GOMAXPROCS when work was made
+	begun  bool   // a task has been accepted
 	work   func() // the life of a goroutine; made once, so that go need not allocate
-
-	active  core.Guarded[int]             // the tasks that have been accepted and have not ended
-	limit   core.Guarded[*core.Semaphore] // nil until there is a limit, and never again
-	ended   core.Guarded[bool]            // by Close
-	running core.Guarded[*running]        // the named tasks that run
 
 	settings *settings // nil: all defaults
 	failures Failures
+	extras   atomic.Pointer[extras] // made with mu held, and then kept
 }
-
-// An entry is a task and what the engine knows of it.
-type entry[T Job] struct {
-	task T
-	meta *meta // nil for a task without a name and a context
-}
-
-// permits are what a task holds from before it is put into the queue until it
-// has ended; nil where there is no such limit.
-type permits struct{ own, shared *core.Semaphore }
 
 // Init gives the engine its options, before its first use. Its name nests in
 // that of the task or owner that ctx carries; ctx may be nil.
 func (e *Engine[T]) Init(ctx context.Context, opts Options) {
 	opts.check()
 	e.settings = newSettings(ctx, opts)
-	if opts.Limit > 0 {
-		e.limit.Store(core.NewSemaphore(int64(opts.Limit)))
+	if opts.Limit > 0 || opts.Semaphore != nil {
+		x := new(extras)
+		x.room.shared = opts.Semaphore
+		if opts.Limit > 0 {
+			x.room.setLimit(int64(opts.Limit), 0)
+		}
+		e.extras.Store(x)
 	}
 }
 
 // Go starts t. It blocks while the engine is at its limit.
-func (e *Engine[T]) Go(t T) {
-	en := entry[T]{t, e.settings.meta()}
-	if !e.push(en, permits{}) {
-		e.goSlow(context.Background(), en)
-	}
-}
+func (e *Engine[T]) Go(t T) { e.start(entry[T]{t, e.settings.meta()}) }
 
 // GoNamed is Go for a task with a name of its own.
-func (e *Engine[T]) GoNamed(name string, t T) {
-	en := entry[T]{t, e.settings.named(name)}
-	if !e.push(en, permits{}) {
-		e.goSlow(context.Background(), en)
+func (e *Engine[T]) GoNamed(name string, t T) { e.start(entry[T]{t, e.settings.named(name)}) }
+
+func (e *Engine[T]) start(en entry[T]) {
+	var have permits
+	if missing := e.push(en, &have); missing != nil {
+		e.startSlow(context.Background(), en, have, missing)
 	}
 }
 
 // TryGo starts t if the engine is not at its limit, and otherwise reports false.
 func (e *Engine[T]) TryGo(t T) bool {
-	en := entry[T]{t, e.settings.meta()}
-	for have := (permits{}); !e.push(en, have); {
-		have = e.limits()
-		if have.own != nil && !have.own.TryAcquire(1) {
-			return false
-		}
-		if have.shared != nil && !have.shared.TryAcquire(1) {
-			release(have.own)
-			return false
-		}
+	have := permits{try: true}
+	if e.push(entry[T]{t, e.settings.meta()}, &have) != nil {
+		e.giveBack(have)
+		return false
 	}
 	return true
 }
 
 // GoContext starts the task that newTask makes from a context derived from ctx.
 // It waits for room until ctx is done, and then returns [context.Cause] of ctx;
-// so it does if ctx is done already. newTask is not called then.
+// so it does if ctx is done already. newTask is not called if ctx is done already.
 func (e *Engine[T]) GoContext(ctx context.Context, newTask func(ctx context.Context) T) error {
 	if ctx == nil {
 		panic("group: nil context")
@@ -127,96 +105,106 @@ func (e *Engine[T]) GoContext(ctx context.Context, newTask func(ctx context.Cont
 	}
 	taskCtx, meta := e.settings.task(ctx, e)
 	en := entry[T]{newTask(taskCtx), meta}
-	if e.push(en, permits{}) {
-		return nil
+	var have permits
+	if missing := e.push(en, &have); missing != nil {
+		return e.startSlow(ctx, en, have, missing)
 	}
-	return e.goSlow(ctx, en)
+	return nil
 }
 
-// goSlow waits for the permits that the task needs, and then starts it.
-func (e *Engine[T]) goSlow(ctx context.Context, en entry[T]) error {
-	for {
-		have := e.limits()
-		if have.own != nil {
-			if err := have.own.Acquire(ctx, 1); err != nil {
-				return err
-			}
+// startSlow waits for the permits that the task has not got yet, and starts it.
+func (e *Engine[T]) startSlow(ctx context.Context, en entry[T], have permits, missing *core.Semaphore) error {
+	for missing != nil {
+		if have.shared {
+			// SetLimit has made a first limit meanwhile. Others need not
+			// wait for that.
+			e.settings.semaphore.Release(1)
+			have.shared = false
 		}
-		if have.shared != nil {
-			if err := have.shared.Acquire(ctx, 1); err != nil {
-				release(have.own)
-				return err
-			}
+		if err := missing.Acquire(ctx, 1); err != nil {
+			e.giveBack(have)
+			return err
 		}
-		if e.push(en, have) {
-			return nil
+		if missing == e.settings.shared() {
+			have.shared = true
+		} else {
+			have.own = true
 		}
-		// SetLimit has made a first limit meanwhile. Wait for both anew: to
-		// keep one while waiting for the other could be a deadlock.
-		release(have.own)
-		release(have.shared)
+		missing = e.push(en, &have)
 	}
+	return nil
 }
 
-func (e *Engine[T]) limits() permits {
+// giveBack is for a task that will not be started.
+func (e *Engine[T]) giveBack(have permits) {
 	core.RaceDisable()
 	e.mu.Lock()
-	own := e.limit.Load()
+	own := e.extras.Load().room.abandon(have)
 	e.mu.Unlock()
 	core.RaceEnable()
-	return permits{own, e.settings.shared()}
+	e.release(own, have.shared)
 }
 
-// release gives a permit back. The race detector must not take that for an edge
-// between this task and the one that gets the permit next.
-func release(s *core.Semaphore) {
-	if s != nil {
-		core.RaceDisable()
-		s.Release(1)
-		core.RaceEnable()
+// release gives permits back. The race detector must not take that for an edge
+// between this task and the one that gets them next.
+func (e *Engine[T]) release(own int64, shared bool) {
+	core.RaceDisable()
+	if own > 0 {
+		e.extras.Load().room.own.Load().Release(own)
 	}
+	if shared && e.settings.shared() != nil {
+		e.settings.semaphore.Release(1)
+	}
+	core.RaceEnable()
 }
 
 // push puts a task into the queue and sees to it that a goroutine will take it.
-// It reports false, having done nothing, if the task needs permits other than it
-// has.
-func (e *Engine[T]) push(en entry[T], have permits) bool {
+// If the task needs a permit that it has not got and that is not free, push does
+// not accept it, and returns the semaphore to wait at.
+func (e *Engine[T]) push(en entry[T], have *permits) (missing *core.Semaphore) {
 	core.RaceDisable()
 	e.mu.Lock()
-	if e.ended.Load() || e.limit.Load() != have.own || e.settings.shared() != have.shared {
-		ended := e.ended.Load()
+	if e.ended.Load() {
 		e.mu.Unlock()
 		core.RaceEnable()
-		if ended {
-			panic("group: Go on " + e.title() + ", which has ended")
+		e.release(0, have.shared)
+		panic("group: Go on " + e.title() + ", which has ended")
+	}
+	if x := e.extras.Load(); x != nil {
+		if missing := x.room.admit(have); missing != nil {
+			e.mu.Unlock()
+			core.RaceEnable()
+			return missing
 		}
-		return false
 	}
 	e.active.Store(e.active.Load() + 1)
-	if core.RaceHidden || e.work == nil {
+	if core.RaceHidden || !e.begun {
 		// The first task needs no queue.
 		if !core.RaceHidden {
-			e.procs = runtime.GOMAXPROCS(0)
-			e.work = func() { e.serve(entry[T]{}, false) }
+			e.begun = true
 		}
+		e.goroutines.Add(1)
 		e.mu.Unlock()
 		core.RaceEnable()
-		e.goroutines.Add(1)
 		go e.serve(en, true)
-		return true
+		return nil
 	}
 	e.queue.push(en)
+	if e.work == nil {
+		e.procs = int32(runtime.GOMAXPROCS(0))
+		e.work = func() { e.serve(entry[T]{}, false) }
+	}
 	// One spare keeps the invariant; up to one for each P spreads short tasks.
-	more := e.spares < min(e.queue.n, e.procs)
+	more := e.spares < e.procs && int(e.spares) < e.queue.n
 	if more {
 		e.spares++
+		e.goroutines.Add(1)
 	}
 	e.mu.Unlock()
 	if more {
-		e.goroutines.Add(1)
 		go e.work()
 	}
-	return true
+	return nil
 }
 
 // serve is the life of a goroutine: it runs one task after another, the first of
@@ -240,12 +228,12 @@ func (e *Engine[T]) serve(en entry[T], given bool) {
 // next ends the task that the goroutine has run, if it has run one, and takes the
 // next. It reports false if there is none; the goroutine has to exit then.
 func (e *Engine[T]) next(en *entry[T], ran bool) bool {
-	var own *core.Semaphore
+	var own int64
 	core.RaceDisable()
 	e.mu.Lock()
+	x := e.extras.Load()
 	if ran {
-		own = e.limit.Load()
-		e.active.Store(e.active.Load() - 1)
+		own = e.endLocked(x)
 	} else {
 		e.spares--
 	}
@@ -255,32 +243,47 @@ func (e *Engine[T]) next(en *entry[T], ran bool) bool {
 		*en = e.queue.pop()
 		if more = e.queue.n > 0 && e.spares == 0; more {
 			e.spares++
+			e.goroutines.Add(1)
 		}
+	}
+	if x != nil {
+		own += x.room.settle(e.queue.n)
 	}
 	e.mu.Unlock()
 	core.RaceEnable()
 	if more {
-		e.goroutines.Add(1)
 		go e.work()
 	}
-	if ran {
-		release(own)
-		release(e.settings.shared())
+	if x != nil {
+		e.release(own, ran)
 	}
 	return found
 }
 
 // end ends a task whose goroutine will take no other, because it exits.
 func (e *Engine[T]) end() {
+	var own int64
 	core.RaceDisable()
 	e.mu.Lock()
-	own := e.limit.Load()
-	e.active.Store(e.active.Load() - 1)
+	x := e.extras.Load()
+	own = e.endLocked(x)
+	if x != nil {
+		own += x.room.settle(e.queue.n)
+	}
 	e.mu.Unlock()
 	core.RaceEnable()
-	release(own)
-	release(e.settings.shared())
+	e.release(own, true)
 	e.goroutines.Done()
+}
+
+// endLocked takes a task off the count, and returns how many permits have to be
+// released.
+func (e *Engine[T]) endLocked(x *extras) (own int64) {
+	e.active.Store(e.active.Load() - 1)
+	if x == nil {
+		return 0
+	}
+	return x.room.leave()
 }
 
 // aborted ends a task that has panicked, or, if p is nil, has called Goexit. It
@@ -288,10 +291,9 @@ func (e *Engine[T]) end() {
 func (e *Engine[T]) aborted(en entry[T], r *running, p *core.PanicError) {
 	policy := e.settings.policy()
 	if p != nil && policy == Crash {
-		// Nothing recovers this, so the process dies here, with the frames of
-		// the first panic on the stack. The task does not end: a Wait that
-		// returned now could let main exit with status 0.
-		panic(p.Value)
+		// The task does not end: a Wait that returned now could let main exit
+		// with status 0.
+		crash(p)
 	}
 	end := func() {
 		if en.meta != nil {
@@ -309,11 +311,21 @@ func (e *Engine[T]) aborted(en entry[T], r *running, p *core.PanicError) {
 		}
 	}, func(p *core.PanicError) {
 		if p != nil {
-			panic(p) // in OnPanic; crashes, as above
+			crash(p) // OnPanic has panicked
 		}
 		end() // OnPanic has called Goexit
 	})
 	end()
+}
+
+// crash ends the process, because nothing recovers this. It is called on top of
+// the stack that panicked, which the report will show, unless p tells of what
+// happened elsewhere and has the stack in its text.
+func crash(p *core.PanicError) {
+	if len(p.Others) == 0 && parseGoroutineID(p.Stack) == GoroutineID() {
+		panic(p.Value)
+	}
+	panic(p)
 }
 
 // SetLimit changes how many tasks may run at once: at any time, also while tasks
@@ -322,31 +334,23 @@ func (e *Engine[T]) aborted(en entry[T], r *running, p *core.PanicError) {
 func (e *Engine[T]) SetLimit(n int) {
 	limit := int64(n)
 	if n < 0 {
-		limit = 1<<31 - 1 // more than the counter can count
+		limit = math.MaxInt32 // more than the counter can count
 	}
 	core.RaceDisable()
-	defer core.RaceEnable()
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	own := e.limit.Load()
-	if own == nil {
-		// From here on every task gives a permit back as it ends. Those that
-		// have been accepted before get theirs now.
-		active := int64(e.active.Load())
-		own = core.NewSemaphore(active)
-		own.TryAcquire(active)
-		e.limit.Store(own)
-	}
-	own.SetLimit(limit)
+	e.extrasLocked().room.setLimit(limit, int64(e.active.Load()))
+	e.mu.Unlock()
+	core.RaceEnable()
 }
 
 // Running returns the number of tasks that have been accepted and have not ended.
 func (e *Engine[T]) Running() int {
 	core.RaceDisable()
-	defer core.RaceEnable()
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.active.Load()
+	n := e.active.Load()
+	e.mu.Unlock()
+	core.RaceEnable()
+	return n
 }
 
 // Fail makes Wait raise p as if a task had panicked with it; if p is nil, as if a
@@ -366,15 +370,21 @@ func (e *Engine[T]) WaitContext(ctx context.Context) error {
 	if ctx == nil {
 		panic("group: nil context")
 	}
-	if e.Within(ctx) {
+	if t := taskOf(ctx); t != nil && t.engine == e && t.runs() {
 		panic("group: WaitContext on " + e.title() + " within one of its own tasks")
 	}
 	seen := e.failures.Seen()
-	if err := e.goroutines.WaitContext(ctx); err != nil {
-		return e.Stuck(err)
+	for {
+		err := e.goroutines.WaitContext(ctx)
+		if err == nil {
+			e.failures.Raise(seen)
+			return nil
+		}
+		if stuck := e.Stuck(err); stuck.Running > 0 {
+			return stuck
+		}
+		runtime.Gosched() // what is left are goroutines about to exit
 	}
-	e.failures.Raise(seen)
-	return nil
 }
 
 // Close waits until every task has ended, and makes a Go that comes after that
@@ -389,22 +399,35 @@ func (e *Engine[T]) Close() {
 		e.mu.Unlock()
 		core.RaceEnable()
 	}
+	e.goroutines.Wait() // for those that have found the queue empty and not left yet
+}
+
+// extrasLocked is called with mu held.
+func (e *Engine[T]) extrasLocked() *extras {
+	x := e.extras.Load()
+	if x == nil {
+		x = new(extras)
+		e.extras.Store(x)
+	}
+	return x
 }
 
 // EndScope is Close, and then raises what tasks raised, for a lexical scope. It is
 // to be called by a deferred function, with what recover returned there: a panic
 // of the scope's body goes on, with those of the tasks as its Others.
 func (e *Engine[T]) EndScope(recovered any) {
+	seen := e.failures.Seen()
 	e.Close()
-	failed := e.failures.take(0)
+	failed := e.failures.take(seen)
 	if recovered == nil {
 		failed.raise()
 		return
 	}
-	if failed != nil && failed.raised != nil {
-		panic(combine(append([]*core.PanicError{core.NewPanicError(recovered)}, failed.panics...)))
+	panics := failed.panics()
+	if len(panics) == 0 {
+		panic(recovered)
 	}
-	panic(recovered)
+	panic(combine(append([]*core.PanicError{core.NewPanicError(recovered)}, panics...)))
 }
 
 // Path returns the engine's name within those of the tasks around it.
@@ -421,7 +444,7 @@ func (e *Engine[T]) Scope(ctx context.Context) context.Context {
 // Within reports whether ctx comes from a task of the engine that has not ended.
 func (e *Engine[T]) Within(ctx context.Context) bool {
 	for t := taskOf(ctx); t != nil; t = t.parent {
-		if t.engine == e && t.running.Load() {
+		if t.engine == e && t.runs() {
 			return true
 		}
 	}

@@ -1,7 +1,6 @@
 package group
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -17,100 +16,59 @@ type Failures struct {
 }
 
 type keptFailures struct {
-	mu      sync.Mutex
-	pending *failure // of the round that is under way
-	taken   uint64   // how many have been taken by a Wait
-	last    *failure // the one that was taken last
-}
-
-// A failure is what the tasks of one round raised.
-type failure struct {
-	panics []*core.PanicError // in the order in which they were caught
-	raised *core.PanicError   // all of them in one; made when it is taken
-	goexit bool
+	mu      sync.Mutex             // nothing blocks while it is held
+	pending core.Guarded[*failure] // the last of the round that is under way
+	last    core.Guarded[*failure] // that of the round that was taken last
+	taken   core.Guarded[uint64]   // the number of rounds that have been taken
 }
 
 // Add keeps a panic, or a Goexit if p is nil.
-func (f *Failures) Add(p *core.PanicError) {
-	if f.kept.Load() == nil {
-		f.kept.CompareAndSwap(nil, new(keptFailures))
+func (fs *Failures) Add(p *core.PanicError) {
+	f := &failure{panicked: p}
+	f.listed.Store(true)
+	core.RaceDisable()
+	if fs.kept.Load() == nil {
+		fs.kept.CompareAndSwap(nil, new(keptFailures))
 	}
-	kept := f.kept.Load()
+	kept := fs.kept.Load()
 	kept.mu.Lock()
-	defer kept.mu.Unlock()
-	if kept.pending == nil {
-		kept.pending = new(failure)
-	}
-	if p == nil {
-		kept.pending.goexit = true
-	} else {
-		kept.pending.panics = append(kept.pending.panics, p)
-	}
+	f.earlier.Store(kept.pending.Load())
+	kept.pending.Store(f)
+	kept.mu.Unlock()
+	core.RaceEnable()
 }
 
 // Seen is called as a Wait begins; its result is for Raise.
-func (f *Failures) Seen() uint64 {
-	kept := f.kept.Load()
-	if kept == nil {
-		return 0
+func (fs *Failures) Seen() (taken uint64) {
+	core.RaceDisable()
+	if kept := fs.kept.Load(); kept != nil {
+		kept.mu.Lock()
+		taken = kept.taken.Load()
+		kept.mu.Unlock()
 	}
-	kept.mu.Lock()
-	defer kept.mu.Unlock()
-	return kept.taken
+	core.RaceEnable()
+	return taken
 }
 
 // Raise raises in a Wait, whose tasks have ended, what they raised: their panics,
 // as one, or else a Goexit if there was one. It returns if there was neither.
-func (f *Failures) Raise(seen uint64) { f.take(seen).raise() }
+func (fs *Failures) Raise(seen uint64) { fs.take(seen).raise() }
 
 // take returns what a Wait has to raise, or nil.
-func (f *Failures) take(seen uint64) *failure {
-	kept := f.kept.Load()
-	if kept == nil {
-		return nil
-	}
-	kept.mu.Lock()
-	defer kept.mu.Unlock()
-	if kept.pending != nil {
-		kept.last, kept.pending = kept.pending, nil
-		kept.last.raised = combine(kept.last.panics)
-		kept.taken++
-	}
-	if kept.taken == seen {
-		return nil
-	}
-	return kept.last
-}
-
-// raise panics with the panics of the round, or else calls Goexit if a task did.
-func (f *failure) raise() {
-	if f == nil {
-		return
-	}
-	if f.raised != nil {
-		panic(f.raised)
-	}
-	runtime.Goexit()
-}
-
-// combine makes one panic of several: the first, with the further ones as its
-// Others. The same panic may have come by two ways, as by Future.Get and by Wait;
-// it counts once.
-func combine(panics []*core.PanicError) *core.PanicError {
-	if len(panics) == 0 {
-		return nil
-	}
-	first := *panics[0]
-	first.Others = first.Others[:len(first.Others):len(first.Others)]
-	known := map[*core.PanicError]bool{panics[0]: true}
-	for _, p := range first.Others {
-		known[p] = true
-	}
-	for _, p := range panics[1:] {
-		if !known[p] {
-			known[p] = true
-			first.Others = append(first.Others, p)
+func (fs *Failures) take(seen uint64) (f *failure) {
+	core.RaceDisable()
+	if kept := fs.kept.Load(); kept != nil {
+		kept.mu.Lock()
+		if pending := kept.pending.Load(); pending != nil {
+			kept.last.Store(pending)
+			kept.pending.Store(nil)
+			kept.taken.Store(kept.taken.Load() + 1)
 		}
+		if kept.taken.Load() != seen {
+			f = kept.last.Load()
+		}
+		kept.mu.Unlock()
 	}
-	return &first
+	core.RaceEnable()
+	return f
 }

@@ -93,36 +93,3 @@ func (f *Future[T]) resolve(value T, err error, panicked *core.PanicError) {
 		close(f.done)
 	}
 }
-
-// A Promise is the writing half of a [Future], for packages that start tasks of
-// their own. It is to be resolved exactly once.
-type Promise[T any] struct{ future *Future[T] }
-
-// NewPromise returns a promise of a new future.
-func NewPromise[T any]() Promise[T] { return Promise[T]{new(Future[T])} }
-
-// Future returns the reading half.
-func (p Promise[T]) Future() *Future[T] { return p.future }
-
-// Resolve gives the future its result.
-func (p Promise[T]) Resolve(value T, err error) { p.future.resolve(value, err, nil) }
-
-// Run calls f and gives the future whatever comes of that. A panic of f goes on
-// to Run's caller, and so does a Goexit. Under the policy Crash a panic does not
-// resolve the future, so that nobody goes on before the process has ended.
-func (p Promise[T]) Run(policy PanicPolicy, f func() (T, error)) {
-	var value T
-	var err error
-	core.Call(func() { value, err = f() }, func(panicked *core.PanicError) {
-		var zero T
-		if panicked == nil {
-			p.Resolve(zero, core.ErrGoexit)
-			return
-		}
-		if policy != Crash {
-			p.future.resolve(zero, nil, panicked)
-		}
-		panic(panicked)
-	})
-	p.Resolve(value, err)
-}

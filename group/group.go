@@ -4,8 +4,6 @@ package group
 
 import (
 	"context"
-
-	"github.com/coterie-go/coterie/core"
 )
 
 // A Group owns the goroutines that run its tasks.
@@ -14,15 +12,8 @@ import (
 // [Propagate]. A Group is reusable after Wait. It must not be copied after first
 // use; go vet reports it.
 type Group struct {
-	engine Engine[task]
+	engine Engine[function]
 }
-
-// A task is a function that a Group runs.
-type task func()
-
-func (f task) Run() { f() }
-
-func (f task) Aborted(*core.PanicError) bool { return false }
 
 // New returns a group with the given options.
 func New(opts Options) *Group {
@@ -64,7 +55,7 @@ func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 	if f == nil {
 		panic("group: nil func")
 	}
-	return g.engine.GoContext(ctx, func(ctx context.Context) task {
+	return g.engine.GoContext(ctx, func(ctx context.Context) function {
 		return func() { f(ctx) }
 	})
 }
@@ -85,7 +76,7 @@ func (g *Group) SetLimit(n int) { g.engine.SetLimit(n) }
 // Running returns the number of tasks that have been accepted and have not ended.
 func (g *Group) Running() int { return g.engine.Running() }
 
-func check(f func()) task {
+func check(f func()) function {
 	if f == nil {
 		panic("group: nil func")
 	}

@@ -21,7 +21,7 @@ func (e *Engine[T]) enter(m *meta, r *running) *running {
 		pprof.SetGoroutineLabels(m.labels)
 	}
 	if m.context != nil {
-		m.context.running.Store(true)
+		m.context.setRunning(true)
 	}
 	rec := TaskRecord{Name: m.path, Started: time.Now()}
 	if r == nil {
@@ -32,14 +32,15 @@ func (e *Engine[T]) enter(m *meta, r *running) *running {
 	}
 	core.RaceDisable()
 	e.mu.Lock()
-	first := e.running.Load()
+	list := &e.extrasLocked().running
+	first := list.Load()
 	r.record.Store(rec)
 	r.prev.Store(nil)
 	r.next.Store(first)
 	if first != nil {
 		first.prev.Store(r)
 	}
-	e.running.Store(r)
+	list.Store(r)
 	e.mu.Unlock()
 	core.RaceEnable()
 	return r
@@ -48,7 +49,7 @@ func (e *Engine[T]) enter(m *meta, r *running) *running {
 // leave takes the task off the list.
 func (e *Engine[T]) leave(m *meta, r *running) {
 	if m.context != nil {
-		m.context.running.Store(false)
+		m.context.setRunning(false)
 	}
 	core.RaceDisable()
 	e.mu.Lock()
@@ -56,7 +57,7 @@ func (e *Engine[T]) leave(m *meta, r *running) {
 	if prev != nil {
 		prev.next.Store(next)
 	} else {
-		e.running.Store(next)
+		e.extras.Load().running.Store(next)
 	}
 	if next != nil {
 		next.prev.Store(prev)
@@ -65,17 +66,18 @@ func (e *Engine[T]) leave(m *meta, r *running) {
 	core.RaceEnable()
 }
 
-// records returns the records of the named tasks that run.
-func (e *Engine[T]) records() []TaskRecord {
+// records returns the number of tasks and the records of the named ones that run.
+func (e *Engine[T]) records() (running int, all []TaskRecord) {
 	core.RaceDisable()
 	defer core.RaceEnable()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var all []TaskRecord
-	for r := e.running.Load(); r != nil; r = r.next.Load() {
-		if rec := r.record.Load(); rec.Name != "" {
-			all = append(all, rec)
+	if x := e.extras.Load(); x != nil {
+		for r := x.running.Load(); r != nil; r = r.next.Load() {
+			if rec := r.record.Load(); rec.Name != "" {
+				all = append(all, rec)
+			}
 		}
 	}
-	return all
+	return e.active.Load(), all
 }

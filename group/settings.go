@@ -3,7 +3,6 @@ package group
 import (
 	"context"
 	"runtime/pprof"
-	"sync/atomic"
 
 	"github.com/coterie-go/coterie/core"
 )
@@ -16,28 +15,6 @@ type settings struct {
 	semaphore *core.Semaphore
 	panics    PanicPolicy
 	onPanic   func(*core.PanicError)
-}
-
-// meta is what a task carries that has a name or a context.
-type meta struct {
-	path    string
-	labels  context.Context // holds the pprof labels; nil: the goroutine keeps its own
-	context *taskContext    // nil for a task without a context
-}
-
-// A taskContext is what a context of a task, or of an owner, carries.
-type taskContext struct {
-	engine  any
-	path    string
-	parent  *taskContext
-	running atomic.Bool // the task that the context belongs to runs
-}
-
-type taskKey struct{}
-
-func taskOf(ctx context.Context) *taskContext {
-	t, _ := ctx.Value(taskKey{}).(*taskContext)
-	return t
 }
 
 func newSettings(ctx context.Context, opts Options) *settings {

@@ -23,13 +23,6 @@ type StuckError struct {
 	at    time.Time
 }
 
-// A Task is a named task as a [StuckError] found it.
-type Task struct {
-	Name    string
-	Started time.Time
-	Stack   []byte // the stack trace of its goroutine; nil if the task ended meanwhile
-}
-
 // Unwrap returns Cause.
 func (e *StuckError) Unwrap() error { return e.Cause }
 
@@ -79,7 +72,8 @@ var addresses = regexp.MustCompile(`(?m)^goroutine .*$|\([^()\n]*\)$| \+0x[0-9a-
 // Stuck says who is running. cause is why somebody will not wait for them. It
 // stops the world to read the stacks of named tasks.
 func (e *Engine[T]) Stuck(cause error) *StuckError {
-	return NewStuckError("group", e.Path(), e.Running(), e.records(), cause)
+	running, records := e.records()
+	return NewStuckError("group", e.Path(), running, records, cause)
 }
 
 // NewStuckError makes the error of an owner of the given kind ("group", "pool")
@@ -95,13 +89,6 @@ func NewStuckError(kind, name string, running int, tasks []TaskRecord, cause err
 		stuck.Tasks = append(stuck.Tasks, Task{t.Name, t.Started, stacks[t.Goroutine]})
 	}
 	return stuck
-}
-
-// A TaskRecord is what an owner keeps of a named task that runs.
-type TaskRecord struct {
-	Name      string
-	Started   time.Time
-	Goroutine uint64 // as GoroutineID gave it
 }
 
 // allStacks returns the stack trace of every goroutine, from the innermost frame
