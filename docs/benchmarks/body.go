@@ -43,7 +43,7 @@ func body(name string) Body {
 // that is slowed down shows.
 func compute(d time.Duration) func() {
 	steps := int(float64(d) * stepsPerNanosecond())
-	return func() { spin(steps) }
+	return func() { spend(steps) }
 }
 
 // stepsPerNanosecond is the best of many short runs: what the processor does
@@ -53,11 +53,18 @@ var stepsPerNanosecond = sync.OnceValue(func() float64 {
 	best := time.Duration(math.MaxInt64)
 	for range 40 {
 		start := time.Now()
-		spin(steps)
+		spend(steps)
 		best = min(best, time.Since(start))
 	}
 	return steps / float64(best)
 })
+
+// spend does so many steps. What they compute is never zero.
+func spend(steps int) {
+	if spin(steps) == 0 {
+		panic("benchmarks: the sequence of spin has a zero")
+	}
+}
 
 // spin is a chain of steps each of which needs the one before.
 //

@@ -148,8 +148,8 @@ func mapSlice(n int) Workload {
 	in := make([]int, n)
 	f := func(v int) int { return v*7 + 1 }
 	peers := []Peer{
-		repeat("conc", func() { sink = conciter.Map(in, func(v *int) int { return *v*7 + 1 }) }),
-		repeat("lo", func() { sink = parallel.Map(in, func(v, _ int) int { return v*7 + 1 }) }),
+		repeat("conc", func() { runtime.KeepAlive(conciter.Map(in, func(v *int) int { return *v*7 + 1 })) }),
+		repeat("lo", func() { runtime.KeepAlive(parallel.Map(in, func(v, _ int) int { return v*7 + 1 })) }),
 		repeat("chunks", func() {
 			ps := runtime.GOMAXPROCS(0)
 			out := make([]int, n)
@@ -162,14 +162,14 @@ func mapSlice(n int) Workload {
 				})
 			}
 			wg.Wait()
-			sink = out
+			runtime.KeepAlive(out)
 		}),
 		repeat(Limit, func() {
 			out := make([]int, n)
 			for i, v := range in {
 				out[i] = f(v)
 			}
-			sink = out
+			runtime.KeepAlive(out)
 		}),
 	}
 	return Workload{
@@ -179,9 +179,6 @@ func mapSlice(n int) Workload {
 		Memory: true,
 	}
 }
-
-// sink keeps results from being optimized away.
-var sink []int
 
 // mapSeq maps a sequence to a sequence in the same order.
 func mapSeq(n int, b Body) Workload {

@@ -240,7 +240,7 @@ func poolSubmit() Workload {
 	peers := []Peer{
 		{"pond", func(ps int) Op {
 			p := pond.NewResultPool[int](ps)
-			results := make([]pond.Result[int], tasks)
+			results := make([]pond.ResultTask[int], tasks)
 			return Op{
 				Run: func(n int) {
 					for range n {
