@@ -14,14 +14,11 @@ type echo struct {
 }
 
 // isEcho tells whether err, which a task has just returned, only reports that ctx,
-// the group's context, is done. An error that wraps the context's Err, which may
+// the group's context, which is done, is so. An error that wraps the context's Err, which may
 // be that of any other, is in doubt; wide tells how to decide. Failing fast, a
 // group keeps one echo and one other error, so that it is yes which hides nothing.
 // Collecting, it is no.
 func isEcho(err error, ctx context.Context, wide bool) bool {
-	if ctx == nil || ctx.Err() == nil {
-		return false
-	}
 	e := echo{err: ctx.Err(), cause: context.Cause(ctx), wide: wide}
 	return e.is(err, true)
 }

@@ -2,107 +2,138 @@ package errgroup
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"go.uber.org/multierr"
 )
 
-// failures are the errors of a group. Its lock is not hidden from the race
-// detector: a task takes it only when it has failed, so that what it orders are
-// the ends of tasks, and nothing that they do before.
+// failures are the errors of a group. They are kept in atomic variables, because a
+// task that waits for a lock makes the engine start one more goroutine. That is
+// not hidden from the race detector: a task gets here only when it has failed, so
+// what is ordered are the ends of tasks, and nothing that they do before.
 type failures struct {
-	collect bool
-	max     int  // how many are kept if collect; 0 means all
-	wide    bool // see isEcho
+	kept  atomic.Pointer[failure] // failing fast, the first; collecting, a stack
+	count atomic.Int64            // collecting, how many there were; raised before they are kept
+	depth atomic.Int64            // how many kept holds, or is about to, if that is bounded
+	echo  atomic.Pointer[failure] // the first that only reports that the context is done
 
-	mu     sync.Mutex // guards what follows; nothing blocks while it is held
-	kept   []failure  // only the first, unless collect
-	count  int        // how many there were
-	echo   error      // the first that only reports that the context is done
-	own    bool       // it was the group, not its parent, that cancelled the context
-	joined error      // the group's error; nil if that is to be made anew
+	mu     sync.Mutex // taken to trim and to join; nothing blocks while it is held
+	joined joined     // what result has returned last; guarded by mu
 }
 
 type failure struct {
-	number uint64
 	err    error
+	number uint64   // the task's
+	below  *failure // the one that came before
 }
 
-// add records an error, before it cancels anything. ctx is the group's context, or
-// nil.
-func (fs *failures) add(number uint64, err error, echo bool, ctx context.Context) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	fs.joined = nil
-	switch {
-	case echo && fs.echo == nil:
-		fs.echo = err
-	case !echo:
-		if !fs.own && fs.echo == nil && ctx != nil && ctx.Err() != nil {
-			fs.echo = context.Cause(ctx) // both show
-		}
-		fs.count++
-		if !fs.collect && fs.count > 1 {
+// joined is the error of a group, and the state of failures that it was made of.
+type joined struct {
+	kept, echo *failure
+	err        error
+}
+
+// setFirst keeps err in p if it is the first there.
+func setFirst(p *atomic.Pointer[failure], err error) {
+	if p.Load() == nil {
+		p.CompareAndSwap(nil, &failure{err: err})
+	}
+}
+
+// collect keeps err beside the others. If there are too many, it keeps most of
+// them: those whose numbers are lowest.
+func (fs *failures) collect(number uint64, err error, most int) {
+	fs.count.Add(1)
+	f := &failure{err: err, number: number}
+	fs.push(f, f)
+	if most > 0 && fs.depth.Add(1) >= int64(2*most) {
+		fs.trimSlow(most)
+	}
+}
+
+// push puts a chain of failures onto the stack.
+func (fs *failures) push(top, bottom *failure) {
+	for {
+		bottom.below = fs.kept.Load()
+		if fs.kept.CompareAndSwap(bottom.below, top) {
 			return
 		}
-		fs.kept = append(fs.kept, failure{number, err})
-		if fs.max > 0 && len(fs.kept) >= 2*fs.max {
-			fs.trim()
-		}
 	}
 }
 
-// trim sorts what is kept by the tasks' start, and drops what is too much.
-func (fs *failures) trim() {
-	slices.SortFunc(fs.kept, func(a, b failure) int { return cmp.Compare(a.number, b.number) })
-	if fs.max > 0 && len(fs.kept) > fs.max {
-		clear(fs.kept[fs.max:])
-		fs.kept = fs.kept[:fs.max]
-	}
-}
-
-// cancelling is called before the group cancels its context, which is not done.
-func (fs *failures) cancelling() {
-	fs.mu.Lock()
-	fs.own = true
-	fs.mu.Unlock()
-}
-
-// result returns the group's error: the same one until another task fails.
-func (fs *failures) result() error {
+// trimSlow drops what is too much.
+func (fs *failures) trimSlow(most int) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if fs.joined == nil {
-		fs.joined = fs.join()
+	if fs.depth.Load() < int64(2*most) {
+		return // somebody else has done it
 	}
-	return fs.joined
+	all := sorted(fs.kept.Swap(nil))
+	best := all[:min(most, len(all))]
+	for i := 1; i < len(best); i++ {
+		best[i-1].below = best[i]
+	}
+	if len(best) > 0 {
+		fs.push(best[0], best[len(best)-1])
+	}
+	fs.depth.Add(int64(len(best) - len(all)))
+}
+
+// result returns the error of a group whose tasks have ended. It is the same value
+// each time, unless more have failed. most is 0 if all are kept; both tells
+// whether an echo is to be told beside other errors.
+func (fs *failures) result(most int, both bool) error {
+	if fs.kept.Load() == nil && fs.echo.Load() == nil && fs.count.Load() == 0 {
+		return nil
+	}
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	top, echo := fs.kept.Load(), fs.echo.Load()
+	if fs.joined.err == nil || fs.joined.kept != top || fs.joined.echo != echo {
+		fs.joined = joined{top, echo, fs.join(top, echo, most, both)}
+	}
+	return fs.joined.err
+}
+
+func (fs *failures) join(top, echo *failure, most int, both bool) error {
+	if top == nil {
+		return echo.err
+	}
+	all := sorted(top)
+	if most > 0 {
+		all = all[:min(most, len(all))]
+	}
+	errs := make([]error, 0, len(all)+2)
+	for _, f := range all {
+		errs = append(errs, f.err)
+	}
+	if dropped := fs.count.Load() - int64(len(all)); dropped > 0 {
+		errs = append(errs, fmt.Errorf("errgroup: %d more errors dropped", dropped))
+	}
+	if echo != nil && both {
+		errs = append(errs, echo.err)
+	}
+	return multierr.Combine(errs...)
 }
 
 // told tells whether err is what result has returned last: a scope's body that
-// ends with "return g.Wait()" does not report it anew.
+// ends with "return g.Wait()" does not report that anew.
 func (fs *failures) told(err error) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	return fs.joined != nil && same(err, fs.joined)
+	return fs.joined.err != nil && same(err, fs.joined.err)
 }
 
-func (fs *failures) join() error {
-	if fs.count == 0 {
-		return fs.echo
+// sorted returns a stack of failures in the order of their numbers.
+func sorted(top *failure) []*failure {
+	var all []*failure
+	for f := top; f != nil; f = f.below {
+		all = append(all, f)
 	}
-	fs.trim()
-	errs := make([]error, 0, len(fs.kept)+2)
-	for _, f := range fs.kept {
-		errs = append(errs, f.err)
-	}
-	if dropped := fs.count - len(fs.kept); fs.collect && dropped > 0 {
-		errs = append(errs, fmt.Errorf("errgroup: %d more errors dropped", dropped))
-	}
-	if fs.echo != nil && !fs.own {
-		errs = append(errs, fs.echo)
-	}
-	return multierr.Combine(errs...)
+	slices.Reverse(all) // which is about the order already
+	slices.SortFunc(all, func(a, b *failure) int { return cmp.Compare(a.number, b.number) })
+	return all
 }

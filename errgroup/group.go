@@ -47,9 +47,18 @@ type Group struct {
 
 	ctx      context.Context         // nil in a zero Group, as is cancel
 	cancel   context.CancelCauseFunc // only by stop, after what causes it was recorded
-	panics   group.PanicPolicy
-	numbers  atomic.Uint64 // of the tasks in the order of their start, if failures collects
+	own      atomic.Bool             // set before cancel is called, while ctx is not done
 	failures failures
+	numbers  atomic.Uint64 // of the tasks, in the order of their start, if they are collected
+	rules    rules
+}
+
+// rules are what becomes of errors and panics.
+type rules struct {
+	panics  group.PanicPolicy
+	collect bool
+	most    int  // how many errors are kept, collecting; 0 means all
+	wide    bool // see isEcho
 }
 
 // WithContext returns a new group and a context derived from ctx, which is
@@ -64,9 +73,7 @@ func New(ctx context.Context, opts Options) (*Group, context.Context) {
 		panic("errgroup: nil context")
 	}
 	opts.check()
-	g := &Group{panics: opts.Panics}
-	g.failures.collect, g.failures.max = opts.Collect, opts.MaxErrors
-	g.failures.wide = !opts.Collect
+	g := &Group{rules: rules{opts.Panics, opts.Collect, opts.MaxErrors, !opts.Collect}}
 	g.engine.Init(ctx, group.Options{
 		Name:      opts.Name,
 		Limit:     opts.Limit,
@@ -156,7 +163,7 @@ func (g *Group) task(f func() error) task {
 
 // number returns the next number, if the group has a use for it.
 func (g *Group) number() uint64 {
-	if !g.failures.collect {
+	if !g.rules.collect {
 		return 0
 	}
 	core.RaceDisable() // else starting tasks would order those that start them
@@ -166,27 +173,37 @@ func (g *Group) number() uint64 {
 
 // fail records an error, and then cancels the context if that is the rule.
 func (g *Group) fail(number uint64, path *string, err error) {
-	echo := isEcho(err, g.ctx, g.failures.wide)
+	done := g.ctx != nil && g.ctx.Err() != nil
+	echo := done && isEcho(err, g.ctx, g.rules.wide)
 	if path != nil {
 		err = &TaskError{Path: *path, Err: err}
 	}
-	g.failures.add(number, err, echo, g.ctx)
-	if !g.failures.collect {
-		g.stop(err)
+	if echo {
+		setFirst(&g.failures.echo, err)
+		return
 	}
+	if done && !g.own.Load() {
+		setFirst(&g.failures.echo, context.Cause(g.ctx)) // the parent's
+	}
+	if g.rules.collect {
+		g.failures.collect(number, err, g.rules.most)
+		return
+	}
+	setFirst(&g.failures.kept, err)
+	g.stop(err)
 }
 
 // stop cancels the context, if there is one and it is not done.
 func (g *Group) stop(cause error) {
 	if g.ctx != nil && g.ctx.Err() == nil {
-		g.failures.cancelling()
+		g.own.Store(true)
 		g.cancel(cause)
 	}
 }
 
 // end is called when every task has ended.
 func (g *Group) end() error {
-	err := g.failures.result()
+	err := g.failures.result(g.rules.most, !g.own.Load())
 	g.stop(err)
 	return err
 }

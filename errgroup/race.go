@@ -90,7 +90,7 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 // told to. The reports of that are not worth telling, however they are wrapped.
 func newDecider(ctx context.Context) (*Group, context.Context) {
 	g, ctx := New(ctx, Options{Collect: true})
-	g.failures.wide = true
+	g.rules.wide = true
 	return g, ctx
 }
 

@@ -25,7 +25,7 @@ func (t task) Aborted(p *core.PanicError) bool {
 	if p != nil {
 		err = p
 	}
-	if t.group.panics == group.Capture {
+	if t.group.rules.panics == group.Capture {
 		t.group.fail(t.number, t.path, err)
 	} else {
 		t.group.engine.Fail(p) // first, so that no panic of a cancelled sibling comes before it
