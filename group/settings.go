@@ -17,19 +17,24 @@ type settings struct {
 	onPanic   func(*core.PanicError)
 }
 
+// newSettings returns nil if opts and ctx come to the zero value.
 func newSettings(ctx context.Context, opts Options) *settings {
-	s := &settings{
-		base:      opts.Name,
-		path:      opts.Name,
-		semaphore: opts.Semaphore,
-		panics:    opts.Panics,
-		onPanic:   opts.OnPanic,
-	}
 	if ctx == nil {
 		ctx = context.Background()
 	}
+	path := opts.Name
 	if t := taskOf(ctx); t != nil {
-		s.path = joinPath(t.path, opts.Name)
+		path = joinPath(t.path, opts.Name)
+	}
+	if path == "" && opts.Semaphore == nil && opts.Panics == Propagate {
+		return nil
+	}
+	s := &settings{
+		base:      opts.Name,
+		path:      path,
+		semaphore: opts.Semaphore,
+		panics:    opts.Panics,
+		onPanic:   opts.OnPanic,
 	}
 	if opts.Name != "" {
 		s.plain = &meta{path: s.path, labels: labelled(ctx, s.path)}
