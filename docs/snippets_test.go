@@ -1,0 +1,162 @@
+package docs_test
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The pages of the documentation show code that is compiled and run: each block
+// of Go in a page is a part of a Go file, between the comments
+//
+//	// snippet: <what it shows>
+//	// end snippet
+//
+// and each block of text is something that was printed: the output of an Example
+// or a file in testdata that a test compares with what it printed.
+
+// pages returns the names of the pages, beginning with "../docs/".
+func pages(t *testing.T) []string {
+	pages := []string{filepath.FromSlash("../docs/anatomy.md")}
+	for _, dir := range []string{"guide", "migrate"} {
+		found, err := filepath.Glob(filepath.Join("..", "docs", dir, "*.md"))
+		require.NoError(t, err)
+		pages = append(pages, found...)
+	}
+	return pages
+}
+
+var (
+	fence    = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
+	snippet  = regexp.MustCompile(`(?ms)^[ \t]*// snippet: ([^\n]+)\n(.*?)^[ \t]*// end snippet$`)
+	expected = regexp.MustCompile(`(?m)^\t// Output:[ \t]*\n?((?:^\t//.*\n)+|.*\n)`)
+	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	image    = regexp.MustCompile(`!\[[^\]]+\]\(([^)\s]+)\)`)
+)
+
+// shown is what the pages may show: code and output, each with where it stands.
+type shown struct{ code, output map[string]string }
+
+func collect(t *testing.T) shown {
+	s := shown{make(map[string]string), make(map[string]string)}
+	err := filepath.WalkDir(filepath.FromSlash("../docs"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		isOutput := filepath.Ext(path) == ".txt" && filepath.Base(filepath.Dir(path)) == "testdata"
+		if !isOutput && filepath.Ext(path) != ".go" {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if isOutput {
+			s.output[string(text)] = path
+			return nil
+		}
+		for _, m := range snippet.FindAllStringSubmatch(string(text), -1) {
+			s.code[dedent(strings.TrimRight(m[2], "\n")+"\n")] = path + ": " + m[1]
+		}
+		for _, m := range expected.FindAllStringSubmatch(string(text), -1) {
+			var b strings.Builder
+			for line := range strings.Lines(m[1]) {
+				line = strings.TrimPrefix(strings.TrimSpace(line), "//")
+				b.WriteString(strings.TrimSuffix(strings.TrimPrefix(line, " "), "\n") + "\n")
+			}
+			s.output[b.String()] = path
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	return s
+}
+
+// dedent takes off the tabs that every line begins with.
+func dedent(code string) string {
+	for {
+		for line := range strings.Lines(code) {
+			if line != "\n" && line[0] != '\t' {
+				return code
+			}
+		}
+		var b strings.Builder
+		for line := range strings.Lines(code) {
+			b.WriteString(strings.TrimPrefix(line, "\t"))
+		}
+		code = b.String()
+	}
+}
+
+func TestPages(t *testing.T) {
+	all := collect(t)
+	used := make(map[string]bool)
+	for _, page := range pages(t) {
+		t.Run(filepath.ToSlash(strings.TrimPrefix(page, filepath.FromSlash("../docs/"))), func(t *testing.T) {
+			text, err := os.ReadFile(page)
+			require.NoError(t, err)
+			for _, block := range fence.FindAllStringSubmatch(string(text), -1) {
+				language, content := block[1], block[2]
+				used[content] = true
+				switch language {
+				case "go":
+					if all.code[content] == "" {
+						t.Errorf("not a snippet that is compiled:\n%s", content)
+					}
+				case "text":
+					if all.output[content] == "" {
+						t.Errorf("not an output that is compared:\n%s", content)
+					}
+				case "sh":
+				default:
+					t.Errorf("a block in the language %q:\n%s", language, content)
+				}
+			}
+			for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+				target, _, _ := strings.Cut(m[1], "#")
+				if target != "" && !strings.Contains(target, "://") {
+					_, err := os.Stat(filepath.Join(filepath.Dir(page), filepath.FromSlash(target)))
+					require.NoError(t, err)
+				}
+			}
+			for _, m := range image.FindAllStringSubmatch(string(text), -1) {
+				checkDrawing(t, filepath.Join(filepath.Dir(page), filepath.FromSlash(m[1])))
+			}
+		})
+	}
+	for code, where := range all.code {
+		if !used[code] {
+			t.Errorf("no page shows the snippet %s", where)
+		}
+	}
+	for output, where := range all.output {
+		if filepath.Ext(where) == ".txt" && !used[output] {
+			t.Errorf("no page shows the output in %s", where)
+		}
+	}
+}
+
+// checkDrawing checks that an SVG file is one, has a title for those who cannot
+// see it, and can be read on a light and on a dark page.
+func checkDrawing(t *testing.T, name string) {
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	decoder := xml.NewDecoder(strings.NewReader(string(text)))
+	for {
+		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			require.NoError(t, err, name)
+		}
+	}
+	require.Contains(t, string(text), "<title>", name)
+	require.Contains(t, string(text), "prefers-color-scheme: dark", name)
+}
