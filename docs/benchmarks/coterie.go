@@ -2,8 +2,11 @@ package benchmarks
 
 import (
 	"context"
+	"runtime"
 
+	"github.com/coterie-go/coterie/errgroup"
 	"github.com/coterie-go/coterie/group"
+	"github.com/coterie-go/coterie/pool"
 )
 
 // How coterie does the workloads: its side of each, apart from those of core.
@@ -37,16 +40,56 @@ func coterieBurst(burst func(start func(f func()), wait func())) []Peer {
 	}
 }
 
-func coterieErrFanOut(tasks int, task func() error) []Peer { return nil }
+func coterieErrFanOut(tasks int, task func() error) []Peer {
+	return []Peer{
+		repeat("coterie", func() {
+			var g errgroup.Group
+			for range tasks {
+				g.Go(task)
+			}
+			_ = g.Wait()
+		}),
+	}
+}
 
-func coterieErrOne(task func() error) []Peer { return nil }
+func coterieErrOne(task func() error) []Peer {
+	ctx := context.Background()
+	return []Peer{
+		repeat("coterie", func() {
+			g, _ := errgroup.WithContext(ctx)
+			g.Go(task)
+			_ = g.Wait()
+		}),
+	}
+}
 
-func coterieErrLimit(tasks int, task func() error) []Peer { return nil }
+func coterieErrLimit(tasks int, task func() error) []Peer {
+	return []Peer{
+		repeat("coterie", func() {
+			var g errgroup.Group
+			g.SetLimit(runtime.GOMAXPROCS(0))
+			for range tasks {
+				g.Go(task)
+			}
+			_ = g.Wait()
+		}),
+	}
+}
 
-func coterieErrCollect(tasks int, task func() error) []Peer { return nil }
+func collect(tasks int, task func() error) error {
+	g, _ := errgroup.New(context.Background(), errgroup.Options{Collect: true})
+	for range tasks {
+		g.Go(task)
+	}
+	return g.Wait()
+}
+
+func coterieErrCollect(tasks int, task func() error) []Peer {
+	return []Peer{repeat("coterie", func() { _ = collect(tasks, task) })}
+}
 
 func coterieErrPrint(tasks int, task func() error, printer func(string, func() error) Peer) []Peer {
-	return nil
+	return []Peer{printer("coterie", func() error { return collect(tasks, task) })}
 }
 
 func coteriePools() []maker { return nil }
@@ -55,8 +98,30 @@ func coterieBatch(tasks int) []Peer { return nil }
 
 func coterieSubmit(tasks int) []Peer { return nil }
 
-func coterieFor(n int, f func(ctx context.Context, i int) error) []Peer { return nil }
+func coterieFor(n int, f func(ctx context.Context, i int) error) []Peer {
+	ctx := context.Background()
+	return []Peer{repeat("coterie", func() { _ = pool.For(ctx, 0, n, f) })}
+}
 
-func coterieMapSlice(in []int) []Peer { return nil }
+func coterieMapSlice(in []int) []Peer {
+	ctx := context.Background()
+	return []Peer{
+		repeat("coterie", func() {
+			out, _ := pool.MapSlice(ctx, 0, in, func(_ context.Context, v int) (int, error) { return v*7 + 1, nil })
+			runtime.KeepAlive(out)
+		}),
+	}
+}
 
-func coterieMap(n int, f func(int) int) []Peer { return nil }
+func coterieMap(n int, f func(int) int) []Peer {
+	ctx := context.Background()
+	return []Peer{
+		repeat("coterie", func() {
+			sum := 0
+			for r := range pool.Map(ctx, 0, count(n), func(_ context.Context, v int) (int, error) { return f(v), nil }) {
+				sum += r
+			}
+			checkSum(sum, n)
+		}),
+	}
+}
