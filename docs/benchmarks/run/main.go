@@ -94,7 +94,7 @@ func run(f flags) (missed bool, err error) {
 		return false, err
 	}
 	if f.check {
-		return check(results, os.Stdout), nil
+		return check(results, f.only, os.Stdout), nil
 	}
 	return false, nil
 }

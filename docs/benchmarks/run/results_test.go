@@ -95,12 +95,16 @@ func TestCheck(t *testing.T) {
 		v := judge(written(t, timed(fanOut, "coterie", 2, 30), timed(fanOut, "sync", 2, 100), timed(fanOut, "conc", 2, 60)), best)
 		require.Equal(t, "conc", v.against)
 		require.InDelta(t, 0.5, v.center, 1e-9)
+		require.InDelta(t, 0.5, v.fastest, 1e-9)
 	})
 	t.Run("reports whether any target is missed", func(t *testing.T) {
 		var out bytes.Buffer
-		require.False(t, check(written(t, timed(fanOut, "coterie", 2, 1), timed(fanOut, "sync", 2, 100)), &out))
-		require.True(t, check(written(t, timed(fanOut, "coterie", 2, 100), timed(fanOut, "sync", 2, 100)), &out))
+		fast := written(t, timed(fanOut, "coterie", 2, 1), timed(fanOut, "sync", 2, 100))
+		slow := written(t, timed(fanOut, "coterie", 2, 100), timed(fanOut, "sync", 2, 100))
+		require.False(t, check(fast, "", &out))
+		require.True(t, check(slow, "", &out))
 		require.Contains(t, out.String(), "MISSED")
+		require.False(t, check(slow, "pool/", &out))
 	})
 }
 
