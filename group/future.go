@@ -17,6 +17,8 @@ type Future[T any] struct {
 	value    T
 	err      error
 	panicked *core.PanicError
+
+	help func() // see Promise.Help; nil for most
 }
 
 // Fork starts f in g, as Go does, and returns its result to come. An error of f
@@ -36,6 +38,7 @@ func Fork[T any](g *Group, f func() (T, error)) *Future[T] {
 // panicked, Get panics with that *[core.PanicError]; if it called Goexit, Get
 // returns [core.ErrGoexit].
 func (f *Future[T]) Get() (T, error) {
+	f.lendHand()
 	<-f.Done()
 	return f.result()
 }
@@ -46,6 +49,9 @@ func (f *Future[T]) Get() (T, error) {
 func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
 	if ctx == nil {
 		panic("group: nil context")
+	}
+	if ctx.Err() == nil {
+		f.lendHand()
 	}
 	done := f.Done()
 	select {
@@ -73,6 +79,12 @@ func (f *Future[T]) Done() <-chan struct{} {
 		}
 	}
 	return f.done
+}
+
+func (f *Future[T]) lendHand() {
+	if f.help != nil {
+		f.help()
+	}
 }
 
 func (f *Future[T]) result() (T, error) {
