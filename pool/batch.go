@@ -1,0 +1,351 @@
+package pool
+
+import (
+	"context"
+
+	"go.uber.org/multierr"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/group"
+)
+
+// A Batch owns a part of the work on a [Pool]: its Wait waits for the batch's own
+// tasks, and raises what they raised.
+//
+// Make one with [Pool.Batch]. A Batch is reusable after Wait, needs no closing, and
+// must not be copied; go vet reports it. Its tasks share the pool's workers and
+// queue with all others.
+type Batch struct {
+	_      noCopy
+	pool   *Pool
+	within *taskContext // the task that made the batch; nil if that is none of the pool's
+
+	unended  core.WaitGroup // 1 while there is a task that has not ended
+	failures group.Failures
+
+	// What follows is guarded by pool.mu.
+
+	active     core.Guarded[int]     // tasks that have been accepted and have not ended
+	queued     core.Guarded[int]     // of those, the ones that wait in the ring
+	head, tail core.Guarded[uint64]  // of the chain of those
+	helpers    core.Guarded[*helper] // waiters who would run a task
+	cause      core.Guarded[error]   // why the first task that did not run for its context's sake did not
+	closed     core.Guarded[bool]    // tasks have been dropped by Shutdown
+	waited     core.Guarded[bool]    // cause and closed have been told; the next task starts afresh
+}
+
+// Batch returns a batch of the pool, without tasks. If ctx comes from a task of the
+// pool, whoever waits for the batch runs its tasks, as Pool says. ctx does not
+// cancel anything. It may be done.
+func (p *Pool) Batch(ctx context.Context) *Batch {
+	checkContext(ctx)
+	return &Batch{pool: p, within: taskOf(ctx, p)}
+}
+
+// Go starts f on a worker of the pool, as soon as one is free. It blocks while the
+// pool's queue is full; a batch that belongs to a task of the pool runs f itself
+// then, before Go returns. It panics if the pool is closed. A panic or a Goexit of f
+// is raised by Wait.
+func (b *Batch) Go(f func()) {
+	checkFunc(f == nil)
+	if b.pool.start(context.Background(), plain(f), b, nil) != nil {
+		panic("pool: Go on a closed pool")
+	}
+}
+
+// TryGo starts f on a worker of the pool, as Go does, or reports false if the
+// pool's queue is full or somebody waits for room in it, or if the pool is closed.
+func (b *Batch) TryGo(f func()) bool {
+	checkFunc(f == nil)
+	_, got := b.pool.push(alone(plain(f)), b)
+	return got == accepted
+}
+
+// GoContext starts f, as Go does, with a context derived from ctx. It waits for
+// room in the queue only until ctx is done, and then returns [context.Cause] of
+// ctx; f does not run then, as it does not if ctx is done already. After the pool's
+// Close it returns [ErrClosed].
+//
+// If ctx is done when f's turn comes, f does not run either; Err then returns the
+// cause.
+func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) error {
+	checkFunc(f == nil)
+	return b.pool.goContext(ctx, f, b)
+}
+
+// Wait blocks until every task of the batch has ended. It raises what a task
+// raised: the first panic, with the further ones as its Others, or else a Goexit.
+// If the batch belongs to a task of the pool, Wait runs those of its tasks that no
+// worker has begun. It must not be called by a task of the batch.
+func (b *Batch) Wait() {
+	seen := b.failures.Seen()
+	b.help(context.Background(), seen)
+	b.unended.Wait()
+	b.told()
+	b.failures.Raise(seen)
+}
+
+// WaitContext is Wait that gives up when ctx is done, with a [*group.StuckError].
+// While it runs a task itself, it gives up only after that. It returns what Err
+// does, if it has waited to the end. It panics if ctx is that of a task of this
+// batch, for which it would wait.
+func (b *Batch) WaitContext(ctx context.Context) error {
+	checkContext(ctx)
+	for t := taskOf(ctx, b.pool); t != nil; t = taskOf(t.Context, b.pool) {
+		if t.batch == b {
+			panic("pool: WaitContext on a batch within one of its own tasks")
+		}
+	}
+	seen := b.failures.Seen()
+	err := b.help(ctx, seen)
+	if err == nil {
+		err = b.unended.WaitContext(ctx)
+	}
+	if err != nil {
+		return b.stuck(err)
+	}
+	err = b.told()
+	b.failures.Raise(seen)
+	return err
+}
+
+// Err says, once a Wait has returned, why tasks of the batch did not run although
+// they had been accepted: nil if all have run, the cause of the first context that
+// was done when its task's turn came, [ErrClosed] if Shutdown dropped tasks, or
+// both. The next task that is started clears it.
+func (b *Batch) Err() error {
+	core.RaceDisable()
+	b.pool.mu.Lock()
+	err := b.errLocked()
+	b.pool.mu.Unlock()
+	core.RaceEnable()
+	return err
+}
+
+func (b *Batch) errLocked() error {
+	err := b.cause.Load()
+	if b.closed.Load() {
+		err = multierr.Append(err, ErrClosed)
+	}
+	return err
+}
+
+// told returns what Err does, and lets the next task clear it.
+func (b *Batch) told() error {
+	core.RaceDisable()
+	b.pool.mu.Lock()
+	err := b.errLocked()
+	b.waited.Store(true)
+	b.pool.mu.Unlock()
+	core.RaceEnable()
+	return err
+}
+
+func (b *Batch) stuck(cause error) *group.StuckError {
+	core.RaceDisable()
+	b.pool.mu.Lock()
+	active := b.active.Load()
+	b.pool.mu.Unlock()
+	core.RaceEnable()
+	return group.NewStuckError("batch of pool", b.pool.options.Name, active, nil, cause)
+}
+
+// beginLocked counts a task that is accepted.
+func (b *Batch) beginLocked() {
+	active := b.active.Load()
+	if active == 0 {
+		b.unended.Add(1)
+		if b.waited.Load() {
+			b.waited.Store(false)
+			b.cause.Store(nil)
+			b.closed.Store(false)
+		}
+	}
+	b.active.Store(active + 1)
+}
+
+// endLocked counts a task that has ended, and reports whether it was the last.
+func (b *Batch) endLocked() bool {
+	b.active.Store(b.active.Load() - 1)
+	return b.active.Load() == 0
+}
+
+// done is called after the last task has ended, with mu free. (A worker may not
+// read b.pool in -race builds.)
+func (b *Batch) done(p *Pool) {
+	core.RaceDisable()
+	p.mu.Lock()
+	h := b.helpers.Load()
+	b.helpers.Store(nil)
+	for o := h; o != nil; o = o.next.Load() {
+		o.listed.Store(false)
+	}
+	p.mu.Unlock()
+	for h != nil {
+		next := h.next.Load()
+		close(h.ready)
+		h = next
+	}
+	core.RaceEnable()
+	b.unended.Done()
+}
+
+// unchain takes the first task, which was in slot s, off the chain.
+func (b *Batch) unchain(s slot) {
+	b.head.Store(s.next)
+	b.queued.Store(b.queued.Load() - 1)
+}
+
+// helpful reports whether whoever starts the batch's tasks, or waits for them, has
+// a place on a worker. b may be nil.
+func (b *Batch) helpful() bool {
+	return b != nil && b.within != nil && !b.within.ended.Load()
+}
+
+// A helper waits for a batch, and would run a task of it. The pool's mu guards it.
+type helper struct {
+	next   core.Guarded[*helper]
+	listed core.Guarded[bool]
+	ready  chan struct{} // closed when it has been taken off the list
+}
+
+// helperLocked takes somebody off the list who will run a task, which was added to
+// the batch's chain. b may be nil, and so may the result.
+func (b *Batch) helperLocked() *helper {
+	if b == nil {
+		return nil
+	}
+	h := b.helpers.Load()
+	if h != nil {
+		b.helpers.Store(h.next.Load())
+		h.listed.Store(false)
+	}
+	return h
+}
+
+func (h *helper) wake() {
+	if h != nil {
+		close(h.ready)
+	}
+}
+
+// help runs tasks of the batch until none is left that has not ended, if the waiter
+// has a place on a worker. It returns early with the cause if ctx is done.
+func (b *Batch) help(ctx context.Context, seen uint64) error {
+	if !b.helpful() {
+		return nil
+	}
+	p := b.pool
+	var t turn
+	rest := func() { // of Wait, when a task has called Goexit here
+		b.end(&t)
+		b.help(ctx, seen)
+		b.unended.WaitContext(ctx)
+		b.told()
+		b.failures.Raise(seen)
+	}
+	for {
+		var err error
+		panicked := false
+		core.Call(func() {
+			for {
+				var found bool
+				if found, err = b.takeOrWait(ctx, &t); !found {
+					return
+				}
+				p.execute(&t)
+				b.end(&t)
+			}
+		}, func(pe *core.PanicError) {
+			panicked = pe != nil
+			p.aborted(&t, pe, nil)
+			if pe == nil {
+				rest()
+			}
+		})
+		if !panicked {
+			return err
+		}
+		b.end(&t)
+	}
+}
+
+// takeOrWait takes a task of the batch, for which it waits until there is none that
+// has not ended, or until ctx is done; then it reports false.
+func (b *Batch) takeOrWait(ctx context.Context, t *turn) (bool, error) {
+	p := b.pool
+	for {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		core.RaceDisable()
+		p.mu.Lock()
+		if b.queued.Load() > 0 {
+			s := p.ring.take(b.head.Load())
+			t.task, t.batch = s.task, b
+			admitted := p.admitLocked()
+			var roused rousing
+			if p.lacksLocked() {
+				p.rouseLocked(&roused)
+			}
+			p.mu.Unlock()
+			p.rouse(&roused)
+			admitted.wake()
+			core.RaceEnable()
+			return true, nil
+		}
+		if b.active.Load() == 0 {
+			p.mu.Unlock()
+			core.RaceEnable()
+			return false, nil
+		}
+		h := &helper{ready: make(chan struct{})}
+		h.next.Store(b.helpers.Load())
+		h.listed.Store(true)
+		b.helpers.Store(h)
+		p.mu.Unlock()
+		select {
+		case <-h.ready:
+		case <-ctx.Done():
+			b.unlist(h)
+		}
+		core.RaceEnable()
+	}
+}
+
+// unlist takes a helper off the list who gives up. One who was called to help in
+// the meantime calls another.
+func (b *Batch) unlist(h *helper) {
+	var other *helper
+	b.pool.mu.Lock()
+	if !h.listed.Load() {
+		if b.queued.Load() > 0 {
+			other = b.helperLocked()
+		}
+	} else if b.helpers.Load() == h {
+		b.helpers.Store(h.next.Load())
+	} else {
+		for o := b.helpers.Load(); o != nil; o = o.next.Load() {
+			if o.next.Load() == h {
+				o.next.Store(h.next.Load())
+				break
+			}
+		}
+	}
+	b.pool.mu.Unlock()
+	other.wake()
+}
+
+// end ends the turn that a helper has run.
+func (b *Batch) end(t *turn) {
+	p := b.pool
+	core.RaceDisable()
+	p.mu.Lock()
+	last := p.endLocked(t)
+	p.mu.Unlock()
+	core.RaceEnable()
+	t.task, t.batch = nil, nil
+	if last {
+		b.done(p)
+	}
+}

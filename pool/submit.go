@@ -1,0 +1,96 @@
+package pool
+
+import (
+	"context"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/group"
+)
+
+// Submit starts f on a worker of p, as [Pool.GoContext] does, and returns its
+// result to come. It waits for room in the queue only until ctx is done, and then
+// returns [context.Cause] of ctx; f does not run then. After Close it returns
+// [ErrClosed].
+//
+// A panic of f is raised by the future's Get; a Goexit of f is [core.ErrGoexit]
+// there. If ctx is done when f's turn comes, f does not run, and Get returns the
+// cause; if Shutdown drops f, Get returns ErrClosed. If ctx is that of a task of
+// the pool, a Get that finds f not begun runs it.
+func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T, error)) (*group.Future[T], error) {
+	checkFunc(f == nil)
+	checkContext(ctx)
+	if p == nil {
+		panic("pool: nil pool")
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	t := &submitted[T]{taskContext: newTaskContext(ctx, p, nil), f: f, promise: group.NewPromise[T]()}
+	future := t.promise.Future()
+	var pos *uint64
+	if within := taskOf(ctx, p); within != nil {
+		pos = new(uint64)
+		t.promise.Help(func() {
+			if !within.ended.Load() {
+				p.runQueued(*pos)
+			}
+		})
+	}
+	if err := p.start(ctx, t, nil, pos); err != nil {
+		return nil, err
+	}
+	return future, nil
+}
+
+// runQueued runs the task at a position of the ring, of no batch, if it waits there.
+func (p *Pool) runQueued(pos uint64) {
+	core.RaceDisable()
+	p.mu.Lock()
+	var s slot
+	var admitted admission
+	var roused rousing
+	if p.ring.holds(pos) {
+		s = p.ring.take(pos)
+		admitted = p.admitLocked()
+		if p.lacksLocked() {
+			p.rouseLocked(&roused)
+		}
+	}
+	p.mu.Unlock()
+	p.rouse(&roused)
+	admitted.wake()
+	core.RaceEnable()
+	if s.task != nil {
+		p.runHere(turn{task: s.task})
+	}
+}
+
+// A submitted task has a context and a result.
+type submitted[T any] struct {
+	taskContext
+	f       func(ctx context.Context) (T, error)
+	promise group.Promise[T]
+}
+
+func (t *submitted[T]) run() error {
+	f := t.f
+	t.f = nil
+	if t.Err() != nil {
+		err := context.Cause(&t.taskContext)
+		t.drop(err)
+		return err
+	}
+	t.promise.Run(group.Propagate, func() (T, error) { return f(&t.taskContext) })
+	t.ended.Store(true)
+	return nil
+}
+
+func (t *submitted[T]) aborted(*core.PanicError) bool {
+	t.ended.Store(true)
+	return true
+}
+
+func (t *submitted[T]) drop(err error) {
+	var zero T
+	t.promise.Resolve(zero, err)
+}

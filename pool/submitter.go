@@ -1,0 +1,136 @@
+package pool
+
+import (
+	"context"
+
+	"github.com/coterie-go/coterie/core"
+)
+
+// A submitter is somebody who waits for room in a pool's ring. The pool's mu guards
+// it; got and pos are final once ready is closed.
+type submitter struct {
+	task       task
+	batch      *Batch
+	got        core.Guarded[answer] // waiting, accepted or closed
+	pos        core.Guarded[uint64] // where in the ring the task was put
+	ready      chan struct{}        // closed by end
+	prev, next core.Guarded[*submitter]
+}
+
+// end tells a submitter, who has left the queue, what became of the task.
+func (s *submitter) end(got answer) {
+	s.got.Store(got)
+	close(s.ready)
+}
+
+// pushSlow waits for room in the ring.
+func (p *Pool) pushSlow(ctx context.Context, t task, b *Batch) (uint64, answer) {
+	s := &submitter{task: t, batch: b, ready: make(chan struct{})}
+	done := ctx.Done()
+	core.RaceDisable()
+	defer core.RaceEnable()
+	p.mu.Lock()
+	if p.closed.Load() {
+		p.mu.Unlock()
+		return 0, closed
+	}
+	p.submitters.push(s)
+	admitted := p.admitLocked() // there may be room by now
+	var roused rousing
+	if p.lacksLocked() {
+		p.rouseLocked(&roused)
+	}
+	p.mu.Unlock()
+	p.rouse(&roused)
+	admitted.wake()
+	if done == nil {
+		<-s.ready
+		return s.pos.Load(), s.got.Load()
+	}
+	select {
+	case <-s.ready:
+	case <-done:
+		p.mu.Lock()
+		got := s.got.Load()
+		if got == waiting {
+			p.submitters.remove(s)
+		}
+		p.mu.Unlock()
+		if got == waiting {
+			return 0, givenUp
+		}
+	}
+	return s.pos.Load(), s.got.Load()
+}
+
+// admitLocked moves the tasks of submitters into the ring if that has become empty
+// enough, and returns the submitters, who are to be woken once mu is free.
+func (p *Pool) admitLocked() admission {
+	var a admission
+	if p.submitters.front() == nil || p.ring.len() > p.ring.low {
+		return a
+	}
+	for s := p.submitters.front(); s != nil && !p.ring.full(); s = p.submitters.front() {
+		p.submitters.remove(s)
+		s.got.Store(accepted)
+		s.pos.Store(p.pushLocked(s.task, s.batch))
+		s.next.Store(a.first)
+		a.first = s
+	}
+	return a
+}
+
+// dismissLocked takes all submitters out of the queue.
+func (p *Pool) dismissLocked() *submitter {
+	all := p.submitters.head.Load()
+	p.submitters.head.Store(nil)
+	p.submitters.tail.Store(nil)
+	return all
+}
+
+// An admission is the submitters whose tasks have got into the ring, linked by
+// next.
+type admission struct{ first *submitter }
+
+func (a admission) wake() bool {
+	for s := a.first; s != nil; {
+		next := s.next.Load()
+		close(s.ready)
+		s = next
+	}
+	return a.first != nil
+}
+
+// A submitterQueue is a list of submitters in the order in which they came.
+type submitterQueue struct {
+	head, tail core.Guarded[*submitter]
+}
+
+func (q *submitterQueue) front() *submitter { return q.head.Load() }
+
+func (q *submitterQueue) push(s *submitter) {
+	last := q.tail.Load()
+	if last == nil {
+		q.head.Store(s)
+	} else {
+		last.next.Store(s)
+		s.prev.Store(last)
+	}
+	q.tail.Store(s)
+}
+
+func (q *submitterQueue) remove(s *submitter) {
+	prev, next := s.prev.Load(), s.next.Load()
+	if prev == nil {
+		q.head.Store(next)
+	} else {
+		prev.next.Store(next)
+	}
+	if next == nil {
+		q.tail.Store(prev)
+	} else {
+		next.prev.Store(prev)
+	}
+	s.prev.Store(nil)
+	s.next.Store(nil)
+}

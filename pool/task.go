@@ -1,0 +1,116 @@
+package pool
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/group"
+)
+
+// A task is what a pool runs.
+type task interface {
+	// run runs the task, which may panic and call Goexit. It returns an error
+	// if it did not run the task, because that has a context which is done.
+	run() error
+	// aborted is called, in the goroutine of run, when that has panicked, with
+	// the panic, or has called Goexit, with nil. It reports whether somebody
+	// who waits for this task alone will be told.
+	aborted(p *core.PanicError) bool
+	// drop is called instead of run if the task will never run.
+	drop(err error)
+	// scope is the context that holds the task's pprof labels, and the task's
+	// name; nil if they are the pool's.
+	scope() (labels context.Context, name string)
+}
+
+// A plain task has no context.
+type plain func()
+
+func (f plain) run() error { f(); return nil }
+
+func (plain) aborted(*core.PanicError) bool { return false }
+
+func (plain) drop(error) {}
+
+func (plain) scope() (context.Context, string) { return nil, "" }
+
+// A contextTask has a context.
+type contextTask struct {
+	taskContext
+	f func(ctx context.Context)
+}
+
+func (t *contextTask) run() error {
+	f := t.f
+	t.f = nil
+	if t.Err() != nil {
+		return context.Cause(&t.taskContext)
+	}
+	f(&t.taskContext)
+	t.ended.Store(true)
+	return nil
+}
+
+func (t *contextTask) aborted(*core.PanicError) bool {
+	t.ended.Store(true)
+	return false
+}
+
+func (t *contextTask) drop(error) {}
+
+// A taskContext is the context that a task gets.
+type taskContext struct {
+	context.Context
+	pool  *Pool
+	batch *Batch // nil for a task of the pool itself
+	name  string
+	ended atomic.Bool // the task has ended
+}
+
+type taskKey struct{}
+
+// newTaskContext makes the context of a task that is started with ctx.
+func newTaskContext(ctx context.Context, p *Pool, b *Batch) taskContext {
+	name := ""
+	if p.options.Name != "" {
+		ctx, name = group.Scope(ctx, p.options.Name)
+	}
+	return taskContext{Context: ctx, pool: p, batch: b, name: name}
+}
+
+// Value makes the task known to contexts that are derived from this one.
+func (t *taskContext) Value(key any) any {
+	if key == (taskKey{}) {
+		return t
+	}
+	return t.Context.Value(key)
+}
+
+func (t *taskContext) scope() (context.Context, string) {
+	if t.name == "" {
+		return nil, ""
+	}
+	return t.Context, t.name
+}
+
+// taskOf returns the innermost task of a pool that ctx comes from and that has
+// not ended, or nil. If p is not nil, tasks of other pools do not count.
+func taskOf(ctx context.Context, p *Pool) *taskContext {
+	for {
+		t, _ := ctx.Value(taskKey{}).(*taskContext)
+		if t == nil || (p == nil || t.pool == p) && !t.ended.Load() {
+			return t
+		}
+		ctx = t.Context
+	}
+}
+
+// poolOf returns the pool of the task that ctx comes from, or nil if it comes from
+// none or that has ended.
+func poolOf(ctx context.Context) *Pool {
+	if t := taskOf(ctx, nil); t != nil {
+		return t.pool
+	}
+	return nil
+}

@@ -1,0 +1,286 @@
+package pool
+
+import (
+	"cmp"
+	"context"
+	"runtime"
+	"runtime/pprof"
+	"time"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/group"
+)
+
+// A worker is one of a pool's goroutines. The pool's mu guards the fields that are
+// Guarded; the others are the worker's own.
+type worker struct {
+	pool  *Pool
+	turn  turn // of the task that it runs
+	ran   bool // there is a task in turn
+	spare bool // see Pool
+	timer *time.Timer
+
+	listed       core.Guarded[bool]
+	prev, next   core.Guarded[*worker]
+	above, below core.Guarded[*worker]
+	isIdle       core.Guarded[bool]
+	wake         core.Guarded[chan struct{}]    // made by the worker, so it belongs to its bubble; holds one
+	record       core.Guarded[group.TaskRecord] // of the task that it runs; its name is empty for none
+}
+
+// work is the life of a worker.
+func (p *Pool) work() {
+	p.born.Load()
+	w := &worker{pool: p, spare: true}
+	w.wake.Store(make(chan struct{}, 1))
+	w.record.Store(group.TaskRecord{Goroutine: group.GoroutineID()})
+	pprof.SetGoroutineLabels(p.unlabelled())
+	for panicked := true; panicked; {
+		panicked = false
+		core.Call(w.serve, func(pe *core.PanicError) {
+			panicked = pe != nil
+			p.aborted(&w.turn, pe, w.leave)
+			if pe == nil {
+				w.leave()
+			}
+		})
+	}
+}
+
+// serve runs one task after another.
+func (w *worker) serve() {
+	for w.take() {
+		w.pool.execute(&w.turn)
+	}
+}
+
+// take ends the task that the worker has run, if it has run one, and takes the
+// next, for which it waits. It reports false when the worker has to exit.
+func (w *worker) take() bool {
+	p := w.pool
+	var now time.Time
+	if p.labels != nil {
+		now = time.Now()
+	}
+	for {
+		core.RaceDisable()
+		p.mu.Lock()
+		done := w.endLocked()
+		surplus := p.awake.Load() > p.limit.Load()
+		found := !surplus && w.takeLocked(now)
+		admitted := p.admitLocked()
+		if admitted.first != nil && !found && !surplus {
+			found = w.takeLocked(now)
+		}
+		stay := found || w.restLocked()
+		var roused rousing
+		if p.lacksLocked() {
+			p.rouseLocked(&roused)
+		}
+		p.mu.Unlock()
+		p.rouse(&roused)
+		woke := admitted.wake()
+		core.RaceEnable()
+		if done != nil {
+			done.done(p)
+		}
+		if woke {
+			runtime.Gosched() // hands the time slice on to those who have been woken
+		}
+		if found {
+			return true
+		}
+		p.working.Done()
+		if !stay || !w.park() {
+			p.alive.Done()
+			return false
+		}
+		if p.labels != nil {
+			now = time.Now()
+		}
+	}
+}
+
+// endLocked ends the turn, if there is one, and returns its batch if that is done.
+func (w *worker) endLocked() *Batch {
+	if !w.ran {
+		return nil
+	}
+	w.ran = false
+	b := w.turn.batch
+	last := w.pool.endLocked(&w.turn)
+	w.turn.task, w.turn.batch = nil, nil
+	if last {
+		return b
+	}
+	return nil
+}
+
+// takeLocked takes a task, if there is one.
+func (w *worker) takeLocked(now time.Time) bool {
+	p := w.pool
+	s, ok := p.ring.pop()
+	if !ok {
+		return false
+	}
+	w.turn.task, w.turn.batch, w.ran = s.task, s.batch, true
+	w.unspareLocked()
+	if !w.listed.Load() {
+		w.listLocked()
+	}
+	if p.labels != nil {
+		name := cmp.Or(nameOf(s.task), p.options.Name)
+		w.record.Store(group.TaskRecord{Name: name, Started: now, Goroutine: w.record.Load().Goroutine})
+	}
+	return true
+}
+
+func (w *worker) unspareLocked() {
+	if w.spare {
+		w.spare = false
+		w.pool.spare.Store(w.pool.spare.Load() - 1)
+	}
+}
+
+// restLocked makes a worker that has found no task idle, or takes its leave and
+// reports false.
+func (w *worker) restLocked() bool {
+	p := w.pool
+	p.awake.Store(p.awake.Load() - 1)
+	w.unspareLocked()
+	if p.labels != nil {
+		w.record.Store(group.TaskRecord{Goroutine: w.record.Load().Goroutine})
+	}
+	if p.closed.Load() || p.workers.Load() > p.limit.Load() {
+		w.unlistLocked()
+		return false
+	}
+	p.enterIdleLocked(w)
+	return true
+}
+
+// leave is called when the goroutine exits in the middle of a task.
+func (w *worker) leave() {
+	p := w.pool
+	core.RaceDisable()
+	p.mu.Lock()
+	done := w.endLocked()
+	p.awake.Store(p.awake.Load() - 1)
+	w.unlistLocked()
+	var roused rousing
+	if p.lacksLocked() {
+		p.rouseLocked(&roused)
+	}
+	p.mu.Unlock()
+	p.rouse(&roused)
+	core.RaceEnable()
+	if done != nil {
+		done.done(p)
+	}
+	p.working.Done()
+	p.alive.Done()
+}
+
+// park waits to be woken, and reports false if it has waited too long; the worker
+// has left the pool then.
+func (w *worker) park() bool {
+	p := w.pool
+	if w.timer == nil {
+		w.timer = time.NewTimer(p.options.IdleAfter)
+	} else {
+		w.timer.Reset(p.options.IdleAfter)
+	}
+	core.RaceDisable()
+	defer core.RaceEnable()
+	wake := w.wake.Load()
+	select {
+	case <-wake:
+	case <-w.timer.C:
+		p.mu.Lock()
+		idle := w.isIdle.Load()
+		if idle {
+			p.leaveIdleLocked(w)
+			w.unlistLocked()
+		}
+		p.mu.Unlock()
+		if idle {
+			return false
+		}
+		<-wake // it is on its way
+	}
+	w.spare = true
+	return true
+}
+
+func (p *Pool) enterIdleLocked(w *worker) {
+	top := p.idle.Load()
+	w.isIdle.Store(true)
+	w.below.Store(top)
+	if top != nil {
+		top.above.Store(w)
+	}
+	p.idle.Store(w)
+}
+
+func (p *Pool) leaveIdleLocked(w *worker) {
+	above, below := w.above.Load(), w.below.Load()
+	if above != nil {
+		above.below.Store(below)
+	} else {
+		p.idle.Store(below)
+	}
+	if below != nil {
+		below.above.Store(above)
+	}
+	w.above.Store(nil)
+	w.below.Store(nil)
+	w.isIdle.Store(false)
+}
+
+func (w *worker) listLocked() {
+	p := w.pool
+	first := p.first.Load()
+	w.next.Store(first)
+	if first != nil {
+		first.prev.Store(w)
+	}
+	p.first.Store(w)
+	w.listed.Store(true)
+}
+
+// unlistLocked takes a worker that ends out of the pool.
+func (w *worker) unlistLocked() {
+	p := w.pool
+	p.workers.Store(p.workers.Load() - 1)
+	if !w.listed.Load() {
+		return
+	}
+	prev, next := w.prev.Load(), w.next.Load()
+	if prev != nil {
+		prev.next.Store(next)
+	} else {
+		p.first.Store(next)
+	}
+	if next != nil {
+		next.prev.Store(prev)
+	}
+}
+
+func (p *Pool) unlabelled() context.Context {
+	if p.labels != nil {
+		return p.labels
+	}
+	return context.Background()
+}
+
+// label gives the goroutine the pprof labels of the task of a turn.
+func (p *Pool) label(t *turn) {
+	if p.labels == nil {
+		return
+	}
+	labels, _ := t.task.scope()
+	if labels == nil {
+		labels = p.labels
+	}
+	pprof.SetGoroutineLabels(labels)
+}
