@@ -183,7 +183,7 @@ func (b *Batch) done(p *Pool) {
 	p.mu.Unlock()
 	for h != nil {
 		next := h.next.Load()
-		close(h.ready)
+		close(h.ready.Load())
 		h = next
 	}
 	core.RaceEnable()
@@ -206,7 +206,7 @@ func (b *Batch) helpful() bool {
 type helper struct {
 	next   core.Guarded[*helper]
 	listed core.Guarded[bool]
-	ready  chan struct{} // closed when it has been taken off the list
+	ready  core.Guarded[chan struct{}] // closed when it has been taken off the list
 }
 
 // helperLocked takes somebody off the list who will run a task, which was added to
@@ -225,7 +225,7 @@ func (b *Batch) helperLocked() *helper {
 
 func (h *helper) wake() {
 	if h != nil {
-		close(h.ready)
+		close(h.ready.Load())
 	}
 }
 
@@ -299,13 +299,15 @@ func (b *Batch) takeOrWait(ctx context.Context, t *turn) (bool, error) {
 			core.RaceEnable()
 			return false, nil
 		}
-		h := &helper{ready: make(chan struct{})}
+		h := new(helper)
+		ready := make(chan struct{})
+		h.ready.Store(ready)
 		h.next.Store(b.helpers.Load())
 		h.listed.Store(true)
 		b.helpers.Store(h)
 		p.mu.Unlock()
 		select {
-		case <-h.ready:
+		case <-ready:
 		case <-ctx.Done():
 			b.unlist(h)
 		}

@@ -53,7 +53,7 @@ func TestPool(t *testing.T) {
 			})
 		}
 		p.Wait()
-		require.EqualValues(t, 3, most.Load())
+		require.LessOrEqual(t, most.Load(), int32(3))
 	})
 
 	t.Run("as many tasks run as there are workers", func(t *testing.T) {

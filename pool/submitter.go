@@ -9,23 +9,27 @@ import (
 // A submitter is somebody who waits for room in a pool's ring. The pool's mu guards
 // it; got and pos are final once ready is closed.
 type submitter struct {
-	task       task
-	batch      *Batch
-	got        core.Guarded[answer] // waiting, accepted or closed
-	pos        core.Guarded[uint64] // where in the ring the task was put
-	ready      chan struct{}        // closed by end
+	task       core.Guarded[task]
+	batch      core.Guarded[*Batch]
+	got        core.Guarded[answer]        // waiting, accepted or closed
+	pos        core.Guarded[uint64]        // where in the ring the task was put
+	ready      core.Guarded[chan struct{}] // made afresh, so it belongs to the submitter's bubble
 	prev, next core.Guarded[*submitter]
 }
 
 // end tells a submitter, who has left the queue, what became of the task.
 func (s *submitter) end(got answer) {
 	s.got.Store(got)
-	close(s.ready)
+	close(s.ready.Load())
 }
 
 // pushSlow waits for room in the ring.
 func (p *Pool) pushSlow(ctx context.Context, t task, b *Batch) (uint64, answer) {
-	s := &submitter{task: t, batch: b, ready: make(chan struct{})}
+	s := new(submitter)
+	ready := make(chan struct{})
+	s.task.Store(t)
+	s.batch.Store(b)
+	s.ready.Store(ready)
 	done := ctx.Done()
 	core.RaceDisable()
 	defer core.RaceEnable()
@@ -44,11 +48,11 @@ func (p *Pool) pushSlow(ctx context.Context, t task, b *Batch) (uint64, answer) 
 	p.rouse(&roused)
 	admitted.wake()
 	if done == nil {
-		<-s.ready
+		<-ready
 		return s.pos.Load(), s.got.Load()
 	}
 	select {
-	case <-s.ready:
+	case <-ready:
 	case <-done:
 		p.mu.Lock()
 		got := s.got.Load()
@@ -73,7 +77,7 @@ func (p *Pool) admitLocked() admission {
 	for s := p.submitters.front(); s != nil && !p.ring.full(); s = p.submitters.front() {
 		p.submitters.remove(s)
 		s.got.Store(accepted)
-		s.pos.Store(p.pushLocked(s.task, s.batch))
+		s.pos.Store(p.pushLocked(s.task.Load(), s.batch.Load()))
 		s.next.Store(a.first)
 		a.first = s
 	}
@@ -95,7 +99,7 @@ type admission struct{ first *submitter }
 func (a admission) wake() bool {
 	for s := a.first; s != nil; {
 		next := s.next.Load()
-		close(s.ready)
+		close(s.ready.Load())
 		s = next
 	}
 	return a.first != nil
