@@ -84,6 +84,9 @@ var timedOut = regexp.MustCompile(`test timed out after (\S+)`)
 // first, as [Normalize] does.
 func Compare(t testing.TB, want, output string) {
 	t.Helper()
+	if want == "" {
+		t.Error("nothing to compare with")
+	}
 	rest := strings.Split(Normalize(output), "\n")
 	for part := range strings.SplitSeq(want, "...\n") {
 		lines := strings.Split(strings.TrimSuffix(part, "\n"), "\n")
@@ -124,6 +127,8 @@ var replacements = []struct {
 	{regexp.MustCompile(`synctest bubble \d+`), "synctest bubble N"},
 	{regexp.MustCompile(`\((\d+\.\d+s|\d+s)\)`), "(N s)"},
 	{regexp.MustCompile(`(?m)(\S*[/\\])?(\w+\.go):\d+(:\d+)?( \+0x[0-9a-f]+)?`), "$2:N"},
+	{regexp.MustCompile(`0x[0-9a-f]+`), "0xN"},
+	{regexp.MustCompile(`(\S)\t+`), "$1\t"},
 	{regexp.MustCompile(` \[recovered, repanicked\]`), ""},
 	{regexp.MustCompile(`(?m)^(\t*(?:\S*/)?(?:\w+\.)+(?:\(\*?\w+(?:\[\.\.\.\])?\)\.)?[\w.]+)\([^()]*\)$`), "$1(...)"},
 	{regexp.MustCompile(`github\.com/coterie-go/coterie/docs/`), ""},
