@@ -20,8 +20,11 @@ import (
 	benchmarks "github.com/coterie-go/coterie/docs/benchmarks"
 )
 
-// A panel is one workload in the plot of bars.
+// A panel is one workload in a plot of bars.
 type panel struct{ workload, title string }
+
+// overview is one panel for each package, for the first page.
+var overview = []panel{panels[0], panels[2], panels[4], panels[8]}
 
 var panels = []panel{
 	{"group/fanout/tasks=1000/body=0", "Start 1000 empty tasks and wait"},
@@ -125,8 +128,10 @@ func writePlots(res *results, dir string) (int, error) {
 	written := 0
 	for _, th := range themes {
 		plots := map[string]*vgsvg.Canvas{}
-		if canvas := drawPanels(res, th); canvas != nil {
-			plots["bars"] = canvas
+		for name, shown := range map[string][]panel{"overview": overview, "bars": panels} {
+			if canvas := drawPanels(res, shown, th); canvas != nil {
+				plots[name] = canvas
+			}
 		}
 		for _, ch := range charts {
 			if canvas := drawChart(res, ch, th); canvas != nil {
@@ -153,7 +158,7 @@ const width = 620 * vg.Length(1) // points: 827 pixels, as wide as a README
 
 // drawPanels draws those for which there are results, two beside each other, with
 // bars of one thickness in all of them.
-func drawPanels(res *results, th theme) *vgsvg.Canvas {
+func drawPanels(res *results, panels []panel, th theme) *vgsvg.Canvas {
 	var cases []*workloadCase
 	var titles []string
 	for _, pn := range panels {
