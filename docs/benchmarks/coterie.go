@@ -92,11 +92,72 @@ func coterieErrPrint(tasks int, task func() error, printer func(string, func() e
 	return []Peer{printer("coterie", func() error { return collect(tasks, task) })}
 }
 
-func coteriePools() []maker { return nil }
+func coteriePools() []maker {
+	return []maker{
+		{"coterie", func(workers int) aPool {
+			p := pool.New(workers, pool.Options{Queue: queue})
+			return aPool{p.Go, p.Wait, p.Close}
+		}},
+	}
+}
 
-func coterieBatch(tasks int) []Peer { return nil }
+func coterieBatch(tasks int) []Peer {
+	ctx := context.Background()
+	return []Peer{
+		{"coterie", func(ps int) Op {
+			p := pool.New(ps, pool.Options{Queue: queue})
+			return Op{
+				Run: func(n int) {
+					for range n {
+						b := p.Batch(ctx)
+						for range tasks {
+							b.Go(func() {})
+						}
+						b.Wait()
+					}
+				},
+				Stop: p.Close,
+			}
+		}},
+		{"coterie-go", func(ps int) Op {
+			p := pool.New(ps, pool.Options{Queue: queue})
+			return Op{
+				Run: func(n int) {
+					for range n {
+						for range tasks {
+							p.Go(func() {})
+						}
+						p.Wait()
+					}
+				},
+				Stop: p.Close,
+			}
+		}},
+	}
+}
 
-func coterieSubmit(tasks int) []Peer { return nil }
+func coterieSubmit(tasks int) []Peer {
+	ctx := context.Background()
+	return []Peer{
+		{"coterie", func(ps int) Op {
+			p := pool.New(ps, pool.Options{Queue: queue})
+			results := make([]*group.Future[int], tasks)
+			return Op{
+				Run: func(n int) {
+					for range n {
+						for i := range results {
+							results[i], _ = pool.Submit(ctx, p, func(context.Context) (int, error) { return 1, nil })
+						}
+						for _, r := range results {
+							_, _ = r.Get()
+						}
+					}
+				},
+				Stop: p.Close,
+			}
+		}},
+	}
+}
 
 func coterieFor(n int, f func(ctx context.Context, i int) error) []Peer {
 	ctx := context.Background()
