@@ -101,15 +101,6 @@ func forLoop(name string, n int, body loopBody, limit loopLimit) Workload {
 	f := body.plain
 	peers := []Peer{
 		repeat("conc", func() { conciter.ForEachIdx(in, body.conc) }),
-		repeat("lo", func() { parallel.ForEach(in, body.lo) }),
-		repeat("x-sync", func() {
-			var g errgroup.Group
-			g.SetLimit(runtime.GOMAXPROCS(0))
-			for i := range n {
-				g.Go(func() error { f(i); return nil })
-			}
-			_ = g.Wait()
-		}),
 		repeat("counter", func() {
 			var next atomic.Int64
 			var wg sync.WaitGroup
@@ -135,6 +126,19 @@ func forLoop(name string, n int, body loopBody, limit loopLimit) Workload {
 			wg.Wait()
 		}),
 	}
+	if n <= 10_000 { // a goroutine an item, and with lo all of them at once
+		peers = append(peers,
+			repeat("lo", func() { parallel.ForEach(in, body.lo) }),
+			repeat("x-sync", func() {
+				var g errgroup.Group
+				g.SetLimit(runtime.GOMAXPROCS(0))
+				for i := range n {
+					g.Go(func() error { f(i); return nil })
+				}
+				_ = g.Wait()
+			}),
+		)
+	}
 	return Workload{
 		Name:   name,
 		Unit:   n,
@@ -149,7 +153,6 @@ func mapSlice(n int) Workload {
 	f := func(v int) int { return v*7 + 1 }
 	peers := []Peer{
 		repeat("conc", func() { runtime.KeepAlive(conciter.Map(in, func(v *int) int { return *v*7 + 1 })) }),
-		repeat("lo", func() { runtime.KeepAlive(parallel.Map(in, func(v, _ int) int { return v*7 + 1 })) }),
 		repeat("chunks", func() {
 			ps := runtime.GOMAXPROCS(0)
 			out := make([]int, n)
