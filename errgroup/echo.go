@@ -7,31 +7,39 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// An echo is an error that says no more than that the group's context is done.
+// An echo is an error that says no more than that the group's context is done. The
+// struct is what to tell one by.
 type echo struct {
-	err, cause error // the context's
-	wide       bool  // also what wraps err
+	err   error // the context's Err
+	cause error // its cause, or nil if that is Err
+	wide  bool  // what wraps Err is one, too
 }
 
-// isEcho tells whether err, which a task has just returned, only reports that ctx,
-// the group's context, which is done, is so. An error that wraps the context's Err, which may
-// be that of any other, is in doubt; wide tells how to decide. Failing fast, a
-// group keeps one echo and one other error, so that it is yes which hides nothing.
-// Collecting, it is no.
+// isEcho tells whether err, which a task has returned, is an echo of ctx, which is
+// done. What wraps the Err of ctx may have come of another context, and is in
+// doubt. Failing fast, a group keeps an echo and another error, one each, so that
+// to call it an echo hides nothing: that is wide. Collecting, not to call it one
+// hides nothing.
 func isEcho(err error, ctx context.Context, wide bool) bool {
 	e := echo{err: ctx.Err(), cause: context.Cause(ctx), wide: wide}
+	if same(e.cause, e.err) {
+		e.cause = nil
+	}
 	return e.is(err, true)
 }
 
 // is walks the tree of err. bare is true while nothing was found to wrap it.
 func (e *echo) is(err error, bare bool) bool {
+	if err == nil {
+		return false
+	}
 	if same(err, e.err) {
 		return bare || e.wide
 	}
 	if same(err, e.cause) {
 		return true
 	}
-	if v := reflect.ValueOf(err); err == nil || v.Kind() == reflect.Pointer && v.IsNil() {
+	if v := reflect.ValueOf(err); v.Kind() == reflect.Pointer && v.IsNil() {
 		return false // the methods of a typed nil may well panic
 	}
 	switch x := err.(type) {
@@ -46,13 +54,16 @@ func (e *echo) is(err error, bare bool) bool {
 		}
 		return len(parts) > 0
 	}
-	if x, ok := err.(interface{ Is(error) bool }); ok && (e.wide && x.Is(e.err) || e.cause != nil && x.Is(e.cause)) {
-		return true
+	if x, ok := err.(interface{ Is(error) bool }); ok {
+		if e.wide && x.Is(e.err) || e.cause != nil && x.Is(e.cause) {
+			return true
+		}
 	}
 	x, ok := err.(interface{ Unwrap() error })
 	return ok && e.is(x.Unwrap(), false)
 }
 
+// same is == for errors that may not be comparable.
 func same(err, target error) bool {
 	return reflect.ValueOf(target).Comparable() && err == target
 }

@@ -2,8 +2,12 @@ package errgroup_test
 
 import (
 	"context"
-	"errors"
+	"runtime/pprof"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,68 +16,332 @@ import (
 	"github.com/coterie-go/coterie/group"
 )
 
+func nothing() error { return nil }
+
+var packageGroup errgroup.Group
+
 func TestGroup(t *testing.T) {
-	boom := errors.New("boom")
+	t.Run("wait cancels the context, wait context that gives up does not", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g, ctx := errgroup.New(t.Context(), errgroup.Options{Name: "ingest"})
+			g.GoNamed("fetch", sleepThen(time.Minute, nil))
+			impatient, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			for range 2 {
+				err := g.WaitContext(impatient)
+				var stuck *group.StuckError
+				require.ErrorAs(t, err, &stuck)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Equal(t, 1, stuck.Running)
+				require.Equal(t, "ingest/fetch", stuck.Tasks[0].Name)
+				require.NoError(t, ctx.Err())
+			}
+			require.NoError(t, g.WaitContext(t.Context()))
+			require.Equal(t, context.Canceled, context.Cause(ctx))
+		})
+	})
 
-	t.Run("the first error cancels the context and is what wait returns", func(t *testing.T) {
+	t.Run("wait context returns the error", func(t *testing.T) {
 		g, ctx := errgroup.WithContext(t.Context())
-		g.Go(func() error { <-ctx.Done(); return ctx.Err() })
-		g.Go(func() error { return boom })
-		require.Equal(t, boom, g.Wait())
-		require.Equal(t, boom, context.Cause(ctx))
+		g.Go(func() error { return errBoom })
+		require.Equal(t, errBoom, g.WaitContext(t.Context()))
+		require.Equal(t, errBoom, context.Cause(ctx))
 	})
 
-	t.Run("errors are collected in the order of start", func(t *testing.T) {
-		g, ctx := errgroup.New(t.Context(), errgroup.Options{Collect: true})
-		second := make(chan struct{})
-		g.Go(func() error { <-second; return errors.New("one") })
-		g.Go(func() error { defer close(second); return errors.New("two") })
-		g.Go(func() error { return nil })
-		require.EqualError(t, g.Wait(), "one; two")
-		require.Error(t, ctx.Err())
-	})
-
-	t.Run("a panic cancels the siblings and is raised by wait", func(t *testing.T) {
+	t.Run("wait context within one of the group's tasks panics", func(t *testing.T) {
 		g, ctx := errgroup.WithContext(t.Context())
-		g.Go(func() error { <-ctx.Done(); return ctx.Err() })
-		g.Go(func() error { panic(boom) })
-		p := caught(func() { _ = g.Wait() }).(*core.PanicError)
-		require.ErrorIs(t, p, boom)
+		require.NoError(t, g.GoContext(ctx, func(ctx context.Context) error { return g.WaitContext(ctx) }))
+		require.Equal(t, "group: WaitContext on a group within one of its own tasks",
+			caught(func() { _ = g.Wait() }).(*core.PanicError).Value)
 	})
 
-	t.Run("a captured panic is the error", func(t *testing.T) {
-		g, _ := errgroup.New(t.Context(), errgroup.Options{Panics: group.Capture})
-		g.Go(func() error { panic(boom) })
-		err := g.Wait()
-		require.ErrorIs(t, err, boom)
-		require.IsType(t, (*core.PanicError)(nil), err)
+	t.Run("several goroutines wait", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var g, waiters errgroup.Group
+			g.Go(sleepThen(time.Second, errBoom))
+			for range 3 {
+				waiters.Go(func() error {
+					require.Equal(t, errBoom, g.Wait())
+					return nil
+				})
+			}
+			require.NoError(t, waiters.Wait())
+		})
+	})
+
+	t.Run("a package variable works in one bubble after another", func(t *testing.T) {
+		for range 2 {
+			synctest.Test(t, func(t *testing.T) {
+				packageGroup.SetLimit(1)
+				for range 3 {
+					packageGroup.Go(sleepThen(time.Second, nil))
+				}
+				require.NoError(t, packageGroup.Wait())
+			})
+		}
+	})
+
+	t.Run("go never drops a task, even with the context done", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g, ctx := errgroup.New(t.Context(), errgroup.Options{Limit: 1})
+			begin := time.Now()
+			g.Go(sleepThen(time.Minute, nil))
+			time.AfterFunc(time.Second, func() { g.Cancel(errStop) })
+			cleaned := false
+			g.Go(func() error { cleaned = true; return nil })
+			require.Equal(t, time.Minute, time.Since(begin))
+			require.Error(t, ctx.Err())
+			require.Equal(t, errStop, g.Wait())
+			require.True(t, cleaned)
+		})
+	})
+
+	t.Run("go context wakes at once and does not start the task", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g, ctx := errgroup.New(t.Context(), errgroup.Options{Limit: 1})
+			begin := time.Now()
+			g.Go(sleepThen(time.Minute, nil))
+			time.AfterFunc(time.Second, func() { g.Cancel(errStop) })
+			never := func(context.Context) error { panic("started") }
+			require.Equal(t, errStop, g.GoContext(ctx, never))
+			require.Equal(t, time.Second, time.Since(begin))
+			require.Equal(t, errStop, g.GoContext(ctx, never), "with the context done already")
+			require.Equal(t, time.Second, time.Since(begin))
+			require.Equal(t, errStop, g.Wait())
+			require.Equal(t, time.Minute, time.Since(begin))
+		})
+	})
+
+	t.Run("go context that gives up is no error of the group", func(t *testing.T) {
+		g, ctx := errgroup.WithContext(t.Context())
+		require.Equal(t, context.Canceled, g.GoContext(cancelled(), func(context.Context) error { panic("started") }))
+		require.NoError(t, ctx.Err())
+		require.NoError(t, g.Wait())
+	})
+
+	t.Run("go context gives the task a context derived from its own", func(t *testing.T) {
+		type key struct{}
+		var g errgroup.Group
+		require.NoError(t, g.GoContext(context.WithValue(t.Context(), key{}, 7), func(ctx context.Context) error {
+			require.Equal(t, 7, ctx.Value(key{}))
+			return errBoom
+		}))
+		require.Equal(t, errBoom, g.Wait())
+	})
+
+	t.Run("the limit may be set while tasks run", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var g errgroup.Group
+			start := func() bool { return g.TryGo(sleepThen(time.Minute, nil)) }
+			for range 3 {
+				require.True(t, start())
+			}
+			g.SetLimit(3)
+			require.False(t, start())
+			g.SetLimit(5)
+			require.True(t, start())
+			require.True(t, start())
+			require.False(t, start())
+			g.SetLimit(2)
+			require.False(t, start())
+			time.Sleep(time.Hour)
+			require.True(t, start())
+			require.True(t, start())
+			require.False(t, start())
+			g.SetLimit(0)
+			time.Sleep(time.Hour)
+			require.False(t, start())
+			g.SetLimit(-1)
+			require.True(t, start())
+			require.NoError(t, g.Wait())
+		})
+	})
+
+	t.Run("raising the limit wakes go", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var g errgroup.Group
+			g.SetLimit(0)
+			time.AfterFunc(time.Second, func() { g.SetLimit(1) })
+			begin := time.Now()
+			g.Go(nothing)
+			require.Equal(t, time.Second, time.Since(begin))
+			require.NoError(t, g.Wait())
+		})
+	})
+
+	t.Run("no more tasks run than limit and semaphore allow", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			shared := core.NewSemaphore(3)
+			a, _ := errgroup.New(t.Context(), errgroup.Options{Limit: 2, Semaphore: shared})
+			b, _ := errgroup.New(t.Context(), errgroup.Options{Limit: 2, Semaphore: shared})
+			var now, most atomic.Int32
+			task := func() error {
+				n := now.Add(1)
+				most.Store(max(most.Load(), n))
+				time.Sleep(time.Second)
+				now.Add(-1)
+				return nil
+			}
+			begin := time.Now()
+			for range 15 {
+				a.Go(task)
+				b.Go(task)
+			}
+			require.NoError(t, a.Wait())
+			require.NoError(t, b.Wait())
+			require.EqualValues(t, 3, most.Load())
+			require.Equal(t, 10*time.Second, time.Since(begin))
+		})
+	})
+
+	t.Run("tasks start tasks while wait waits", func(t *testing.T) {
+		var g errgroup.Group
+		var ran atomic.Int32
+		var task func(depth int) error
+		task = func(depth int) error {
+			ran.Add(1)
+			if depth == 0 {
+				return errBoom
+			}
+			g.Go(func() error { return task(depth - 1) })
+			g.Go(func() error { return task(depth - 1) })
+			return nil
+		}
+		g.Go(func() error { return task(5) })
+		require.Equal(t, errBoom, g.Wait())
+		require.EqualValues(t, 63, ran.Load())
+	})
+
+	t.Run("names nest through contexts and label the tasks", func(t *testing.T) {
+		outer, ctx := errgroup.New(t.Context(), errgroup.Options{Name: "ingest"})
+		require.NoError(t, outer.GoContext(ctx, func(ctx context.Context) error {
+			label, _ := pprof.Label(ctx, "coterie")
+			require.Equal(t, "ingest", label)
+			inner, _ := errgroup.WithContext(ctx)
+			inner.GoNamed("fetch", func() error { return errBoom })
+			return inner.Wait()
+		}))
+		err := outer.Wait()
+		require.EqualError(t, err, "ingest/fetch: boom")
 	})
 }
 
-func TestCompositions(t *testing.T) {
-	one := func(context.Context) (int, error) { return 1, nil }
-	two := func(context.Context) (string, error) { return "two", nil }
-	bad := func(context.Context) (int, error) { return 0, errors.New("bad") }
-	a, b, err := errgroup.All2(t.Context(), one, two)
-	require.NoError(t, err)
-	require.Equal(t, 1, a)
-	require.Equal(t, "two", b)
-	all, err := errgroup.Gather(t.Context(), one, one)
-	require.NoError(t, err)
-	require.Equal(t, []int{1, 1}, all)
-	v, err := errgroup.Race(t.Context(), errgroup.RaceOptions[int]{}, bad, one)
-	require.NoError(t, err)
-	require.Equal(t, 1, v)
-	_, err = errgroup.Race(t.Context(), errgroup.RaceOptions[int]{}, bad, bad)
-	require.EqualError(t, err, "bad; bad")
-	all, err = errgroup.Quorum(t.Context(), 2, one, bad, one)
-	require.NoError(t, err)
-	require.Equal(t, []int{1, 1}, all)
-	err = errgroup.Run(t.Context(), func(ctx context.Context, g *errgroup.Group) error {
-		f := errgroup.Fork(g, func() (int, error) { return 7, nil })
-		v, err := f.Get()
-		require.Equal(t, 7, v)
-		return err
+func TestGroupCancel(t *testing.T) {
+	t.Run("its cause is the group's error", func(t *testing.T) {
+		g, ctx := errgroup.WithContext(t.Context())
+		g.Go(untilDone(ctx))
+		g.Cancel(errStop)
+		g.Cancel(errOther)
+		require.Equal(t, errStop, g.Wait())
+		require.Equal(t, errStop, context.Cause(ctx))
 	})
-	require.NoError(t, err)
+
+	t.Run("nil stands for context canceled", func(t *testing.T) {
+		g, ctx := errgroup.WithContext(t.Context())
+		g.Cancel(nil)
+		require.Equal(t, context.Canceled, g.Wait())
+		require.Equal(t, context.Canceled, context.Cause(ctx))
+	})
+
+	t.Run("an error came first", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g, ctx := errgroup.WithContext(t.Context())
+			g.Go(func() error { return errBoom })
+			synctest.Wait()
+			g.Cancel(errStop)
+			require.Equal(t, errBoom, g.Wait())
+			require.Equal(t, errBoom, context.Cause(ctx))
+		})
+	})
+
+	t.Run("a zero group has an error and no context", func(t *testing.T) {
+		var g errgroup.Group
+		g.Cancel(errStop)
+		require.Equal(t, errStop, g.Wait())
+	})
+}
+
+func TestTaskError(t *testing.T) {
+	for _, tc := range []struct{ group, task, text string }{
+		{"ingest", "fetch", "ingest/fetch: boom"},
+		{"", "fetch", "fetch: boom"},
+		{"ingest", "", "ingest: boom"},
+		{"", "", "boom"},
+	} {
+		g, ctx := errgroup.New(t.Context(), errgroup.Options{Name: tc.group})
+		g.GoNamed(tc.task, func() error { return errBoom })
+		err := g.Wait()
+		require.EqualError(t, err, tc.text)
+		require.ErrorIs(t, err, errBoom)
+		var task *errgroup.TaskError
+		require.ErrorAs(t, err, &task)
+		require.Equal(t, strings.TrimSuffix(strings.TrimSuffix(tc.text, "boom"), ": "), task.Path)
+		require.Equal(t, errBoom, task.Err)
+		require.Same(t, err, context.Cause(ctx))
+	}
+
+	t.Run("a nil error stays nil", func(t *testing.T) {
+		var g errgroup.Group
+		g.GoNamed("fetch", nothing)
+		require.NoError(t, g.Wait())
+	})
+
+	t.Run("an echo of a named task is one", func(t *testing.T) {
+		g, ctx := errgroup.New(t.Context(), errgroup.Options{Collect: true})
+		g.GoNamed("fetch", untilDone(ctx))
+		g.Cancel(errStop)
+		require.Equal(t, errStop, g.Wait())
+	})
+
+	t.Run("a captured panic has the path", func(t *testing.T) {
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "ingest", Panics: group.Capture})
+		g.GoNamed("fetch", func() error { panic(errBoom) })
+		var task *errgroup.TaskError
+		require.ErrorAs(t, g.Wait(), &task)
+		require.Equal(t, "ingest/fetch", task.Path)
+		require.IsType(t, (*core.PanicError)(nil), task.Err)
+	})
+}
+
+func TestMisuse(t *testing.T) {
+	var g errgroup.Group
+	var nilCtx context.Context
+	task := func(context.Context) (int, error) { return 0, nil }
+	body := func(context.Context, *errgroup.Group) error { return nil }
+	for want, f := range map[string]func(){
+		"errgroup: nil func in Go":              func() { g.Go(nil) },
+		"errgroup: nil func in TryGo":           func() { g.TryGo(nil) },
+		"errgroup: nil func in GoNamed":         func() { g.GoNamed("x", nil) },
+		"errgroup: nil func in GoContext":       func() { _ = g.GoContext(t.Context(), nil) },
+		"errgroup: nil func in Fork":            func() { errgroup.Fork[int](&g, nil) },
+		"errgroup: nil func in Run":             func() { _ = errgroup.Run(t.Context(), nil) },
+		"errgroup: nil func in Gather":          func() { _, _ = errgroup.Gather(t.Context(), task, nil) },
+		"errgroup: nil func in All2":            func() { _, _, _ = errgroup.All2[int, int](t.Context(), task, nil) },
+		"errgroup: nil func in All3":            func() { _, _, _, _ = errgroup.All3[int, int, int](t.Context(), task, task, nil) },
+		"errgroup: nil func in Race":            func() { _, _ = errgroup.Race(t.Context(), errgroup.RaceOptions[int]{}, task, nil) },
+		"errgroup: nil func in Quorum":          func() { _, _ = errgroup.Quorum(t.Context(), 1, task, nil) },
+		"errgroup: nil context in GoContext":    func() { _ = g.GoContext(nilCtx, func(context.Context) error { return nil }) },
+		"errgroup: nil context in WaitContext":  func() { _ = g.WaitContext(nilCtx) },
+		"errgroup: nil context in WithContext":  func() { errgroup.WithContext(nilCtx) },
+		"errgroup: nil context in Run":          func() { _ = errgroup.Run(nilCtx, body) },
+		"errgroup: nil context in Gather":       func() { _, _ = errgroup.Gather(nilCtx, task) },
+		"errgroup: nil context in Quorum":       func() { _, _ = errgroup.Quorum(nilCtx, 1, task) },
+		"errgroup: negative quorum, got -1":     func() { _, _ = errgroup.Quorum(t.Context(), -1, task) },
+		"errgroup: negative stagger, got -1s":   func() { _, _ = errgroup.Race(t.Context(), errgroup.RaceOptions[int]{Stagger: -time.Second}, task) },
+		"errgroup: negative limit, got -1":      func() { errgroup.New(t.Context(), errgroup.Options{Limit: -1}) },
+		"errgroup: negative MaxErrors, got -1":  func() { errgroup.New(t.Context(), errgroup.Options{MaxErrors: -1}) },
+		"errgroup: unknown panic policy, got 3": func() { errgroup.New(t.Context(), errgroup.Options{Panics: 3}) },
+		`group: Go on group "x", which has ended`: func() {
+			var ended *errgroup.Group
+			_ = errgroup.RunWith(t.Context(), errgroup.Options{Name: "x"}, func(_ context.Context, g *errgroup.Group) error {
+				ended = g
+				return nil
+			})
+			ended.Go(nothing)
+		},
+	} {
+		text, _, _ := strings.Cut(want, " in ")
+		require.Equal(t, text, caught(f), want)
+	}
+	require.NoError(t, g.Wait())
 }

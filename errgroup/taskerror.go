@@ -7,7 +7,12 @@ type TaskError struct {
 }
 
 // Error returns the path, a colon, and the text of Err.
-func (e *TaskError) Error() string { return e.Path + ": " + e.Err.Error() }
+func (e *TaskError) Error() string {
+	if e.Path == "" {
+		return e.Err.Error()
+	}
+	return e.Path + ": " + e.Err.Error()
+}
 
 // Unwrap returns Err.
 func (e *TaskError) Unwrap() error { return e.Err }

@@ -1,0 +1,208 @@
+package errgroup_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/errgroup"
+	"github.com/coterie-go/coterie/group"
+)
+
+func TestRun(t *testing.T) {
+	collect := errgroup.Options{Collect: true}
+
+	t.Run("it returns when body and tasks have ended", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			var scope context.Context
+			err := errgroup.Run(t.Context(), func(ctx context.Context, g *errgroup.Group) error {
+				scope = ctx
+				g.Go(sleepThen(2*time.Second, nil))
+				return sleepThen(time.Second, nil)()
+			})
+			require.NoError(t, err)
+			require.Equal(t, 2*time.Second, time.Since(begin))
+			require.Equal(t, context.Canceled, context.Cause(scope))
+		})
+	})
+
+	t.Run("an error of a task is returned", func(t *testing.T) {
+		err := errgroup.Run(t.Context(), func(ctx context.Context, g *errgroup.Group) error {
+			g.Go(func() error { return errBoom })
+			return untilDone(ctx)()
+		})
+		require.Equal(t, errBoom, err)
+	})
+
+	t.Run("an error of body cancels the tasks", func(t *testing.T) {
+		err := errgroup.Run(t.Context(), func(ctx context.Context, g *errgroup.Group) error {
+			g.Go(untilDone(ctx))
+			return errBoom
+		})
+		require.Equal(t, errBoom, err)
+	})
+
+	t.Run("an error of body comes first among those collected", func(t *testing.T) {
+		err := errgroup.RunWith(t.Context(), collect, func(ctx context.Context, g *errgroup.Group) error {
+			g.Go(func() error { return errOther })
+			g.Go(func() error { require.NoError(t, ctx.Err()); return nil })
+			return errBoom
+		})
+		require.EqualError(t, err, "boom; other")
+	})
+
+	t.Run("what wait has returned in body is not told twice", func(t *testing.T) {
+		for _, cancel := range []bool{false, true} {
+			err := errgroup.RunWith(t.Context(), collect, func(ctx context.Context, g *errgroup.Group) error {
+				g.Go(func() error { return errBoom })
+				g.Go(func() error { return errOther })
+				if cancel {
+					g.Cancel(errStop)
+				}
+				return g.Wait()
+			})
+			require.Equal(t, map[bool]string{false: "boom; other", true: "boom; other; stop"}[cancel], err.Error())
+		}
+	})
+
+	t.Run("a panic of body cancels the tasks and goes on when they have ended", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			var scope context.Context
+			v := caught(func() {
+				_ = errgroup.Run(t.Context(), func(ctx context.Context, g *errgroup.Group) error {
+					scope = ctx
+					g.Go(func() error { <-ctx.Done(); return sleepThen(time.Second, errOther)() })
+					panic("body")
+				})
+			})
+			require.Equal(t, "body", v)
+			require.Equal(t, time.Second, time.Since(begin))
+			require.Equal(t, "body", context.Cause(scope).(*core.PanicError).Value)
+		})
+	})
+
+	t.Run("panics of tasks are others of that of body", func(t *testing.T) {
+		v := caught(func() {
+			_ = errgroup.Run(t.Context(), func(ctx context.Context, g *errgroup.Group) error {
+				g.Go(func() error { <-ctx.Done(); panic("task") })
+				panic("body")
+			})
+		})
+		p := v.(*core.PanicError)
+		require.Equal(t, "body", p.Value)
+		require.Len(t, p.Others, 1)
+		require.Equal(t, "task", p.Others[0].Value)
+	})
+
+	t.Run("a panic of a task is raised", func(t *testing.T) {
+		v := caught(func() {
+			_ = errgroup.Run(t.Context(), func(ctx context.Context, g *errgroup.Group) error {
+				g.Go(func() error { panic(errBoom) })
+				return untilDone(ctx)()
+			})
+		})
+		require.Equal(t, errBoom, v.(*core.PanicError).Value)
+	})
+
+	t.Run("a goexit of body cancels and joins the tasks", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			var scope context.Context
+			require.True(t, exits(func() {
+				_ = errgroup.Run(t.Context(), func(ctx context.Context, g *errgroup.Group) error {
+					scope = ctx
+					g.Go(func() error { <-ctx.Done(); return sleepThen(time.Second, nil)() })
+					runtime.Goexit()
+					return nil
+				})
+			}))
+			require.Equal(t, time.Second, time.Since(begin))
+			require.Equal(t, core.ErrGoexit, context.Cause(scope))
+		})
+	})
+
+	t.Run("a goexit of a task ends the caller", func(t *testing.T) {
+		require.True(t, exits(func() {
+			_ = errgroup.Run(t.Context(), func(ctx context.Context, g *errgroup.Group) error {
+				g.Go(goexit)
+				return nil
+			})
+		}))
+	})
+
+	t.Run("captured panics and goexits of tasks are errors", func(t *testing.T) {
+		opts := errgroup.Options{Panics: group.Capture, Collect: true}
+		err := errgroup.RunWith(t.Context(), opts, func(ctx context.Context, g *errgroup.Group) error {
+			g.Go(func() error { panic(errBoom) })
+			g.Go(goexit)
+			return nil
+		})
+		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, core.ErrGoexit)
+	})
+}
+
+func TestFork(t *testing.T) {
+	t.Run("the value is to come", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var g errgroup.Group
+			begin := time.Now()
+			f := errgroup.Fork(&g, func() (int, error) { time.Sleep(time.Second); return 7, nil })
+			v, err := f.Get()
+			require.NoError(t, err)
+			require.Equal(t, 7, v)
+			require.Equal(t, time.Second, time.Since(begin))
+			require.NoError(t, g.Wait())
+		})
+	})
+
+	t.Run("an error is the future's and the group's", func(t *testing.T) {
+		g, ctx := errgroup.WithContext(t.Context())
+		f := errgroup.Fork(g, func() (int, error) { return 7, errBoom })
+		v, err := f.Get()
+		require.Equal(t, errBoom, err)
+		require.Equal(t, 7, v)
+		require.Equal(t, errBoom, g.Wait())
+		require.Equal(t, errBoom, context.Cause(ctx))
+	})
+
+	t.Run("a panic is raised by both", func(t *testing.T) {
+		g, ctx := errgroup.WithContext(t.Context())
+		f := errgroup.Fork(g, func() (int, error) { panic(errBoom) })
+		require.ErrorIs(t, caught(func() { _, _ = f.Get() }).(*core.PanicError), errBoom)
+		require.ErrorIs(t, caught(func() { _ = g.Wait() }).(*core.PanicError), errBoom)
+		require.ErrorIs(t, context.Cause(ctx), errBoom)
+	})
+
+	t.Run("a goexit is the future's error and raised by wait", func(t *testing.T) {
+		g, _ := errgroup.WithContext(t.Context())
+		f := errgroup.Fork(g, func() (int, error) { return 7, goexit() })
+		v, err := f.Get()
+		require.Equal(t, core.ErrGoexit, err)
+		require.Zero(t, v)
+		require.True(t, exits(func() { _ = g.Wait() }))
+	})
+
+	t.Run("a captured panic is the error of both", func(t *testing.T) {
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Panics: group.Capture})
+		f := errgroup.Fork(g, func() (int, error) { panic(errBoom) })
+		_, err := f.Get()
+		require.ErrorIs(t, err, errBoom)
+		require.Same(t, err, g.Wait())
+	})
+
+	t.Run("a captured goexit is the error of both", func(t *testing.T) {
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Panics: group.Capture})
+		f := errgroup.Fork(g, func() (int, error) { return 7, goexit() })
+		_, err := f.Get()
+		require.Equal(t, core.ErrGoexit, err)
+		require.Equal(t, core.ErrGoexit, g.Wait())
+	})
+}
