@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestMergeSort(t *testing.T) {
+	for _, workers := range []int{1, 2, 8} {
+		for _, n := range []int{0, 1, 2, serialLimit, serialLimit + 1, 10 * serialLimit} {
+			s := make([]int, n)
+			for i := range s {
+				s[i] = rand.IntN(n)
+			}
+			want := slices.Clone(s)
+			slices.Sort(want)
+			mergeSort(workers, s)
+			require.Equal(t, want, s)
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	t.Run("it prints a row for each number of workers", func(t *testing.T) {
+		var stdout, stderr bytes.Buffer
+		require.Zero(t, run([]string{"-n", "100000", "-workers", "1, 3"}, &stdout, &stderr), stderr.String())
+		lines := strings.Split(stdout.String(), "\n")
+		require.True(t, strings.HasPrefix(lines[0], "100000 numbers, "))
+		require.True(t, strings.HasPrefix(lines[3], "slices.Sort "))
+		require.True(t, strings.HasPrefix(lines[4], "merge sort, 1 workers "))
+		require.True(t, strings.HasPrefix(lines[5], "merge sort, 3 workers "))
+	})
+	t.Run("bad usage is status 2", func(t *testing.T) {
+		for _, args := range [][]string{{"-n", "-1"}, {"-workers", "0"}, {"-workers", "x"}, {"extra"}, {"-nonsense"}} {
+			var stdout, stderr bytes.Buffer
+			require.Equal(t, 2, run(args, &stdout, &stderr))
+			require.NotEmpty(t, stderr.String())
+			require.Empty(t, stdout.String())
+		}
+	})
+}
