@@ -21,7 +21,7 @@ func New(opts Options) *Group {
 		panic("group: OnPanic is required by, and only for, the policy Capture")
 	}
 	g := new(Group)
-	g.engine.Init(nil, opts)
+	g.engine.Init(context.Background(), opts)
 	return g
 }
 

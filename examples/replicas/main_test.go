@@ -28,10 +28,10 @@ func after(d time.Duration, value string, err error) replica {
 }
 
 // elapsed reads once and also returns how long it took.
-func elapsed(t *testing.T, r replica) (string, error, time.Duration) {
+func elapsed(t *testing.T, r replica) (string, time.Duration, error) {
 	began := time.Now()
 	v, err := r(t.Context(), "key")
-	return v, err, time.Since(began)
+	return v, time.Since(began), err
 }
 
 func TestHedged(t *testing.T) {
@@ -49,7 +49,7 @@ func TestHedged(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				v, err, took := elapsed(t, hedged(20*ms, test.replicas...))
+				v, took, err := elapsed(t, hedged(20*ms, test.replicas...))
 				require.NoError(t, err)
 				require.Equal(t, test.value, v)
 				require.Equal(t, test.took, took)
@@ -62,7 +62,7 @@ func TestQuorum(t *testing.T) {
 	const ms = time.Millisecond
 	t.Run("the second of three decides", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			v, err, took := elapsed(t, quorum(2, after(90*ms, "v", nil), after(4*ms, "v", nil), after(7*ms, "v", nil)))
+			v, took, err := elapsed(t, quorum(2, after(90*ms, "v", nil), after(4*ms, "v", nil), after(7*ms, "v", nil)))
 			require.NoError(t, err)
 			require.Equal(t, "v", v)
 			require.Equal(t, 7*ms, took)
@@ -70,7 +70,7 @@ func TestQuorum(t *testing.T) {
 	})
 	t.Run("replicas that disagree are an error", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			_, err, _ := elapsed(t, quorum(2, after(4*ms, "v", nil), after(7*ms, "w", nil)))
+			_, _, err := elapsed(t, quorum(2, after(4*ms, "v", nil), after(7*ms, "w", nil)))
 			require.ErrorContains(t, err, "the replicas disagree about key")
 		})
 	})
