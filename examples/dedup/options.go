@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+)
+
+// options are what the command line says.
+type options struct {
+	dirs     []string
+	workers  int
+	min      int64 // bytes
+	json     bool
+	timeout  time.Duration
+	progress when
+}
+
+// parse prints what is wrong, and the usage, to stderr.
+func parse(args []string, stderr io.Writer) (options, error) {
+	opts := options{progress: "auto"}
+	flags := flag.NewFlagSet("dedup", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "usage: dedup [flags] DIR...")
+		flags.PrintDefaults()
+	}
+	flags.IntVar(&opts.workers, "workers", runtime.GOMAXPROCS(0), "read `n` files at a time")
+	flags.Int64Var(&opts.min, "min", 1, "leave out files smaller than this many `bytes`")
+	flags.BoolVar(&opts.json, "json", false, "print one JSON document")
+	flags.DurationVar(&opts.timeout, "timeout", 0, "stop after this `duration`; 0 is never")
+	flags.Var(&opts.progress, "progress", "draw a progress line: always, never, or auto, which is on a terminal")
+	if err := flags.Parse(args); err != nil {
+		return opts, err
+	}
+	opts.dirs = flags.Args()
+	var err error
+	switch {
+	case opts.workers < 1:
+		err = fmt.Errorf("-workers must be at least 1, got %d", opts.workers)
+	case opts.min < 0:
+		err = fmt.Errorf("-min must be at least 0, got %d", opts.min)
+	case opts.timeout < 0:
+		err = fmt.Errorf("-timeout must be at least 0, got %v", opts.timeout)
+	case len(opts.dirs) == 0:
+		err = errors.New("no directory given")
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		flags.Usage()
+	}
+	return opts, err
+}
+
+// when is the value of -progress.
+type when string
+
+func (w *when) String() string { return string(*w) }
+
+func (w *when) Set(value string) error {
+	switch value {
+	case "auto", "always", "never":
+		*w = when(value)
+		return nil
+	}
+	return errors.New("must be auto, always or never")
+}
+
+// wanted reports whether a progress line should be drawn on out.
+func (w when) wanted(out io.Writer) bool {
+	if w != "auto" {
+		return w == "always"
+	}
+	file, ok := out.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
