@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -184,10 +185,10 @@ func TestCounting(t *testing.T) {
 		}
 	}
 	t.Run("outside core only the engines call Add and Done", func(t *testing.T) {
-		require.Contains(t, calls, "group/engine.go")
-		for name := range calls {
-			require.Contains(t, []string{"group/engine.go", "pool/engine.go"}, name)
-		}
+		require.Subset(t, []string{
+			"group/engine.go",
+			"pool/alone.go", "pool/batch.go", "pool/pool.go", "pool/worker.go",
+		}, slices.Collect(maps.Keys(calls)))
 	})
 	t.Run("no owner hands out its WaitGroup", func(t *testing.T) {
 		require.Empty(t, exposed)
