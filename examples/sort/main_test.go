@@ -15,10 +15,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestMergeSort(t *testing.T) {
 	for _, workers := range []int{1, 2, 8} {
-		for _, n := range []int{0, 1, 2, serialLimit, serialLimit + 1, 10 * serialLimit} {
+		for _, n := range []int{0, 1, 2, serialLimit, serialLimit + 1, 4*serialLimit - 1} {
 			s := make([]int, n)
 			for i := range s {
-				s[i] = rand.IntN(n)
+				s[i] = rand.IntN(n) & 0xffff
 			}
 			want := slices.Clone(s)
 			slices.Sort(want)
