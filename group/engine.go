@@ -44,37 +44,36 @@ type Engine[T Job] struct {
 	ended  core.Guarded[bool] // by Close
 
 	// In a -race build that hides bookkeeping these are not touched.
-	queue  queue[entry[T]]
-	spares int32
-	procs  int32  // GOMAXPROCS when work was made
 	begun  bool   // a task has been accepted
+	procs  uint32 // GOMAXPROCS when work was made
+	spares uint32
+	queue  queue[entry[T]]
 	work   func() // the life of a goroutine; made once, so that go need not allocate
 
-	settings *settings // nil: all defaults
-	failures Failures
-	extras   atomic.Pointer[extras] // made with mu held, and then kept
+	extras atomic.Pointer[extras] // made by Init, or later with mu held, and then kept
 }
 
 // Init gives the engine its options, before its first use. Its name nests in
 // that of the task or owner that ctx carries; ctx may be nil.
 func (e *Engine[T]) Init(ctx context.Context, opts Options) {
 	opts.check()
-	e.settings = newSettings(ctx, opts)
-	if opts.Limit > 0 || opts.Semaphore != nil {
-		x := new(extras)
-		x.room.shared = opts.Semaphore
-		if opts.Limit > 0 {
-			x.room.setLimit(int64(opts.Limit), 0)
-		}
-		e.extras.Store(x)
+	settings := newSettings(ctx, opts)
+	if settings == nil && opts.Limit == 0 {
+		return
 	}
+	x := &extras{settings: settings}
+	if opts.Limit > 0 {
+		x.room.setLimit(int64(opts.Limit), 0)
+	}
+	x.room.shared = opts.Semaphore
+	e.extras.Store(x)
 }
 
 // Go starts t. It blocks while the engine is at its limit.
-func (e *Engine[T]) Go(t T) { e.start(entry[T]{t, e.settings.meta()}) }
+func (e *Engine[T]) Go(t T) { e.start(entry[T]{t, e.settings().meta()}) }
 
 // GoNamed is Go for a task with a name of its own.
-func (e *Engine[T]) GoNamed(name string, t T) { e.start(entry[T]{t, e.settings.named(name)}) }
+func (e *Engine[T]) GoNamed(name string, t T) { e.start(entry[T]{t, e.settings().named(name)}) }
 
 func (e *Engine[T]) start(en entry[T]) {
 	var have permits
@@ -86,7 +85,7 @@ func (e *Engine[T]) start(en entry[T]) {
 // TryGo starts t if the engine is not at its limit, and otherwise reports false.
 func (e *Engine[T]) TryGo(t T) bool {
 	have := permits{try: true}
-	if e.push(entry[T]{t, e.settings.meta()}, &have) != nil {
+	if e.push(entry[T]{t, e.settings().meta()}, &have) != nil {
 		e.giveBack(have)
 		return false
 	}
@@ -103,7 +102,7 @@ func (e *Engine[T]) GoContext(ctx context.Context, newTask func(ctx context.Cont
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	taskCtx, meta := e.settings.task(ctx, e)
+	taskCtx, meta := e.settings().task(ctx, e)
 	en := entry[T]{newTask(taskCtx), meta}
 	var have permits
 	if missing := e.push(en, &have); missing != nil {
@@ -118,14 +117,14 @@ func (e *Engine[T]) startSlow(ctx context.Context, en entry[T], have permits, mi
 		if have.shared {
 			// SetLimit has made a first limit meanwhile. Others need not
 			// wait for that.
-			e.settings.semaphore.Release(1)
+			e.settings().semaphore.Release(1)
 			have.shared = false
 		}
 		if err := missing.Acquire(ctx, 1); err != nil {
 			e.giveBack(have)
 			return err
 		}
-		if missing == e.settings.shared() {
+		if missing == e.settings().shared() {
 			have.shared = true
 		} else {
 			have.own = true
@@ -152,8 +151,8 @@ func (e *Engine[T]) release(own int64, shared bool) {
 	if own > 0 {
 		e.extras.Load().room.own.Load().Release(own)
 	}
-	if shared && e.settings.shared() != nil {
-		e.settings.semaphore.Release(1)
+	if shared && e.settings().shared() != nil {
+		e.settings().semaphore.Release(1)
 	}
 	core.RaceEnable()
 }
@@ -191,11 +190,11 @@ func (e *Engine[T]) push(en entry[T], have *permits) (missing *core.Semaphore) {
 	}
 	e.queue.push(en)
 	if e.work == nil {
-		e.procs = int32(runtime.GOMAXPROCS(0))
+		e.procs = uint32(runtime.GOMAXPROCS(0))
 		e.work = func() { e.serve(entry[T]{}, false) }
 	}
 	// One spare keeps the invariant; up to one for each P spreads short tasks.
-	more := e.spares < e.procs && int(e.spares) < e.queue.n
+	more := e.spares < e.procs && e.spares < e.queue.n
 	if more {
 		e.spares++
 		e.goroutines.Add(1)
@@ -247,7 +246,7 @@ func (e *Engine[T]) next(en *entry[T], ran bool) bool {
 		}
 	}
 	if x != nil {
-		own += x.room.settle(e.queue.n)
+		own += x.room.settle(e.queue.n == 0)
 	}
 	e.mu.Unlock()
 	core.RaceEnable()
@@ -268,7 +267,7 @@ func (e *Engine[T]) end() {
 	x := e.extras.Load()
 	own = e.endLocked(x)
 	if x != nil {
-		own += x.room.settle(e.queue.n)
+		own += x.room.settle(e.queue.n == 0)
 	}
 	e.mu.Unlock()
 	core.RaceEnable()
@@ -289,7 +288,7 @@ func (e *Engine[T]) endLocked(x *extras) (own int64) {
 // aborted ends a task that has panicked, or, if p is nil, has called Goexit. It
 // runs on top of the stack that did so.
 func (e *Engine[T]) aborted(en entry[T], r *running, p *core.PanicError) {
-	policy := e.settings.policy()
+	policy := e.settings().policy()
 	if p != nil && policy == Crash {
 		// The task does not end: a Wait that returned now could let main exit
 		// with status 0.
@@ -304,10 +303,10 @@ func (e *Engine[T]) aborted(en entry[T], r *running, p *core.PanicError) {
 	core.Call(func() {
 		switch {
 		case en.task.Aborted(p):
-		case p != nil && policy == Capture && e.settings.onPanic != nil:
-			e.settings.onPanic(p)
+		case p != nil && policy == Capture && e.settings().onPanic != nil:
+			e.settings().onPanic(p)
 		default:
-			e.failures.Add(p)
+			e.Fail(p)
 		}
 	}, func(p *core.PanicError) {
 		if p != nil {
@@ -355,13 +354,23 @@ func (e *Engine[T]) Running() int {
 
 // Fail makes Wait raise p as if a task had panicked with it; if p is nil, as if a
 // task had called Goexit.
-func (e *Engine[T]) Fail(p *core.PanicError) { e.failures.Add(p) }
+func (e *Engine[T]) Fail(p *core.PanicError) {
+	core.RaceDisable()
+	x := e.extras.Load()
+	if x == nil {
+		e.mu.Lock()
+		x = e.extrasLocked()
+		e.mu.Unlock()
+	}
+	core.RaceEnable()
+	x.failures.Add(p)
+}
 
 // Wait blocks until every task has ended, and then raises what they raised.
 func (e *Engine[T]) Wait() {
-	seen := e.failures.Seen()
+	seen := e.failures().Seen()
 	e.goroutines.Wait()
-	e.failures.Raise(seen)
+	e.failures().Raise(seen)
 }
 
 // WaitContext is Wait that gives up when ctx is done, with a [*StuckError]. It
@@ -373,11 +382,11 @@ func (e *Engine[T]) WaitContext(ctx context.Context) error {
 	if t := taskOf(ctx); t != nil && t.engine == e && t.runs() {
 		panic("group: WaitContext on " + e.title() + " within one of its own tasks")
 	}
-	seen := e.failures.Seen()
+	seen := e.failures().Seen()
 	for {
 		err := e.goroutines.WaitContext(ctx)
 		if err == nil {
-			e.failures.Raise(seen)
+			e.failures().Raise(seen)
 			return nil
 		}
 		if stuck := e.Stuck(err); stuck.Running > 0 {
@@ -402,6 +411,22 @@ func (e *Engine[T]) Close() {
 	e.goroutines.Wait() // for those that have found the queue empty and not left yet
 }
 
+// settings returns nil if there are none.
+func (e *Engine[T]) settings() *settings {
+	if x := e.extras.Load(); x != nil {
+		return x.settings
+	}
+	return nil
+}
+
+// failures returns nil if nothing has failed yet.
+func (e *Engine[T]) failures() *Failures {
+	if x := e.extras.Load(); x != nil {
+		return &x.failures
+	}
+	return nil
+}
+
 // extrasLocked is called with mu held.
 func (e *Engine[T]) extrasLocked() *extras {
 	x := e.extras.Load()
@@ -416,9 +441,9 @@ func (e *Engine[T]) extrasLocked() *extras {
 // to be called by a deferred function, with what recover returned there: a panic
 // of the scope's body goes on, with those of the tasks as its Others.
 func (e *Engine[T]) EndScope(recovered any) {
-	seen := e.failures.Seen()
+	seen := e.failures().Seen()
 	e.Close()
-	failed := e.failures.take(seen)
+	failed := e.failures().take(seen)
 	if recovered == nil {
 		failed.raise()
 		return
@@ -431,7 +456,7 @@ func (e *Engine[T]) EndScope(recovered any) {
 }
 
 // Path returns the engine's name within those of the tasks around it.
-func (e *Engine[T]) Path() string { return e.settings.name() }
+func (e *Engine[T]) Path() string { return e.settings().name() }
 
 // Scope returns a context derived from ctx in which names nest in the engine's.
 func (e *Engine[T]) Scope(ctx context.Context) context.Context {

@@ -2,8 +2,10 @@ package group
 
 import "github.com/coterie-go/coterie/core"
 
-// extras are what few engines need. The engine's mu guards them.
+// extras are what few engines need. The engine's mu guards room and running.
 type extras struct {
-	room    room
-	running core.Guarded[*running] // the named tasks that run
+	settings *settings // nil: all defaults
+	failures Failures
+	room     room
+	running  core.Guarded[*running] // the named tasks that run
 }

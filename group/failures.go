@@ -40,6 +40,9 @@ func (fs *Failures) Add(p *core.PanicError) {
 
 // Seen is called as a Wait begins; its result is for Raise.
 func (fs *Failures) Seen() (taken uint64) {
+	if fs == nil {
+		return 0
+	}
 	core.RaceDisable()
 	if kept := fs.kept.Load(); kept != nil {
 		kept.mu.Lock()
@@ -56,6 +59,9 @@ func (fs *Failures) Raise(seen uint64) { fs.take(seen).raise() }
 
 // take returns what a Wait has to raise, or nil.
 func (fs *Failures) take(seen uint64) (f *failure) {
+	if fs == nil {
+		return nil
+	}
 	core.RaceDisable()
 	if kept := fs.kept.Load(); kept != nil {
 		kept.mu.Lock()

@@ -29,7 +29,7 @@ func Fork[T any](g *Group, f func() (T, error)) *Future[T] {
 		panic("group: nil func")
 	}
 	p := NewPromise[T]()
-	policy := g.engine.settings.policy()
+	policy := g.engine.settings().policy()
 	g.Go(func() { p.Run(policy, f) })
 	return p.Future()
 }

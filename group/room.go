@@ -82,9 +82,9 @@ func (r *room) leave() (release int64) {
 }
 
 // settle returns how many permits have to be given back to own, because somebody
-// waits.
-func (r *room) settle(queued int) (release int64) {
-	if core.RaceHidden || r.waiting == 0 || queued > 0 {
+// waits and the queue is empty.
+func (r *room) settle(empty bool) (release int64) {
+	if core.RaceHidden || r.waiting == 0 || !empty {
 		return 0
 	}
 	release, r.credits = r.credits, 0
