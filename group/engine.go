@@ -76,15 +76,15 @@ func (e *Engine[T]) Go(t T) { e.start(entry[T]{t, e.settings().meta()}) }
 func (e *Engine[T]) GoNamed(name string, t T) { e.start(entry[T]{t, e.settings().named(name)}) }
 
 func (e *Engine[T]) start(en entry[T]) {
-	var have permits
+	have := permits{patience: yields}
 	if missing := e.push(en, &have); missing != nil {
-		e.startSlow(context.Background(), en, have, missing)
+		e.startSlow(context.Background(), en, have)
 	}
 }
 
 // TryGo starts t if the engine is not at its limit, and otherwise reports false.
 func (e *Engine[T]) TryGo(t T) bool {
-	have := permits{try: true}
+	var have permits
 	if e.push(entry[T]{t, e.settings().meta()}, &have) != nil {
 		e.giveBack(have)
 		return false
@@ -104,16 +104,18 @@ func (e *Engine[T]) GoContext(ctx context.Context, newTask func(ctx context.Cont
 	}
 	taskCtx, meta := e.settings().task(ctx, e)
 	en := entry[T]{newTask(taskCtx), meta}
-	var have permits
+	have := permits{patience: yields}
 	if missing := e.push(en, &have); missing != nil {
-		return e.startSlow(ctx, en, have, missing)
+		return e.startSlow(ctx, en, have)
 	}
 	return nil
 }
 
 // startSlow waits for the permits that the task has not got yet, and starts it.
-func (e *Engine[T]) startSlow(ctx context.Context, en entry[T], have permits, missing *core.Semaphore) error {
-	for missing != nil {
+func (e *Engine[T]) startSlow(ctx context.Context, en entry[T], have permits) error {
+	runtime.Gosched()
+	have.patience = parks
+	for missing := e.push(en, &have); missing != nil; missing = e.push(en, &have) {
 		if have.shared {
 			// SetLimit has made a first limit meanwhile. Others need not
 			// wait for that.
@@ -129,7 +131,6 @@ func (e *Engine[T]) startSlow(ctx context.Context, en entry[T], have permits, mi
 		} else {
 			have.own = true
 		}
-		missing = e.push(en, &have)
 	}
 	return nil
 }
@@ -224,29 +225,49 @@ func (e *Engine[T]) serve(en entry[T], given bool) {
 	}, func(p *core.PanicError) { e.aborted(en, r, p) })
 }
 
-// next ends the task that the goroutine has run, if it has run one, and takes the
-// next. It reports false if there is none; the goroutine has to exit then.
+// next ends the task that the goroutine has run, if it has run one, and gets it
+// the next. It reports false if there is none; the goroutine has to exit then.
+//
+// Where somebody waits for room, new tasks are about to come. The goroutine stays
+// for them as a spare, for a turn or two: a yield costs less than a goroutine.
 func (e *Engine[T]) next(en *entry[T], ran bool) bool {
-	var own int64
+	for turns := 2; ; turns-- {
+		found, stay := e.take(en, ran, turns > 0)
+		if !stay {
+			return found
+		}
+		runtime.Gosched()
+		ran = false
+	}
+}
+
+// take ends the task that a goroutine has run, if it has run one, and takes one
+// out of the queue. If there is none and the goroutine may stay, take says whether
+// that is worth while; the goroutine is spare then.
+func (e *Engine[T]) take(en *entry[T], ran, mayStay bool) (found, stay bool) {
 	core.RaceDisable()
 	e.mu.Lock()
-	x := e.extras.Load()
 	if ran {
-		own = e.endLocked(x)
+		e.active.Store(e.active.Load() - 1)
 	} else {
 		e.spares--
 	}
-	found := e.queue.n > 0
 	more := false
-	if found {
+	if found = e.queue.n > 0; found {
 		*en = e.queue.pop()
-		if more = e.queue.n > 0 && e.spares == 0; more {
-			e.spares++
-			e.goroutines.Add(1)
-		}
+		more = e.queue.n > 0 && e.spares == 0
 	}
+	x := e.extras.Load()
+	var own int64
 	if x != nil {
-		own += x.room.settle(e.queue.n == 0)
+		own = x.room.leave(ran, e.queue.n == 0)
+		stay = !found && mayStay && x.room.expects()
+	}
+	if more {
+		e.goroutines.Add(1)
+	}
+	if more || stay {
+		e.spares++
 	}
 	e.mu.Unlock()
 	core.RaceEnable()
@@ -256,33 +277,22 @@ func (e *Engine[T]) next(en *entry[T], ran bool) bool {
 	if x != nil {
 		e.release(own, ran)
 	}
-	return found
+	return found, stay
 }
 
 // end ends a task whose goroutine will take no other, because it exits.
 func (e *Engine[T]) end() {
-	var own int64
 	core.RaceDisable()
 	e.mu.Lock()
-	x := e.extras.Load()
-	own = e.endLocked(x)
-	if x != nil {
-		own += x.room.settle(e.queue.n == 0)
+	e.active.Store(e.active.Load() - 1)
+	var own int64
+	if x := e.extras.Load(); x != nil {
+		own = x.room.leave(true, e.queue.n == 0)
 	}
 	e.mu.Unlock()
 	core.RaceEnable()
 	e.release(own, true)
 	e.goroutines.Done()
-}
-
-// endLocked takes a task off the count, and returns how many permits have to be
-// released.
-func (e *Engine[T]) endLocked(x *extras) (own int64) {
-	e.active.Store(e.active.Load() - 1)
-	if x == nil {
-		return 0
-	}
-	return x.room.leave()
 }
 
 // aborted ends a task that has panicked, or, if p is nil, has called Goexit. It

@@ -4,6 +4,16 @@ package group
 // where there is such a limit.
 type permits struct {
 	own, shared bool
-	try         bool // do not wait for what is missing
-	waiting     bool // waits for own, and is counted in room.waiting
+
+	patience patience // if own is missing
+	counted  patience // as which the task counts in the room
 }
+
+// patience is how somebody waits for a permit.
+type patience uint8
+
+const (
+	none   patience = iota
+	yields          // lets the tasks run for once, which is cheaper than to park
+	parks
+)
