@@ -57,11 +57,11 @@ type Engine[T Job] struct {
 // that of the task or owner that ctx carries; ctx may be nil.
 func (e *Engine[T]) Init(ctx context.Context, opts Options) {
 	opts.check()
-	settings := newSettings(ctx, opts)
-	if settings == nil && opts.Limit == 0 {
+	s := newSettings(ctx, opts)
+	if s == nil && opts.Limit == 0 {
 		return
 	}
-	x := &extras{settings: settings}
+	x := &extras{settings: s}
 	if opts.Limit > 0 {
 		x.room.setLimit(int64(opts.Limit), 0)
 	}
