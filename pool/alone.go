@@ -78,10 +78,10 @@ func (p *Pool) executeAlone(t *turn) {
 func (p *Pool) runAlone(task task, b *Batch, of *turn, ended chan struct{}) {
 	p.born.Load()
 	of.goroutine.Store(group.GoroutineID())
-	t := turn{task: task, batch: b}
+	t := turn{ticket: ticket{task, b}}
 	end := func() {
-		of.skipped.Store(t.skipped.Load())
-		of.panicked.Store(t.panicked.Load())
+		of.end.Store(t.end.Load())
+		of.cause.Store(t.cause.Load())
 		of.goroutine.Store(0)
 		if b != nil {
 			b.unended.Done()
@@ -93,7 +93,7 @@ func (p *Pool) runAlone(task task, b *Batch, of *turn, ended chan struct{}) {
 	}
 	core.Call(func() {
 		p.label(&t)
-		t.skipped.Store(task.run())
+		t.run()
 	}, func(pe *core.PanicError) {
 		p.aborted(&t, pe, end)
 		if pe == nil {

@@ -190,12 +190,6 @@ func (b *Batch) done(p *Pool) {
 	b.unended.Done()
 }
 
-// unchain takes the first task, which was in slot s, off the chain.
-func (b *Batch) unchain(s slot) {
-	b.head.Store(s.next)
-	b.queued.Store(b.queued.Load() - 1)
-}
-
 // helpful reports whether whoever starts the batch's tasks, or waits for them, has
 // a place on a worker. b may be nil.
 func (b *Batch) helpful() bool {
@@ -281,8 +275,8 @@ func (b *Batch) takeOrWait(ctx context.Context, t *turn) (bool, error) {
 		core.RaceDisable()
 		p.mu.Lock()
 		if b.queued.Load() > 0 {
-			s := p.ring.take(b.head.Load())
-			t.task, t.batch = s.task, b
+			t.ticket = p.ring.take(b.head.Load())
+			p.helped.Store(p.helped.Load() + 1)
 			admitted := p.admitLocked()
 			var roused rousing
 			if p.lacksLocked() {
@@ -343,10 +337,11 @@ func (b *Batch) end(t *turn) {
 	p := b.pool
 	core.RaceDisable()
 	p.mu.Lock()
+	p.helped.Store(p.helped.Load() - 1)
 	last := p.endLocked(t)
 	p.mu.Unlock()
 	core.RaceEnable()
-	t.task, t.batch = nil, nil
+	t.ticket = ticket{}
 	if last {
 		b.done(p)
 	}

@@ -54,7 +54,8 @@ type Pool struct {
 	mu sync.Mutex // guards what follows; nothing blocks while it is held
 
 	ring       ring
-	submitters submitterQueue // who wait for room in the ring, in the order in which they came
+	submitters submitterQueue    // who wait for room in the ring, in the order in which they came
+	room       core.Guarded[int] // the ring's limit, or 0 if the pool is closed or somebody waits
 
 	// A worker is spare from when it is started or woken until it has looked for
 	// a task. The invariant, true whenever mu is free, is
@@ -69,7 +70,10 @@ type Pool struct {
 
 	closed core.Guarded[bool]
 
-	submitted, completed, panicked, dropped core.Guarded[uint64] // as in Stats
+	// What Stats needs besides. Submitted is the ring's tail and startedHere;
+	// Completed follows from the others.
+	startedHere, panicked, dropped core.Guarded[uint64]
+	helped                         core.Guarded[int] // tasks that run, and no worker has taken
 }
 
 type noCopy struct{}
@@ -86,6 +90,7 @@ func New(workers int, opts Options) *Pool {
 		p.labels, _ = group.Scope(context.Background(), opts.Name)
 	}
 	p.ring.init(p.options.Queue)
+	p.roomLocked()
 	p.limit.Store(workers)
 	p.born.Store(true)
 	return p
@@ -214,6 +219,7 @@ func (p *Pool) close() {
 	core.RaceDisable()
 	p.mu.Lock()
 	p.closed.Store(true)
+	p.roomLocked()
 	var roused rousing
 	for p.idle.Load() != nil {
 		p.rouseLocked(&roused)
@@ -225,15 +231,15 @@ func (p *Pool) close() {
 
 // drop drops what waits, in the ring and for it, and returns how much that was.
 func (p *Pool) drop() int {
-	var all []slot
+	var all []ticket
 	var ended []*Batch
 	var refused *submitter
 	core.RaceDisable()
 	p.mu.Lock()
-	for s, ok := p.ring.pop(); ok; s, ok = p.ring.pop() {
-		all = append(all, s)
+	for t, ok := p.ring.pop(); ok; t, ok = p.ring.pop() {
+		all = append(all, t)
 		p.dropped.Store(p.dropped.Load() + 1)
-		if b := s.batch; b != nil {
+		if b := t.batch; b != nil {
 			b.closed.Store(true)
 			if b.endLocked() {
 				ended = append(ended, b)
@@ -248,8 +254,8 @@ func (p *Pool) drop() int {
 		refused = next
 	}
 	core.RaceEnable()
-	for _, s := range all {
-		s.task.drop(ErrClosed)
+	for _, t := range all {
+		t.task.drop(ErrClosed)
 	}
 	for _, b := range ended {
 		b.done(p)
@@ -260,7 +266,7 @@ func (p *Pool) drop() int {
 func (p *Pool) stuck(cause error) *group.StuckError {
 	core.RaceDisable()
 	p.mu.Lock()
-	unfinished := p.submitted.Load() - p.completed.Load() - p.dropped.Load()
+	unfinished := p.ring.waiting() + p.runningLocked()
 	var tasks []group.TaskRecord
 	if p.options.Name != "" {
 		for w := p.first.Load(); w != nil; w = w.next.Load() {
@@ -272,7 +278,7 @@ func (p *Pool) stuck(cause error) *group.StuckError {
 	}
 	p.mu.Unlock()
 	core.RaceEnable()
-	return group.NewStuckError("pool", p.options.Name, int(unfinished), tasks, cause)
+	return group.NewStuckError("pool", p.options.Name, unfinished, tasks, cause)
 }
 
 // checkOutside panics if ctx is that of one of the pool's tasks.
@@ -352,19 +358,28 @@ const (
 func (p *Pool) push(t task, b *Batch) (uint64, answer) {
 	core.RaceDisable()
 	p.mu.Lock()
-	got := accepted
-	switch {
-	case p.closed.Load():
-		got = closed
-	case p.ring.full() || p.submitters.front() != nil:
-		got = full
-	}
-	if got != accepted {
+	if p.ring.len() >= p.room.Load() {
+		got := full
+		if p.closed.Load() {
+			got = closed
+		}
 		p.mu.Unlock()
 		core.RaceEnable()
 		return 0, got
 	}
 	pos := p.pushLocked(t, b)
+	if !p.lacksLocked() && (b == nil || b.helpers.Load() == nil) {
+		p.mu.Unlock()
+	} else {
+		p.unlockSlow(b)
+	}
+	core.RaceEnable()
+	return pos, accepted
+}
+
+// unlockSlow gives mu free, when a task has been put into the ring, and sees to it
+// that somebody will take it.
+func (p *Pool) unlockSlow(b *Batch) {
 	var roused rousing
 	if p.lacksLocked() {
 		p.rouseLocked(&roused)
@@ -373,21 +388,18 @@ func (p *Pool) push(t task, b *Batch) (uint64, answer) {
 	p.mu.Unlock()
 	p.rouse(&roused)
 	helper.wake()
-	core.RaceEnable()
-	return pos, accepted
 }
 
 func (p *Pool) pushLocked(t task, b *Batch) uint64 {
-	p.beginLocked(b)
-	return p.ring.push(t, b)
-}
-
-// beginLocked counts a task that is accepted.
-func (p *Pool) beginLocked(b *Batch) {
-	p.submitted.Store(p.submitted.Load() + 1)
 	if b != nil {
 		b.beginLocked()
 	}
+	return p.ring.push(t, b)
+}
+
+// runningLocked returns the number of tasks that run.
+func (p *Pool) runningLocked() int {
+	return p.awake.Load() - p.spare.Load() + p.helped.Load()
 }
 
 // lacksLocked reports whether a further worker is needed to keep the invariant.
@@ -433,11 +445,27 @@ func (p *Pool) rouse(r *rousing) {
 
 // A turn is a task that has been taken and runs or has run.
 type turn struct {
-	task      task
-	batch     *Batch
-	skipped   core.Guarded[error] // why it did not run
-	panicked  core.Guarded[bool]
+	ticket
+	end       core.Guarded[end]
+	cause     core.Guarded[error]  // why it was skipped
 	goroutine core.Guarded[uint64] // the task's, if executeAlone runs it
+}
+
+// An end is how a task ended.
+type end int8
+
+const (
+	completed end = iota // by return or Goexit
+	panicked
+	skipped // it did not run, because its context was done
+)
+
+// run runs the task.
+func (t *turn) run() {
+	if err := t.task.run(); err != nil {
+		t.end.Store(skipped)
+		t.cause.Store(err)
+	}
 }
 
 // execute runs the task of a turn.
@@ -451,14 +479,14 @@ func (p *Pool) execute(t *turn) {
 		return
 	}
 	p.label(t)
-	t.skipped.Store(t.task.run())
+	t.run()
 }
 
 // aborted is called in a goroutine whose task has panicked, or, if pe is nil, has
 // called Goexit. If OnPanic calls Goexit, leave is called before that goes on.
 func (p *Pool) aborted(t *turn, pe *core.PanicError, leave func()) {
 	if pe != nil {
-		t.panicked.Store(true)
+		t.end.Store(panicked)
 	}
 	switch {
 	case t.task.aborted(pe):
@@ -480,23 +508,21 @@ func (p *Pool) aborted(t *turn, pe *core.PanicError, leave func()) {
 // endLocked counts a task that has ended, and reports whether it was the last of
 // its batch, of which done is then to be called.
 func (p *Pool) endLocked(t *turn) bool {
-	skipped := t.skipped.Load()
-	switch {
-	case skipped != nil:
-		p.dropped.Store(p.dropped.Load() + 1)
-		t.skipped.Store(nil)
-	case t.panicked.Load():
+	cause := t.cause.Load()
+	switch t.end.Load() {
+	case panicked:
 		p.panicked.Store(p.panicked.Load() + 1)
-		t.panicked.Store(false)
-		fallthrough
-	default:
-		p.completed.Store(p.completed.Load() + 1)
+		t.end.Store(completed)
+	case skipped:
+		p.dropped.Store(p.dropped.Load() + 1)
+		t.end.Store(completed)
+		t.cause.Store(nil)
 	}
 	if t.batch == nil {
 		return false
 	}
-	if skipped != nil && t.batch.cause.Load() == nil {
-		t.batch.cause.Store(skipped)
+	if cause != nil && t.batch.cause.Load() == nil {
+		t.batch.cause.Store(cause)
 	}
 	return t.batch.endLocked()
 }
@@ -510,10 +536,14 @@ func (p *Pool) startHere(t task, b *Batch) answer {
 		core.RaceEnable()
 		return closed
 	}
-	p.beginLocked(b)
+	p.startedHere.Store(p.startedHere.Load() + 1)
+	p.helped.Store(p.helped.Load() + 1)
+	if b != nil {
+		b.beginLocked()
+	}
 	p.mu.Unlock()
 	core.RaceEnable()
-	p.runHere(turn{task: t, batch: b})
+	p.runHere(turn{ticket: ticket{t, b}})
 	return accepted
 }
 
@@ -525,6 +555,7 @@ func (p *Pool) runHere(t turn) {
 		end := func() {
 			core.RaceDisable()
 			p.mu.Lock()
+			p.helped.Store(p.helped.Load() - 1)
 			last := p.endLocked(&t)
 			p.mu.Unlock()
 			core.RaceEnable()

@@ -39,12 +39,12 @@ func (p *Pool) Stats() Stats {
 	s := Stats{
 		Workers:   p.workers.Load(),
 		Busy:      p.awake.Load() - p.spare.Load(),
-		Queued:    p.ring.len() - p.ring.taken.Load(),
-		Submitted: p.submitted.Load(),
-		Completed: p.completed.Load(),
+		Queued:    p.ring.waiting(),
+		Submitted: p.ring.tail.Load() + p.startedHere.Load(),
 		Panicked:  p.panicked.Load(),
 		Dropped:   p.dropped.Load(),
 	}
+	s.Completed = s.Submitted - s.Dropped - uint64(s.Queued+p.runningLocked())
 	p.mu.Unlock()
 	core.RaceEnable()
 	return s

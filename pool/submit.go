@@ -46,11 +46,12 @@ func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T,
 func (p *Pool) runQueued(pos uint64) {
 	core.RaceDisable()
 	p.mu.Lock()
-	var s slot
+	var t ticket
 	var admitted admission
 	var roused rousing
 	if p.ring.holds(pos) {
-		s = p.ring.take(pos)
+		t = p.ring.take(pos)
+		p.helped.Store(p.helped.Load() + 1)
 		admitted = p.admitLocked()
 		if p.lacksLocked() {
 			p.rouseLocked(&roused)
@@ -60,8 +61,8 @@ func (p *Pool) runQueued(pos uint64) {
 	p.rouse(&roused)
 	admitted.wake()
 	core.RaceEnable()
-	if s.task != nil {
-		p.runHere(turn{task: s.task})
+	if t.task != nil {
+		p.runHere(turn{ticket: t})
 	}
 }
 

@@ -39,6 +39,7 @@ func (p *Pool) pushSlow(ctx context.Context, t task, b *Batch) (uint64, answer) 
 		return 0, closed
 	}
 	p.submitters.push(s)
+	p.roomLocked()
 	admitted := p.admitLocked() // there may be room by now
 	var roused rousing
 	if p.lacksLocked() {
@@ -58,6 +59,7 @@ func (p *Pool) pushSlow(ctx context.Context, t task, b *Batch) (uint64, answer) 
 		got := s.got.Load()
 		if got == waiting {
 			p.submitters.remove(s)
+			p.roomLocked()
 		}
 		p.mu.Unlock()
 		if got == waiting {
@@ -81,6 +83,7 @@ func (p *Pool) admitLocked() admission {
 		s.next.Store(a.first)
 		a.first = s
 	}
+	p.roomLocked()
 	return a
 }
 
@@ -89,7 +92,17 @@ func (p *Pool) dismissLocked() *submitter {
 	all := p.submitters.head.Load()
 	p.submitters.head.Store(nil)
 	p.submitters.tail.Store(nil)
+	p.roomLocked()
 	return all
+}
+
+// roomLocked is called when submitters or closed have changed.
+func (p *Pool) roomLocked() {
+	room := p.ring.limit
+	if p.closed.Load() || p.submitters.front() != nil {
+		room = 0
+	}
+	p.room.Store(room)
 }
 
 // An admission is the submitters whose tasks have got into the ring, linked by

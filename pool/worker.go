@@ -14,11 +14,12 @@ import (
 // A worker is one of a pool's goroutines. The pool's mu guards the fields that are
 // Guarded; the others are the worker's own.
 type worker struct {
-	pool  *Pool
-	turn  turn // of the task that it runs
-	ran   bool // there is a task in turn
-	spare bool // see Pool
-	timer *time.Timer
+	pool    *Pool
+	turn    turn // of the task that it runs
+	ran     bool // there is a task in turn
+	spare   bool // see Pool
+	settled bool // has a task, and nothing is to be noted about that or the next
+	timer   *time.Timer
 
 	listed       core.Guarded[bool]
 	prev, next   core.Guarded[*worker]
@@ -57,6 +58,52 @@ func (w *worker) serve() {
 // take ends the task that the worker has run, if it has run one, and takes the
 // next, for which it waits. It reports false when the worker has to exit.
 func (w *worker) take() bool {
+	core.RaceDisable()
+	w.pool.mu.Lock()
+	if w.takeFast() {
+		w.pool.mu.Unlock()
+		core.RaceEnable()
+		return true
+	}
+	w.pool.mu.Unlock()
+	core.RaceEnable()
+	return w.takeSlow()
+}
+
+// takeFast is called with mu held. It ends a task and takes the next if there is
+// nothing more to it: if there is nothing to be counted about the one or noted about
+// the other, and nobody is to be woken or to leave.
+func (w *worker) takeFast() bool {
+	p := w.pool
+	head := p.ring.head.Load()
+	left := p.ring.tail.Load() - head
+	if !w.settled || left == 0 || w.turn.end.Load() != completed {
+		return false
+	}
+	left--
+	switch awake, limit := p.awake.Load(), p.limit.Load(); {
+	case awake > limit, awake < limit && left > 0 && p.spare.Load() == 0:
+		return false
+	case p.submitters.front() != nil && left <= uint64(p.ring.low):
+		return false
+	}
+	at := p.ring.at(head)
+	if at.task.Load() == nil {
+		return false
+	}
+	if b := w.turn.batch; b != nil {
+		active := b.active.Load() - 1
+		if active == 0 {
+			return false
+		}
+		b.active.Store(active)
+	}
+	p.ring.head.Store(head + 1)
+	w.turn.ticket = at.clear()
+	return true
+}
+
+func (w *worker) takeSlow() bool {
 	p := w.pool
 	var now time.Time
 	if p.labels != nil {
@@ -109,7 +156,7 @@ func (w *worker) endLocked() *Batch {
 	w.ran = false
 	b := w.turn.batch
 	last := w.pool.endLocked(&w.turn)
-	w.turn.task, w.turn.batch = nil, nil
+	w.turn.ticket = ticket{}
 	if last {
 		return b
 	}
@@ -119,17 +166,18 @@ func (w *worker) endLocked() *Batch {
 // takeLocked takes a task, if there is one.
 func (w *worker) takeLocked(now time.Time) bool {
 	p := w.pool
-	s, ok := p.ring.pop()
+	t, ok := p.ring.pop()
 	if !ok {
 		return false
 	}
-	w.turn.task, w.turn.batch, w.ran = s.task, s.batch, true
+	w.turn.ticket, w.ran = t, true
+	w.settled = p.labels == nil
 	w.unspareLocked()
 	if !w.listed.Load() {
 		w.listLocked()
 	}
 	if p.labels != nil {
-		name := cmp.Or(nameOf(s.task), p.options.Name)
+		name := cmp.Or(nameOf(t.task), p.options.Name)
 		w.record.Store(group.TaskRecord{Name: name, Started: now, Goroutine: w.record.Load().Goroutine})
 	}
 	return true
@@ -147,6 +195,7 @@ func (w *worker) unspareLocked() {
 func (w *worker) restLocked() bool {
 	p := w.pool
 	p.awake.Store(p.awake.Load() - 1)
+	w.settled = false
 	w.unspareLocked()
 	if p.labels != nil {
 		w.record.Store(group.TaskRecord{Goroutine: w.record.Load().Goroutine})
