@@ -435,7 +435,7 @@ func (p *Pool) rouseLocked(r *rousing) {
 func (p *Pool) rouse(r *rousing) {
 	for w := r.woken; w != nil; {
 		next := w.below.Load()
-		w.wake.Load() <- struct{}{}
+		w.wake.Load() <- true
 		w = next
 	}
 	for range r.fresh {

@@ -25,7 +25,8 @@ type worker struct {
 	prev, next   core.Guarded[*worker]
 	above, below core.Guarded[*worker]
 	isIdle       core.Guarded[bool]
-	wake         core.Guarded[chan struct{}]    // made by the worker, so it belongs to its bubble; holds one
+	since        core.Guarded[time.Time]        // when it became idle
+	wake         core.Guarded[chan bool]        // made by the worker, so it belongs to its bubble; holds one
 	record       core.Guarded[group.TaskRecord] // of the task that it runs; its name is empty for none
 }
 
@@ -33,7 +34,7 @@ type worker struct {
 func (p *Pool) work() {
 	p.born.Load()
 	w := &worker{pool: p, spare: true}
-	w.wake.Store(make(chan struct{}, 1))
+	w.wake.Store(make(chan bool, 1))
 	w.record.Store(group.TaskRecord{Goroutine: group.GoroutineID()})
 	pprof.SetGoroutineLabels(p.unlabelled())
 	for panicked := true; panicked; {
@@ -58,6 +59,10 @@ func (w *worker) serve() {
 // take ends the task that the worker has run, if it has run one, and takes the
 // next, for which it waits. It reports false when the worker has to exit.
 func (w *worker) take() bool {
+	var now time.Time
+	if w.pool.labels != nil {
+		now = time.Now()
+	}
 	core.RaceDisable()
 	w.pool.mu.Lock()
 	if w.takeFast() {
@@ -65,9 +70,7 @@ func (w *worker) take() bool {
 		core.RaceEnable()
 		return true
 	}
-	w.pool.mu.Unlock()
-	core.RaceEnable()
-	return w.takeSlow()
+	return w.takeSlow(now)
 }
 
 // takeFast is called with mu held. It ends a task and takes the next if there is
@@ -103,15 +106,10 @@ func (w *worker) takeFast() bool {
 	return true
 }
 
-func (w *worker) takeSlow() bool {
+// takeSlow is called with mu held and the race detector disabled.
+func (w *worker) takeSlow(now time.Time) bool {
 	p := w.pool
-	var now time.Time
-	if p.labels != nil {
-		now = time.Now()
-	}
-	for {
-		core.RaceDisable()
-		p.mu.Lock()
+	for lingered := false; ; lingered = true {
 		done := w.endLocked()
 		surplus := p.awake.Load() > p.limit.Load()
 		found := !surplus && w.takeLocked(now)
@@ -119,7 +117,14 @@ func (w *worker) takeSlow() bool {
 		if admitted.first != nil && !found && !surplus {
 			found = w.takeLocked(now)
 		}
-		stay := found || w.restLocked()
+		stays := found
+		lingers := !found && !lingered && !surplus && !p.closed.Load()
+		switch {
+		case lingers:
+			w.spareLocked()
+		case !found:
+			stays = w.restLocked()
+		}
 		var roused rousing
 		if p.lacksLocked() {
 			p.rouseLocked(&roused)
@@ -131,20 +136,29 @@ func (w *worker) takeSlow() bool {
 		if done != nil {
 			done.done(p)
 		}
-		if woke {
-			runtime.Gosched() // hands the time slice on to those who have been woken
-		}
-		if found {
+		switch {
+		case found:
+			if woke {
+				runtime.Gosched() // hands the time slice on to those who have been woken
+			}
 			return true
-		}
-		p.working.Done()
-		if !stay || !w.park() {
-			p.alive.Done()
-			return false
+		case lingers:
+			// Whoever waited for the task may be about to submit another. To
+			// let them first costs less than to park and be woken.
+			runtime.Gosched()
+		default:
+			p.working.Done()
+			if !stays || !w.park() {
+				w.stopTimer()
+				p.alive.Done()
+				return false
+			}
 		}
 		if p.labels != nil {
 			now = time.Now()
 		}
+		core.RaceDisable()
+		p.mu.Lock()
 	}
 }
 
@@ -181,6 +195,13 @@ func (w *worker) takeLocked(now time.Time) bool {
 		w.record.Store(group.TaskRecord{Name: name, Started: now, Goroutine: w.record.Load().Goroutine})
 	}
 	return true
+}
+
+func (w *worker) spareLocked() {
+	if !w.spare {
+		w.spare, w.settled = true, false
+		w.pool.spare.Store(w.pool.spare.Load() + 1)
+	}
 }
 
 func (w *worker) unspareLocked() {
@@ -226,44 +247,67 @@ func (w *worker) leave() {
 	if done != nil {
 		done.done(p)
 	}
+	w.stopTimer()
 	p.working.Done()
 	p.alive.Done()
 }
 
 // park waits to be woken, and reports false if it has waited too long; the worker
 // has left the pool then.
+//
+// A timer in the select would cost more than the rest of the waiting. So the timer
+// runs on while the worker works, and looks when it fires whether the worker has
+// been idle for long enough.
 func (w *worker) park() bool {
-	p := w.pool
 	if w.timer == nil {
-		w.timer = time.NewTimer(p.options.IdleAfter)
-	} else {
-		w.timer.Reset(p.options.IdleAfter)
+		w.timer = time.AfterFunc(w.pool.options.IdleAfter, w.expire)
 	}
 	core.RaceDisable()
 	defer core.RaceEnable()
-	wake := w.wake.Load()
-	select {
-	case <-wake:
-	case <-w.timer.C:
-		p.mu.Lock()
-		idle := w.isIdle.Load()
-		if idle {
-			p.leaveIdleLocked(w)
-			w.unlistLocked()
-		}
-		p.mu.Unlock()
-		if idle {
-			return false
-		}
-		<-wake // it is on its way
+	if !<-w.wake.Load() {
+		return false
 	}
 	w.spare = true
 	return true
 }
 
+func (w *worker) stopTimer() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+// expire is called by the timer. It ends the worker if that has been idle for as
+// long as it may, and otherwise sets the timer for when it will have been.
+func (w *worker) expire() {
+	p := w.pool
+	core.RaceDisable()
+	defer core.RaceEnable()
+	p.mu.Lock()
+	if !w.listed.Load() {
+		p.mu.Unlock()
+		return
+	}
+	rest := p.options.IdleAfter
+	if w.isIdle.Load() {
+		rest -= time.Since(w.since.Load())
+	}
+	if rest <= 0 {
+		p.leaveIdleLocked(w)
+		w.unlistLocked()
+	}
+	p.mu.Unlock()
+	if rest <= 0 {
+		w.wake.Load() <- false
+	} else {
+		w.timer.Reset(rest)
+	}
+}
+
 func (p *Pool) enterIdleLocked(w *worker) {
 	top := p.idle.Load()
 	w.isIdle.Store(true)
+	w.since.Store(time.Now())
 	w.below.Store(top)
 	if top != nil {
 		top.above.Store(w)
@@ -313,6 +357,7 @@ func (w *worker) unlistLocked() {
 	if next != nil {
 		next.prev.Store(prev)
 	}
+	w.listed.Store(false)
 }
 
 func (p *Pool) unlabelled() context.Context {
