@@ -19,13 +19,13 @@ type worker struct {
 	ran     bool // there is a task in turn
 	spare   bool // see Pool
 	settled bool // has a task, and nothing is to be noted about that or the next
-	timer   *time.Timer
 
 	listed       core.Guarded[bool]
 	prev, next   core.Guarded[*worker]
 	above, below core.Guarded[*worker]
 	isIdle       core.Guarded[bool]
 	since        core.Guarded[time.Time]        // when it became idle
+	timer        core.Guarded[*time.Timer]      // calls expire; nil until the worker has been idle
 	wake         core.Guarded[chan bool]        // made by the worker, so it belongs to its bubble; holds one
 	record       core.Guarded[group.TaskRecord] // of the task that it runs; its name is empty for none
 }
@@ -259,11 +259,14 @@ func (w *worker) leave() {
 // runs on while the worker works, and looks when it fires whether the worker has
 // been idle for long enough.
 func (w *worker) park() bool {
-	if w.timer == nil {
-		w.timer = time.AfterFunc(w.pool.options.IdleAfter, w.expire)
-	}
+	p := w.pool
 	core.RaceDisable()
 	defer core.RaceEnable()
+	if w.timer.Load() == nil {
+		p.mu.Lock() // for expire, which may be called at once
+		w.timer.Store(time.AfterFunc(p.options.IdleAfter, func() { p.expire(w) }))
+		p.mu.Unlock()
+	}
 	if !<-w.wake.Load() {
 		return false
 	}
@@ -272,15 +275,14 @@ func (w *worker) park() bool {
 }
 
 func (w *worker) stopTimer() {
-	if w.timer != nil {
-		w.timer.Stop()
+	if timer := w.timer.Load(); timer != nil {
+		timer.Stop()
 	}
 }
 
 // expire is called by the timer. It ends the worker if that has been idle for as
 // long as it may, and otherwise sets the timer for when it will have been.
-func (w *worker) expire() {
-	p := w.pool
+func (p *Pool) expire(w *worker) {
 	core.RaceDisable()
 	defer core.RaceEnable()
 	p.mu.Lock()
@@ -288,6 +290,7 @@ func (w *worker) expire() {
 		p.mu.Unlock()
 		return
 	}
+	timer := w.timer.Load()
 	rest := p.options.IdleAfter
 	if w.isIdle.Load() {
 		rest -= time.Since(w.since.Load())
@@ -300,7 +303,7 @@ func (w *worker) expire() {
 	if rest <= 0 {
 		w.wake.Load() <- false
 	} else {
-		w.timer.Reset(rest)
+		timer.Reset(rest)
 	}
 }
 
