@@ -188,7 +188,7 @@ func (w *worker) takeLocked(now time.Time) bool {
 	w.settled = p.labels == nil
 	w.unspareLocked()
 	if !w.listed.Load() {
-		w.listLocked()
+		p.listLocked(w)
 	}
 	if p.labels != nil {
 		name := cmp.Or(nameOf(t.task), p.options.Name)
@@ -222,7 +222,7 @@ func (w *worker) restLocked() bool {
 		w.record.Store(group.TaskRecord{Goroutine: w.record.Load().Goroutine})
 	}
 	if p.closed.Load() || p.workers.Load() > p.limit.Load() {
-		w.unlistLocked()
+		p.unlistLocked(w)
 		return false
 	}
 	p.enterIdleLocked(w)
@@ -236,7 +236,7 @@ func (w *worker) leave() {
 	p.mu.Lock()
 	done := w.endLocked()
 	p.awake.Store(p.awake.Load() - 1)
-	w.unlistLocked()
+	p.unlistLocked(w)
 	var roused rousing
 	if p.lacksLocked() {
 		p.rouseLocked(&roused)
@@ -280,9 +280,10 @@ func (w *worker) stopTimer() {
 	}
 }
 
-// expire is called by the timer. It ends the worker if that has been idle for as
+// expire is called by the timer of w, of which it uses what is Guarded. It ends the worker if that has been idle for as
 // long as it may, and otherwise sets the timer for when it will have been.
 func (p *Pool) expire(w *worker) {
+	p.born.Load()
 	core.RaceDisable()
 	defer core.RaceEnable()
 	p.mu.Lock()
@@ -297,7 +298,7 @@ func (p *Pool) expire(w *worker) {
 	}
 	if rest <= 0 {
 		p.leaveIdleLocked(w)
-		w.unlistLocked()
+		p.unlistLocked(w)
 	}
 	p.mu.Unlock()
 	if rest <= 0 {
@@ -333,8 +334,7 @@ func (p *Pool) leaveIdleLocked(w *worker) {
 	w.isIdle.Store(false)
 }
 
-func (w *worker) listLocked() {
-	p := w.pool
+func (p *Pool) listLocked(w *worker) {
 	first := p.first.Load()
 	w.next.Store(first)
 	if first != nil {
@@ -345,8 +345,7 @@ func (w *worker) listLocked() {
 }
 
 // unlistLocked takes a worker that ends out of the pool.
-func (w *worker) unlistLocked() {
-	p := w.pool
+func (p *Pool) unlistLocked(w *worker) {
 	p.workers.Store(p.workers.Load() - 1)
 	if !w.listed.Load() {
 		return
