@@ -48,10 +48,13 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 			opts.Discard(winner)
 		}
 	}()
-	failed := make(chan struct{}) // closed when the function that was started last has failed
+	// Asking for the channel later would, in the eyes of the race detector,
+	// order the function to come after those that had asked before.
+	done := ctx.Done()
+	var failed chan struct{} // closed when the function that was started last has failed
 	for i, f := range fs {
 		if i > 0 && opts.Stagger > 0 {
-			pause(ctx, opts.Stagger, failed)
+			pause(opts.Stagger, failed, done)
 		}
 		if ctx.Err() != nil {
 			g.fail(g.number(), nil, context.Cause(ctx))
@@ -94,13 +97,13 @@ func newDecider(ctx context.Context) (*Group, context.Context) {
 	return g, ctx
 }
 
-// pause returns when d has passed, or cut is closed, or ctx is done.
-func pause(ctx context.Context, d time.Duration, cut <-chan struct{}) {
+// pause returns when d has passed, or either channel is closed.
+func pause(d time.Duration, failed, done <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-cut:
-	case <-ctx.Done():
+	case <-failed:
+	case <-done:
 	}
 }

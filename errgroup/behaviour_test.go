@@ -1,0 +1,356 @@
+package errgroup_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	xsync "golang.org/x/sync/errgroup"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/errgroup"
+)
+
+// A peer is what golang.org/x/sync/errgroup and ours have in common.
+type peer interface {
+	Go(f func() error)
+	TryGo(f func() error) bool
+	SetLimit(n int)
+	Wait() error
+}
+
+// A kit makes peers of one kind.
+type kit struct {
+	name        string
+	zero        func() peer
+	withContext func(ctx context.Context) (peer, context.Context)
+}
+
+var kits = []kit{
+	{
+		"x/sync",
+		func() peer { return new(xsync.Group) },
+		func(ctx context.Context) (peer, context.Context) { return xsync.WithContext(ctx) },
+	},
+	{
+		"coterie",
+		func() peer { return new(errgroup.Group) },
+		func(ctx context.Context) (peer, context.Context) { return errgroup.WithContext(ctx) },
+	},
+}
+
+// A behaviour is a thing to do, and what comes of it with theirs and ours, in
+// words. They make the tables of docs/errgroup-differences.md.
+type behaviour struct {
+	name   string
+	do     func(ctx context.Context, k kit) string
+	theirs string
+	ours   string // empty if it is the same
+	why    string // it is not
+}
+
+// waited tells what Wait does.
+func waited(p peer) (what string) {
+	what = "Wait calls Goexit"
+	exits(func() {
+		var err error
+		switch v := caught(func() { err = p.Wait() }).(type) {
+		case nil:
+			what = fmt.Sprint("Wait returns ", err)
+		case *core.PanicError:
+			what = fmt.Sprint("Wait panics: ", v.Value)
+		}
+	})
+	return what
+}
+
+var behaviours = []behaviour{
+	{"Wait of a zero group that was given no task", func(_ context.Context, k kit) string {
+		return waited(k.zero())
+	}, "Wait returns nil", "", ""},
+	{"Wait when no task fails", func(ctx context.Context, k kit) string {
+		g, _ := k.withContext(ctx)
+		g.Go(nothing)
+		return waited(g)
+	}, "Wait returns nil", "", ""},
+	{"Wait when several tasks fail", func(_ context.Context, k kit) string {
+		g := k.zero()
+		g.Go(sleepThen(2*time.Second, errOther))
+		g.Go(sleepThen(time.Second, errBoom))
+		return waited(g)
+	}, "Wait returns boom", "", ""},
+	{"Wait of a group that is used again after an error", func(_ context.Context, k kit) string {
+		g := k.zero()
+		g.Go(func() error { return errBoom })
+		_ = g.Wait()
+		g.Go(nothing)
+		return waited(g)
+	}, "Wait returns boom", "", ""},
+	{"two goroutines Wait", func(_ context.Context, k kit) string {
+		g := k.zero()
+		g.Go(sleepThen(time.Second, errBoom))
+		other := make(chan string)
+		go func() { other <- waited(g) }()
+		return waited(g) + "; " + <-other
+	}, "Wait returns boom; Wait returns boom", "", ""},
+	{"tasks start tasks while Wait waits", func(_ context.Context, k kit) string {
+		g := k.zero()
+		g.Go(func() error {
+			g.Go(sleepThen(time.Second, errBoom))
+			return nil
+		})
+		return waited(g)
+	}, "Wait returns boom", "", ""},
+	{"a task returns a typed nil", func(_ context.Context, k kit) string {
+		g := k.zero()
+		g.Go(func() error { return (*nilError)(nil) })
+		if g.Wait() == nil {
+			return "is a success"
+		}
+		return "is an error"
+	}, "is an error", "", ""},
+	{"the context when a task fails", func(ctx context.Context, k kit) string {
+		g, ctx := k.withContext(ctx)
+		begin := time.Now()
+		g.Go(sleepThen(time.Second, errBoom))
+		g.Go(sleepThen(time.Minute, nil))
+		<-ctx.Done()
+		return fmt.Sprintf("is done after %v, with cause %v", time.Since(begin), context.Cause(ctx))
+	}, "is done after 1s, with cause boom", "", ""},
+	{"the context when Wait has returned nil", func(ctx context.Context, k kit) string {
+		g, ctx := k.withContext(ctx)
+		_ = g.Wait()
+		return fmt.Sprintf("is done, with cause %v", context.Cause(ctx))
+	}, "is done, with cause context canceled", "", ""},
+	{"Go with the context done", func(ctx context.Context, k kit) string {
+		g, _ := k.withContext(ctx)
+		_ = g.Wait()
+		what := "does not run the task"
+		g.Go(func() error { what = "runs the task"; return nil })
+		_ = g.Wait()
+		return what
+	}, "runs the task", "", ""},
+	{"Go at the limit", func(ctx context.Context, k kit) string {
+		g, _ := k.withContext(ctx)
+		g.SetLimit(2)
+		begin := time.Now()
+		for range 3 {
+			g.Go(sleepThen(time.Second, nil))
+		}
+		return fmt.Sprintf("blocks until a task has ended: %v", time.Since(begin))
+	}, "blocks until a task has ended: 1s", "", ""},
+	{"Go at the limit, and the context becomes done meanwhile", func(ctx context.Context, k kit) string {
+		g, _ := k.withContext(ctx)
+		g.SetLimit(1)
+		begin := time.Now()
+		g.Go(sleepThen(time.Second, errBoom))
+		what := "does not run the task"
+		g.Go(func() error { what = fmt.Sprint("runs the task after ", time.Since(begin)); return nil })
+		_ = g.Wait()
+		return what
+	}, "runs the task after 1s", "", ""},
+	{"TryGo below and at the limit", func(_ context.Context, k kit) string {
+		g := k.zero()
+		g.SetLimit(1)
+		task := sleepThen(time.Second, nil)
+		what := fmt.Sprint(g.TryGo(task), ", ", g.TryGo(task))
+		_ = g.Wait()
+		return fmt.Sprint(what, ", and when that has ended ", g.TryGo(task))
+	}, "true, false, and when that has ended true", "", ""},
+	{"TryGo after SetLimit(0)", func(_ context.Context, k kit) string {
+		g := k.zero()
+		g.SetLimit(0)
+		return fmt.Sprint(g.TryGo(nothing))
+	}, "false", "", ""},
+	{"TryGo after SetLimit(-1)", func(_ context.Context, k kit) string {
+		g := k.zero()
+		g.SetLimit(0)
+		g.SetLimit(-1)
+		return fmt.Sprint(g.TryGo(nothing))
+	}, "true", "", ""},
+	{"a task fails of a cancelled context that is not the group's", func(ctx context.Context, k kit) string {
+		g, _ := k.withContext(ctx)
+		g.Go(func() error { return cancelled().Err() })
+		return waited(g)
+	}, "Wait returns context canceled", "", ""},
+	{"the parent is cancelled, and tasks return the context's Err", func(ctx context.Context, k kit) string {
+		parent, cancel := context.WithCancelCause(ctx)
+		g, ctx := k.withContext(parent)
+		g.Go(untilDone(ctx))
+		cancel(errStop)
+		return waited(g)
+	}, "Wait returns context canceled", "", ""},
+	{"the parent is cancelled, and all tasks succeed", func(ctx context.Context, k kit) string {
+		parent, cancel := context.WithCancelCause(ctx)
+		g, ctx := k.withContext(parent)
+		g.Go(func() error { <-ctx.Done(); return nil })
+		cancel(errStop)
+		return waited(g)
+	}, "Wait returns nil", "", ""},
+	{"the parent is cancelled, a task returns the context's Err, and then another fails", func(ctx context.Context, k kit) string {
+		parent, cancel := context.WithCancelCause(ctx)
+		g, ctx := k.withContext(parent)
+		g.Go(untilDone(ctx))
+		g.Go(sleepThen(time.Second, errBoom))
+		cancel(errStop)
+		return waited(g)
+	}, "Wait returns context canceled", "Wait returns boom; context canceled", "the parent's cancellation does not erase a failure"},
+	{"the parent is cancelled, and then a task fails of another reason", func(ctx context.Context, k kit) string {
+		parent, cancel := context.WithCancelCause(ctx)
+		g, _ := k.withContext(parent)
+		g.Go(sleepThen(time.Second, errBoom))
+		cancel(errStop)
+		return waited(g)
+	}, "Wait returns boom", "Wait returns boom; stop", "the failure may well come of the cancellation, so both show; errors.Is finds either"},
+	{"a task panics", func(ctx context.Context, k kit) string {
+		g, ctx := k.withContext(ctx)
+		var ended atomic.Bool
+		g.Go(func() error { <-ctx.Done(); ended.Store(true); return nil })
+		g.Go(func() error { panic("oops") })
+		return fmt.Sprintf("%s; siblings cancelled and ended: %v", waited(g), ended.Load())
+	}, "the process ends: panic: oops", "Wait panics: oops; siblings cancelled and ended: true", "a panic belongs to whoever waits; the policies Crash and Capture are at hand"},
+	{"a task calls Goexit, as t.FailNow does", func(ctx context.Context, k kit) string {
+		g, _ := k.withContext(ctx)
+		g.Go(goexit)
+		return waited(g)
+	}, "Wait returns nil", "Wait calls Goexit", "it is not a success; a failed assertion in a task ends the test"},
+	{"Go(nil)", func(_ context.Context, k kit) string {
+		g := k.zero()
+		if v := caught(func() { g.Go(nil) }); v != nil {
+			return fmt.Sprint("Go panics: ", v)
+		}
+		return waited(g)
+	}, "the process ends: panic: runtime error: invalid memory address or nil pointer dereference", "Go panics: errgroup: nil func", "the mistake is reported where it was made"},
+	{"SetLimit while tasks run, with a limit set before", func(_ context.Context, k kit) string {
+		g := k.zero()
+		g.SetLimit(1)
+		g.Go(sleepThen(time.Second, nil))
+		if v := caught(func() { g.SetLimit(2) }); v != nil {
+			return fmt.Sprint("SetLimit panics: ", v)
+		}
+		return fmt.Sprint("another task starts: ", g.TryGo(nothing), "; ", waited(g))
+	}, "SetLimit panics: errgroup: modify limit while 1 goroutines in the group are still active", "another task starts: true; Wait returns nil", "the limit may be changed at any time"},
+	{"SetLimit while tasks run, with no limit set before", func(_ context.Context, k kit) string {
+		g := k.zero()
+		g.Go(sleepThen(time.Second, nil))
+		g.SetLimit(1)
+		return fmt.Sprint("another task starts: ", g.TryGo(nothing), "; ", waited(g))
+	}, "the program hangs", "another task starts: false; Wait returns nil", "the tasks that run already count"},
+	{"SetLimit(1) while Go waits for room", func(_ context.Context, k kit) string {
+		g := k.zero()
+		g.SetLimit(0)
+		time.AfterFunc(time.Second, func() { g.SetLimit(1) })
+		begin := time.Now()
+		g.Go(nothing)
+		return fmt.Sprintf("Go returns after %v; %s", time.Since(begin), waited(g))
+	}, "the program hangs", "Go returns after 1s; Wait returns nil", "whoever waits is served by the new limit"},
+}
+
+// behaviourEnv makes the test binary run one behaviour, of one kit.
+const (
+	behaviourEnv = "ERRGROUP_TEST_BEHAVIOUR"
+	resultMark   = "the result: "
+)
+
+var update = flag.Bool("update", false, "write docs/errgroup-differences.md")
+
+// TestBehaviour runs one behaviour, in a process and a bubble of its own: some end
+// the one or block the other for ever.
+func TestBehaviour(t *testing.T) {
+	var row, col int
+	if _, err := fmt.Sscan(os.Getenv(behaviourEnv), &row, &col); err != nil {
+		t.Skip("TestBehaviours runs this")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		fmt.Printf("\n%s%s\n", resultMark, behaviours[row].do(context.Background(), kits[col]))
+	})
+}
+
+// behave tells what comes of a behaviour.
+func behave(t *testing.T, row, col int) string {
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBehaviour$")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d", behaviourEnv, row, col))
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, resultMark):
+			return strings.ReplaceAll(strings.TrimPrefix(line, resultMark), "<nil>", "nil")
+		case strings.Contains(line, "deadlock: "):
+			return "the program hangs"
+		case strings.HasPrefix(line, "panic: "):
+			return "the process ends: " + strings.TrimSuffix(line, " [recovered]")
+		}
+	}
+	require.Fail(t, "no result", "%s", out)
+	return ""
+}
+
+func TestBehaviours(t *testing.T) {
+	for row, b := range behaviours {
+		t.Run(b.name, func(t *testing.T) {
+			require.Equal(t, b.theirs, behave(t, row, 0), kits[0].name)
+			want := b.ours
+			if want == "" {
+				want = b.theirs
+			}
+			require.Equal(t, want, behave(t, row, 1), kits[1].name)
+		})
+	}
+}
+
+// differences is the page's text.
+func differences() string {
+	var same, other strings.Builder
+	for _, b := range behaviours {
+		if b.ours == "" {
+			fmt.Fprintf(&same, "| %s | %s |\n", b.name, b.theirs)
+		} else {
+			fmt.Fprintf(&other, "| %s | %s | %s | %s |\n", b.name, b.theirs, b.ours, b.why)
+		}
+	}
+	return fmt.Sprintf(differencesPage, other.String(), same.String())
+}
+
+const differencesPage = `# errgroup: what differs from golang.org/x/sync/errgroup
+
+A program that uses golang.org/x/sync/errgroup need only change the import: all of its API is here, and the test suite
+that comes with it passes. Each row of the two tables is run, against both, by TestBehaviours in package errgroup, which
+also checks that this page says what it has seen.
+
+## Different
+
+| what | x/sync | coterie | why |
+|---|---|---|---|
+%s
+A task may share its goroutine with the tasks before it, so what a task does to its goroutine and does not undo, such as
+runtime.LockOSThread, concerns those after it. In builds with -race each task has a goroutine of its own.
+
+## The same
+
+| what | comes of it |
+|---|---|
+%s`
+
+func TestDifferencesPage(t *testing.T) {
+	const page = "../docs/errgroup-differences.md"
+	if *update {
+		require.NoError(t, os.WriteFile(page, []byte(differences()), 0o644))
+	}
+	got, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Equal(t, differences(), string(got), "run: go test ./errgroup -run TestDifferencesPage -update")
+}

@@ -1,0 +1,138 @@
+// Visible runs tasks that race, and tasks that do not, for a -race build to tell
+// which. Its argument is the case. Sleeping orders nothing in the detector's eyes.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/coterie-go/coterie/errgroup"
+	"github.com/coterie-go/coterie/group"
+)
+
+var (
+	shared  int
+	errBoom = errors.New("boom")
+	ctx     = context.Background()
+)
+
+// write returns a task that writes what all tasks write.
+func write(err error) func() error {
+	return func() error {
+		shared++
+		return err
+	}
+}
+
+// oneThenOther starts two tasks, the second when the first has ended.
+func oneThenOther(g *errgroup.Group, a, b func() error) {
+	g.Go(a)
+	time.Sleep(5 * time.Millisecond)
+	g.Go(b)
+	_ = g.Wait()
+}
+
+func with(opts errgroup.Options) *errgroup.Group {
+	g, _ := errgroup.New(ctx, opts)
+	return g
+}
+
+func value(context.Context) (int, error) {
+	shared++
+	return shared, nil
+}
+
+var racy = map[string]func(){
+	"two that succeed":        func() { oneThenOther(new(errgroup.Group), write(nil), write(nil)) },
+	"two that fail":           func() { oneThenOther(new(errgroup.Group), write(errBoom), write(errBoom)) },
+	"one that fails":          func() { oneThenOther(new(errgroup.Group), write(errBoom), write(nil)) },
+	"with a context":          func() { oneThenOther(with(errgroup.Options{}), write(nil), write(nil)) },
+	"with a context, failing": func() { oneThenOther(with(errgroup.Options{}), write(errBoom), write(errBoom)) },
+	"with a limit":            func() { oneThenOther(with(errgroup.Options{Limit: 1}), write(nil), write(nil)) },
+	"collected":               func() { oneThenOther(with(errgroup.Options{Collect: true}), write(nil), write(nil)) },
+	"collected, failing": func() {
+		oneThenOther(with(errgroup.Options{Collect: true, MaxErrors: 1}), write(errBoom), write(errBoom))
+	},
+	"captured": func() {
+		panics := func() error { shared++; panic("boom") }
+		oneThenOther(with(errgroup.Options{Panics: group.Capture}), panics, panics)
+	},
+	"started by tasks": func() {
+		g := with(errgroup.Options{Collect: true})
+		starts := func() error { shared++; g.Go(func() error { return nil }); return nil }
+		oneThenOther(g, starts, starts)
+	},
+	"forked": func() {
+		var g errgroup.Group
+		errgroup.Fork(&g, func() (int, error) { return value(ctx) })
+		time.Sleep(5 * time.Millisecond)
+		errgroup.Fork(&g, func() (int, error) { return value(ctx) })
+		_ = g.Wait()
+	},
+	"gathered": func() { _, _ = errgroup.Gather(ctx, value, value) },
+	"raced": func() {
+		_, _ = errgroup.Race(ctx, errgroup.RaceOptions[int]{Stagger: 5 * time.Millisecond},
+			func(ctx context.Context) (int, error) { shared++; <-ctx.Done(); return 0, nil }, value)
+	},
+	"in a quorum": func() { _, _ = errgroup.Quorum(ctx, 2, value, value) },
+}
+
+var ordered = map[string]func(){
+	"before go, and after wait": func() {
+		for _, g := range []*errgroup.Group{new(errgroup.Group), with(errgroup.Options{Collect: true, Limit: 1})} {
+			for _, err := range []error{nil, errBoom} {
+				shared++
+				g.Go(write(err))
+				_ = g.Wait()
+				shared++
+			}
+		}
+	},
+	"an error, after wait": func() {
+		g := with(errgroup.Options{Collect: true})
+		for range 8 {
+			g.Go(func() error { return &slowError{time.Now().String()} })
+		}
+		shared += len(g.Wait().Error())
+	},
+	"before a failure, and after the context is done": func() {
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(write(errBoom))
+		<-ctx.Done()
+		shared++
+		_ = g.Wait()
+	},
+	"a result": func() {
+		for range 20 {
+			v, _ := errgroup.Race(ctx, errgroup.RaceOptions[*int]{}, pointer, pointer)
+			*v++
+			all, _ := errgroup.Quorum(ctx, 2, pointer, pointer, pointer)
+			*all[0]++
+			*all[1]++
+			all, _ = errgroup.Gather(ctx, pointer, pointer)
+			*all[0]++
+			*all[1]++
+			var g errgroup.Group
+			f := errgroup.Fork(&g, func() (*int, error) { return pointer(ctx) })
+			p, _ := f.Get()
+			*p++
+			_ = g.Wait()
+		}
+	},
+}
+
+func pointer(context.Context) (*int, error) { return new(int), nil }
+
+type slowError struct{ text string }
+
+func (e *slowError) Error() string { return e.text }
+
+func main() {
+	if f := racy[os.Args[1]]; f != nil {
+		f()
+	} else {
+		ordered[os.Args[1]]()
+	}
+}
