@@ -23,14 +23,19 @@ import (
 // and each block of text is something that was printed: the output of an Example
 // or a file in testdata that a test compares with what it printed.
 
-// pages returns the names of the pages, beginning with "../docs/".
+// pages returns the names of the pages, which begin with "../docs/".
 func pages(t *testing.T) []string {
-	pages := []string{filepath.FromSlash("../docs/anatomy.md")}
-	for _, dir := range []string{"guide", "migrate"} {
-		found, err := filepath.Glob(filepath.Join("..", "docs", dir, "*.md"))
-		require.NoError(t, err)
-		pages = append(pages, found...)
-	}
+	var pages []string
+	err := filepath.WalkDir(filepath.FromSlash("../docs"), func(path string, d fs.DirEntry, err error) error {
+		if d.IsDir() && d.Name() == "benchmarks" {
+			return filepath.SkipDir // its page is made of measurements
+		}
+		if filepath.Ext(path) == ".md" {
+			pages = append(pages, path)
+		}
+		return err
+	})
+	require.NoError(t, err)
 	return pages
 }
 
@@ -38,15 +43,17 @@ var (
 	fence    = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
 	snippet  = regexp.MustCompile(`(?ms)^[ \t]*// snippet: ([^\n]+)\n(.*?)^[ \t]*// end snippet$`)
 	expected = regexp.MustCompile(`(?m)^\t// Output:[ \t]*\n?((?:^\t//.*\n)+|.*\n)`)
+	code     = regexp.MustCompile("`([^`]+)`")
 	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	image    = regexp.MustCompile(`!\[[^\]]+\]\(([^)\s]+)\)`)
 )
 
-// shown is what the pages may show: code and output, each with where it stands.
-type shown struct{ code, output map[string]string }
+// shown is what the pages may show: code and output, each with where it stands,
+// and all Go files of a folder.
+type shown struct{ code, output, source map[string]string }
 
 func collect(t *testing.T) shown {
-	s := shown{make(map[string]string), make(map[string]string)}
+	s := shown{make(map[string]string), make(map[string]string), make(map[string]string)}
 	err := filepath.WalkDir(filepath.FromSlash("../docs"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -63,6 +70,7 @@ func collect(t *testing.T) shown {
 			s.output[string(text)] = path
 			return nil
 		}
+		s.source[filepath.Dir(path)] += string(text)
 		for _, m := range snippet.FindAllStringSubmatch(string(text), -1) {
 			s.code[dedent(strings.TrimRight(m[2], "\n")+"\n")] = path + ": " + m[1]
 		}
@@ -120,7 +128,12 @@ func TestPages(t *testing.T) {
 					t.Errorf("a block in the language %q:\n%s", language, content)
 				}
 			}
-			for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			for _, call := range calls(string(text)) {
+				if !strings.Contains(all.source[filepath.Dir(page)], call) {
+					t.Errorf("a call in a table that is not compiled: %s", call)
+				}
+			}
+			for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(string(text), ""), -1) {
 				target, _, _ := strings.Cut(m[1], "#")
 				if target != "" && !strings.Contains(target, "://") {
 					_, err := os.Stat(filepath.Join(filepath.Dir(page), filepath.FromSlash(target)))
@@ -142,6 +155,23 @@ func TestPages(t *testing.T) {
 			t.Errorf("no page shows the output in %s", where)
 		}
 	}
+}
+
+// calls returns what stands as code in the first two columns of the tables that
+// say what was before and what comes after.
+func calls(page string) []string {
+	var calls []string
+	within := false
+	for line := range strings.Lines(page) {
+		cells := strings.Split(line, "|")
+		within = len(cells) > 3 && (within || strings.HasPrefix(line, "| before | after |"))
+		if within {
+			for _, m := range code.FindAllStringSubmatch(cells[1]+cells[2], -1) {
+				calls = append(calls, m[1])
+			}
+		}
+	}
+	return calls
 }
 
 // checkDrawing checks that an SVG file is one, has a title for those who cannot
