@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coterie-go/coterie/core"
 )
@@ -10,9 +11,13 @@ import (
 // A Future is the result of a task, which somebody may wait for. It is the one
 // future type of coterie.
 type Future[T any] struct {
-	mu       sync.Mutex    // nothing blocks while it is held
-	done     chan struct{} // made by the first who waits; guarded by mu
-	resolved bool          // guarded by mu; what follows is written before and read after
+	mu       sync.Mutex                  // nothing blocks while it is held
+	done     core.Guarded[chan struct{}] // made by the first who waits; guarded by mu
+	resolved core.Guarded[bool]          // guarded by mu; what follows is written before and read after
+
+	// published orders the resolver before those that find resolved set, for
+	// the race detector, from which mu is hidden: it would order more than that.
+	published atomic.Bool
 
 	value    T
 	err      error
@@ -70,15 +75,22 @@ func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
 
 // Done returns a channel that is closed when the task has ended.
 func (f *Future[T]) Done() <-chan struct{} {
+	core.RaceDisable()
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.done == nil {
-		f.done = make(chan struct{})
-		if f.resolved {
-			close(f.done)
+	done, resolved := f.done.Load(), f.resolved.Load()
+	if done == nil {
+		done = make(chan struct{})
+		if resolved {
+			close(done)
 		}
+		f.done.Store(done)
 	}
-	return f.done
+	f.mu.Unlock()
+	core.RaceEnable()
+	if core.RaceHidden && resolved {
+		f.published.Load()
+	}
+	return done
 }
 
 func (f *Future[T]) lendHand() {
@@ -95,13 +107,24 @@ func (f *Future[T]) result() (T, error) {
 }
 
 func (f *Future[T]) resolve(value T, err error, panicked *core.PanicError) {
+	core.RaceDisable()
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.resolved {
+	if f.resolved.Load() {
+		f.mu.Unlock()
+		core.RaceEnable()
 		panic("group: promise resolved twice")
 	}
-	f.value, f.err, f.panicked, f.resolved = value, err, panicked, true
-	if f.done != nil {
-		close(f.done)
+	f.value, f.err, f.panicked = value, err, panicked
+	if core.RaceHidden {
+		core.RaceEnable()
+		f.published.Store(true)
+		core.RaceDisable()
+	}
+	f.resolved.Store(true)
+	done := f.done.Load()
+	f.mu.Unlock()
+	core.RaceEnable()
+	if done != nil {
+		close(done)
 	}
 }
