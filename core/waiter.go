@@ -56,7 +56,9 @@ func (w *waiter) free() {
 }
 
 // park is called with mu held, which it unlocks, by the goroutine whose waiter
-// this is. It returns once end was called, or cancel is closed.
+// this is. It returns once end was called, or cancel is closed. It does not hide
+// from the race detector that the goroutine is parked, because that, in a bubble,
+// orders what came before it ahead of synctest.Wait.
 func (w *waiter) park(cancel <-chan struct{}) {
 	if cancel == nil {
 		w.cond.Wait()
@@ -64,10 +66,12 @@ func (w *waiter) park(cancel <-chan struct{}) {
 	}
 	ended := w.ended.Load()
 	w.mu.Load().Unlock()
+	RaceEnable()
 	select {
 	case <-ended:
 	case <-cancel:
 	}
+	RaceDisable()
 }
 
 // end is called with mu held, when the waiter has left the queue, and unparks
@@ -87,8 +91,12 @@ func (w *waiter) end(outcome int32) {
 // and it is not taken again.
 type condLocker waiter
 
-func (w *condLocker) Lock()   {}
-func (w *condLocker) Unlock() { w.mu.Load().Unlock() }
+func (w *condLocker) Lock() { RaceDisable() }
+
+func (w *condLocker) Unlock() {
+	w.mu.Load().Unlock()
+	RaceEnable()
+}
 
 // A waiterQueue is a list of waiters in the order in which they came.
 type waiterQueue struct {
