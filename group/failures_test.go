@@ -1,0 +1,175 @@
+package group_test
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/group"
+)
+
+// raiseHere is looked for in stacks.
+//
+//go:noinline
+func raiseHere(v any) { panic(v) }
+
+type typedError struct{ text string }
+
+func (e *typedError) Error() string { return e.text }
+
+func TestPropagate(t *testing.T) {
+	t.Run("the value is reachable through two nested groups and its stack is there once", func(t *testing.T) {
+		boom := errors.New("boom")
+		var outer, inner group.Group
+		outer.Go(func() {
+			inner.Go(func() { raiseHere(boom) })
+			inner.Wait()
+		})
+		p, ok := caught(outer.Wait).(*core.PanicError)
+		require.True(t, ok)
+		require.ErrorIs(t, p, boom)
+		require.Equal(t, 1, strings.Count(p.Error(), "group_test.raiseHere("))
+		require.Contains(t, string(p.Stack), "group_test.raiseHere(")
+	})
+
+	t.Run("further panics are the others, and nothing is left for the next round", func(t *testing.T) {
+		var g group.Group
+		for i := range 3 {
+			started := make(chan struct{})
+			g.Go(func() { defer close(started); raiseHere(i) })
+			<-started
+			for g.Running() > 0 {
+				runtime.Gosched()
+			}
+		}
+		p := caught(g.Wait).(*core.PanicError)
+		require.Equal(t, 0, p.Value)
+		require.Len(t, p.Others, 2)
+		require.Equal(t, 1, p.Others[0].Value)
+		require.Equal(t, 2, p.Others[1].Value)
+		require.Equal(t, 3, strings.Count(p.Error(), "group_test.raiseHere("))
+		g.Go(func() {})
+		g.Wait()
+	})
+
+	t.Run("others of a nested group are listed too", func(t *testing.T) {
+		var outer, inner group.Group
+		for range 3 {
+			inner.Go(func() { raiseHere("inner") })
+		}
+		for inner.Running() > 0 {
+			runtime.Gosched()
+		}
+		outer.Go(inner.Wait)
+		for outer.Running() > 0 {
+			runtime.Gosched()
+		}
+		outer.Go(func() { raiseHere("outer") })
+		p := caught(outer.Wait).(*core.PanicError)
+		require.Len(t, p.Others, 3)
+		require.Equal(t, 4, strings.Count(p.Error(), "group_test.raiseHere("))
+	})
+
+	t.Run("panic of nil", func(t *testing.T) {
+		var g group.Group
+		g.Go(func() { panic(nil) })
+		require.IsType(t, new(runtime.PanicNilError), caught(g.Wait).(*core.PanicError).Value)
+	})
+
+	t.Run("panic with a typed nil error", func(t *testing.T) {
+		var g group.Group
+		var none *typedError
+		g.Go(func() { panic(error(none)) })
+		p := caught(g.Wait).(*core.PanicError)
+		require.True(t, p.Value == error(none))
+		require.NotEmpty(t, p.Error())
+	})
+
+	t.Run("goexit of a task ends the goroutine that waits", func(t *testing.T) {
+		var g group.Group
+		g.Go(runtime.Goexit)
+		require.True(t, exited(g.Wait))
+		require.False(t, exited(g.Wait))
+	})
+
+	t.Run("a panic comes before a goexit", func(t *testing.T) {
+		var g group.Group
+		g.Go(runtime.Goexit)
+		g.Go(func() { panic("boom") })
+		require.Equal(t, "boom", caught(g.Wait).(*core.PanicError).Value)
+	})
+
+	t.Run("goexit in a deferred call while panicking is a goexit", func(t *testing.T) {
+		var g group.Group
+		g.Go(func() {
+			defer runtime.Goexit()
+			panic("given up")
+		})
+		require.True(t, exited(g.Wait))
+	})
+
+	t.Run("whoever waits already gets the panic, and nobody later", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var g group.Group
+			release := make(chan struct{})
+			g.Go(func() { <-release; panic("boom") })
+			g.Go(func() { <-release; panic("boom") })
+			var raised atomic.Int32
+			for range 3 {
+				go func() {
+					if p, ok := caught(g.Wait).(*core.PanicError); ok && len(p.Others) == 1 {
+						raised.Add(1)
+					}
+				}()
+			}
+			synctest.Wait()
+			close(release)
+			synctest.Wait()
+			require.EqualValues(t, 3, raised.Load())
+			g.Wait()
+		})
+	})
+
+	t.Run("siblings run on", func(t *testing.T) {
+		var g group.Group
+		ran := false
+		g.Go(func() { panic("boom") })
+		g.Go(func() { ran = true })
+		require.NotNil(t, caught(g.Wait))
+		require.True(t, ran)
+	})
+}
+
+func TestCapture(t *testing.T) {
+	t.Run("a panic is handed to OnPanic and not raised", func(t *testing.T) {
+		var got atomic.Pointer[core.PanicError]
+		g := group.New(group.Options{Panics: group.Capture, OnPanic: func(p *core.PanicError) { got.Store(p) }})
+		g.Go(func() { raiseHere("boom") })
+		g.Wait()
+		require.Equal(t, "boom", got.Load().Value)
+		require.Contains(t, string(got.Load().Stack), "raiseHere")
+	})
+
+	t.Run("a goexit is not a panic", func(t *testing.T) {
+		g := group.New(group.Options{Panics: group.Capture, OnPanic: func(*core.PanicError) { t.Error("called") }})
+		g.Go(runtime.Goexit)
+		require.True(t, exited(g.Wait))
+	})
+
+	t.Run("a task whose OnPanic calls goexit has ended", func(t *testing.T) {
+		g := group.New(group.Options{Limit: 1, Panics: group.Capture, OnPanic: func(*core.PanicError) { runtime.Goexit() }})
+		for range 10 {
+			g.Go(func() { panic("boom") })
+		}
+		g.Wait()
+		require.Zero(t, g.Running())
+		require.True(t, g.TryGo(func() {}), "there is room")
+		g.Wait()
+	})
+}
