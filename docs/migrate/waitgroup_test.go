@@ -140,6 +140,21 @@ func TestWaitGroupDifferences(t *testing.T) {
 		g.Wait()
 	})
 
+	t.Run("two who wait", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var g group.Group
+			g.Go(func() { time.Sleep(time.Second); panic("broken") })
+			var waits [2]any
+			group.Run(func(both *group.Group) {
+				for i := range waits {
+					both.Go(func() { waits[i] = raised(g.Wait) })
+				}
+			})
+			require.NotNil(t, waits[0])
+			require.Same(t, waits[0], waits[1])
+		})
+	})
+
 	t.Run("counting by hand", func(t *testing.T) {
 		// snippet: counting by hand
 		var wg core.WaitGroup
