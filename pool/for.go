@@ -3,7 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
+	"math"
 )
 
 // For calls f for each i of 0..n-1, up to workers of them at once, and returns
@@ -21,23 +21,26 @@ func For(ctx context.Context, workers, n int, f func(ctx context.Context, i int)
 	if n < 0 {
 		panic(fmt.Sprintf("pool: negative count, got %d", n))
 	}
-	l := newLoop(ctx)
-	defer l.cancel(nil)
-	var next atomic.Int64
-	work := func() {
-		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-			if l.ctx.Err() != nil {
-				l.fail(outcome{err: context.Cause(ctx)})
-				return
-			}
-			if err := f(l.ctx, i); err != nil {
-				l.fail(outcome{err: err})
-				return
-			}
+	if n > math.MaxInt32 {
+		return forHuge(ctx, workers, n, f)
+	}
+	if n == 0 {
+		return nil
+	}
+	l := &forLoop{f: f}
+	l.begin(ctx, min(workers, n)-1)
+	return l.run(n)
+}
+
+// forHuge is For in parts whose indexes fit a span.
+func forHuge(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error {
+	for first := 0; first < n; {
+		part := min(n-first, math.MaxInt32)
+		err := For(ctx, workers, part, func(ctx context.Context, i int) error { return f(ctx, first+i) })
+		if err != nil {
+			return err
 		}
+		first += part
 	}
-	for range min(workers, n) {
-		l.start(work)
-	}
-	return l.join()
+	return nil
 }

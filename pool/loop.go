@@ -5,87 +5,42 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/group"
 )
 
-// A loop is one call of For, Each, Map or one of their kin: it owns the context
-// that the items are given and the goroutines that run them.
+// A loop is what one call of For, Map or one of their kin owns: the context that
+// its items are given, and the helpers, which are the goroutines besides the
+// caller's.
 type loop struct {
 	parent context.Context
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	crew   group.Group
+	ctx    loopContext
+	began  time.Time
+	frozen bool // the clock stands still, so nothing can be measured: a synctest bubble
 
-	mu     sync.Mutex
-	failed outcome // the first failure; guarded by mu
+	stopped atomic.Bool // no further item is to start
+
+	mu      sync.Mutex
+	crew    crew         // nil until there is a helper; guarded by mu
+	helpers atomic.Int64 // how many there are; written under mu
+	most    int          // how many there may be
+	result  outcome      // guarded by mu
+
+	items *group.Group // in a build with core.RaceHidden: a goroutine for each item
 }
 
-// An outcome is how an item ended, apart from its result.
-type outcome struct {
-	err      error
-	panicked *core.PanicError
-	goexit   bool
+// A crew is where a loop has its helpers from: a Group, or, within a task of a
+// Pool, a Batch.
+type crew interface {
+	TryGo(f func()) bool
+	Wait()
 }
 
-func (o outcome) ok() bool { return o.err == nil && o.panicked == nil && !o.goexit }
-
-// raise panics if the item did, or calls Goexit if it did, or returns its error.
-func (o outcome) raise() error {
-	if o.panicked != nil {
-		panic(o.panicked)
-	}
-	if o.goexit {
-		runtime.Goexit()
-	}
-	return o.err
-}
-
-// abort records a panic, or a Goexit if p is nil.
-func (o *outcome) abort(p *core.PanicError) { o.panicked, o.goexit = p, p == nil }
-
-func newLoop(ctx context.Context) *loop {
-	l := &loop{parent: ctx}
-	l.ctx, l.cancel = context.WithCancelCause(ctx)
-	return l
-}
-
-// start runs f in a goroutine of the crew. A panic or a Goexit of f fails the
-// loop.
-func (l *loop) start(f func()) {
-	l.crew.Go(func() {
-		core.Call(f, func(p *core.PanicError) { l.fail(outcome{panicked: p, goexit: p == nil}) })
-	})
-}
-
-// fail keeps the first failure and cancels the items that run.
-func (l *loop) fail(o outcome) {
-	if err := l.parent.Err(); err != nil && errors.Is(o.err, err) {
-		o.err = context.Cause(l.parent)
-	}
-	l.mu.Lock()
-	if l.failed.ok() {
-		l.failed = o
-	}
-	l.mu.Unlock()
-	l.cancel(o.err)
-}
-
-// join cancels what still runs, and returns when every goroutine of the crew has
-// ended. It raises a panic or a Goexit of an item, and otherwise returns the first
-// error.
-func (l *loop) join() error {
-	defer func() {
-		if l.failed.panicked != nil {
-			panic(l.failed.panicked)
-		}
-	}()
-	l.crew.Wait()
-	return l.failed.raise()
-}
-
-// checkLoop panics for a nil context and returns how many workers to use.
+// checkLoop panics for a nil context, and returns the number of workers that a
+// caller's number stands for.
 func checkLoop(ctx context.Context, workers int) int {
 	if ctx == nil {
 		panic("pool: nil context")
@@ -94,4 +49,135 @@ func checkLoop(ctx context.Context, workers int) int {
 		return runtime.GOMAXPROCS(0)
 	}
 	return workers
+}
+
+// begin prepares a loop that may have so many helpers.
+func (l *loop) begin(ctx context.Context, helpers int) {
+	l.parent = ctx
+	l.most = helpers
+	l.ctx.Context = ctx
+	l.ctx.budget = budgetOf(ctx)
+	if l.ctx.budget == nil {
+		l.ctx.budget = new(budget)
+		l.ctx.budget.free.Store(int64(helpers))
+	}
+	if core.RaceHidden {
+		l.items = new(group.Group)
+		l.ctx.made() // now, because the item that made it would be ordered before others
+	}
+	l.began = time.Now()
+	for range 8 { // more than once, because a clock may be coarse
+		if time.Since(l.began) > 0 {
+			return
+		}
+	}
+	l.frozen = true
+}
+
+// short reports whether a further helper may be started.
+func (l *loop) short() bool {
+	return int(l.helpers.Load()) < l.most && l.ctx.budget.free.Load() > 0
+}
+
+// enlist starts a helper that runs f, or reports false: there are as many as may
+// be, or there is no worker left in the budget or in the pool.
+func (l *loop) enlist(f func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if int(l.helpers.Load()) >= l.most || !l.ctx.budget.borrow() {
+		return false
+	}
+	if l.crew == nil {
+		l.crew = new(group.Group)
+	}
+	if !l.crew.TryGo(func() { l.help(f) }) {
+		l.ctx.budget.giveBack()
+		return false
+	}
+	l.helpers.Add(1)
+	return true
+}
+
+// help is the life of a helper.
+func (l *loop) help(f func()) {
+	defer func() {
+		l.mu.Lock()
+		l.helpers.Add(-1)
+		l.mu.Unlock()
+		l.ctx.budget.giveBack()
+	}()
+	core.Call(f, l.abort)
+}
+
+// over reports whether no further item is to start.
+func (l *loop) over() bool {
+	if l.stopped.Load() {
+		return true
+	}
+	if l.parent.Err() != nil {
+		l.fail(outcome{err: context.Cause(l.parent)})
+		return true
+	}
+	return false
+}
+
+// fail ends the loop with the given outcome: it cancels the items that run, and
+// no further one starts.
+func (l *loop) fail(o outcome) {
+	if err := l.parent.Err(); err != nil && errors.Is(o.err, err) {
+		o.err = context.Cause(l.parent)
+	}
+	l.mu.Lock()
+	l.result.add(o)
+	l.mu.Unlock()
+	l.stop(o.err)
+}
+
+// abort is fail for a panic, or, if p is nil, for a Goexit.
+func (l *loop) abort(p *core.PanicError) { l.fail(aborted(p)) }
+
+// stop cancels the items that run, and no further one starts.
+func (l *loop) stop(cause error) {
+	l.stopped.Store(true)
+	l.ctx.cancel(cause)
+}
+
+// apart runs an item in a goroutine of its own, for the sake of the race detector:
+// items that the same goroutine runs would be ordered. It returns when the item
+// has ended, but without an edge from that.
+func (l *loop) apart(item func()) {
+	ended := make(chan struct{})
+	l.items.Go(func() {
+		defer func() {
+			core.RaceDisable()
+			close(ended)
+			core.RaceEnable()
+		}()
+		core.Call(item, l.abort)
+	})
+	core.RaceDisable()
+	<-ended
+	core.RaceEnable()
+}
+
+// join returns when every helper has ended. It raises the loop's panic or Goexit,
+// and otherwise returns its error.
+func (l *loop) join() (err error) {
+	defer func() { // also if Wait calls Goexit, as it does if a helper has
+		l.ctx.end()
+		if l.result.panicked != nil {
+			panic(l.result.panicked)
+		}
+		err = l.result.err
+	}()
+	if l.items != nil {
+		defer l.items.Wait()
+	}
+	if l.crew != nil {
+		l.crew.Wait()
+	}
+	if l.result.goexit {
+		runtime.Goexit()
+	}
+	return nil
 }

@@ -3,8 +3,10 @@ package pool
 import (
 	"context"
 	"iter"
+	"runtime"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/group"
 )
 
 // Map calls f for each item of seq, up to workers of them at once, and yields the
@@ -36,7 +38,7 @@ func mapSeq[T, R any](ctx context.Context, workers int, seq iter.Seq[T], f func(
 	}
 	type result struct {
 		value R
-		outcome
+		crewOutcome
 	}
 	return func(yield func(R, error) bool) {
 		var zero R
@@ -44,7 +46,7 @@ func mapSeq[T, R any](ctx context.Context, workers int, seq iter.Seq[T], f func(
 			yield(zero, context.Cause(ctx))
 			return
 		}
-		l := newLoop(ctx)
+		l := newCrew(ctx)
 		defer func() {
 			l.cancel(nil)
 			l.crew.Wait()
@@ -84,7 +86,7 @@ func mapSeq[T, R any](ctx context.Context, workers int, seq iter.Seq[T], f func(
 				}
 			}, func(p *core.PanicError) {
 				at := make(chan result, 1)
-				at <- result{outcome: outcome{panicked: p, goexit: p == nil}}
+				at <- result{crewOutcome: crewOutcome{panicked: p, goexit: p == nil}}
 				select {
 				case order <- at:
 				case <-l.ctx.Done():
@@ -107,7 +109,7 @@ func mapSeq[T, R any](ctx context.Context, workers int, seq iter.Seq[T], f func(
 				}
 			}
 			if ctx.Err() != nil {
-				r = result{outcome: outcome{err: context.Cause(ctx)}}
+				r = result{crewOutcome: crewOutcome{err: context.Cause(ctx)}}
 			} else if !more {
 				return
 			}
@@ -122,4 +124,35 @@ func mapSeq[T, R any](ctx context.Context, workers int, seq iter.Seq[T], f func(
 			}
 		}
 	}
+}
+
+type crewOutcome struct {
+	err      error
+	panicked *core.PanicError
+	goexit   bool
+}
+
+func (o crewOutcome) ok() bool { return o.err == nil && o.panicked == nil && !o.goexit }
+
+func (o crewOutcome) raise() error {
+	if o.panicked != nil {
+		panic(o.panicked)
+	}
+	if o.goexit {
+		runtime.Goexit()
+	}
+	return o.err
+}
+func (o *crewOutcome) abort(p *core.PanicError) { o.panicked, o.goexit = p, p == nil }
+
+type crewLoop struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	crew   group.Group
+}
+
+func newCrew(ctx context.Context) *crewLoop {
+	l := &crewLoop{}
+	l.ctx, l.cancel = context.WithCancelCause(ctx)
+	return l
 }

@@ -1,0 +1,185 @@
+package pool
+
+import (
+	"context"
+	"runtime/pprof"
+	"sync/atomic"
+	"time"
+
+	"github.com/coterie-go/coterie/core"
+)
+
+// A forLoop is a loop over indexes.
+//
+// Each worker has a span of indexes before it; the caller begins with all of
+// them, and a worker whose span is empty takes half of the longest. So the order
+// in which items run is not that of their indexes, but work that is skewed
+// spreads.
+//
+// The caller works alone until it has measured that the rest is worth a
+// goroutine. A watchdog, which is a timer and not a goroutine, sees to it that
+// items that block do not wait for that: it starts the first helper when the
+// caller has been at it for some time. Each helper starts the next before it runs
+// an item, if there is more to do.
+type forLoop struct {
+	loop
+	f func(ctx context.Context, i int) error
+
+	spans    atomic.Pointer[span] // a list, written under mu
+	own      span                 // the caller's
+	watchdog *time.Timer          // nil if there can be no helper
+	watch    core.WaitGroup       // counts the watchdog while it is set or runs
+}
+
+const (
+	// patience is how long the caller works alone if it cannot say whether
+	// helpers are worth it, because it is within the first items.
+	patience = 50 * time.Microsecond
+	// worthwhile is the measured rest that is worth starting a helper.
+	worthwhile = 30 * time.Microsecond
+	// chunk is the measured work that a worker does between two looks at the
+	// clock, at most, and grain that which it takes from its span at a time.
+	chunk = 20 * time.Microsecond
+	grain = time.Microsecond
+	// mostTaken is how many items a worker takes at a time, at most: those are
+	// left to it should one of them prove slow.
+	mostTaken = 64
+	// mostMeasured is how many items a worker runs between two looks at the
+	// clock, at most.
+	mostMeasured = 512
+)
+
+// run runs the loop over 0..n-1.
+func (l *forLoop) run(n int) (err error) {
+	l.own.set(0, uint32(n))
+	l.spans.Store(&l.own)
+	if l.most > 0 {
+		wait := patience
+		if l.frozen {
+			wait = 0 // in a bubble that is as soon as the caller blocks
+		}
+		l.watch.Add(1)
+		l.watchdog = time.AfterFunc(wait, func() {
+			defer l.watch.Done()
+			// A helper gets the profiler labels of the goroutine that starts it.
+			pprof.SetGoroutineLabels(l.parent)
+			l.recruit()
+		})
+	}
+	defer func() {
+		l.callOff()
+		l.watch.Wait()
+		err = l.join()
+	}()
+	core.Call(func() { l.work(&l.own) }, l.abort)
+	return nil
+}
+
+// callOff calls the watchdog off.
+func (l *forLoop) callOff() {
+	if l.watchdog != nil && l.watchdog.Stop() {
+		l.watch.Done()
+	}
+}
+
+// work is what every worker does: it runs items until there are none left.
+func (l *forLoop) work(s *span) {
+	take := uint32(1) // how many items to take at a time
+	due := 1          // how many to run before the next look at the clock
+	ran := 0          // how many were run since the last
+	last := time.Duration(0)
+	if s != &l.own {
+		last = time.Since(l.began)
+	}
+	for {
+		if l.over() {
+			return
+		}
+		lo, hi := s.take(take)
+		if lo == hi {
+			if !l.refill(s) {
+				return
+			}
+			continue
+		}
+		for i := lo; i < hi; i++ {
+			if l.stopped.Load() || !l.item(int(i)) {
+				return
+			}
+		}
+		if ran += int(hi - lo); ran < due || l.frozen {
+			continue
+		}
+		now := time.Since(l.began)
+		spent := now - last
+		each := max(spent/time.Duration(ran), 1)
+		take = uint32(min(max(grain/each, 1), mostTaken))
+		due = int(min(max(chunk/each, 1), time.Duration(8*ran), mostMeasured))
+		last, ran = now, 0
+		if spent < grain || !l.short() {
+			continue // too little to judge by, or nobody to start
+		}
+		if rest := s.left(); rest > 0 && each > worthwhile/time.Duration(rest) {
+			if s == &l.own {
+				l.callOff()
+			}
+			l.recruit()
+		}
+	}
+}
+
+// item runs one item, and reports whether it succeeded.
+func (l *forLoop) item(i int) bool {
+	if core.RaceHidden {
+		l.apart(func() {
+			if err := l.f(&l.ctx, i); err != nil {
+				l.fail(outcome{err: err})
+			}
+		})
+		return true
+	}
+	if err := l.f(&l.ctx, i); err != nil {
+		l.fail(outcome{err: err})
+		return false
+	}
+	return true
+}
+
+// recruit starts a helper.
+func (l *forLoop) recruit() {
+	l.enlist(func() {
+		s := new(span)
+		l.mu.Lock()
+		s.next = l.spans.Load()
+		l.spans.Store(s)
+		l.mu.Unlock()
+		if l.refill(s) {
+			l.recruit()
+			l.work(s)
+		}
+	})
+}
+
+// refill moves the back half of the longest span to s, which is empty. It reports
+// false if all are empty, or nothing further is to start.
+func (l *forLoop) refill(s *span) bool {
+	l.mu.Lock() // so that no index is between two spans when somebody looks for one
+	defer l.mu.Unlock()
+	for !l.stopped.Load() {
+		var longest *span
+		most := 0
+		for other := l.spans.Load(); other != nil; other = other.next {
+			if left := other.left(); left > most {
+				longest, most = other, left
+			}
+		}
+		if longest == nil {
+			return false
+		}
+		if lo, hi := longest.split(); lo != hi {
+			s.set(lo, hi)
+			return true
+		}
+	}
+	return false
+}
