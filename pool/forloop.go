@@ -37,16 +37,6 @@ const (
 	patience = 50 * time.Microsecond
 	// worthwhile is the measured rest that is worth starting a helper.
 	worthwhile = 30 * time.Microsecond
-	// chunk is the measured work that a worker does between two looks at the
-	// clock, at most, and grain that which it takes from its span at a time.
-	chunk = 20 * time.Microsecond
-	grain = time.Microsecond
-	// mostTaken is how many items a worker takes at a time, at most: those are
-	// left to it should one of them prove slow.
-	mostTaken = 64
-	// mostMeasured is how many items a worker runs between two looks at the
-	// clock, at most.
-	mostMeasured = 512
 )
 
 // run runs the loop over 0..n-1.
@@ -55,7 +45,7 @@ func (l *forLoop) run(n int) (err error) {
 	l.spans.Store(&l.own)
 	if l.most > 0 {
 		wait := patience
-		if l.frozen {
+		if l.clock.frozen {
 			wait = 0 // in a bubble that is as soon as the caller blocks
 		}
 		l.watch.Add(1)
@@ -84,18 +74,9 @@ func (l *forLoop) callOff() {
 
 // work is what every worker does: it runs items until there are none left.
 func (l *forLoop) work(s *span) {
-	take := uint32(1) // how many items to take at a time
-	due := 1          // how many to run before the next look at the clock
-	ran := 0          // how many were run since the last
-	last := time.Duration(0)
-	if s != &l.own {
-		last = time.Since(l.began)
-	}
-	for {
-		if l.over() {
-			return
-		}
-		lo, hi := s.take(take)
+	p := newPace(l.clock)
+	for !l.over() {
+		lo, hi := s.take(uint32(p.take))
 		if lo == hi {
 			if !l.refill(s) {
 				return
@@ -107,19 +88,10 @@ func (l *forLoop) work(s *span) {
 				return
 			}
 		}
-		if ran += int(hi - lo); ran < due || l.frozen {
-			continue
-		}
-		now := time.Since(l.began)
-		spent := now - last
-		each := max(spent/time.Duration(ran), 1)
-		take = uint32(min(max(grain/each, 1), mostTaken))
-		due = int(min(max(chunk/each, 1), time.Duration(8*ran), mostMeasured))
-		last, ran = now, 0
-		if spent < grain || !l.short() {
+		if !p.count(int(hi-lo)) || p.spent < grain || !l.short() {
 			continue // too little to judge by, or nobody to start
 		}
-		if rest := s.left(); rest > 0 && each > worthwhile/time.Duration(rest) {
+		if rest := s.left(); rest > 0 && p.each > worthwhile/time.Duration(rest) {
 			if s == &l.own {
 				l.callOff()
 			}
@@ -135,7 +107,7 @@ func (l *forLoop) item(i int) bool {
 			if err := l.f(&l.ctx, i); err != nil {
 				l.fail(outcome{err: err})
 			}
-		})
+		}, l.abort)
 		return true
 	}
 	if err := l.f(&l.ctx, i); err != nil {

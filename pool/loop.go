@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/group"
@@ -18,8 +17,7 @@ import (
 type loop struct {
 	parent context.Context
 	ctx    loopContext
-	began  time.Time
-	frozen bool // the clock stands still, so nothing can be measured: a synctest bubble
+	clock  clock
 
 	stopped atomic.Bool // no further item is to start
 
@@ -37,6 +35,13 @@ type loop struct {
 type crew interface {
 	TryGo(f func()) bool
 	Wait()
+}
+
+func newCrew(ctx context.Context) crew {
+	if p := poolOf(ctx); p != nil {
+		return p.Batch(ctx)
+	}
+	return new(group.Group)
 }
 
 // checkLoop panics for a nil context, and returns the number of workers that a
@@ -65,13 +70,7 @@ func (l *loop) begin(ctx context.Context, helpers int) {
 		l.items = new(group.Group)
 		l.ctx.made() // now, because the item that made it would be ordered before others
 	}
-	l.began = time.Now()
-	for range 8 { // more than once, because a clock may be coarse
-		if time.Since(l.began) > 0 {
-			return
-		}
-	}
-	l.frozen = true
+	l.clock = newClock()
 }
 
 // short reports whether a further helper may be started.
@@ -88,7 +87,7 @@ func (l *loop) enlist(f func()) bool {
 		return false
 	}
 	if l.crew == nil {
-		l.crew = new(group.Group)
+		l.crew = newCrew(l.parent)
 	}
 	if !l.crew.TryGo(func() { l.help(f) }) {
 		l.ctx.budget.giveBack()
@@ -124,13 +123,25 @@ func (l *loop) over() bool {
 // fail ends the loop with the given outcome: it cancels the items that run, and
 // no further one starts.
 func (l *loop) fail(o outcome) {
-	if err := l.parent.Err(); err != nil && errors.Is(o.err, err) {
-		o.err = context.Cause(l.parent)
+	o.err = l.causeOf(o.err)
+	l.note(o)
+	l.stop(o.err)
+}
+
+// causeOf returns an item's error, or, if that only tells of the end of the parent
+// context, the cause of that.
+func (l *loop) causeOf(err error) error {
+	if e := l.parent.Err(); e != nil && errors.Is(err, e) {
+		return context.Cause(l.parent)
 	}
+	return err
+}
+
+// note adds an outcome to the loop's.
+func (l *loop) note(o outcome) {
 	l.mu.Lock()
 	l.result.add(o)
 	l.mu.Unlock()
-	l.stop(o.err)
 }
 
 // abort is fail for a panic, or, if p is nil, for a Goexit.
@@ -145,7 +156,7 @@ func (l *loop) stop(cause error) {
 // apart runs an item in a goroutine of its own, for the sake of the race detector:
 // items that the same goroutine runs would be ordered. It returns when the item
 // has ended, but without an edge from that.
-func (l *loop) apart(item func()) {
+func (l *loop) apart(item func(), abort func(p *core.PanicError)) {
 	ended := make(chan struct{})
 	l.items.Go(func() {
 		defer func() {
@@ -153,22 +164,45 @@ func (l *loop) apart(item func()) {
 			close(ended)
 			core.RaceEnable()
 		}()
-		core.Call(item, l.abort)
+		core.Call(item, abort)
 	})
 	core.RaceDisable()
 	<-ended
 	core.RaceEnable()
 }
 
+// start starts a helper that does not run items and so needs no place in the
+// budget. There must be no pool.
+func (l *loop) start(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.crew = newCrew(l.parent)
+	l.crew.TryGo(f)
+}
+
 // join returns when every helper has ended. It raises the loop's panic or Goexit,
 // and otherwise returns its error.
 func (l *loop) join() (err error) {
-	defer func() { // also if Wait calls Goexit, as it does if a helper has
-		l.ctx.end()
+	defer func() { // also if wait calls Goexit
 		if l.result.panicked != nil {
 			panic(l.result.panicked)
 		}
 		err = l.result.err
+	}()
+	l.wait()
+	if l.result.goexit {
+		runtime.Goexit()
+	}
+	return nil
+}
+
+// wait returns when every helper has ended. If one has called Goexit, so does wait.
+func (l *loop) wait() {
+	defer func() {
+		for range l.helpers.Swap(0) { // that a Shutdown of the pool has dropped
+			l.ctx.budget.giveBack()
+		}
+		l.ctx.end()
 	}()
 	if l.items != nil {
 		defer l.items.Wait()
@@ -176,8 +210,4 @@ func (l *loop) join() (err error) {
 	if l.crew != nil {
 		l.crew.Wait()
 	}
-	if l.result.goexit {
-		runtime.Goexit()
-	}
-	return nil
 }

@@ -1,0 +1,458 @@
+package pool
+
+import (
+	"context"
+	"iter"
+	"math/bits"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/coterie-go/coterie/core"
+)
+
+// A mapping is one range over the sequence that Map or MapUnordered has returned.
+//
+// Its parts are a reader, which runs the input sequence, the workers, and the
+// consumer, which is the caller. Items and results go through a ring: the reader
+// writes the item at tail, the workers claim items from head on, in order, and
+// write results, and the consumer yields them. An item is in flight from its pull
+// until the consumer has asked for what comes after its result; the reader keeps
+// those below window, which is between 4 and 256 for each worker, and large only
+// as long as items are measured to be quick. A worker claims one item at a time,
+// or as many as are measured to take a microsecond.
+//
+// Whoever finds nothing to do waits, and is woken by the one who has something:
+// it says that it waits, looks once more, and only then sleeps; and the other
+// first publishes, and then looks who waits.
+//
+// Within an item of another loop or a task of a pool, where the caller's goroutine
+// may be the only one, the caller reads, works and consumes.
+type mapping[T, R any] struct {
+	loop
+	f       func(ctx context.Context, v T) (R, error)
+	ordered bool
+	workers int
+	least   int // values of window
+	most    int
+
+	segments []*segment[T, R] // a ring of them; made by the reader, before tail passes them
+	mask     uint64           // one less than the number of segments
+
+	tail     atomic.Uint64 // items that have been pulled
+	ended    atomic.Bool   // there are no more
+	window   atomic.Int64
+	finished atomic.Uint64 // results, where they are unordered
+	yielded  atomic.Uint64 // results, as far as the reader was told
+	bad      atomic.Uint64 // the first item known not to have a result; where results are ordered
+
+	claims sync.Mutex    // held to claim items
+	head   atomic.Uint64 // items that have been claimed; written under claims
+
+	idle    atomic.Int64  // workers that wait and have not been called
+	waking  atomic.Bool   // a worker has been called that has not yet looked for items
+	joining atomic.Bool   // one has been enlisted that has not yet begun
+	present atomic.Int64  // workers that have begun, besides the caller
+	work    chan struct{} // calls a worker
+
+	roomAt   atomic.Uint64 // the reader waits for that many results to be yielded; 0 if it does not wait
+	room     chan struct{} // calls the reader
+	resultAt atomic.Uint64 // the consumer waits for this result, counted from 1; 0 if it does not wait
+	result   chan struct{} // calls the consumer
+}
+
+const (
+	segmentSize = 64
+	leastWindow = 4   // for each worker
+	mostWindow  = 256 // for each worker
+	// mostInFlight is the largest window of many workers.
+	mostInFlight = 1 << 14
+
+	none = ^uint64(0)
+)
+
+func mapSeq[T, R any](ctx context.Context, workers int, seq iter.Seq[T], f func(ctx context.Context, v T) (R, error), ordered bool) iter.Seq2[R, error] {
+	workers = checkLoop(ctx, workers)
+	if seq == nil {
+		panic("pool: nil seq")
+	}
+	if f == nil {
+		panic("pool: nil func")
+	}
+	return func(yield func(R, error) bool) {
+		m := &mapping[T, R]{f: f, ordered: ordered, workers: workers}
+		m.run(ctx, seq, yield)
+	}
+}
+
+func (m *mapping[T, R]) run(ctx context.Context, seq iter.Seq[T], yield func(R, error) bool) {
+	alone := budgetOf(ctx) != nil || poolOf(ctx) != nil
+	helpers := m.workers
+	if alone {
+		helpers--
+	}
+	m.begin(ctx, helpers)
+	m.ctx.made()
+	m.least = leastWindow * m.workers
+	m.most = max(m.least, min(mostWindow*m.workers, mostInFlight))
+	n := 1 << bits.Len(uint(m.most/segmentSize)) // one more than needed
+	m.segments, m.mask = make([]*segment[T, R], n), uint64(n-1)
+	m.window.Store(int64(m.least))
+	m.bad.Store(none)
+	m.work = make(chan struct{}, m.workers)
+	m.room = make(chan struct{}, 1)
+	m.result = make(chan struct{}, 1)
+
+	left := false
+	defer func() {
+		if !left { // a panic or a Goexit, which goes before those of items
+			m.stop(context.Canceled)
+			m.wait()
+		}
+	}()
+	var r R
+	var err error
+	if alone {
+		r, err = m.serve(seq, yield)
+	} else {
+		m.start(func() { m.read(seq) })
+		r, err = m.consume(yield)
+	}
+	m.stop(context.Canceled)
+	m.join()
+	left = true
+	if err != nil {
+		yield(r, err)
+	}
+}
+
+// cell returns the cell of an item or a result. It must be below tail, but for the
+// reader.
+func (m *mapping[T, R]) cell(k uint64) *cell[T, R] {
+	return &m.segments[k/segmentSize&m.mask][k%segmentSize]
+}
+
+// read is the life of the reader.
+func (m *mapping[T, R]) read(seq iter.Seq[T]) {
+	core.Call(func() {
+		for v := range seq {
+			if !m.put(v) || !m.waitRoom() {
+				break
+			}
+		}
+	}, m.unread)
+	m.end()
+}
+
+// unread records that the input sequence has panicked, or, if p is nil, has called
+// Goexit. The results of the items before that are yielded all the same.
+func (m *mapping[T, R]) unread(p *core.PanicError) {
+	m.note(aborted(p))
+	if p == nil {
+		m.end()
+	}
+}
+
+// end tells everybody that there are no more items.
+func (m *mapping[T, R]) end() {
+	m.ended.Store(true)
+	for m.callIdle() {
+	}
+	m.callConsumer()
+}
+
+// put adds an item to the ring, or reports false if no more are needed.
+func (m *mapping[T, R]) put(v T) bool {
+	if m.done() || m.bad.Load() != none {
+		return false
+	}
+	k := m.tail.Load()
+	m.segment(k)
+	m.cell(k).item = v
+	m.tail.Store(k + 1)
+	m.callWorker()
+	return true
+}
+
+func (m *mapping[T, R]) segment(k uint64) {
+	if s := &m.segments[k/segmentSize&m.mask]; *s == nil {
+		*s = new(segment[T, R])
+	}
+}
+
+// done reports whether nothing further is to start.
+func (m *mapping[T, R]) done() bool { return m.stopped.Load() || m.parent.Err() != nil }
+
+// waitRoom waits until a further item may be pulled, or reports false if none is
+// needed.
+func (m *mapping[T, R]) waitRoom() bool {
+	k := m.tail.Load()
+	for !m.hasRoom(k) {
+		window := uint64(m.window.Load())
+		at := k - window + 1
+		if window > uint64(m.least) {
+			at = k - window/2 // so that a wake-up pays for many items
+		}
+		m.roomAt.Store(at)
+		if m.yielded.Load() < at {
+			select {
+			case <-m.room:
+			case <-m.ctx.Done():
+				return false
+			}
+		}
+		m.roomAt.Store(0)
+	}
+	return true
+}
+
+func (m *mapping[T, R]) hasRoom(k uint64) bool {
+	return k-m.yielded.Load() < uint64(m.window.Load())
+}
+
+// item runs an item.
+func (m *mapping[T, R]) item(k uint64, v T) {
+	r, err := m.f(&m.ctx, v)
+	if err != nil {
+		m.finish(k, r, &outcome{err: err})
+		return
+	}
+	m.finish(k, r, nil)
+}
+
+// abortItem records that the item at which w is has panicked, or, if p is nil, has
+// called Goexit.
+func (m *mapping[T, R]) abortItem(w *mapWorker[T], p *core.PanicError) {
+	var zero R
+	m.finish(w.first+uint64(w.at), zero, &outcome{panicked: p, goexit: p == nil})
+}
+
+// finish hands the result of an item to the consumer.
+func (m *mapping[T, R]) finish(k uint64, r R, bad *outcome) {
+	if bad != nil {
+		m.spoil(k, bad)
+	}
+	if !m.ordered {
+		k = m.finished.Add(1) - 1
+	}
+	c := m.cell(k)
+	c.value, c.bad = r, bad
+	c.stamp.Store(k + 1)
+	if m.resultAt.Load() == k+1 {
+		m.callConsumer()
+	}
+	if m.ordered && m.bad.Load() != none {
+		m.settle()
+	}
+}
+
+// spoil notes that an item has no result. Unordered, that ends the loop. Ordered,
+// it does so for the items after this one; those before it go on.
+func (m *mapping[T, R]) spoil(k uint64, o *outcome) {
+	if o.err == nil {
+		m.note(*o)
+	}
+	if !m.ordered {
+		m.stop(o.err)
+		return
+	}
+	for {
+		bad := m.bad.Load()
+		if k >= bad || m.bad.CompareAndSwap(bad, k) {
+			return
+		}
+	}
+}
+
+// settle cancels the items that run if those before the first without a result
+// have all finished.
+func (m *mapping[T, R]) settle() {
+	bad := m.bad.Load()
+	for k := m.yielded.Load(); k <= bad; k++ {
+		if m.cell(k).stamp.Load() <= k {
+			return
+		}
+	}
+	m.stop(m.cell(bad).bad.err)
+}
+
+func (m *mapping[T, R]) callConsumer() {
+	select {
+	case m.result <- struct{}{}:
+	default:
+	}
+}
+
+// consume yields results until there are no more or the loop is left. It returns
+// what is to be yielded last, when the helpers have ended, unless err is nil.
+func (m *mapping[T, R]) consume(yield func(R, error) bool) (r R, err error) {
+	for k := uint64(0); ; k++ {
+		if !m.await(k) {
+			return r, m.cause()
+		}
+		c := m.cell(k)
+		if c.bad != nil {
+			return c.value, m.causeOf(c.bad.err)
+		}
+		if !m.yield(c, yield) {
+			return r, nil
+		}
+		m.tellReader(k + 1)
+	}
+}
+
+// serve is what the caller does if it may be alone: it reads the input, runs items
+// that nobody else is about to, and yields results.
+func (m *mapping[T, R]) serve(seq iter.Seq[T], yield func(R, error) bool) (r R, err error) {
+	w := &mapWorker[T]{pace: newPace(m.clock)}
+	work := func() bool { // reports false if there is nothing to do
+		if !m.claim(w) {
+			return false
+		}
+		core.Call(func() { m.runClaimed(w) }, func(p *core.PanicError) { m.abortItem(w, p) })
+		return true
+	}
+	k := uint64(0)         // the result to be yielded next
+	yielding := false      // the body of the range loop runs
+	drain := func() bool { // yields what is there; reports false if nothing else is to be yielded
+		for ; m.has(k); k++ {
+			if err = m.cause(); err != nil {
+				return false
+			}
+			c := m.cell(k)
+			if c.bad != nil {
+				r, err = c.value, m.causeOf(c.bad.err)
+				return false
+			}
+			yielding = true
+			if !m.yield(c, yield) {
+				return false
+			}
+			yielding = false
+			m.yielded.Store(k + 1)
+		}
+		err = m.cause()
+		return err == nil
+	}
+	read := func() bool { // reports false if nothing else is to be yielded
+		defer func() {
+			if !yielding {
+				if v := recover(); v != nil { // of the input sequence
+					m.note(aborted(core.NewPanicError(v)))
+				}
+			}
+		}()
+		for v := range seq {
+			if !m.put(v) {
+				break
+			}
+			for {
+				if !drain() {
+					return false
+				}
+				if unclaimed := m.tail.Load() - m.head.Load(); unclaimed > uint64(2*m.present.Load()) && work() {
+					continue
+				}
+				if m.hasRoom(m.tail.Load()) {
+					break
+				}
+				if !work() {
+					m.awaitOnce(k)
+				}
+			}
+		}
+		return true
+	}
+	if !read() {
+		return r, err
+	}
+	m.end()
+	for drain() && k < m.tail.Load() {
+		if !work() {
+			m.awaitOnce(k)
+		}
+	}
+	return r, err
+}
+
+// cause returns why the parent context is done, or nil.
+func (m *mapping[T, R]) cause() error {
+	if m.parent.Err() != nil {
+		return context.Cause(m.parent)
+	}
+	return nil
+}
+
+// yield yields the result in a cell.
+func (m *mapping[T, R]) yield(c *cell[T, R], yield func(R, error) bool) bool {
+	r := c.value
+	var zero R
+	c.value = zero
+	return yield(r, nil)
+}
+
+// tellReader lets the reader know that k results have been yielded: at once, or,
+// while items are quick, when a few have.
+func (m *mapping[T, R]) tellReader(k uint64) {
+	if window := m.window.Load(); window > int64(m.least) && k%8 != 0 {
+		return
+	}
+	m.yielded.Store(k)
+	if at := m.roomAt.Load(); at != 0 && k >= at {
+		m.callReader()
+	}
+}
+
+func (m *mapping[T, R]) callReader() {
+	select {
+	case m.room <- struct{}{}:
+	default:
+	}
+}
+
+// has reports whether there is a result k, or will be none.
+func (m *mapping[T, R]) has(k uint64) bool {
+	return k < m.tail.Load() && m.cell(k).stamp.Load() == k+1
+}
+
+// await waits for result k. It reports false if there will be none, or the
+// context is done.
+func (m *mapping[T, R]) await(k uint64) bool {
+	for spins := 0; ; {
+		if m.parent.Err() != nil {
+			return false
+		}
+		if m.has(k) {
+			return true
+		}
+		if m.exhausted(k) {
+			return false
+		}
+		m.yielded.Store(k)
+		if at := m.roomAt.Load(); at != 0 && k >= at {
+			m.callReader()
+		}
+		if spins < 4 && m.window.Load() > int64(m.least) {
+			spins++ // quick items: what is awaited is about to come
+			runtime.Gosched()
+			continue
+		}
+		m.awaitOnce(k)
+	}
+}
+
+// awaitOnce sleeps until it seems that there is result k, or will be none, or the
+// context is done.
+func (m *mapping[T, R]) awaitOnce(k uint64) {
+	m.resultAt.Store(k + 1)
+	if !m.has(k) && !m.exhausted(k) {
+		select {
+		case <-m.result:
+		case <-m.parent.Done():
+		}
+	}
+	m.resultAt.Store(0)
+}
+
+// exhausted reports whether there are only k items.
+func (m *mapping[T, R]) exhausted(k uint64) bool { return m.ended.Load() && k == m.tail.Load() }

@@ -1,0 +1,139 @@
+package pool
+
+import "github.com/coterie-go/coterie/core"
+
+// A mapWorker is what one who runs items has claimed.
+type mapWorker[T any] struct {
+	pace  pace
+	items []T
+	at    int    // the next of items
+	first uint64 // the number of items[0]
+}
+
+// callWorker sees to it that somebody will look for items.
+func (m *mapping[T, R]) callWorker() {
+	if m.idle.Load() > 0 {
+		if m.waking.CompareAndSwap(false, true) && !m.callIdle() {
+			m.waking.Store(false)
+		}
+		return
+	}
+	if m.short() && m.joining.CompareAndSwap(false, true) && !m.enlist(m.helper) {
+		m.joining.Store(false)
+	}
+}
+
+// callIdle wakes a worker that waits, or reports false if there is none.
+func (m *mapping[T, R]) callIdle() bool {
+	for {
+		n := m.idle.Load()
+		if n == 0 {
+			return false
+		}
+		if m.idle.CompareAndSwap(n, n-1) {
+			m.work <- struct{}{} // has room for all of them
+			return true
+		}
+	}
+}
+
+// helper is the life of a worker.
+func (m *mapping[T, R]) helper() {
+	m.joining.Store(false)
+	m.present.Add(1)
+	defer m.present.Add(-1)
+	w := &mapWorker[T]{pace: newPace(m.clock)}
+	core.Call(func() {
+		for m.claim(w) || m.waitItem(w) {
+			if !m.runClaimed(w) {
+				return
+			}
+		}
+	}, func(p *core.PanicError) { m.abortItem(w, p) })
+}
+
+// claim takes items from the ring, or reports false if there are none.
+func (m *mapping[T, R]) claim(w *mapWorker[T]) bool {
+	m.claims.Lock()
+	head := m.head.Load()
+	left := int(m.tail.Load() - head)
+	n := min(w.pace.take, 1+left/(2*m.workers), left)
+	w.items, w.at, w.first = w.items[:0], 0, head
+	for i := range n {
+		c := m.cell(head + uint64(i))
+		w.items = append(w.items, c.item)
+		var zero T
+		c.item = zero
+	}
+	m.head.Store(head + uint64(n))
+	m.claims.Unlock()
+	if n < left {
+		m.callWorker()
+	}
+	return n > 0
+}
+
+// waitItem waits for an item, and claims it; or it reports false if there will be
+// none.
+func (m *mapping[T, R]) waitItem(w *mapWorker[T]) bool {
+	for {
+		m.idle.Add(1)
+		if m.head.Load() == m.tail.Load() && !m.ended.Load() {
+			select {
+			case <-m.work:
+			case <-m.ctx.Done():
+				return false
+			}
+		} else if !m.unidle() {
+			<-m.work
+		}
+		m.waking.Store(false)
+		if m.claim(w) {
+			w.pace.restart()
+			return true
+		}
+		if m.ended.Load() && m.head.Load() == m.tail.Load() {
+			return false
+		}
+	}
+}
+
+// unidle takes back that a worker waits, or reports false if it has been called.
+func (m *mapping[T, R]) unidle() bool {
+	for {
+		n := m.idle.Load()
+		if n == 0 {
+			return false
+		}
+		if m.idle.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+}
+
+// runClaimed runs the items that w has claimed, or reports false if no further one
+// is to start.
+func (m *mapping[T, R]) runClaimed(w *mapWorker[T]) bool {
+	for ; w.at < len(w.items); w.at++ {
+		k := w.first + uint64(w.at)
+		if m.done() || k > m.bad.Load() {
+			return false
+		}
+		if core.RaceHidden {
+			v := w.items[w.at]
+			var zero R
+			m.apart(func() { m.item(k, v) }, func(p *core.PanicError) {
+				m.finish(k, zero, &outcome{panicked: p, goexit: p == nil})
+			})
+			continue
+		}
+		m.item(k, w.items[w.at])
+	}
+	if w.pace.count(len(w.items)) {
+		window := min(max(int64(2*m.workers)*int64(chunk/w.pace.each), int64(m.least)), int64(m.most))
+		if window != m.window.Load() {
+			m.window.Store(window)
+		}
+	}
+	return true
+}

@@ -1,0 +1,73 @@
+package pool
+
+import "time"
+
+const (
+	// chunk is the measured work that a worker does between two looks at the
+	// clock, at most, and grain that which it takes at a time.
+	chunk = 20 * time.Microsecond
+	grain = time.Microsecond
+	// mostTaken is how many items a worker takes at a time, at most: those are
+	// left to it should one of them prove slow.
+	mostTaken = 64
+	// mostMeasured is how many items a worker runs between two looks at the
+	// clock, at most.
+	mostMeasured = 512
+)
+
+// A pace is what a worker has measured of its items, and what it concludes from
+// that. It begins with one item at a time, and grows as long as they are quick.
+// Where the clock stands still it stays at one.
+type pace struct {
+	clock clock
+	take  int           // how many items to take at a time
+	due   int           // how many to run before the next look at the clock
+	ran   int           // how many were run since the last
+	last  time.Duration // when that was
+	spent time.Duration // between the last two looks
+	each  time.Duration // of an item, in that time; at least 1
+}
+
+// A clock tells the time since a loop began.
+type clock struct {
+	began  time.Time
+	frozen bool // it stands still: that of a synctest bubble, where nothing can be measured
+}
+
+func newClock() clock {
+	c := clock{began: time.Now()}
+	for range 8 { // more than once, because it may be coarse
+		if time.Since(c.began) > 0 {
+			return c
+		}
+	}
+	c.frozen = true
+	return c
+}
+
+func newPace(c clock) pace {
+	p := pace{clock: c, take: 1, due: 1}
+	p.restart()
+	return p
+}
+
+// restart leaves out the time since the last look, in which no items ran.
+func (p *pace) restart() {
+	if !p.clock.frozen {
+		p.last, p.ran = time.Since(p.clock.began), 0
+	}
+}
+
+// count counts items that have run, and reports whether it has measured.
+func (p *pace) count(items int) bool {
+	if p.ran += items; p.ran < p.due || p.clock.frozen {
+		return false
+	}
+	now := time.Since(p.clock.began)
+	p.spent = now - p.last
+	p.each = max(p.spent/time.Duration(p.ran), 1)
+	p.take = int(min(max(grain/p.each, 1), mostTaken))
+	p.due = int(min(max(chunk/p.each, 1), time.Duration(8*p.ran), mostMeasured))
+	p.last, p.ran = now, 0
+	return true
+}
