@@ -26,7 +26,7 @@ type forLoop struct {
 	f func(ctx context.Context, i int) error
 
 	spans    atomic.Pointer[span] // a list, written under mu
-	own      span                 // the caller's
+	first    span                 // the caller's
 	watchdog *time.Timer          // nil if there can be no helper
 	watch    core.WaitGroup       // counts the watchdog while it is set or runs
 }
@@ -41,8 +41,8 @@ const (
 
 // run runs the loop over 0..n-1.
 func (l *forLoop) run(n int) (err error) {
-	l.own.set(0, uint32(n))
-	l.spans.Store(&l.own)
+	l.first.set(0, uint32(n))
+	l.spans.Store(&l.first)
 	if l.most > 0 {
 		wait := patience
 		if l.clock.frozen {
@@ -61,7 +61,7 @@ func (l *forLoop) run(n int) (err error) {
 		l.watch.Wait()
 		err = l.join()
 	}()
-	core.Call(func() { l.work(&l.own) }, l.abort)
+	core.Call(func() { l.work(&l.first) }, l.abort)
 	return nil
 }
 
@@ -83,16 +83,14 @@ func (l *forLoop) work(s *span) {
 			}
 			continue
 		}
-		for i := lo; i < hi; i++ {
-			if l.stopped.Load() || !l.item(int(i)) {
-				return
-			}
+		if !l.items(int(lo), int(hi)) {
+			return
 		}
 		if !p.count(int(hi-lo)) || p.spent < grain || !l.short() {
 			continue // too little to judge by, or nobody to start
 		}
 		if rest := s.left(); rest > 0 && p.each > worthwhile/time.Duration(rest) {
-			if s == &l.own {
+			if s == &l.first {
 				l.callOff()
 			}
 			l.recruit()
@@ -100,21 +98,34 @@ func (l *forLoop) work(s *span) {
 	}
 }
 
-// item runs one item, and reports whether it succeeded.
-func (l *forLoop) item(i int) bool {
+// items runs the items from lo up to, and without, hi. It reports false if no
+// further one is to start.
+func (l *forLoop) items(lo, hi int) bool {
 	if core.RaceHidden {
+		return l.itemsApart(lo, hi)
+	}
+	f, ctx := l.f, context.Context(&l.ctx)
+	for i := lo; i < hi; i++ {
+		if l.stopped.Load() {
+			return false
+		}
+		if err := f(ctx, i); err != nil {
+			l.fail(outcome{err: err})
+			return false
+		}
+	}
+	return true
+}
+
+func (l *forLoop) itemsApart(lo, hi int) bool {
+	for i := lo; i < hi && !l.stopped.Load(); i++ {
 		l.apart(func() {
 			if err := l.f(&l.ctx, i); err != nil {
 				l.fail(outcome{err: err})
 			}
 		}, l.abort)
-		return true
 	}
-	if err := l.f(&l.ctx, i); err != nil {
-		l.fail(outcome{err: err})
-		return false
-	}
-	return true
+	return !l.stopped.Load()
 }
 
 // recruit starts a helper.

@@ -27,7 +27,7 @@ type loop struct {
 	most    int          // how many there may be
 	result  outcome      // guarded by mu
 
-	items *group.Group // in a build with core.RaceHidden: a goroutine for each item
+	own *group.Group // in a build with core.RaceHidden: a goroutine of its own for each item
 }
 
 // A crew is where a loop has its helpers from: a Group, or, within a task of a
@@ -67,7 +67,7 @@ func (l *loop) begin(ctx context.Context, helpers int) {
 		l.ctx.budget.free.Store(int64(helpers))
 	}
 	if core.RaceHidden {
-		l.items = new(group.Group)
+		l.own = new(group.Group)
 		l.ctx.made() // now, because the item that made it would be ordered before others
 	}
 	l.clock = newClock()
@@ -158,7 +158,7 @@ func (l *loop) stop(cause error) {
 // has ended, but without an edge from that.
 func (l *loop) apart(item func(), abort func(p *core.PanicError)) {
 	ended := make(chan struct{})
-	l.items.Go(func() {
+	l.own.Go(func() {
 		defer func() {
 			core.RaceDisable()
 			close(ended)
@@ -204,8 +204,8 @@ func (l *loop) wait() {
 		}
 		l.ctx.end()
 	}()
-	if l.items != nil {
-		defer l.items.Wait()
+	if l.own != nil {
+		defer l.own.Wait()
 	}
 	if l.crew != nil {
 		l.crew.Wait()
