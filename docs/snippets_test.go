@@ -129,8 +129,10 @@ func TestPages(t *testing.T) {
 				}
 			}
 			for _, call := range calls(string(text)) {
-				if !strings.Contains(all.source[filepath.Dir(page)], call) {
-					t.Errorf("a call in a table that is not compiled: %s", call)
+				for part := range strings.SplitSeq(call, "...") {
+					if !strings.Contains(all.source[filepath.Dir(page)], part) {
+						t.Errorf("a call in a table that is not compiled: %s", call)
+					}
 				}
 			}
 			for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(string(text), ""), -1) {
