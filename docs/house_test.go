@@ -187,7 +187,7 @@ func TestCounting(t *testing.T) {
 	t.Run("outside core only the engines call Add and Done", func(t *testing.T) {
 		require.Subset(t, []string{
 			"group/engine.go",
-			"pool/alone.go", "pool/batch.go", "pool/pool.go", "pool/worker.go",
+			"pool/alone.go", "pool/batch.go", "pool/forloop.go", "pool/pool.go", "pool/worker.go",
 		}, slices.Collect(maps.Keys(calls)))
 	})
 	t.Run("no owner hands out its WaitGroup", func(t *testing.T) {
