@@ -1,5 +1,3 @@
-// Package group gives every goroutine an owner: a [Group] starts goroutines and
-// waits for them, so that nobody writes Add and Done.
 package group
 
 import (

@@ -1,8 +1,3 @@
-// Package pool runs tasks on a bounded number of workers.
-//
-// A [Pool] has resident workers and a bounded queue. A [Batch] owns a part of the
-// work on a pool, and [Submit] returns one task's result. The loops and iterators
-// need no pool.
 package pool
 
 import (

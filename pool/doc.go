@@ -1,0 +1,54 @@
+// Package pool runs tasks on a bounded number of workers: loops and iterators over
+// data, and tasks that come one by one.
+//
+// # Loops
+//
+// [For] runs a function for each number of 0..n-1, [MapSlice] for each element of a
+// slice, [Each] for each item of a sequence, which may be endless. They return when
+// all calls have ended. An error cancels the rest.
+//
+//	err := pool.For(ctx, 0, len(rows), func(ctx context.Context, i int) error {
+//		return check(ctx, rows[i])
+//	})
+//
+// [Map] yields results in the order of its input, [MapUnordered] as they finish:
+//
+//	for page, err := range pool.Map(ctx, 8, urls, fetch) {
+//		if err != nil {
+//			return err
+//		}
+//		print(page)
+//	}
+//
+// Leaving the loop in any way cancels the calls that run, waits for them and stops
+// the input. Items that take nanoseconds and items that take seconds are both
+// served: how many go together is measured.
+//
+// # Pools
+//
+// A [Pool] is for tasks that come from several places, or over a long time. It has a
+// bounded queue; whoever starts a task while that is full waits in line. Workers are
+// started when there is work and end when they have been idle for a while.
+//
+//	p := pool.New(8, pool.Options{Name: "mail"})
+//	p.Go(func() { send(message) })
+//
+// A pool has the five verbs of every owner, which package group tells of. Close
+// refuses new tasks, runs those that were accepted and joins the workers; Shutdown
+// does so until its context is done, and then drops what waits and says who is stuck.
+//
+// Who wants to wait for some of the tasks starts them through a [Batch]. [Submit]
+// starts one task and returns a future of its result.
+//
+// # Tasks that wait for tasks
+//
+// A task may start others on its own pool and wait for them, to any depth, if it
+// does so with the context that it was given. Whoever waits then runs what no worker
+// has begun. At no instant do more tasks run than there are workers.
+//
+// # Panics and Goexit
+//
+// A panic in a loop, a Batch or a Submit is raised where somebody waits. For a task of
+// Pool.Go nobody does: its panic ends the process, or is handed to Options.OnPanic. A
+// worker survives both, and a Goexit.
+package pool
