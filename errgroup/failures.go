@@ -15,19 +15,16 @@ import (
 // not hidden from the race detector: a task gets here only when it has failed, so
 // what is ordered are the ends of tasks, and nothing that they do before.
 type failures struct {
+	most int // how many are kept, collecting; 0 means all
+
 	kept  atomic.Pointer[failure] // failing fast, the first; collecting, a stack
+	echo  atomic.Pointer[failure] // the first that only reports that the context is done
 	count atomic.Int64            // collecting, how many there were; raised before they are kept
 	depth atomic.Int64            // how many kept holds, or is about to, if that is bounded
-	echo  atomic.Pointer[failure] // the first that only reports that the context is done
+	tasks atomic.Uint64           // collecting, how many tasks were started
 
 	mu     sync.Mutex // taken to trim and to join; nothing blocks while it is held
 	joined joined     // what result has returned last; guarded by mu
-}
-
-type failure struct {
-	err    error
-	number uint64   // the task's
-	below  *failure // the one that came before
 }
 
 // joined is the error of a group, and the state of failures that it was made of.
@@ -43,14 +40,13 @@ func setFirst(p *atomic.Pointer[failure], err error) {
 	}
 }
 
-// collect keeps err beside the others. If there are too many, it keeps most of
-// them: those whose numbers are lowest.
-func (fs *failures) collect(number uint64, err error, most int) {
+// collect keeps f beside the others. If there are too many, it keeps most of them:
+// those whose numbers are lowest.
+func (fs *failures) collect(f *failure) {
 	fs.count.Add(1)
-	f := &failure{err: err, number: number}
 	fs.push(f, f)
-	if most > 0 && fs.depth.Add(1) >= int64(2*most) {
-		fs.trimSlow(most)
+	if fs.most > 0 && fs.depth.Add(1) >= int64(2*fs.most) {
+		fs.trimSlow()
 	}
 }
 
@@ -65,14 +61,14 @@ func (fs *failures) push(top, bottom *failure) {
 }
 
 // trimSlow drops what is too much.
-func (fs *failures) trimSlow(most int) {
+func (fs *failures) trimSlow() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if fs.depth.Load() < int64(2*most) {
+	if fs.depth.Load() < int64(2*fs.most) {
 		return // somebody else has done it
 	}
 	all := sorted(fs.kept.Swap(nil))
-	best := all[:min(most, len(all))]
+	best := all[:min(fs.most, len(all))]
 	for i := 1; i < len(best); i++ {
 		best[i-1].below = best[i]
 	}
@@ -82,29 +78,29 @@ func (fs *failures) trimSlow(most int) {
 	fs.depth.Add(int64(len(best) - len(all)))
 }
 
-// result returns the error of a group whose tasks have ended. It is the same value
-// each time, unless more have failed. most is 0 if all are kept; both tells
-// whether an echo is to be told beside other errors.
-func (fs *failures) result(most int, both bool) error {
-	if fs.kept.Load() == nil && fs.echo.Load() == nil && fs.count.Load() == 0 {
-		return nil
-	}
+// result returns the error of a group whose tasks have ended: the same value each
+// time, unless more have failed. both tells whether an echo is to be told beside
+// other errors.
+func (fs *failures) result(both bool) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	top, echo := fs.kept.Load(), fs.echo.Load()
 	if fs.joined.err == nil || fs.joined.kept != top || fs.joined.echo != echo {
-		fs.joined = joined{top, echo, fs.join(top, echo, most, both)}
+		fs.joined = joined{top, echo, fs.join(top, echo, both)}
 	}
 	return fs.joined.err
 }
 
-func (fs *failures) join(top, echo *failure, most int, both bool) error {
+func (fs *failures) join(top, echo *failure, both bool) error {
 	if top == nil {
+		if echo == nil {
+			return nil
+		}
 		return echo.err
 	}
 	all := sorted(top)
-	if most > 0 {
-		all = all[:min(most, len(all))]
+	if fs.most > 0 {
+		all = all[:min(fs.most, len(all))]
 	}
 	errs := make([]error, 0, len(all)+2)
 	for _, f := range all {

@@ -13,12 +13,12 @@ func Fork[T any](g *Group, f func() (T, error)) *group.Future[T] {
 	if f == nil {
 		panic("errgroup: nil func")
 	}
-	if g.rules.panics == group.Capture {
+	if g.panics == group.Capture {
 		f = captured(f)
 	}
 	p := group.NewPromise[T]()
 	g.Go(func() (err error) {
-		p.Run(g.rules.panics, func() (value T, _ error) {
+		p.Run(g.panics, func() (value T, _ error) {
 			value, err = f()
 			return value, err
 		})

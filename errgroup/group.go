@@ -45,20 +45,15 @@ import (
 type Group struct {
 	engine group.Engine[task]
 
-	ctx      context.Context         // nil in a zero Group, as is cancel
-	cancel   context.CancelCauseFunc // only by stop, after what causes it was recorded
-	own      atomic.Bool             // set before cancel is called, while ctx is not done
-	failures failures
-	numbers  atomic.Uint64 // of the tasks, in the order of their start, if they are collected
-	rules    rules
-}
+	ctx    context.Context         // nil in a zero Group, as is cancel
+	cancel context.CancelCauseFunc // only by stop, after what causes it was recorded
+	own    atomic.Bool             // set before cancel is called, while ctx is not done
 
-// rules are what becomes of errors and panics.
-type rules struct {
-	panics  group.PanicPolicy
-	collect bool
-	most    int  // how many errors are kept, collecting; 0 means all
-	wide    bool // see isEcho
+	panics   group.PanicPolicy
+	collect  bool
+	wide     bool                     // see isEcho; set if ctx is
+	failures atomic.Pointer[failures] // nil until a task fails, unless collect
+	shared   failure                  // of all tasks that need none of their own
 }
 
 // WithContext returns a new group and a context derived from ctx, which is
@@ -73,7 +68,10 @@ func New(ctx context.Context, opts Options) (*Group, context.Context) {
 		panic("errgroup: nil context")
 	}
 	opts.check()
-	g := &Group{rules: rules{opts.Panics, opts.Collect, opts.MaxErrors, !opts.Collect}}
+	g := &Group{panics: opts.Panics, collect: opts.Collect, wide: !opts.Collect}
+	if opts.Collect {
+		g.failures.Store(&failures{most: opts.MaxErrors})
+	}
 	g.engine.Init(ctx, group.Options{
 		Name:      opts.Name,
 		Limit:     opts.Limit,
@@ -113,8 +111,10 @@ func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error
 // f becomes a *[TaskError]: "ingest/fetch: connection refused".
 func (g *Group) GoNamed(name string, f func() error) {
 	t := g.task(f)
-	path := joinPath(g.engine.Path(), name)
-	t.path = &path
+	if !g.collect {
+		t.failure = g.newFailure()
+	}
+	t.failure.named = &TaskError{Path: joinPath(g.engine.Path(), name)}
 	g.engine.GoNamed(name, t)
 }
 
@@ -150,7 +150,7 @@ func (g *Group) Cancel(cause error) {
 	if cause == nil {
 		cause = context.Canceled
 	}
-	g.fail(g.number(), nil, cause)
+	g.fail(g.failure(), cause)
 	g.stop(cause)
 }
 
@@ -158,38 +158,59 @@ func (g *Group) task(f func() error) task {
 	if f == nil {
 		panic("errgroup: nil func")
 	}
-	return task{group: g, f: f, number: g.number()}
+	return task{f, g.failure()}
 }
 
-// number returns the next number, if the group has a use for it.
-func (g *Group) number() uint64 {
-	if !g.rules.collect {
-		return 0
+// failure returns what a task without a name may fail with.
+func (g *Group) failure() *failure {
+	if g.collect {
+		return g.newFailure()
 	}
-	core.RaceDisable() // else starting tasks would order those that start them
-	defer core.RaceEnable()
-	return g.numbers.Add(1)
+	if g.shared.group.Load() == nil {
+		core.RaceDisable() // else starting tasks would order those that start them
+		g.shared.group.Store(g)
+		core.RaceEnable()
+	}
+	return &g.shared
+}
+
+func (g *Group) newFailure() *failure {
+	f := new(failure)
+	core.RaceDisable() // as above
+	f.group.Store(g)
+	if g.collect {
+		f.number = g.failures.Load().tasks.Add(1)
+	}
+	core.RaceEnable()
+	return f
 }
 
 // fail records an error, and then cancels the context if that is the rule.
-func (g *Group) fail(number uint64, path *string, err error) {
+func (g *Group) fail(f *failure, err error) {
 	done := g.ctx != nil && g.ctx.Err() != nil
-	echo := done && isEcho(err, g.ctx, g.rules.wide)
-	if path != nil {
-		err = &TaskError{Path: *path, Err: err}
+	echo := done && isEcho(err, g.ctx, g.wide)
+	if f.named != nil {
+		f.named.Err = err
+		err = f.named
+	}
+	fs := g.failures.Load()
+	if fs == nil {
+		g.failures.CompareAndSwap(nil, new(failures))
+		fs = g.failures.Load()
 	}
 	if echo {
-		setFirst(&g.failures.echo, err)
+		setFirst(&fs.echo, err)
 		return
 	}
 	if done && !g.own.Load() {
-		setFirst(&g.failures.echo, context.Cause(g.ctx)) // the parent's
+		setFirst(&fs.echo, context.Cause(g.ctx)) // the parent's
 	}
-	if g.rules.collect {
-		g.failures.collect(number, err, g.rules.most)
+	if g.collect {
+		f.err = err
+		fs.collect(f)
 		return
 	}
-	setFirst(&g.failures.kept, err)
+	setFirst(&fs.kept, err)
 	g.stop(err)
 }
 
@@ -202,8 +223,10 @@ func (g *Group) stop(cause error) {
 }
 
 // end is called when every task has ended.
-func (g *Group) end() error {
-	err := g.failures.result(g.rules.most, !g.own.Load())
+func (g *Group) end() (err error) {
+	if fs := g.failures.Load(); fs != nil {
+		err = fs.result(!g.own.Load())
+	}
 	g.stop(err)
 	return err
 }

@@ -34,15 +34,16 @@ func Quorum[T any](ctx context.Context, n int, fs ...func(ctx context.Context) (
 		results = make([]T, 0, n)
 		spare   = len(fs) - n // how many more may fail
 	)
-	for i, f := range fs {
+	for _, f := range fs {
 		if ctx.Err() != nil {
-			g.fail(uint64(i), nil, context.Cause(ctx))
+			g.fail(g.failure(), context.Cause(ctx))
 			break
 		}
+		failure := g.failure()
 		g.Go(func() error {
 			value, err := f(ctx)
 			if err != nil {
-				g.fail(uint64(i), nil, err) // before the context is cancelled for it
+				g.fail(failure, err) // before the context is cancelled for it
 			}
 			mu.Lock()
 			if err != nil {

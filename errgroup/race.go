@@ -57,7 +57,7 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 			pause(opts.Stagger, failed, done)
 		}
 		if ctx.Err() != nil {
-			g.fail(g.number(), nil, context.Cause(ctx))
+			g.fail(g.failure(), context.Cause(ctx))
 			break
 		}
 		ended := make(chan struct{})
@@ -93,7 +93,7 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 // told to. The reports of that are not worth telling, however they are wrapped.
 func newDecider(ctx context.Context) (*Group, context.Context) {
 	g, ctx := New(ctx, Options{Collect: true})
-	g.rules.wide = true
+	g.wide = true
 	return g, ctx
 }
 

@@ -38,8 +38,11 @@ func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Gro
 	}()
 	err := body(ctx, g)
 	returned = true
-	if err != nil && !g.failures.told(err) {
-		g.fail(0, nil, err)
+	if err == nil {
+		return
+	}
+	if fs := g.failures.Load(); fs == nil || !fs.told(err) {
+		g.fail(new(failure), err)
 	}
 }
 
