@@ -49,6 +49,6 @@
 // # Panics and Goexit
 //
 // A panic in a loop, a Batch or a Submit is raised where somebody waits. For a task of
-// Pool.Go nobody does: its panic ends the process, or is handed to Options.OnPanic. A
-// worker survives both, and a Goexit.
+// Pool.Go nobody does: its panic ends the process, or is handed to Options.OnPanic.
+// The pool's worker survives a panic that is handed on, and a Goexit.
 package pool
