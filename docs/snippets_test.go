@@ -45,7 +45,10 @@ var (
 	expected = regexp.MustCompile(`(?m)^\t// Output:[ \t]*\n?((?:^\t//.*\n)+|.*\n)`)
 	code     = regexp.MustCompile("`([^`]+)`")
 	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading  = regexp.MustCompile(`(?m)^#+ (.+)$`)
 	image    = regexp.MustCompile(`!\[[^\]]+\]\(([^)\s]+)\)`)
+
+	punctuation = regexp.MustCompile(`[^\pL\pN _-]`)
 )
 
 // shown is what the pages may show: code and output, each with where it stands,
@@ -136,10 +139,18 @@ func TestPages(t *testing.T) {
 				}
 			}
 			for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(string(text), ""), -1) {
-				target, _, _ := strings.Cut(m[1], "#")
-				if target != "" && !strings.Contains(target, "://") {
-					_, err := os.Stat(filepath.Join(filepath.Dir(page), filepath.FromSlash(target)))
-					require.NoError(t, err)
+				target, section, _ := strings.Cut(m[1], "#")
+				if strings.Contains(target, "://") {
+					continue
+				}
+				name := page
+				if target != "" {
+					name = filepath.Join(filepath.Dir(page), filepath.FromSlash(target))
+				}
+				_, err := os.Stat(name)
+				require.NoError(t, err)
+				if section != "" {
+					require.Contains(t, sections(t, name), section)
 				}
 			}
 			for _, m := range image.FindAllStringSubmatch(string(text), -1) {
@@ -157,6 +168,18 @@ func TestPages(t *testing.T) {
 			t.Errorf("no page shows the output in %s", where)
 		}
 	}
+}
+
+// sections returns the names by which links refer to the sections of a page.
+func sections(t *testing.T, page string) []string {
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	var sections []string
+	for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(string(text), ""), -1) {
+		section := punctuation.ReplaceAllString(strings.ToLower(m[1]), "")
+		sections = append(sections, strings.ReplaceAll(section, " ", "-"))
+	}
+	return sections
 }
 
 // calls returns what stands as code in the first two columns of the tables that
