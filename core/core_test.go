@@ -1,9 +1,73 @@
 package core_test
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// onProcs runs f as subtests, with GOMAXPROCS of 1, 2 and 8.
+func onProcs(t *testing.T, f func(t *testing.T)) {
+	for _, procs := range []int{1, 2, 8} {
+		t.Run(fmt.Sprintf("on %d Ps", procs), func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+			f(t)
+		})
+	}
+}
+
+// stormRounds is how often a storm blows: long enough to have failed at least
+// once in each of ten runs of each mistake that was tried.
+func stormRounds() int {
+	if testing.Short() {
+		return 1000
+	}
+	return 5000
+}
+
+// shake yields now and then, so that others come in between.
+func shake() {
+	for rand.N(4) == 0 {
+		runtime.Gosched()
+	}
+}
+
+// outcomeOf calls f and says how it ended: "returns", or "panics: " and what it
+// panicked with.
+func outcomeOf(f func()) (outcome string) {
+	defer func() {
+		if v := recover(); v != nil {
+			outcome = fmt.Sprint("panics: ", v)
+		}
+	}()
+	f()
+	return "returns"
+}
+
+// inChild runs the test that calls it in a process of its own, in which inChild
+// returns inside=true, and returns what that wrote and whether it failed.
+func inChild(t *testing.T, env ...string) (inside bool, output string, err error) {
+	t.Helper()
+	if os.Getenv("COTERIE_CHILD") == t.Name() {
+		return true, "", nil
+	}
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	parts := strings.Split(t.Name(), "/")
+	for i, part := range parts {
+		parts[i] = "^" + strings.NewReplacer("(", `\(`, ")", `\)`, "+", `\+`).Replace(part) + "$"
+	}
+	cmd := exec.Command(exe, "-test.run="+strings.Join(parts, "/"), "-test.timeout=60s")
+	cmd.Env = append(append(os.Environ(), "COTERIE_CHILD="+t.Name()), env...)
+	out, err := cmd.CombinedOutput()
+	return false, string(out), err
+}

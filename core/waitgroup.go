@@ -77,8 +77,9 @@ const (
 // counter zero, all goroutines that wait are released. Add never blocks.
 //
 // It panics if the counter would go below zero or above 2^31-1, and the counter
-// is then as it was. While such a call lasts, the counter is off by its delta
-// for the calls that overlap it: they may count it as tasks.
+// is then as it was. For the calls that overlap such a call, though, the counter
+// is off by its delta: they may be refused, too, and a Wait may take tasks for
+// ended, or wait for one round more, than without it.
 //
 // When nobody waits, Add is one atomic addition.
 func (wg *WaitGroup) Add(delta int) {
