@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/coterie-go/coterie/core"
 )
@@ -39,34 +40,54 @@ type mapping[T, R any] struct {
 	segments []*segment[T, R] // a ring of them; made by the reader, before tail passes them
 	mask     uint64           // one less than the number of segments
 
-	tail     atomic.Uint64 // items that have been pulled
-	ended    atomic.Bool   // there are no more
-	window   atomic.Int64
-	finished atomic.Uint64 // results, where they are unordered
-	yielded  atomic.Uint64 // results, as far as the reader was told
-	bad      atomic.Uint64 // the first item known not to have a result; where results are ordered
+	// Written rarely.
 
-	claims sync.Mutex    // held to claim items
-	head   atomic.Uint64 // items that have been claimed; written under claims
-
-	idle    atomic.Int64  // workers that wait and have not been called
-	waking  atomic.Bool   // a worker has been called that has not yet looked for items
-	joining atomic.Bool   // one has been enlisted that has not yet begun
+	window  atomic.Int64
+	bad     atomic.Uint64 // the first item known not to have a result; where results are ordered
+	ended   atomic.Bool   // there are no more items than tail
+	joining atomic.Bool   // a worker has been enlisted that has not yet begun
 	present atomic.Int64  // workers that have begun, besides the caller
 	work    chan struct{} // calls a worker
+	room    chan struct{} // calls the reader
+	result  chan struct{} // calls the consumer
+	_       cacheLine
 
-	roomAt   atomic.Uint64 // the reader waits for that many results to be yielded; 0 if it does not wait
-	room     chan struct{} // calls the reader
+	// Written by the reader.
+
+	tail    atomic.Uint64  // items that have been pulled
+	limit   uint64         // there is room for so many; the reader's
+	current *segment[T, R] // that of the last item; the reader's
+	roomAt  atomic.Uint64  // the reader waits for that many results to be yielded; 0 if it does not wait
+	_       cacheLine
+
+	// Written by workers.
+
+	claims   sync.Mutex    // held to claim items
+	head     atomic.Uint64 // items that have been claimed; written under claims
+	finished atomic.Uint64 // results, where they are unordered
+	idle     atomic.Int64  // workers that wait and have not been called
+	waking   atomic.Bool   // a worker has been called that has not yet looked for items
+	_        cacheLine
+
+	// Written by the consumer.
+
+	yielded  atomic.Uint64 // results, as far as the reader was told
 	resultAt atomic.Uint64 // the consumer waits for this result, counted from 1; 0 if it does not wait
-	result   chan struct{} // calls the consumer
 }
+
+// A cacheLine keeps what is written by one goroutine apart from what is written by
+// another.
+type cacheLine [64]byte
 
 const (
 	segmentSize = 64
 	leastWindow = 4   // for each worker
 	mostWindow  = 256 // for each worker
+	// ahead is the measured work that a window holds for each worker, at most:
+	// enough for the time that waking a worker or the reader takes.
+	ahead = time.Millisecond
 	// mostInFlight is the largest window of many workers.
-	mostInFlight = 1 << 14
+	mostInFlight = 1 << 12
 
 	none = ^uint64(0)
 )
@@ -136,7 +157,7 @@ func (m *mapping[T, R]) cell(k uint64) *cell[T, R] {
 func (m *mapping[T, R]) read(seq iter.Seq[T]) {
 	core.Call(func() {
 		for v := range seq {
-			if !m.put(v) || !m.waitRoom() {
+			if !m.put(v) || m.tail.Load() >= m.limit && !m.waitRoom() {
 				break
 			}
 		}
@@ -163,35 +184,51 @@ func (m *mapping[T, R]) end() {
 
 // put adds an item to the ring, or reports false if no more are needed.
 func (m *mapping[T, R]) put(v T) bool {
-	if m.done() || m.bad.Load() != none {
+	if m.stopped.Load() || m.bad.Load() != none {
 		return false
 	}
 	k := m.tail.Load()
-	m.segment(k)
-	m.cell(k).item = v
+	if (k%8 == 0 || !m.quick()) && m.parent.Err() != nil {
+		return false
+	}
+	if k%segmentSize == 0 {
+		s := &m.segments[k/segmentSize&m.mask]
+		if *s == nil {
+			*s = new(segment[T, R])
+		}
+		m.current = *s
+	}
+	m.current[k%segmentSize].item = v
 	m.tail.Store(k + 1)
-	m.callWorker()
+	if m.idle.Load() == 0 || !m.waking.Load() {
+		m.callWorker()
+	}
 	return true
 }
 
-func (m *mapping[T, R]) segment(k uint64) {
-	if s := &m.segments[k/segmentSize&m.mask]; *s == nil {
-		*s = new(segment[T, R])
-	}
-}
+// quick reports whether items have been measured to be quick.
+func (m *mapping[T, R]) quick() bool { return m.window.Load() > int64(m.least) }
 
 // done reports whether nothing further is to start.
 func (m *mapping[T, R]) done() bool { return m.stopped.Load() || m.parent.Err() != nil }
 
+// hasRoom reports whether a further item may be pulled.
+func (m *mapping[T, R]) hasRoom() bool {
+	k := m.tail.Load()
+	if k >= m.limit {
+		m.limit = m.yielded.Load() + uint64(m.window.Load())
+	}
+	return k < m.limit
+}
+
 // waitRoom waits until a further item may be pulled, or reports false if none is
 // needed.
 func (m *mapping[T, R]) waitRoom() bool {
-	k := m.tail.Load()
-	for !m.hasRoom(k) {
-		window := uint64(m.window.Load())
-		at := k - window + 1
-		if window > uint64(m.least) {
-			at = k - window/2 // so that a wake-up pays for many items
+	for !m.hasRoom() {
+		k, window := m.tail.Load(), uint64(m.window.Load())
+		at := k + 1 - min(window, k)
+		if m.quick() {
+			at = k - min(window/2, k) // so that a wake-up pays for many items
 		}
 		m.roomAt.Store(at)
 		if m.yielded.Load() < at {
@@ -206,61 +243,50 @@ func (m *mapping[T, R]) waitRoom() bool {
 	return true
 }
 
-func (m *mapping[T, R]) hasRoom(k uint64) bool {
-	return k-m.yielded.Load() < uint64(m.window.Load())
-}
-
-// item runs an item.
-func (m *mapping[T, R]) item(k uint64, v T) {
-	r, err := m.f(&m.ctx, v)
+// finish hands the result of an item to the consumer.
+func (m *mapping[T, R]) finish(k uint64, r R, err error) {
 	if err != nil {
-		m.finish(k, r, &outcome{err: err})
+		m.finishBad(k, r, outcome{err: err})
 		return
 	}
-	m.finish(k, r, nil)
-}
-
-// abortItem records that the item at which w is has panicked, or, if p is nil, has
-// called Goexit.
-func (m *mapping[T, R]) abortItem(w *mapWorker[T], p *core.PanicError) {
-	var zero R
-	m.finish(w.first+uint64(w.at), zero, &outcome{panicked: p, goexit: p == nil})
-}
-
-// finish hands the result of an item to the consumer.
-func (m *mapping[T, R]) finish(k uint64, r R, bad *outcome) {
-	if bad != nil {
-		m.spoil(k, bad)
-	}
-	if !m.ordered {
-		k = m.finished.Add(1) - 1
-	}
-	c := m.cell(k)
-	c.value, c.bad = r, bad
-	c.stamp.Store(k + 1)
-	if m.resultAt.Load() == k+1 {
-		m.callConsumer()
-	}
-	if m.ordered && m.bad.Load() != none {
+	m.deliver(k, r, nil)
+	if m.bad.Load() != none {
 		m.settle()
 	}
 }
 
-// spoil notes that an item has no result. Unordered, that ends the loop. Ordered,
-// it does so for the items after this one; those before it go on.
-func (m *mapping[T, R]) spoil(k uint64, o *outcome) {
+// finishBad hands the outcome of an item to the consumer that has no result.
+// Unordered, that ends the loop. Ordered, it does so for the items after this one;
+// those before it go on.
+func (m *mapping[T, R]) finishBad(k uint64, r R, o outcome) {
 	if o.err == nil {
-		m.note(*o)
+		m.note(o)
 	}
 	if !m.ordered {
 		m.stop(o.err)
+		m.deliver(k, r, &o)
 		return
 	}
-	for {
-		bad := m.bad.Load()
-		if k >= bad || m.bad.CompareAndSwap(bad, k) {
-			return
-		}
+	for bad := m.bad.Load(); k < bad && !m.bad.CompareAndSwap(bad, k); {
+		bad = m.bad.Load()
+	}
+	m.deliver(k, r, &o)
+	m.settle()
+}
+
+// deliver puts a result in its cell, and wakes the consumer if that waits for it.
+func (m *mapping[T, R]) deliver(k uint64, r R, bad *outcome) {
+	if !m.ordered {
+		k = m.finished.Add(1) - 1
+	}
+	c := m.cell(k)
+	c.value = r
+	if bad != nil {
+		c.bad = bad
+	}
+	c.stamp.Store(k + 1)
+	if m.resultAt.Load() == k+1 {
+		m.callConsumer()
 	}
 }
 
@@ -286,9 +312,13 @@ func (m *mapping[T, R]) callConsumer() {
 // consume yields results until there are no more or the loop is left. It returns
 // what is to be yielded last, when the helpers have ended, unless err is nil.
 func (m *mapping[T, R]) consume(yield func(R, error) bool) (r R, err error) {
+	pulled := uint64(0) // what tail was
 	for k := uint64(0); ; k++ {
-		if !m.await(k) {
-			return r, m.cause()
+		if k == pulled || k%8 == 0 || !m.quick() || m.cell(k).stamp.Load() != k+1 {
+			if !m.await(k) {
+				return r, m.cause()
+			}
+			pulled = m.tail.Load()
 		}
 		c := m.cell(k)
 		if c.bad != nil {
@@ -297,7 +327,9 @@ func (m *mapping[T, R]) consume(yield func(R, error) bool) (r R, err error) {
 		if !m.yield(c, yield) {
 			return r, nil
 		}
-		m.tellReader(k + 1)
+		if k%8 == 7 || !m.quick() {
+			m.tellReader(k + 1)
+		}
 	}
 }
 
@@ -353,7 +385,7 @@ func (m *mapping[T, R]) serve(seq iter.Seq[T], yield func(R, error) bool) (r R, 
 				if unclaimed := m.tail.Load() - m.head.Load(); unclaimed > uint64(2*m.present.Load()) && work() {
 					continue
 				}
-				if m.hasRoom(m.tail.Load()) {
+				if m.hasRoom() {
 					break
 				}
 				if !work() {
@@ -391,12 +423,8 @@ func (m *mapping[T, R]) yield(c *cell[T, R], yield func(R, error) bool) bool {
 	return yield(r, nil)
 }
 
-// tellReader lets the reader know that k results have been yielded: at once, or,
-// while items are quick, when a few have.
+// tellReader lets the reader know that k results have been yielded.
 func (m *mapping[T, R]) tellReader(k uint64) {
-	if window := m.window.Load(); window > int64(m.least) && k%8 != 0 {
-		return
-	}
 	m.yielded.Store(k)
 	if at := m.roomAt.Load(); at != 0 && k >= at {
 		m.callReader()
@@ -428,11 +456,8 @@ func (m *mapping[T, R]) await(k uint64) bool {
 		if m.exhausted(k) {
 			return false
 		}
-		m.yielded.Store(k)
-		if at := m.roomAt.Load(); at != 0 && k >= at {
-			m.callReader()
-		}
-		if spins < 4 && m.window.Load() > int64(m.least) {
+		m.tellReader(k)
+		if spins < 4 && m.quick() {
 			spins++ // quick items: what is awaited is about to come
 			runtime.Gosched()
 			continue

@@ -1,6 +1,10 @@
 package pool
 
-import "github.com/coterie-go/coterie/core"
+import (
+	"context"
+
+	"github.com/coterie-go/coterie/core"
+)
 
 // A mapWorker is what one who runs items has claimed.
 type mapWorker[T any] struct {
@@ -13,12 +17,12 @@ type mapWorker[T any] struct {
 // callWorker sees to it that somebody will look for items.
 func (m *mapping[T, R]) callWorker() {
 	if m.idle.Load() > 0 {
-		if m.waking.CompareAndSwap(false, true) && !m.callIdle() {
+		if !m.waking.Load() && m.waking.CompareAndSwap(false, true) && !m.callIdle() {
 			m.waking.Store(false)
 		}
 		return
 	}
-	if m.short() && m.joining.CompareAndSwap(false, true) && !m.enlist(m.helper) {
+	if m.short() && !m.joining.Load() && m.joining.CompareAndSwap(false, true) && !m.enlist(m.helper) {
 		m.joining.Store(false)
 	}
 }
@@ -114,26 +118,41 @@ func (m *mapping[T, R]) unidle() bool {
 // runClaimed runs the items that w has claimed, or reports false if no further one
 // is to start.
 func (m *mapping[T, R]) runClaimed(w *mapWorker[T]) bool {
-	for ; w.at < len(w.items); w.at++ {
-		k := w.first + uint64(w.at)
-		if m.done() || k > m.bad.Load() {
+	if m.done() {
+		return false
+	}
+	f, ctx := m.f, context.Context(&m.ctx)
+	for i, v := range w.items {
+		k := w.first + uint64(i)
+		if w.at = i; m.stopped.Load() || k > m.bad.Load() {
 			return false
 		}
 		if core.RaceHidden {
-			v := w.items[w.at]
-			var zero R
-			m.apart(func() { m.item(k, v) }, func(p *core.PanicError) {
-				m.finish(k, zero, &outcome{panicked: p, goexit: p == nil})
-			})
+			m.itemApart(k, v)
 			continue
 		}
-		m.item(k, w.items[w.at])
+		r, err := f(ctx, v)
+		m.finish(k, r, err)
 	}
 	if w.pace.count(len(w.items)) {
-		window := min(max(int64(2*m.workers)*int64(chunk/w.pace.each), int64(m.least)), int64(m.most))
+		window := min(max(int64(m.workers)*int64(ahead/w.pace.each), int64(m.least)), int64(m.most))
 		if window != m.window.Load() {
 			m.window.Store(window)
 		}
 	}
 	return true
+}
+
+// itemApart runs an item in a goroutine of its own.
+func (m *mapping[T, R]) itemApart(k uint64, v T) {
+	m.apart(func() {
+		r, err := m.f(&m.ctx, v)
+		m.finish(k, r, err)
+	}, func(p *core.PanicError) { m.finishBad(k, *new(R), aborted(p)) })
+}
+
+// abortItem records that the item at which w is has panicked, or, if p is nil, has
+// called Goexit.
+func (m *mapping[T, R]) abortItem(w *mapWorker[T], p *core.PanicError) {
+	m.finishBad(w.first+uint64(w.at), *new(R), aborted(p))
 }
