@@ -202,7 +202,7 @@ files seen      3
 
 	t.Run("stops at the timeout with what it has", func(t *testing.T) {
 		dir := endless(t)
-		status, stdout, stderr := dedup(t, dir, "-timeout=200ms", dir)
+		status, stdout, stderr := dedup(t, dir, "-timeout=1s", dir)
 		require.Equal(t, 124, status)
 		require.Empty(t, stderr)
 		require.Contains(t, stdout, "2 files of 4 bytes\n  DIR/a\n  DIR/b\n\npartial result: timeout\nfiles seen      4\n")
