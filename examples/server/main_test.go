@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // visited runs a server with one worker and a queue of one while visit runs, and
 // returns what serve returned and the pool's numbers in the end.
-func visited(t *testing.T, grace time.Duration, visit func(client *http.Client, base string)) (error, pool.Stats) {
+func visited(t *testing.T, grace time.Duration, visit func(client *http.Client, base string)) (pool.Stats, error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -31,7 +31,7 @@ func visited(t *testing.T, grace time.Duration, visit func(client *http.Client, 
 		defer client.CloseIdleConnections()
 		visit(client, base)
 	})
-	return err, s.pool.Stats()
+	return s.pool.Stats(), err
 }
 
 func status(t *testing.T, client *http.Client, method, url string) int {
@@ -45,7 +45,7 @@ func status(t *testing.T, client *http.Client, method, url string) int {
 
 func TestServer(t *testing.T) {
 	t.Run("what is accepted is done before it ends", func(t *testing.T) {
-		err, stats := visited(t, time.Hour, func(client *http.Client, base string) {
+		stats, err := visited(t, time.Hour, func(client *http.Client, base string) {
 			for done := 0; done < 20; {
 				if status(t, client, "POST", base+"/jobs?work=1ms") == http.StatusAccepted {
 					done++
@@ -58,7 +58,7 @@ func TestServer(t *testing.T) {
 	})
 
 	t.Run("a full queue is service unavailable", func(t *testing.T) {
-		err, _ := visited(t, 0, func(client *http.Client, base string) {
+		_, err := visited(t, 0, func(client *http.Client, base string) {
 			accepted := 0
 			for status(t, client, "POST", base+"/jobs?work=1h") == http.StatusAccepted {
 				accepted++
@@ -70,7 +70,7 @@ func TestServer(t *testing.T) {
 	})
 
 	t.Run("who is stuck is told, and no job stays behind", func(t *testing.T) {
-		err, stats := visited(t, time.Millisecond, func(client *http.Client, base string) {
+		stats, err := visited(t, time.Millisecond, func(client *http.Client, base string) {
 			require.Equal(t, http.StatusAccepted, status(t, client, "POST", base+"/jobs?work=1h"))
 		})
 		var stuck *group.StuckError
@@ -81,7 +81,7 @@ func TestServer(t *testing.T) {
 	})
 
 	t.Run("bad requests are refused", func(t *testing.T) {
-		err, stats := visited(t, time.Hour, func(client *http.Client, base string) {
+		stats, err := visited(t, time.Hour, func(client *http.Client, base string) {
 			require.Equal(t, http.StatusBadRequest, status(t, client, "POST", base+"/jobs"))
 			require.Equal(t, http.StatusBadRequest, status(t, client, "POST", base+"/jobs?work=-1s"))
 			require.Equal(t, http.StatusMethodNotAllowed, status(t, client, "GET", base+"/jobs"))
