@@ -49,7 +49,7 @@ func TestBugStopDeadlock(t *testing.T) {
 		r := newResizer(2)
 		r.images <- "a"
 		r.images <- "b"
-		t.Log(<-r.resized) // one is enough
+		<-r.resized // one is enough
 		r.Stop()
 	})
 }
