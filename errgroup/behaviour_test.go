@@ -278,7 +278,7 @@ func TestBehaviour(t *testing.T) {
 // behave tells what comes of a behaviour.
 func behave(t *testing.T, row, col int) string {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBehaviour$")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d", behaviourEnv, row, col))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d", behaviourEnv, row, col), "GORACE=atexit_sleep_ms=0")
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

@@ -19,12 +19,12 @@ type failures struct {
 
 	kept  atomic.Pointer[failure] // failing fast, the first; collecting, a stack
 	echo  atomic.Pointer[failure] // the first that only reports that the context is done
-	count atomic.Int64            // collecting, how many there were; raised before they are kept
-	depth atomic.Int64            // how many kept holds, or is about to, if that is bounded
+	depth atomic.Int64            // how many kept holds, or is about to, if most is not 0
 	tasks atomic.Uint64           // collecting, how many tasks were started
 
-	mu     sync.Mutex // taken to trim and to join; nothing blocks while it is held
-	joined joined     // what result has returned last; guarded by mu
+	mu      sync.Mutex // taken to trim and to join; nothing blocks while it is held
+	dropped int        // guarded by mu
+	joined  joined     // what result has returned last; guarded by mu
 }
 
 // joined is the error of a group, and the state of failures that it was made of.
@@ -43,7 +43,6 @@ func setFirst(p *atomic.Pointer[failure], err error) {
 // collect keeps f beside the others. If there are too many, it keeps most of them:
 // those whose numbers are lowest.
 func (fs *failures) collect(f *failure) {
-	fs.count.Add(1)
 	fs.push(f, f)
 	if fs.most > 0 && fs.depth.Add(1) >= int64(2*fs.most) {
 		fs.trimSlow()
@@ -67,15 +66,13 @@ func (fs *failures) trimSlow() {
 	if fs.depth.Load() < int64(2*fs.most) {
 		return // somebody else has done it
 	}
-	all := sorted(fs.kept.Swap(nil))
-	best := all[:min(fs.most, len(all))]
+	best, dropped := fs.best(fs.kept.Swap(nil))
 	for i := 1; i < len(best); i++ {
 		best[i-1].below = best[i]
 	}
-	if len(best) > 0 {
-		fs.push(best[0], best[len(best)-1])
-	}
-	fs.depth.Add(int64(len(best) - len(all)))
+	fs.push(best[0], best[len(best)-1])
+	fs.depth.Add(int64(-dropped))
+	fs.dropped += dropped
 }
 
 // result returns the error of a group whose tasks have ended: the same value each
@@ -98,15 +95,12 @@ func (fs *failures) join(top, echo *failure, both bool) error {
 		}
 		return echo.err
 	}
-	all := sorted(top)
-	if fs.most > 0 {
-		all = all[:min(fs.most, len(all))]
-	}
-	errs := make([]error, 0, len(all)+2)
-	for _, f := range all {
+	best, dropped := fs.best(top)
+	errs := make([]error, 0, len(best)+2)
+	for _, f := range best {
 		errs = append(errs, f.err)
 	}
-	if dropped := fs.count.Load() - int64(len(all)); dropped > 0 {
+	if dropped += fs.dropped; dropped > 0 {
 		errs = append(errs, fmt.Errorf("errgroup: %d more errors dropped", dropped))
 	}
 	if echo != nil && both {
@@ -123,13 +117,21 @@ func (fs *failures) told(err error) bool {
 	return fs.joined.err != nil && same(err, fs.joined.err)
 }
 
-// sorted returns a stack of failures in the order of their numbers.
-func sorted(top *failure) []*failure {
-	var all []*failure
+// best returns those of a stack that are to be kept, in the order of their numbers,
+// and how many are not.
+func (fs *failures) best(top *failure) (best []*failure, dropped int) {
+	n := 0
 	for f := top; f != nil; f = f.below {
-		all = append(all, f)
+		n++
 	}
-	slices.Reverse(all) // which is about the order already
-	slices.SortFunc(all, func(a, b *failure) int { return cmp.Compare(a.number, b.number) })
-	return all
+	best = make([]*failure, n)
+	for f := top; f != nil; f = f.below { // backwards it is about sorted
+		n--
+		best[n] = f
+	}
+	slices.SortFunc(best, func(a, b *failure) int { return cmp.Compare(a.number, b.number) })
+	if fs.most > 0 && len(best) > fs.most {
+		return best[:fs.most], len(best) - fs.most
+	}
+	return best, 0
 }

@@ -154,7 +154,7 @@ func TestFailFast(t *testing.T) {
 	// Every task fails at about the same time, some because another one did.
 	t.Run("the recorded error is never one that the cancellation caused", func(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
-		for range 300 {
+		for range 500 {
 			g, ctx := errgroup.WithContext(t.Context())
 			first := make([]error, 8)
 			for i := range first {

@@ -54,6 +54,7 @@ type Group struct {
 	wide     bool                     // see isEcho; set if ctx is
 	failures atomic.Pointer[failures] // nil until a task fails, unless collect
 	shared   failure                  // of all tasks that need none of their own
+	sharing  atomic.Bool              // shared says whose it is
 }
 
 // WithContext returns a new group and a context derived from ctx, which is
@@ -151,7 +152,9 @@ func (g *Group) Cancel(cause error) {
 		cause = context.Canceled
 	}
 	g.fail(g.failure(), cause)
-	g.stop(cause)
+	if g.collect {
+		g.stop(cause)
+	}
 }
 
 func (g *Group) task(f func() error) task {
@@ -166,22 +169,23 @@ func (g *Group) failure() *failure {
 	if g.collect {
 		return g.newFailure()
 	}
-	if g.shared.group.Load() == nil {
-		core.RaceDisable() // else starting tasks would order those that start them
+	core.RaceDisable() // else starting tasks would order those that start them
+	if !g.sharing.Load() {
 		g.shared.group.Store(g)
-		core.RaceEnable()
+		g.sharing.Store(true)
 	}
+	core.RaceEnable()
 	return &g.shared
 }
 
 func (g *Group) newFailure() *failure {
 	f := new(failure)
-	core.RaceDisable() // as above
 	f.group.Store(g)
 	if g.collect {
+		core.RaceDisable() // as above
 		f.number = g.failures.Load().tasks.Add(1)
+		core.RaceEnable()
 	}
-	core.RaceEnable()
 	return f
 }
 
@@ -211,7 +215,7 @@ func (g *Group) fail(f *failure, err error) {
 		return
 	}
 	setFirst(&fs.kept, err)
-	g.stop(err)
+	g.stop(fs.kept.Load().err) // the first's, whoever gets here first
 }
 
 // stop cancels the context, if there is one and it is not done.

@@ -161,7 +161,7 @@ func TestCrash(t *testing.T) {
 	}
 	for range 5 {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrash$")
-		cmd.Env = append(os.Environ(), crashEnv+"=1")
+		cmd.Env = append(os.Environ(), crashEnv+"=1", "GORACE=atexit_sleep_ms=0")
 		out, err := cmd.CombinedOutput()
 		var exit *exec.ExitError
 		require.ErrorAs(t, err, &exit)
