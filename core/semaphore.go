@@ -224,7 +224,6 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	case refused:
 		return ErrWeight
 	case queued:
-		<-done // is closed; ordered after that also for the race detector
 		return context.Cause(ctx)
 	}
 	return nil

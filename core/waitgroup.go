@@ -169,7 +169,6 @@ func (wg *WaitGroup) WaitContext(ctx context.Context) error {
 		zero = wg.waitSlow(done)
 		RaceEnable()
 		if !zero {
-			<-done // is closed; ordered after that also for the race detector
 			return context.Cause(ctx)
 		}
 	}

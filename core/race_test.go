@@ -1,0 +1,85 @@
+package core_test
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core"
+)
+
+// buildRacy compiles testdata/racy with the race detector.
+func buildRacy(t *testing.T) string {
+	t.Helper()
+	exe := filepath.Join(t.TempDir(), "racy.exe")
+	out, err := exec.Command("go", "build", "-race", "-o", exe, "./testdata/racy").CombinedOutput()
+	for _, lacking := range []string{"-race requires cgo", "-race is not supported", "C compiler", "executable file not found"} {
+		if err != nil && (bytes.Contains(out, []byte(lacking)) || strings.Contains(err.Error(), lacking)) {
+			t.Skipf("there is no race detector here: %s", out)
+		}
+	}
+	require.NoError(t, err, "%s", out)
+	return exe
+}
+
+// The race detector reports at least as much with our types as with those of
+// sync and x/sync, and nothing where they promise an order.
+func TestRacesStayVisible(t *testing.T) {
+	if testing.Short() || core.RaceHidden {
+		t.Skip("takes some seconds, and a build without -race has run it")
+	}
+	const runs = 50
+	exe := buildRacy(t)
+
+	var mu sync.Mutex
+	reports := map[string]map[string]int{"sync": {}, "core": {}} // of each, by program
+	work := make(chan string)
+	var workers sync.WaitGroup
+	for range 2 {
+		workers.Go(func() {
+			for impl := range work {
+				cmd := exec.Command(exe, impl)
+				cmd.Env = append(cmd.Environ(), "GORACE=atexit_sleep_ms=0")
+				out, err := cmd.CombinedOutput()
+				var exit *exec.ExitError
+				if !errors.As(err, &exit) || exit.ExitCode() != 66 {
+					t.Errorf("%s: %v\n%s", impl, err, out)
+				}
+				mu.Lock()
+				for _, program := range strings.Split(string(out), "=== ")[1:] {
+					name, said, _ := strings.Cut(program, "\n")
+					if !strings.Contains(said, "WARNING: DATA RACE") {
+						reports[impl][name] += 0
+					} else if reports[impl][name]++; strings.HasPrefix(name, "clean") && reports[impl][name] == 1 {
+						t.Errorf("%s: %s", impl, program)
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for range runs {
+		work <- "sync"
+		work <- "core"
+	}
+	close(work)
+	workers.Wait()
+
+	require.Len(t, reports["core"], 17)
+	for _, name := range slices.Sorted(maps.Keys(reports["core"])) {
+		ours, theirs := reports["core"][name], reports["sync"][name]
+		t.Logf("%-80s reported in %d of %d runs, with sync in %d", name, ours, runs, theirs)
+		if strings.HasPrefix(name, "race") {
+			require.GreaterOrEqual(t, ours, theirs, name)
+			require.NotZero(t, ours, name)
+		}
+	}
+}

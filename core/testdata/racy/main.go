@@ -1,0 +1,298 @@
+// Racy runs small programs with the WaitGroup and the semaphore of the package
+// that its argument names, and says on standard error which. If it is built with
+// the race detector, that reports a data race in the programs whose names begin
+// with race, and must not in those that begin with clean.
+package main
+
+import (
+	"context"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/coterie-go/coterie/core"
+)
+
+type waitGroup interface {
+	Add(int)
+	Done()
+	Wait()
+}
+
+type weighted interface {
+	Acquire(context.Context, int64) error
+	TryAcquire(int64) bool
+	Release(int64)
+}
+
+type impl struct {
+	waitGroup func() waitGroup
+	semaphore func(limit int64) weighted
+}
+
+var impls = map[string]impl{
+	"sync": {
+		func() waitGroup { return new(sync.WaitGroup) },
+		func(limit int64) weighted { return semaphore.NewWeighted(limit) },
+	},
+	"core": {
+		func() waitGroup { return new(core.WaitGroup) },
+		func(limit int64) weighted { return core.NewSemaphore(limit) },
+	},
+}
+
+// pause lets others run without the detector taking it for an order.
+func pause() { time.Sleep(time.Millisecond) }
+
+var programs = map[string]func(impl){
+	"race: two tasks write": func(i impl) {
+		x, wg := 0, i.waitGroup()
+		wg.Add(2)
+		go func() { x = 1; wg.Done() }()
+		go func() { x = 2; wg.Done() }()
+		wg.Wait()
+		_ = x
+	},
+	"race: the second task starts long after the first has ended": func(i impl) {
+		x, wg := 0, i.waitGroup()
+		wg.Add(2)
+		go func() { x = 1; wg.Done() }()
+		pause()
+		go func() { x = 2; wg.Done() }()
+		wg.Wait()
+		_ = x
+	},
+	"race: a task writes after Done": func(i impl) {
+		x, wg := 0, i.waitGroup()
+		ended := make(chan bool)
+		wg.Add(1)
+		go func() { wg.Done(); x = 1; ended <- true }()
+		wg.Wait()
+		x = 2
+		<-ended
+		_ = x
+	},
+	"race: the starter writes after the start": func(i impl) {
+		x, wg := 0, i.waitGroup()
+		wg.Add(1)
+		go func() { x = 1; wg.Done() }()
+		x = 2
+		wg.Wait()
+		_ = x
+	},
+	"race: add and done for a mutex": func(i impl) {
+		x, wg := 0, i.waitGroup()
+		ended := make(chan bool, 2)
+		for n := range 2 {
+			go func() {
+				wg.Wait()
+				pause()
+				wg.Add(1)
+				x = n
+				wg.Add(-1)
+				ended <- true
+			}()
+		}
+		<-ended
+		<-ended
+		_ = x
+	},
+	"race: Add inside the task": func(i impl) {
+		x, wg := 0, i.waitGroup()
+		ended := make(chan bool, 2)
+		for n := range 2 {
+			go func() {
+				wg.Add(1)
+				runtime.Gosched()
+				x = n
+				wg.Done()
+				ended <- true
+			}()
+		}
+		wg.Wait()
+		<-ended
+		<-ended
+		_ = x
+	},
+	"race: waiters are not ordered among themselves": func(i impl) {
+		x, wg := 0, i.waitGroup()
+		ended := make(chan bool, 2)
+		wg.Add(1)
+		for n := range 2 {
+			go func() { wg.Wait(); x = n; ended <- true }()
+		}
+		pause()
+		wg.Done()
+		<-ended
+		<-ended
+		_ = x
+	},
+	"race: a waiter of one round and a task of the next": func(i impl) {
+		x, wg := 0, i.waitGroup()
+		waited := make(chan bool, 1)
+		wg.Add(1)
+		go func() { wg.Wait(); x = 1; waited <- true }()
+		pause()
+		wg.Done()
+		pause()
+		wg.Add(1)
+		go func() { x = 2; wg.Done() }()
+		wg.Wait()
+		<-waited
+		_ = x
+	},
+	"race: two holders of one semaphore": func(i impl) {
+		x, s := 0, i.semaphore(2)
+		ended := make(chan bool, 2)
+		for n := range 2 {
+			go func() {
+				_ = s.Acquire(context.Background(), 1)
+				x = n
+				pause()
+				s.Release(1)
+				ended <- true
+			}()
+		}
+		<-ended
+		<-ended
+		_ = x
+	},
+	"clean: written before Done, read after Wait": func(i impl) {
+		x, wg := make([]int, 8), i.waitGroup()
+		wg.Add(len(x))
+		for n := range x {
+			go func() { x[n] = n; wg.Done() }()
+		}
+		wg.Wait()
+		for n := range x {
+			x[n]++
+		}
+	},
+	"clean: many waiters": func(i impl) {
+		x, wg := make([]int, 4), i.waitGroup()
+		ended := make(chan int, len(x))
+		wg.Add(len(x))
+		for n := range x {
+			go func() { pause(); x[n] = n; wg.Done() }()
+		}
+		for range x {
+			go func() {
+				wg.Wait()
+				sum := 0
+				for n := range x {
+					sum += x[n]
+				}
+				ended <- sum
+			}()
+		}
+		for range x {
+			<-ended
+		}
+	},
+	"clean: round after round": func(i impl) {
+		x, wg := make([]int, 4), i.waitGroup()
+		for range 10 {
+			wg.Add(len(x))
+			for n := range x {
+				go func() { x[n]++; wg.Done() }()
+			}
+			wg.Wait()
+			for n := range x {
+				x[n]++
+			}
+		}
+	},
+	"clean: a Wait that finds zero": func(i impl) {
+		x, wg := 0, i.waitGroup()
+		wg.Add(1)
+		go func() { x = 1; wg.Done() }()
+		pause()
+		pause()
+		wg.Wait()
+		x = 2
+		_ = x
+	},
+	"clean: a waiter that may give up": func(i impl) {
+		x := 0
+		var wg core.WaitGroup
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		wg.Add(1)
+		go func() { pause(); x = 1; wg.Done() }()
+		_ = wg.WaitContext(ctx)
+		x = 2
+		_ = x
+	},
+	"clean: written before cancel, read after giving up": func(i impl) {
+		x := 0
+		var wg core.WaitGroup
+		s := core.NewSemaphore(0)
+		wg.Add(1)
+		for _, wait := range []func(context.Context) error{
+			wg.WaitContext,
+			func(ctx context.Context) error { return s.Acquire(ctx, 1) },
+		} {
+			c := &bareContext{Context: context.Background(), done: make(chan struct{})}
+			go func() { pause(); x++; c.err = context.Canceled; close(c.done) }()
+			_ = wait(c)
+			x++
+		}
+		_ = x
+	},
+	"clean: a semaphore for a mutex": func(i impl) {
+		x, s := 0, i.semaphore(1)
+		ended := make(chan bool, 4)
+		for n := range 4 {
+			go func() {
+				for range 100 {
+					if n > 0 || !s.TryAcquire(1) {
+						_ = s.Acquire(context.Background(), 1)
+					}
+					x++
+					s.Release(1)
+				}
+				ended <- true
+			}()
+		}
+		for range 4 {
+			<-ended
+		}
+	},
+	"clean: written before SetLimit, read after the Acquire that it lets through": func(i impl) {
+		x, s := 0, core.NewSemaphore(0)
+		go func() { pause(); x = 1; s.SetLimit(1) }()
+		_ = s.Acquire(context.Background(), 1)
+		x = 2
+		_ = x
+	},
+}
+
+// A bareContext has no lock or atomic of its own.
+type bareContext struct {
+	context.Context
+	done chan struct{}
+	err  error // written before close(done), read after
+}
+
+func (c *bareContext) Done() <-chan struct{} { return c.done }
+
+func (c *bareContext) Err() error {
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return nil
+	}
+}
+
+func main() {
+	for _, name := range slices.Sorted(maps.Keys(programs)) {
+		os.Stderr.WriteString("=== " + name + "\n")
+		programs[name](impls[os.Args[1]])
+	}
+}
