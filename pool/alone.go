@@ -1,12 +1,7 @@
 package pool
 
 import (
-	"bytes"
 	"context"
-	"regexp"
-	"runtime"
-	"slices"
-	"strconv"
 	"sync/atomic"
 
 	"github.com/coterie-go/coterie/core"
@@ -79,7 +74,10 @@ func (p *Pool) runAlone(task task, b *Batch, of *turn, ended chan struct{}) {
 	p.born.Load()
 	of.goroutine.Store(group.GoroutineID())
 	t := turn{ticket: ticket{task, b}}
-	end := func() {
+	defer func() {
+		if t.end.Load() == crashed {
+			return
+		}
 		of.end.Store(t.end.Load())
 		of.cause.Store(t.cause.Load())
 		of.goroutine.Store(0)
@@ -90,54 +88,9 @@ func (p *Pool) runAlone(task task, b *Batch, of *turn, ended chan struct{}) {
 		core.RaceDisable()
 		close(ended)
 		core.RaceEnable()
-	}
+	}()
 	core.Call(func() {
 		p.label(&t)
 		t.run()
-	}, func(pe *core.PanicError) {
-		p.aborted(&t, pe, end)
-		if pe == nil {
-			end()
-		}
-	})
-	end()
-}
-
-// lineage returns the number of the caller's goroutine and, if that was started to
-// run a task in place of another goroutine, that one's, and so on.
-func lineage() []uint64 {
-	ids := []uint64{group.GoroutineID()}
-	for {
-		parent := parentOf(ids[len(ids)-1])
-		if parent == 0 || slices.Contains(ids, parent) {
-			return ids
-		}
-		ids = append(ids, parent)
-	}
-}
-
-// parentOf returns the goroutine for which another runs a task, or 0.
-func parentOf(id uint64) uint64 {
-	prefix := []byte("goroutine " + strconv.FormatUint(id, 10) + " ")
-	for stack := range bytes.SplitSeq(allStacks(), []byte("\n\n")) {
-		if !bytes.HasPrefix(stack, prefix) {
-			continue
-		}
-		if m := inPlace.FindSubmatch(stack); m != nil {
-			parent, _ := strconv.ParseUint(string(m[1]), 10, 64)
-			return parent
-		}
-	}
-	return 0
-}
-
-var inPlace = regexp.MustCompile(`\ncreated by \S*/pool\.\(\*Pool\)\.(?:runHere|executeAlone) in goroutine (\d+)\n`)
-
-func allStacks() []byte {
-	for size := 1 << 16; ; size *= 2 {
-		buf := make([]byte, size)
-		if n := runtime.Stack(buf, true); n < size {
-			return buf[:n]
-		}
-	}
+	}, func(pe *core.PanicError) { p.aborted(&t, pe) })
 }

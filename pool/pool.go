@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -105,7 +104,7 @@ func checkWorkers(n int) {
 // ends the process. If f calls Goexit, f has ended.
 func (p *Pool) Go(f func()) {
 	checkFunc(f == nil)
-	if p.start(context.Background(), plain(f), nil, nil) != nil {
+	if p.start(nil, plain(f), nil, nil) != nil {
 		panic("pool: Go on a closed pool")
 	}
 }
@@ -224,16 +223,27 @@ func (p *Pool) close() {
 	core.RaceEnable()
 }
 
-// drop drops what waits, in the ring and for it, and returns how much that was.
+// drop drops what waits, in the ring and for it, and returns how much that was. Who
+// waits in Go cannot be told, so those tasks count as accepted.
 func (p *Pool) drop() int {
-	var all []ticket
+	var dropped []ticket
 	var ended []*Batch
-	var refused *submitter
 	core.RaceDisable()
 	p.mu.Lock()
 	for t, ok := p.ring.pop(); ok; t, ok = p.ring.pop() {
-		all = append(all, t)
-		p.dropped.Store(p.dropped.Load() + 1)
+		dropped = append(dropped, t)
+	}
+	dismissed := p.dismissLocked()
+	for s := dismissed; s != nil; s = s.next.Load() {
+		s.got.Store(closed)
+		if s.patient.Load() {
+			s.got.Store(accepted)
+			dropped = append(dropped, ticket{s.task.Load(), s.batch.Load()})
+			p.beginHereLocked(s.batch.Load())
+		}
+	}
+	p.dropped.Store(p.dropped.Load() + uint64(len(dropped)))
+	for _, t := range dropped {
 		if b := t.batch; b != nil {
 			b.closed.Store(true)
 			if b.endLocked() {
@@ -241,21 +251,16 @@ func (p *Pool) drop() int {
 			}
 		}
 	}
-	refused = p.dismissLocked()
 	p.mu.Unlock()
-	for refused != nil {
-		next := refused.next.Load()
-		refused.end(closed)
-		refused = next
-	}
+	admission{dismissed}.wake()
 	core.RaceEnable()
-	for _, t := range all {
+	for _, t := range dropped {
 		t.task.drop(ErrClosed)
 	}
 	for _, b := range ended {
 		b.done(p)
 	}
-	return len(all)
+	return len(dropped)
 }
 
 func (p *Pool) stuck(cause error) *group.StuckError {
@@ -283,22 +288,6 @@ func (p *Pool) checkOutside(ctx context.Context, method string) {
 	}
 }
 
-// checkNotWorker panics if the caller's goroutine is one of the workers.
-func (p *Pool) checkNotWorker(method string) {
-	ids := lineage()
-	core.RaceDisable()
-	p.mu.Lock()
-	found := false
-	for w := p.first.Load(); w != nil; w = w.next.Load() {
-		found = found || slices.Contains(ids, w.record.Load().Goroutine)
-	}
-	p.mu.Unlock()
-	core.RaceEnable()
-	if found {
-		panic("pool: " + method + " within one of the pool's own tasks")
-	}
-}
-
 func checkFunc(isNil bool) {
 	if isNil {
 		panic("pool: nil func")
@@ -309,267 +298,4 @@ func checkContext(ctx context.Context) {
 	if ctx == nil {
 		panic("pool: nil context")
 	}
-}
-
-// start hands a task to the pool. It waits for room in the queue until ctx is
-// done, unless ctx, or batch, is that of a task of this pool: then the task runs
-// here. at, if not nil, gets the task's position in the ring.
-func (p *Pool) start(ctx context.Context, t task, b *Batch, at *uint64) error {
-	t = alone(t)
-	pos, got := p.push(t, b)
-	if got == full {
-		if b.helpful() || taskOf(ctx, p) != nil {
-			got = p.startHere(t, b)
-		} else {
-			pos, got = p.pushSlow(ctx, t, b)
-		}
-	}
-	if at != nil {
-		*at = pos
-	}
-	switch got {
-	case accepted:
-		return nil
-	case closed:
-		return ErrClosed
-	default:
-		return context.Cause(ctx)
-	}
-}
-
-// An answer is what becomes of an attempt to hand over a task.
-type answer int8
-
-const (
-	waiting answer = iota
-	accepted
-	full
-	closed
-	givenUp
-)
-
-// push puts a task into the ring if there is room and nobody waits for it, and
-// sees to it that a worker will take it.
-func (p *Pool) push(t task, b *Batch) (uint64, answer) {
-	core.RaceDisable()
-	p.mu.Lock()
-	if p.ring.len() >= p.room.Load() {
-		got := full
-		if p.closed.Load() {
-			got = closed
-		}
-		p.mu.Unlock()
-		core.RaceEnable()
-		return 0, got
-	}
-	pos := p.pushLocked(t, b)
-	if !p.lacksLocked() && (b == nil || b.helpers.Load() == nil) {
-		p.mu.Unlock()
-	} else {
-		p.unlockSlow(b)
-	}
-	core.RaceEnable()
-	return pos, accepted
-}
-
-// unlockSlow gives mu free, when a task has been put into the ring, and sees to it
-// that somebody will take it.
-func (p *Pool) unlockSlow(b *Batch) {
-	var roused rousing
-	if p.lacksLocked() {
-		p.rouseLocked(&roused)
-	}
-	helper := b.helperLocked()
-	p.mu.Unlock()
-	p.rouse(&roused)
-	helper.wake()
-}
-
-func (p *Pool) pushLocked(t task, b *Batch) uint64 {
-	if b != nil {
-		b.beginLocked()
-	}
-	return p.ring.push(t, b)
-}
-
-// runningLocked returns the number of tasks that run.
-func (p *Pool) runningLocked() int {
-	return p.awake.Load() - p.spare.Load() + p.helped.Load()
-}
-
-// lacksLocked reports whether a further worker is needed to keep the invariant.
-func (p *Pool) lacksLocked() bool {
-	return p.ring.len() > 0 && p.spare.Load() == 0 && p.awake.Load() < p.limit.Load()
-}
-
-// A rousing is the workers that are to be woken or started once mu is free; they
-// count as spare already.
-type rousing struct {
-	woken *worker // the first of those that were idle, linked by below
-	fresh int
-}
-
-// rouseLocked wakes an idle worker, or starts one.
-func (p *Pool) rouseLocked(r *rousing) {
-	p.awake.Store(p.awake.Load() + 1)
-	p.spare.Store(p.spare.Load() + 1)
-	p.working.Add(1)
-	w := p.idle.Load()
-	if w == nil {
-		p.workers.Store(p.workers.Load() + 1)
-		p.alive.Add(1)
-		r.fresh++
-		return
-	}
-	p.leaveIdleLocked(w)
-	w.below.Store(r.woken)
-	r.woken = w
-}
-
-// rouse is called when mu is free.
-func (p *Pool) rouse(r *rousing) {
-	for w := r.woken; w != nil; {
-		next := w.below.Load()
-		w.wake.Load() <- true
-		w = next
-	}
-	for range r.fresh {
-		go p.work()
-	}
-}
-
-// A turn is a task that has been taken and runs or has run.
-type turn struct {
-	ticket
-	end       core.Guarded[end]
-	cause     core.Guarded[error]  // why it was skipped
-	goroutine core.Guarded[uint64] // the task's, if executeAlone runs it
-}
-
-// An end is how a task ended.
-type end int8
-
-const (
-	completed end = iota // by return or Goexit
-	panicked
-	skipped // it did not run, because its context was done
-)
-
-// run runs the task.
-func (t *turn) run() {
-	if err := t.task.run(); err != nil {
-		t.end.Store(skipped)
-		t.cause.Store(err)
-	}
-}
-
-// execute runs the task of a turn.
-func (p *Pool) execute(t *turn) {
-	if core.RaceHidden {
-		p.executeAlone(t)
-		return
-	}
-	if f, ok := t.task.(plain); ok && p.labels == nil {
-		f()
-		return
-	}
-	p.label(t)
-	t.run()
-}
-
-// aborted is called in a goroutine whose task has panicked, or, if pe is nil, has
-// called Goexit. If OnPanic calls Goexit, leave is called before that goes on.
-func (p *Pool) aborted(t *turn, pe *core.PanicError, leave func()) {
-	if pe != nil {
-		t.end.Store(panicked)
-	}
-	switch {
-	case t.task.aborted(pe):
-	case t.batch != nil:
-		t.batch.failures.Add(pe)
-	case pe == nil:
-	case p.options.OnPanic == nil:
-		panic(pe.Value) // nothing recovers this: it ends the process
-	default:
-		core.Call(func() { p.options.OnPanic(pe) }, func(again *core.PanicError) {
-			if again != nil {
-				panic(again.Value)
-			}
-			leave()
-		})
-	}
-}
-
-// endLocked counts a task that has ended, and reports whether it was the last of
-// its batch, of which done is then to be called.
-func (p *Pool) endLocked(t *turn) bool {
-	cause := t.cause.Load()
-	switch t.end.Load() {
-	case panicked:
-		p.panicked.Store(p.panicked.Load() + 1)
-		t.end.Store(completed)
-	case skipped:
-		p.dropped.Store(p.dropped.Load() + 1)
-		t.end.Store(completed)
-		t.cause.Store(nil)
-	}
-	if t.batch == nil {
-		return false
-	}
-	if cause != nil && t.batch.cause.Load() == nil {
-		t.batch.cause.Store(cause)
-	}
-	return t.batch.endLocked()
-}
-
-// startHere runs a task, for which there was no room, in place of its starter.
-func (p *Pool) startHere(t task, b *Batch) answer {
-	core.RaceDisable()
-	p.mu.Lock()
-	if p.closed.Load() {
-		p.mu.Unlock()
-		core.RaceEnable()
-		return closed
-	}
-	p.startedHere.Store(p.startedHere.Load() + 1)
-	p.helped.Store(p.helped.Load() + 1)
-	if b != nil {
-		b.beginLocked()
-	}
-	p.mu.Unlock()
-	core.RaceEnable()
-	p.runHere(turn{ticket: ticket{t, b}})
-	return accepted
-}
-
-// runHere runs a task and returns when it has ended. It gets a goroutine of its
-// own, so that its Goexit does not end its starter.
-func (p *Pool) runHere(t turn) {
-	ended := make(chan struct{})
-	go func() {
-		end := func() {
-			core.RaceDisable()
-			p.mu.Lock()
-			p.helped.Store(p.helped.Load() - 1)
-			last := p.endLocked(&t)
-			p.mu.Unlock()
-			core.RaceEnable()
-			if last {
-				t.batch.done(p)
-			}
-			core.RaceDisable()
-			close(ended)
-			core.RaceEnable()
-		}
-		core.Call(func() { p.execute(&t) }, func(pe *core.PanicError) {
-			p.aborted(&t, pe, end)
-			if pe == nil {
-				end()
-			}
-		})
-		end()
-	}()
-	core.RaceDisable()
-	<-ended
-	core.RaceEnable()
 }

@@ -3,31 +3,26 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"os"
+	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
 )
-
-// caught returns what f panicked with.
-func caught(f func()) (v any) {
-	defer func() { v = recover() }()
-	f()
-	return nil
-}
 
 func TestPool(t *testing.T) {
 	t.Run("wait returns when every task has ended", func(t *testing.T) {
 		p := pool.New(3, pool.Options{})
-		defer p.Close()
 		var ran atomic.Int32
 		for round := range 3 {
 			for range 10000 {
@@ -36,24 +31,23 @@ func TestPool(t *testing.T) {
 			p.Wait()
 			require.EqualValues(t, 10000*(round+1), ran.Load())
 		}
-		require.EqualValues(t, 30000, p.Stats().Completed)
+		require.Equal(t, pool.Stats{Submitted: 30000, Completed: 30000}, closeEmpty(t, p))
 	})
 
 	t.Run("no more tasks run than there are workers", func(t *testing.T) {
-		p := pool.New(3, pool.Options{})
-		defer p.Close()
-		var now, most atomic.Int32
-		for range 2000 {
-			p.Go(func() {
-				n := now.Add(1)
-				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		p := pool.New(3, pool.Options{Queue: 8})
+		var g gauge
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				for range 500 {
+					p.Go(func() { g.enter(); g.leave() })
 				}
-				time.Sleep(time.Microsecond)
-				now.Add(-1)
 			})
 		}
-		p.Wait()
-		require.LessOrEqual(t, most.Load(), int32(3))
+		all.Wait()
+		require.LessOrEqual(t, int(g.most.Load()), 3)
+		closeEmpty(t, p)
 	})
 
 	t.Run("as many tasks run as there are workers", func(t *testing.T) {
@@ -73,163 +67,621 @@ func TestPool(t *testing.T) {
 			}
 			synctest.Wait()
 			require.Equal(t, 3, p.Stats().Busy)
-			p.Close()
+			closeEmpty(t, p)
 		})
 	})
 
-	t.Run("an idle worker ends and comes back", func(t *testing.T) {
+	t.Run("the queue is first in, first out", func(t *testing.T) {
+		for _, queue := range []int{1, 2, 63, 64, 100, 1024} {
+			p := pool.New(1, pool.Options{Queue: queue})
+			var next atomic.Int64
+			for i := range int64(3000) {
+				p.Go(func() { next.CompareAndSwap(i, i+1) })
+			}
+			p.Wait()
+			require.EqualValues(t, 3000, next.Load())
+			closeEmpty(t, p)
+		}
+	})
+
+	t.Run("a panic reaches OnPanic and a Goexit ends only its task", func(t *testing.T) {
+		var panics atomic.Int32
+		p := pool.New(2, pool.Options{OnPanic: func(pe *core.PanicError) {
+			if strings.Contains(string(pe.Stack), "pool_test.TestPool") {
+				panics.Add(1)
+			}
+			if pe.Value == 0 {
+				runtime.Goexit()
+			}
+		}})
+		var ran atomic.Int32
+		for i := range 10000 {
+			p.Go(func() {
+				switch i % 3 {
+				case 0:
+					panic(i)
+				case 1:
+					runtime.Goexit()
+				}
+				ran.Add(1)
+			})
+		}
+		p.Wait()
+		require.EqualValues(t, 3333, ran.Load())
+		require.EqualValues(t, 3334, panics.Load())
+		require.LessOrEqual(t, p.Stats().Workers, 2)
+		require.Equal(t, pool.Stats{Submitted: 10000, Completed: 10000, Panicked: 3334}, closeEmpty(t, p))
+	})
+
+	t.Run("as many tasks run as before when tasks have panicked and called Goexit", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(2, pool.Options{OnPanic: func(*core.PanicError) {}})
+			for range 10 {
+				p.Go(func() { panic("ten times") })
+				p.Go(runtime.Goexit)
+			}
+			p.Wait()
+			release := make(chan struct{})
+			for range 3 {
+				p.Go(func() { <-release })
+			}
+			synctest.Wait()
+			require.Equal(t, pool.Stats{
+				Workers: 2, Busy: 2, Queued: 1, Submitted: 23, Completed: 20, Panicked: 10,
+			}, p.Stats())
+			close(release)
+			closeEmpty(t, p)
+		})
+	})
+
+	t.Run("no wake-up is lost with one worker and submitters racing", func(t *testing.T) {
+		for _, end := range []func(){func() {}, runtime.Goexit, func() { panic("one") }} {
+			p := pool.New(1, pool.Options{Queue: 2, OnPanic: func(*core.PanicError) {}})
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() {
+					for i := range 500 {
+						done := make(chan struct{})
+						p.Go(func() { defer close(done); end() })
+						if i%2 == 0 {
+							<-done
+						}
+					}
+				})
+			}
+			all.Wait()
+			p.Wait()
+			require.EqualValues(t, 2000, closeEmpty(t, p).Completed)
+		}
+	})
+
+	t.Run("finished closures are not kept", func(t *testing.T) {
+		p := pool.New(2, pool.Options{Queue: 16})
+		defer p.Close()
+		b := p.Batch(t.Context())
+		var refs []weak.Pointer[[64]byte]
+		for range 20 {
+			big := new([64]byte)
+			refs = append(refs, weak.Make(big))
+			use := func() { runtime.KeepAlive(big) }
+			p.Go(use)
+			b.Go(use)
+			require.NoError(t, b.GoContext(t.Context(), func(context.Context) { use() }))
+			f, err := pool.Submit(t.Context(), p, func(context.Context) (int, error) { use(); return 0, nil })
+			require.NoError(t, err)
+			defer runtime.KeepAlive(f)
+		}
+		p.Wait()
+		collected := func() bool {
+			runtime.GC()
+			for _, ref := range refs {
+				if ref.Value() != nil {
+					return false
+				}
+			}
+			return true
+		}
+		// A worker may not have gone idle yet.
+		require.Eventually(t, collected, 10*time.Second, time.Millisecond)
+	})
+
+	t.Run("a million tasks leave the heap as it was", func(t *testing.T) {
+		if testing.Short() || raceBuild {
+			t.Skip("takes a second, and in -race builds a minute")
+		}
+		p := pool.New(2, pool.Options{Queue: 1024})
+		p.Go(func() {})
+		p.Wait()
+		before := heap()
+		var ran atomic.Int64
+		for range 1_000_000 {
+			p.Go(func() { ran.Add(1) })
+		}
+		grown := heap() - before
+		p.Wait()
+		require.EqualValues(t, 1_000_000, ran.Load())
+		require.Less(t, grown, int64(1<<20))
+		closeEmpty(t, p)
+	})
+
+	t.Run("pools that are closed leave nothing behind", func(t *testing.T) {
+		rounds := 20000
+		if testing.Short() || raceBuild {
+			rounds = 500
+		}
+		before := heap()
+		for range rounds {
+			p := pool.New(1, pool.Options{})
+			p.Go(func() {})
+			p.Close()
+		}
+		require.Less(t, heap()-before, int64(1<<20))
+	})
+
+	t.Run("go vet reports a copy", func(t *testing.T) {
+		output, err := exec.Command("go", "vet", "./testdata/copied").CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(output), "assignment copies lock value to p: github.com/coterie-go/coterie/pool.Pool")
+		require.Contains(t, string(output), "assignment copies lock value to b: github.com/coterie-go/coterie/pool.Batch")
+	})
+}
+
+// heap returns the bytes of the heap that are in use.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// A package variable, which one bubble uses after another.
+var shared = pool.New(2, pool.Options{IdleAfter: time.Minute})
+
+func TestPoolInBubbles(t *testing.T) {
+	for range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			b := shared.Batch(t.Context())
+			for range 10 {
+				b.Go(func() { time.Sleep(time.Second) })
+			}
+			start := time.Now()
+			b.Wait()
+			require.Equal(t, 5*time.Second, time.Since(start))
+			synctest.Wait()
+			require.Equal(t, 2, shared.Stats().Workers)
+			time.Sleep(time.Minute) // idle workers would outlive the bubble
+		})
+		require.Zero(t, shared.Stats().Workers)
+	}
+}
+
+func TestIdleWorkers(t *testing.T) {
+	t.Run("end after IdleAfter and come back", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(2, pool.Options{IdleAfter: time.Minute})
+			workers := func() int { synctest.Wait(); return p.Stats().Workers }
+			require.Zero(t, workers())
+			p.Go(func() {})
+			require.Equal(t, 1, workers())
+			time.Sleep(40 * time.Second)
 			p.Go(func() {})
 			p.Wait()
-			synctest.Wait()
-			require.Equal(t, 1, p.Stats().Workers)
-			time.Sleep(time.Minute)
-			synctest.Wait()
-			require.Zero(t, p.Stats().Workers)
+			time.Sleep(59 * time.Second)
+			require.Equal(t, 1, workers())
+			time.Sleep(time.Second)
+			require.Zero(t, workers())
+			p.Go(func() { time.Sleep(3 * time.Minute) })
 			p.Go(func() {})
-			p.Close()
+			require.Equal(t, 2, workers())
+			time.Sleep(time.Minute)
+			require.Equal(t, 1, workers())
+			p.Wait()
+			require.Equal(t, 1, workers())
+			time.Sleep(time.Minute)
+			require.Zero(t, workers())
+			p.Go(func() {})
+			p.Wait()
+			time.Sleep(time.Minute)
+			require.Zero(t, workers())
 		})
 	})
 
-	t.Run("close from inside a task panics", func(t *testing.T) {
+	t.Run("end after a second if nothing else is said", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{})
+			p.Go(func() {})
+			time.Sleep(time.Second - 1)
+			synctest.Wait()
+			require.Equal(t, 1, p.Stats().Workers)
+			time.Sleep(1)
+			synctest.Wait()
+			require.Zero(t, p.Stats().Workers)
+		})
+	})
+
+	t.Run("race their timers against new tasks", func(t *testing.T) {
+		p := pool.New(2, pool.Options{IdleAfter: time.Microsecond})
+		for range 2000 {
+			done := make(chan struct{})
+			p.Go(func() { close(done) })
+			<-done
+		}
+		closeEmpty(t, p)
+	})
+}
+
+func TestSetWorkers(t *testing.T) {
+	t.Run("the limit holds exactly, up and down", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(8, pool.Options{})
+			busy := func() int { synctest.Wait(); return p.Stats().Busy }
+			release := make(chan struct{})
+			for range 30 {
+				p.Go(func() { <-release })
+			}
+			require.Equal(t, 8, busy())
+			p.SetWorkers(1)
+			for want := 7; want >= 1; want-- {
+				release <- struct{}{}
+				require.Equal(t, want, busy())
+			}
+			release <- struct{}{}
+			require.Equal(t, 1, busy())
+			require.Equal(t, 1, p.Stats().Workers)
+			p.SetWorkers(8)
+			require.Equal(t, 8, busy())
+			close(release)
+			p.Wait()
+			synctest.Wait()
+			require.Equal(t, 8, p.Stats().Workers)
+			p.SetWorkers(3)
+			synctest.Wait()
+			require.Equal(t, 3, p.Stats().Workers)
+			closeEmpty(t, p)
+		})
+	})
+
+	t.Run("under load", func(t *testing.T) {
+		p := pool.New(8, pool.Options{Queue: 16})
+		var g gauge
+		var stop atomic.Bool
+		var producers sync.WaitGroup
+		for range 2 {
+			producers.Go(func() {
+				for !stop.Load() {
+					p.Go(func() { g.enter(); g.leave() })
+				}
+			})
+		}
+		for range 50 {
+			for _, n := range []int{1, 8} {
+				p.SetWorkers(n)
+				// Those that run already are too many until they have ended.
+				for p.Stats().Busy > n {
+					runtime.Gosched()
+				}
+				g.most.Store(0)
+				for range 20 {
+					runtime.Gosched()
+				}
+				require.LessOrEqual(t, int(g.most.Load()), n)
+			}
+		}
+		stop.Store(true)
+		producers.Wait()
+		closeEmpty(t, p)
+	})
+}
+
+func TestSubmitters(t *testing.T) {
+	t.Run("who block on a full queue are served in order", func(t *testing.T) {
+		for _, queue := range []int{1, 4, 64} {
+			synctest.Test(t, func(t *testing.T) {
+				p := pool.New(1, pool.Options{Queue: queue})
+				release := make(chan struct{})
+				for range 1 + queue {
+					p.Go(func() { <-release })
+					synctest.Wait()
+				}
+				var next atomic.Int64
+				for i := range int64(100) {
+					go p.Go(func() { next.CompareAndSwap(i, i+1) })
+					synctest.Wait()
+				}
+				close(release)
+				synctest.Wait()
+				p.Wait()
+				require.EqualValues(t, 100, next.Load())
+				closeEmpty(t, p)
+			})
+		}
+	})
+
+	t.Run("get on as soon as a short queue has room, and when a long one is half empty", func(t *testing.T) {
+		for queue, rest := range map[int]int{1: 0, 2: 1, 63: 62, 64: 32, 1000: 500} {
+			synctest.Test(t, func(t *testing.T) {
+				p := pool.New(1, pool.Options{Queue: queue})
+				release := make(chan struct{})
+				for range 1 + queue {
+					p.Go(func() { <-release })
+					synctest.Wait()
+				}
+				var returned atomic.Bool
+				go func() { p.Go(func() {}); returned.Store(true) }()
+				for left := queue; left > rest; left-- {
+					synctest.Wait()
+					require.False(t, returned.Load())
+					release <- struct{}{}
+				}
+				synctest.Wait()
+				require.True(t, returned.Load())
+				require.Equal(t, rest+1, p.Stats().Queued)
+				close(release)
+				closeEmpty(t, p)
+			})
+		}
+	})
+
+	t.Run("who never stop do not starve another", func(t *testing.T) {
+		p := pool.New(1, pool.Options{Queue: 4})
+		var stop atomic.Bool
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				for !stop.Load() {
+					p.Go(func() { runtime.Gosched() })
+				}
+			})
+		}
+		for range 200 {
+			p.Go(func() {})
+		}
+		stop.Store(true)
+		all.Wait()
+		closeEmpty(t, p)
+	})
+
+	t.Run("are not passed by TryGo", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 64})
+			release := make(chan struct{})
+			for range 65 {
+				p.Go(func() { <-release })
+				synctest.Wait()
+			}
+			go p.Go(func() {})
+			synctest.Wait()
+			release <- struct{}{}
+			synctest.Wait()
+			require.Equal(t, 63, p.Stats().Queued)
+			require.False(t, p.TryGo(func() {}))
+			close(release)
+			p.Wait()
+			require.True(t, p.TryGo(func() {}))
+			closeEmpty(t, p)
+		})
+	})
+}
+
+func TestGoContext(t *testing.T) {
+	cause := errors.New("enough")
+
+	t.Run("does not start with a context that is done", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
 		p := pool.New(1, pool.Options{})
-		b := p.Batch(t.Context())
-		b.Go(p.Close)
-		require.Equal(t, "pool: Close within one of the pool's own tasks",
-			caught(b.Wait).(*core.PanicError).Value)
+		require.Equal(t, cause, p.GoContext(ctx, func(context.Context) { panic("started") }))
+		require.Equal(t, pool.Stats{}, closeEmpty(t, p))
+	})
+
+	t.Run("gives up waiting for room", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 1})
+			release := make(chan struct{})
+			p.Go(func() { <-release })
+			synctest.Wait()
+			p.Go(func() {})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			errs := make(chan error, 3)
+			ran := false
+			go func() { errs <- p.GoContext(ctx, func(context.Context) { panic("started") }) }()
+			synctest.Wait()
+			go func() { errs <- p.GoContext(t.Context(), func(context.Context) { ran = true }) }()
+			synctest.Wait()
+			require.Empty(t, errs)
+			cancel(cause)
+			require.Equal(t, cause, <-errs)
+			synctest.Wait()
+			require.Empty(t, errs)
+			close(release)
+			require.NoError(t, <-errs)
+			p.Wait()
+			require.True(t, ran)
+			require.Equal(t, pool.Stats{Submitted: 3, Completed: 3}, closeEmpty(t, p))
+		})
+	})
+
+	t.Run("drops a task whose context is done when its turn comes", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{})
+			release := make(chan struct{})
+			p.Go(func() { <-release })
+			ctx, cancel := context.WithCancelCause(t.Context())
+			b := p.Batch(t.Context())
+			require.NoError(t, p.GoContext(ctx, func(context.Context) { panic("started") }))
+			require.NoError(t, b.GoContext(ctx, func(context.Context) { panic("started") }))
+			f, err := pool.Submit(ctx, p, func(context.Context) (int, error) { panic("started") })
+			require.NoError(t, err)
+			cancel(cause)
+			close(release)
+			require.Equal(t, cause, b.WaitContext(t.Context()))
+			require.Equal(t, cause, b.Err())
+			_, err = f.Get()
+			require.Equal(t, cause, err)
+			p.Wait()
+			require.Equal(t, pool.Stats{Submitted: 4, Completed: 1, Dropped: 3}, closeEmpty(t, p))
+		})
+	})
+
+	t.Run("gives up at any point without losing a task or a wake-up", func(t *testing.T) {
+		p := pool.New(2, pool.Options{Queue: 3})
+		var accepted, ran atomic.Int64
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				for j := range 500 {
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					if (i+j)%3 == 0 {
+						go func() {
+							for range (i * j) % 7 {
+								runtime.Gosched()
+							}
+							cancel()
+						}()
+					}
+					err := p.GoContext(ctx, func(context.Context) { ran.Add(1); runtime.Gosched() })
+					if err == nil {
+						accepted.Add(1)
+					}
+				}
+			})
+		}
+		all.Wait()
+		p.Wait()
+		s := closeEmpty(t, p)
+		require.EqualValues(t, accepted.Load(), s.Submitted)
+		require.EqualValues(t, ran.Load(), s.Completed)
+	})
+}
+
+func TestWaitContext(t *testing.T) {
+	t.Run("gives up and can be called again", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Name: "mail"})
+			release := make(chan struct{})
+			p.Go(func() { <-release })
+			p.Go(func() {})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			err := p.WaitContext(ctx)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.True(t, strings.HasPrefix(err.Error(), `pool "mail": 2 still running: context deadline exceeded
+
+mail, for 1m0s
+`), err.Error())
+			close(release)
+			require.NoError(t, p.WaitContext(t.Context()))
+			require.NoError(t, p.WaitContext(ctx))
+			closeEmpty(t, p)
+		})
+	})
+
+	t.Run("races the last task", func(t *testing.T) {
+		p := pool.New(2, pool.Options{})
+		for i := range 2000 {
+			ctx, cancel := context.WithCancel(t.Context())
+			p.Go(func() {
+				if i%2 == 0 {
+					cancel()
+				}
+			})
+			_ = p.WaitContext(ctx)
+			p.Wait()
+			cancel()
+		}
+		closeEmpty(t, p)
+	})
+
+	t.Run("panics within a task of the pool", func(t *testing.T) {
+		p := pool.New(1, pool.Options{})
+		f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) { return 0, p.WaitContext(ctx) })
+		require.NoError(t, err)
+		require.Equal(t, "pool: WaitContext within one of the pool's own tasks",
+			caught(func() { f.Get() }).(*core.PanicError).Value)
 		p.Close()
 	})
 }
 
-func nest(ctx context.Context, p *pool.Pool, depth int, leaf func()) {
-	if depth == 0 {
-		leaf()
-		return
+func TestMisuse(t *testing.T) {
+	p := pool.New(1, pool.Options{})
+	b := p.Batch(t.Context())
+	for text, f := range map[string]func(){
+		"pool: workers must be at least 1, got 0":  func() { pool.New(0, pool.Options{}) },
+		"pool: workers must be at least 1, got -3": func() { p.SetWorkers(-3) },
+		"pool: negative queue, got -1":             func() { pool.New(1, pool.Options{Queue: -1}) },
+		"pool: negative IdleAfter, got -1s":        func() { pool.New(1, pool.Options{IdleAfter: -time.Second}) },
+	} {
+		require.Equal(t, text, caught(f))
 	}
-	b := p.Batch(ctx)
-	for range 4 {
-		if err := b.GoContext(ctx, func(ctx context.Context) { nest(ctx, p, depth-1, leaf) }); err != nil {
-			panic(err)
-		}
+	for _, f := range []func(){
+		func() { p.Go(nil) },
+		func() { p.TryGo(nil) },
+		func() { p.GoContext(t.Context(), nil) },
+		func() { b.Go(nil) },
+		func() { b.TryGo(nil) },
+		func() { b.GoContext(t.Context(), nil) },
+		func() { pool.Submit[int](t.Context(), p, nil) },
+	} {
+		require.Equal(t, "pool: nil func", caught(f))
 	}
-	b.Wait()
+	var none context.Context
+	for _, f := range []func(){
+		func() { p.GoContext(none, func(context.Context) {}) },
+		func() { p.WaitContext(none) },
+		func() { p.Shutdown(none) },
+		func() { p.Batch(none) },
+		func() { b.GoContext(none, func(context.Context) {}) },
+		func() { b.WaitContext(none) },
+		func() { pool.Submit(none, p, func(context.Context) (int, error) { return 0, nil }) },
+	} {
+		require.Equal(t, "pool: nil context", caught(f))
+	}
+	require.Equal(t, "pool: nil pool", caught(func() {
+		pool.Submit(t.Context(), nil, func(context.Context) (int, error) { return 0, nil })
+	}))
+	require.Equal(t, pool.Stats{}, closeEmpty(t, p))
+
+	for _, f := range []func(){func() { p.Go(func() {}) }, func() { b.Go(func() {}) }} {
+		require.Equal(t, "pool: Go on a closed pool", caught(f))
+	}
+	require.False(t, p.TryGo(func() {}))
+	require.False(t, b.TryGo(func() {}))
+	require.Equal(t, pool.ErrClosed, p.GoContext(t.Context(), func(context.Context) {}))
+	require.Equal(t, pool.ErrClosed, b.GoContext(t.Context(), func(context.Context) {}))
+	f, err := pool.Submit(t.Context(), p, func(context.Context) (int, error) { return 0, nil })
+	require.Nil(t, f)
+	require.Equal(t, pool.ErrClosed, err)
+	require.Equal(t, pool.Stats{}, closeEmpty(t, p))
 }
 
-func TestNestedWaits(t *testing.T) {
-	for _, workers := range []int{1, 2, 8} {
-		for _, queue := range []int{1, 3, 1024} {
-			p := pool.New(workers, pool.Options{Queue: queue})
-			for depth := 1; depth <= 6; depth++ {
-				var leaves atomic.Int32
-				nest(t.Context(), p, depth, func() { leaves.Add(1) })
-				require.EqualValues(t, 1<<(2*depth), leaves.Load())
+// TestCrash runs itself: a panic for which nobody waits ends the process.
+func TestCrash(t *testing.T) {
+	p := pool.New(1, pool.Options{})
+	switch os.Getenv("POOL_TEST_CRASH") {
+	case "":
+	case "OnPanic":
+		p = pool.New(1, pool.Options{OnPanic: func(*core.PanicError) { panic("again") }})
+		fallthrough
+	default:
+		p.Go(func() { panic("boom") })
+		p.Wait()
+		os.Exit(0)
+	}
+	for name, text := range map[string]string{"Go": "panic: boom", "OnPanic": "panic: again"} {
+		for range 20 {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrash$")
+			cmd.Env = append(os.Environ(), "POOL_TEST_CRASH="+name)
+			output, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit)
+			require.Equal(t, 2, exit.ExitCode())
+			require.Contains(t, string(output), text)
+			require.Contains(t, string(output), "pool_test.TestCrash.func")
+			if testing.Short() {
+				break
 			}
-			p.Close()
-			require.Zero(t, p.Stats().Workers)
 		}
 	}
-}
-
-func TestSubmit(t *testing.T) {
-	p := pool.New(1, pool.Options{Queue: 2})
-	defer p.Close()
-	var fib func(ctx context.Context, n int) (int, error)
-	fib = func(ctx context.Context, n int) (int, error) {
-		if n < 2 {
-			return n, nil
-		}
-		a, err := pool.Submit(ctx, p, func(ctx context.Context) (int, error) { return fib(ctx, n-1) })
-		if err != nil {
-			return 0, err
-		}
-		b, err := pool.Submit(ctx, p, func(ctx context.Context) (int, error) { return fib(ctx, n-2) })
-		if err != nil {
-			return 0, err
-		}
-		x, _ := a.Get()
-		y, _ := b.Get()
-		return x + y, nil
-	}
-	f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) { return fib(ctx, 10) })
-	require.NoError(t, err)
-	v, err := f.Get()
-	require.NoError(t, err)
-	require.Equal(t, 55, v)
-}
-
-func TestGoexitAndPanics(t *testing.T) {
-	var panics atomic.Int32
-	p := pool.New(2, pool.Options{OnPanic: func(*core.PanicError) { panics.Add(1) }})
-	var ran atomic.Int32
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() {
-			for i := range 3000 {
-				p.Go(func() {
-					switch i % 3 {
-					case 0:
-						panic(i)
-					case 1:
-						runtime.Goexit()
-					}
-					ran.Add(1)
-				})
-			}
-		})
-	}
-	all.Wait()
-	p.Wait()
-	require.EqualValues(t, 4000, ran.Load())
-	require.EqualValues(t, 4000, panics.Load())
-	s := p.Stats()
-	require.EqualValues(t, 12000, s.Completed)
-	require.EqualValues(t, 4000, s.Panicked)
-	p.Close()
-	require.Zero(t, p.Stats().Workers)
-}
-
-func TestShutdown(t *testing.T) {
-	t.Run("drops what is queued when its patience ends", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			p := pool.New(1, pool.Options{Name: "mail"})
-			release := make(chan struct{})
-			b := p.Batch(t.Context())
-			b.Go(func() { <-release })
-			b.Go(func() { panic("dropped") })
-			f, err := pool.Submit(t.Context(), p, func(context.Context) (int, error) { return 1, nil })
-			require.NoError(t, err)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			err = p.Shutdown(ctx)
-			var stuck *group.StuckError
-			require.ErrorAs(t, err, &stuck)
-			require.Equal(t, 1, stuck.Running)
-			require.Len(t, stuck.Tasks, 1)
-			require.Contains(t, string(stuck.Tasks[0].Stack), "TestShutdown")
-			require.NotContains(t, string(stuck.Tasks[0].Stack), "pool.(*worker)")
-			_, err = f.Get()
-			require.Equal(t, pool.ErrClosed, err)
-			close(release)
-			require.NoError(t, p.Shutdown(t.Context()))
-			b.Wait()
-			require.Equal(t, pool.ErrClosed, b.Err())
-			require.Equal(t, pool.Stats{Submitted: 3, Completed: 1, Dropped: 2}, p.Stats())
-			_, err = pool.Submit(t.Context(), p, func(context.Context) (int, error) { return 1, nil })
-			require.Equal(t, pool.ErrClosed, err)
-		})
-	})
-}
-
-func TestBatch(t *testing.T) {
-	t.Run("wait raises what a task raised", func(t *testing.T) {
-		p := pool.New(2, pool.Options{})
-		defer p.Close()
-		b := p.Batch(t.Context())
-		boom := errors.New("boom")
-		b.Go(func() { panic(boom) })
-		require.ErrorIs(t, caught(b.Wait).(error), boom)
-		b.Go(func() {})
-		b.Wait()
-	})
 }

@@ -21,6 +21,8 @@ type ring struct {
 	low        int                  // the fill at which blocked submitters go on
 }
 
+const firstSlots = 64
+
 // A slot is at index position mod size.
 type slot struct {
 	task  core.Guarded[task]   // nil: a ticket for nothing
@@ -42,7 +44,7 @@ func (r *ring) init(limit int) {
 	if limit >= 64 {
 		r.low = limit / 2
 	}
-	r.slots.Store(make([]slot, 1<<bits.Len(uint(limit-1))))
+	r.slots.Store(make([]slot, min(firstSlots, 1<<bits.Len(uint(limit-1)))))
 }
 
 func (r *ring) len() int { return int(r.tail.Load() - r.head.Load()) }
@@ -60,6 +62,9 @@ func (r *ring) at(pos uint64) *slot {
 // push puts a task at the end of a ring that is not full and returns its position.
 func (r *ring) push(t task, b *Batch) uint64 {
 	pos := r.tail.Load()
+	if r.len() == len(r.slots.Load()) {
+		r.grow()
+	}
 	at := r.at(pos)
 	at.task.Store(t)
 	if b != nil {
@@ -74,6 +79,18 @@ func (r *ring) push(t task, b *Batch) uint64 {
 	}
 	r.tail.Store(pos + 1)
 	return pos
+}
+
+// grow doubles the number of slots, all of which are in use. Positions stay.
+func (r *ring) grow() {
+	old := r.slots.Load()
+	r.slots.Store(make([]slot, 2*len(old)))
+	for pos := r.head.Load(); pos != r.tail.Load(); pos++ {
+		from, to := &old[pos&uint64(len(old)-1)], r.at(pos)
+		to.task.Store(from.task.Load())
+		to.batch.Store(from.batch.Load())
+		to.next.Store(from.next.Load())
+	}
 }
 
 // pop takes the oldest task, and drops the tickets for nothing before it.

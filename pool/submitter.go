@@ -7,20 +7,15 @@ import (
 )
 
 // A submitter is somebody who waits for room in a pool's ring. The pool's mu guards
-// it; got and pos are final once ready is closed.
+// it; got and pos are final once that is not waiting. Then ready gets closed.
 type submitter struct {
 	task       core.Guarded[task]
 	batch      core.Guarded[*Batch]
+	patient    core.Guarded[bool]          // waits in Go, for as long as it takes
 	got        core.Guarded[answer]        // waiting, accepted or closed
 	pos        core.Guarded[uint64]        // where in the ring the task was put
 	ready      core.Guarded[chan struct{}] // made afresh, so it belongs to the submitter's bubble
 	prev, next core.Guarded[*submitter]
-}
-
-// end tells a submitter, who has left the queue, what became of the task.
-func (s *submitter) end(got answer) {
-	s.got.Store(got)
-	close(s.ready.Load())
 }
 
 // pushSlow waits for room in the ring.
@@ -30,7 +25,11 @@ func (p *Pool) pushSlow(ctx context.Context, t task, b *Batch) (uint64, answer) 
 	s.task.Store(t)
 	s.batch.Store(b)
 	s.ready.Store(ready)
-	done := ctx.Done()
+	var done <-chan struct{}
+	if ctx != nil {
+		done = ctx.Done()
+	}
+	s.patient.Store(ctx == nil)
 	core.RaceDisable()
 	defer core.RaceEnable()
 	p.mu.Lock()
@@ -76,12 +75,17 @@ func (p *Pool) admitLocked() admission {
 	if p.submitters.front() == nil || p.ring.len() > p.ring.low {
 		return a
 	}
+	var last *submitter
 	for s := p.submitters.front(); s != nil && !p.ring.full(); s = p.submitters.front() {
 		p.submitters.remove(s)
 		s.got.Store(accepted)
 		s.pos.Store(p.pushLocked(s.task.Load(), s.batch.Load()))
-		s.next.Store(a.first)
-		a.first = s
+		if last == nil {
+			a.first = s
+		} else {
+			last.next.Store(s)
+		}
+		last = s
 	}
 	p.roomLocked()
 	return a

@@ -37,16 +37,20 @@ func (p *Pool) work() {
 	w.wake.Store(make(chan bool, 1))
 	w.record.Store(group.TaskRecord{Goroutine: group.GoroutineID()})
 	pprof.SetGoroutineLabels(p.unlabelled())
-	for panicked := true; panicked; {
-		panicked = false
+	exits := true
+	defer func() {
+		if exits && w.turn.end.Load() != crashed {
+			w.leave()
+		}
+	}()
+	for again := true; again; {
+		again = false
 		core.Call(w.serve, func(pe *core.PanicError) {
-			panicked = pe != nil
-			p.aborted(&w.turn, pe, w.leave)
-			if pe == nil {
-				w.leave()
-			}
+			p.aborted(&w.turn, pe)
+			again = true
 		})
 	}
+	exits = false
 }
 
 // serve runs one task after another.
@@ -367,16 +371,4 @@ func (p *Pool) unlabelled() context.Context {
 		return p.labels
 	}
 	return context.Background()
-}
-
-// label gives the goroutine the pprof labels of the task of a turn.
-func (p *Pool) label(t *turn) {
-	if p.labels == nil {
-		return
-	}
-	labels, _ := t.task.scope()
-	if labels == nil {
-		labels = p.labels
-	}
-	pprof.SetGoroutineLabels(labels)
 }

@@ -1,0 +1,148 @@
+package pool
+
+import (
+	"context"
+
+	"github.com/coterie-go/coterie/core"
+)
+
+// start hands a task to the pool. It waits for room in the queue until ctx is
+// done, or, if ctx is nil, for as long as it takes; unless ctx, or batch, is that of
+// a task of this pool: then the task runs here. at, if not nil, gets the task's
+// position in the ring.
+func (p *Pool) start(ctx context.Context, t task, b *Batch, at *uint64) error {
+	t = alone(t)
+	pos, got := p.push(t, b)
+	if got == full {
+		if b.helpful() || ctx != nil && taskOf(ctx, p) != nil {
+			got = p.startHere(t, b)
+		} else {
+			pos, got = p.pushSlow(ctx, t, b)
+		}
+	}
+	if at != nil {
+		*at = pos
+	}
+	switch got {
+	case accepted:
+		return nil
+	case closed:
+		return ErrClosed
+	default:
+		return context.Cause(ctx)
+	}
+}
+
+// An answer is what becomes of an attempt to hand over a task.
+type answer int8
+
+const (
+	waiting answer = iota
+	accepted
+	full
+	closed
+	givenUp
+)
+
+// push puts a task into the ring if there is room and nobody waits for it, and
+// sees to it that a worker will take it.
+func (p *Pool) push(t task, b *Batch) (uint64, answer) {
+	core.RaceDisable()
+	p.mu.Lock()
+	if p.ring.len() >= p.room.Load() {
+		got := full
+		if p.closed.Load() {
+			got = closed
+		}
+		p.mu.Unlock()
+		core.RaceEnable()
+		return 0, got
+	}
+	pos := p.pushLocked(t, b)
+	if !p.lacksLocked() && (b == nil || b.helpers.Load() == nil) {
+		p.mu.Unlock()
+	} else {
+		p.unlockSlow(b)
+	}
+	core.RaceEnable()
+	return pos, accepted
+}
+
+// unlockSlow gives mu free, when a task has been put into the ring, and sees to it
+// that somebody will take it.
+func (p *Pool) unlockSlow(b *Batch) {
+	var roused rousing
+	if p.lacksLocked() {
+		p.rouseLocked(&roused)
+	}
+	helper := b.helperLocked()
+	p.mu.Unlock()
+	p.rouse(&roused)
+	helper.wake()
+}
+
+func (p *Pool) pushLocked(t task, b *Batch) uint64 {
+	if b != nil {
+		b.beginLocked()
+	}
+	return p.ring.push(t, b)
+}
+
+// runningLocked returns the number of tasks that run.
+func (p *Pool) runningLocked() int {
+	return p.awake.Load() - p.spare.Load() + p.helped.Load()
+}
+
+// startHere runs a task, for which there was no room, in place of its starter.
+func (p *Pool) startHere(t task, b *Batch) answer {
+	core.RaceDisable()
+	p.mu.Lock()
+	if p.closed.Load() {
+		p.mu.Unlock()
+		core.RaceEnable()
+		return closed
+	}
+	p.beginHereLocked(b)
+	p.helped.Store(p.helped.Load() + 1)
+	p.mu.Unlock()
+	core.RaceEnable()
+	p.runHere(turn{ticket: ticket{t, b}})
+	return accepted
+}
+
+// beginHereLocked counts a task that does not go through the ring.
+func (p *Pool) beginHereLocked(b *Batch) {
+	p.startedHere.Store(p.startedHere.Load() + 1)
+	if b != nil {
+		b.beginLocked()
+	}
+}
+
+// runHere runs a task and returns when it has ended. It gets a goroutine of its
+// own, so that its Goexit does not end its starter.
+func (p *Pool) runHere(t turn) {
+	ended := make(chan struct{})
+	go func() {
+		defer func() {
+			if t.end.Load() == crashed {
+				return
+			}
+			core.RaceDisable()
+			p.mu.Lock()
+			p.helped.Store(p.helped.Load() - 1)
+			last := p.endLocked(&t)
+			p.mu.Unlock()
+			core.RaceEnable()
+			if last {
+				t.batch.done(p)
+			}
+			core.RaceDisable()
+			close(ended)
+			core.RaceEnable()
+		}()
+		core.Call(func() { p.execute(&t) }, func(pe *core.PanicError) { p.aborted(&t, pe) })
+	}()
+	core.RaceDisable()
+	<-ended
+	core.RaceEnable()
+}

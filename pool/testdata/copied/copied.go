@@ -1,0 +1,10 @@
+// Package copied copies what must not be copied, for go vet to find.
+package copied
+
+import "github.com/coterie-go/coterie/pool"
+
+func copies(pools *pool.Pool, batches *pool.Batch) {
+	p := *pools
+	b := *batches
+	_, _ = &p, &b
+}
