@@ -1,13 +1,10 @@
 package group
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"regexp"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -89,44 +86,4 @@ func NewStuckError(kind, name string, running int, tasks []TaskRecord, cause err
 		stuck.Tasks = append(stuck.Tasks, Task{t.Name, t.Started, stacks[t.Goroutine]})
 	}
 	return stuck
-}
-
-// allStacks returns the stack trace of every goroutine, from the innermost frame
-// to the one that the engine called.
-func allStacks() map[uint64][]byte {
-	buf := make([]byte, 1<<16)
-	for {
-		n := runtime.Stack(buf, true)
-		if n < len(buf) {
-			buf = buf[:n]
-			break
-		}
-		buf = make([]byte, 2*len(buf))
-	}
-	stacks := make(map[uint64][]byte)
-	for stack := range bytes.SplitSeq(buf, []byte("\n\n")) {
-		id := parseGoroutineID(stack)
-		if loc := engineFrames.FindIndex(stack); loc != nil {
-			stack = stack[:loc[0]]
-		}
-		stacks[id] = bytes.Clone(bytes.TrimSpace(stack))
-	}
-	return stacks
-}
-
-// engineFrames is where the stack of a task turns into that of what runs it.
-var engineFrames = regexp.MustCompile(`(?m)^\S*/(group\.\(\*Engine\[.*\]\)\.serve|pool\.\(\*worker\)\.\w+)`)
-
-// GoroutineID returns the number by which stack traces call this goroutine. It
-// takes microseconds, the more the deeper the stack.
-func GoroutineID() uint64 {
-	var buf [64]byte
-	return parseGoroutineID(buf[:runtime.Stack(buf[:], false)])
-}
-
-func parseGoroutineID(stack []byte) uint64 {
-	stack = bytes.TrimPrefix(stack, []byte("goroutine "))
-	digits, _, _ := bytes.Cut(stack, []byte(" "))
-	id, _ := strconv.ParseUint(string(digits), 10, 64)
-	return id
 }

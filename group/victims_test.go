@@ -112,9 +112,13 @@ func TestInATest(t *testing.T) {
 		t.Skip("for TestFailNow")
 	}
 	starters := map[string]func(f func()){
-		"Go":   func(f func()) { var g group.Group; g.Go(f); g.Wait() },
-		"Run":  func(f func()) { group.Run(func(g *group.Group) { g.Go(f) }) },
-		"Fork": func(f func()) { var g group.Group; group.Fork(&g, func() (int, error) { f(); return 0, nil }); g.Wait() },
+		"Go":  func(f func()) { var g group.Group; g.Go(f); g.Wait() },
+		"Run": func(f func()) { group.Run(func(g *group.Group) { g.Go(f) }) },
+		"Fork": func(f func()) {
+			var g group.Group
+			group.Fork(&g, func() (int, error) { f(); return 0, nil })
+			g.Wait()
+		},
 	}
 	for starter, start := range starters {
 		t.Run(starter, func(t *testing.T) {

@@ -1,0 +1,51 @@
+package group_test
+
+import (
+	"context"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/group"
+)
+
+func TestBadInput(t *testing.T) {
+	var g group.Group
+	var noContext context.Context
+	onPanic := func(*core.PanicError) {}
+	const wantsOnPanic = "group: OnPanic is required by, and only for, the policy Capture"
+	for _, bad := range []struct {
+		want string
+		call func()
+	}{
+		{"group: nil func", func() { g.Go(nil) }},
+		{"group: nil func", func() { g.TryGo(nil) }},
+		{"group: nil func", func() { g.GoNamed("name", nil) }},
+		{"group: nil func", func() { _ = g.GoContext(t.Context(), nil) }},
+		{"group: nil func", func() { group.Run(nil) }},
+		{"group: nil func", func() { group.Fork[int](&g, nil) }},
+		{"group: nil context", func() { _ = g.GoContext(noContext, func(context.Context) {}) }},
+		{"group: nil context", func() { _ = g.WaitContext(noContext) }},
+		{"group: nil context", func() { _, _ = new(group.Future[int]).GetContext(noContext) }},
+		{"group: negative limit, got -1", func() { group.New(group.Options{Limit: -1}) }},
+		{"group: unknown panic policy, got 3", func() { group.New(group.Options{Panics: 3}) }},
+		{wantsOnPanic, func() { group.New(group.Options{Panics: group.Capture}) }},
+		{wantsOnPanic, func() { group.New(group.Options{OnPanic: onPanic}) }},
+		{wantsOnPanic, func() { group.New(group.Options{Panics: group.Crash, OnPanic: onPanic}) }},
+	} {
+		require.Equal(t, bad.want, caught(bad.call))
+	}
+	require.Zero(t, g.Running())
+	g.Wait()
+}
+
+func TestVet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs go vet")
+	}
+	out, err := exec.Command("go", "vet", "./testdata/copied").CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "copies lock value to g: github.com/coterie-go/coterie/group.Group contains")
+}
