@@ -10,7 +10,6 @@ import (
 	"go/token"
 	"go/types"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -185,10 +184,11 @@ func TestCounting(t *testing.T) {
 		}
 	}
 	t.Run("outside core only the engines call Add and Done", func(t *testing.T) {
-		require.Subset(t, []string{
-			"group/engine.go",
-			"pool/alone.go", "pool/batch.go", "pool/forloop.go", "pool/pool.go", "pool/worker.go",
-		}, slices.Collect(maps.Keys(calls)))
+		for name := range calls {
+			if name != "group/engine.go" && filepath.Dir(name) != "pool" { // whose engines are several files
+				t.Errorf("%s calls them", name)
+			}
+		}
 	})
 	t.Run("no owner hands out its WaitGroup", func(t *testing.T) {
 		require.Empty(t, exposed)
