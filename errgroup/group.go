@@ -54,7 +54,7 @@ type Group struct {
 	wide     bool                     // see isEcho; set if ctx is
 	failures atomic.Pointer[failures] // nil until a task fails, unless collect
 	shared   failure                  // of all tasks that need none of their own
-	sharing  atomic.Bool              // shared says whose it is
+	sharing  atomic.Bool              // shared says whose it is, in a zero Group; New sees to it in others
 }
 
 // WithContext returns a new group and a context derived from ctx, which is
@@ -73,6 +73,7 @@ func New(ctx context.Context, opts Options) (*Group, context.Context) {
 	if opts.Collect {
 		g.failures.Store(&failures{most: opts.MaxErrors})
 	}
+	g.shared.group.Store(g)
 	g.engine.Init(ctx, group.Options{
 		Name:      opts.Name,
 		Limit:     opts.Limit,
@@ -169,12 +170,14 @@ func (g *Group) failure() *failure {
 	if g.collect {
 		return g.newFailure()
 	}
-	core.RaceDisable() // else starting tasks would order those that start them
-	if !g.sharing.Load() {
-		g.shared.group.Store(g)
-		g.sharing.Store(true)
+	if g.ctx == nil {
+		core.RaceDisable() // else starting tasks would order those that start them
+		if !g.sharing.Load() {
+			g.shared.group.Store(g)
+			g.sharing.Store(true)
+		}
+		core.RaceEnable()
 	}
-	core.RaceEnable()
 	return &g.shared
 }
 
