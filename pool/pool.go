@@ -181,6 +181,7 @@ func (p *Pool) Close() {
 	p.checkNotWorker("Close")
 	p.close()
 	p.alive.Wait()
+	p.Wait() // returns at once, after all tasks in the eyes of the race detector
 }
 
 // Shutdown is Close that has patience until ctx is done. Then it drops the tasks
@@ -195,12 +196,14 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	p.close()
 	err := p.alive.WaitContext(ctx)
 	if err == nil {
+		p.Wait()
 		return nil
 	}
 	dropped := p.drop()
 	stuck := p.stuck(err)
 	if stuck.Running == 0 {
 		p.alive.Wait() // only for the workers
+		p.Wait()
 		if dropped == 0 {
 			return nil
 		}

@@ -1,0 +1,146 @@
+// The command racy runs one of its scenarios fifty times. Built with -race, it
+// reports a data race each time, or, if the scenario is "ordered", never.
+package main
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/coterie-go/coterie/pool"
+)
+
+const rounds = 50
+
+func main() {
+	scenario := scenarios[os.Args[1]]
+	for range rounds {
+		scenario()
+	}
+}
+
+var scenarios = map[string]func(){
+	"sync": func() {
+		var wg sync.WaitGroup
+		x := new(int)
+		for range 2 {
+			wg.Go(func() { *x++ })
+		}
+		wg.Wait()
+	},
+	"Pool.Go": func() {
+		p := pool.New(1, pool.Options{})
+		x := new(int)
+		for range 2 {
+			p.Go(func() { *x++ })
+		}
+		p.Close()
+	},
+	"Pool.Go on two workers": func() {
+		p := pool.New(2, pool.Options{})
+		x := new(int)
+		for range 2 {
+			p.Go(func() { *x++ })
+		}
+		p.Close()
+	},
+	"Pool.Go, the second when the first has ended": func() {
+		p := pool.New(1, pool.Options{})
+		x := new(int)
+		p.Go(func() { *x++ })
+		for p.Stats().Completed == 0 {
+			time.Sleep(10 * time.Microsecond)
+		}
+		p.Go(func() { *x++ })
+		p.Close()
+	},
+	"Pool.Go through a full queue": func() {
+		p := pool.New(1, pool.Options{Queue: 1})
+		x, y := new(int), new(int)
+		for range 10 {
+			p.Go(func() { *y = *x })
+		}
+		p.Go(func() { *x++ })
+		p.Close()
+	},
+	"Batch.Go": func() {
+		p := pool.New(1, pool.Options{})
+		b := p.Batch(context.Background())
+		x := new(int)
+		for range 2 {
+			b.Go(func() { *x++ })
+		}
+		b.Wait()
+		p.Close()
+	},
+	"Batch.Go, run by the waiter": func() {
+		p := pool.New(1, pool.Options{})
+		top := p.Batch(context.Background())
+		_ = top.GoContext(context.Background(), func(ctx context.Context) {
+			b := p.Batch(ctx)
+			x := new(int)
+			for range 2 {
+				b.Go(func() { *x++ })
+			}
+			b.Wait()
+		})
+		top.Wait()
+		p.Close()
+	},
+	"Submit": func() {
+		p := pool.New(1, pool.Options{})
+		ctx := context.Background()
+		x := new(int)
+		add := func(context.Context) (int, error) { *x++; return 0, nil }
+		f, _ := pool.Submit(ctx, p, add)
+		g, _ := pool.Submit(ctx, p, add)
+		_, _ = f.Get()
+		_, _ = g.Get()
+		p.Close()
+	},
+	"submitters": func() { // who meet nowhere but in the pool
+		p := pool.New(1, pool.Options{})
+		x := new(int)
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				*x++
+				p.Go(func() {})
+			})
+		}
+		wg.Wait()
+		p.Close()
+	},
+	"ordered": func() {
+		p := pool.New(2, pool.Options{Queue: 2})
+		ctx := context.Background()
+		x, y := new(int), new(int)
+		for range 3 {
+			*x++
+			p.Go(func() { *x++ }) // after Go
+			p.Wait()
+			*x++ // after Wait
+			b := p.Batch(ctx)
+			b.Go(func() { *x++ })
+			_ = b.GoContext(ctx, func(ctx context.Context) {
+				*y++
+				inner := p.Batch(ctx)
+				inner.Go(func() { *y++ })
+				inner.Wait()
+				*y++
+				f, _ := pool.Submit(ctx, p, func(context.Context) (int, error) { *y++; return *y, nil })
+				_, _ = f.Get()
+				*y++
+			})
+			b.Wait()
+			*y++
+			f, _ := pool.Submit(ctx, p, func(context.Context) (int, error) { *x++; return *x, nil })
+			_, _ = f.Get()
+			*x++
+		}
+		p.Go(func() { *x++ })
+		p.Close()
+		*x++
+	},
+}

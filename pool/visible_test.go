@@ -1,0 +1,57 @@
+package pool_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A pool must not hide its users' data races, though one worker may run both
+// tasks, nor report races that are none.
+func TestRacesStayVisible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a program with -race")
+	}
+	racy := filepath.Join(t.TempDir(), "racy.exe")
+	build := exec.Command("go", "build", "-race", "-o", racy, "./testdata/racy")
+	build.Env = append(os.Environ(), "CGO_ENABLED=1", "GOARCH="+hostArch())
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Skipf("go build -race: %v: %s", err, output)
+	}
+	reports := func(scenario string, procs string) int {
+		run := exec.CommandContext(t.Context(), racy, scenario)
+		run.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0 suppress_equal_stacks=0 suppress_equal_addresses=0", "GOMAXPROCS="+procs)
+		output, _ := run.CombinedOutput()
+		require.NotContains(t, string(output), "panic:")
+		return bytes.Count(output, []byte("WARNING: DATA RACE"))
+	}
+	for _, procs := range []string{"1", "2", "8"} {
+		want := reports("sync", procs)
+		require.NotZero(t, want)
+		for _, scenario := range []string{
+			"Pool.Go", "Pool.Go on two workers", "Pool.Go, the second when the first has ended",
+			"Pool.Go through a full queue", "Batch.Go", "Batch.Go, run by the waiter", "Submit", "submitters",
+		} {
+			t.Run(scenario+" on "+procs, func(t *testing.T) {
+				require.GreaterOrEqual(t, reports(scenario, procs), want)
+			})
+		}
+		t.Run("no false alarm on "+procs, func(t *testing.T) {
+			require.Zero(t, reports("ordered", procs))
+		})
+	}
+}
+
+// hostArch is the architecture of the machine, when tests are built for another
+// that it can run.
+func hostArch() string {
+	if runtime.GOARCH == "386" {
+		return "amd64"
+	}
+	return runtime.GOARCH
+}
