@@ -2,17 +2,12 @@ package pool_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -107,136 +102,6 @@ func ExampleMapUnordered() {
 	// slow <nil>
 }
 
-func ExamplePool() {
-	p := pool.New(4, pool.Options{Name: "mail", Queue: 100})
-	var sent atomic.Int32
-	for range 10 {
-		p.Go(func() { sent.Add(1) }) // blocks while the queue is full
-	}
-	p.Wait()
-	fmt.Println(sent.Load())
-	p.Close()
-	// Output: 10
-}
-
-// Nobody waits for a task of Go in particular, so its panic ends the process unless
-// there is somebody to take it.
-func ExampleNew() {
-	p := pool.New(1, pool.Options{
-		OnPanic: func(p *core.PanicError) { fmt.Println("caught:", p.Value) },
-	})
-	p.Go(func() { panic("one bad message") })
-	p.Go(func() { fmt.Println("the worker goes on") })
-	p.Close()
-	// Output:
-	// caught: one bad message
-	// the worker goes on
-}
-
-func ExamplePool_TryGo() {
-	p := pool.New(1, pool.Options{Queue: 1})
-	started, gate := make(chan struct{}), make(chan struct{})
-	p.Go(func() { close(started); <-gate })
-	<-started
-	fmt.Println(p.TryGo(func() {})) // waits in the queue
-	fmt.Println(p.TryGo(func() {})) // which is full now
-	close(gate)
-	p.Close()
-	// Output:
-	// true
-	// false
-}
-
-// GoContext waits for room until its context is done.
-func ExamplePool_GoContext() {
-	p := pool.New(1, pool.Options{Queue: 1})
-	started, gate := make(chan struct{}), make(chan struct{})
-	p.Go(func() { close(started); <-gate })
-	<-started
-	p.Go(func() {})
-
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-	defer cancel()
-	fmt.Println(p.GoContext(ctx, func(ctx context.Context) { fmt.Println("not reached") }))
-	close(gate)
-	p.Close()
-	fmt.Println(p.GoContext(context.Background(), func(ctx context.Context) {}))
-	// Output:
-	// context deadline exceeded
-	// pool: closed
-}
-
-func ExamplePool_WaitContext() {
-	p := pool.New(1, pool.Options{Name: "mail"})
-	gate := make(chan struct{})
-	p.Go(func() { <-gate })
-
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-	defer cancel()
-	var stuck *group.StuckError
-	fmt.Println(errors.As(p.WaitContext(ctx), &stuck), stuck.Running)
-	close(gate)
-	p.Close()
-	// Output: true 1
-}
-
-func ExamplePool_SetWorkers() {
-	p := pool.New(1, pool.Options{})
-	both := make(chan struct{})
-	p.Go(func() { both <- struct{}{} })
-	p.Go(func() { <-both }) // has to run beside the other
-	p.SetWorkers(2)
-	p.Close()
-	fmt.Println(p.Stats().Completed)
-	// Output: 2
-}
-
-// Shutdown has patience until its context is done.
-func ExamplePool_Shutdown() {
-	p := pool.New(1, pool.Options{Name: "mail"})
-	started, gate := make(chan struct{}), make(chan struct{})
-	p.Go(func() { close(started); <-gate })
-	<-started
-	p.Go(func() { fmt.Println("is dropped") })
-
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-	defer cancel()
-	var stuck *group.StuckError
-	if errors.As(p.Shutdown(ctx), &stuck) {
-		fmt.Println(stuck.Running, "stuck,", p.Stats().Dropped, "dropped")
-	}
-	close(gate)
-	fmt.Println(p.Shutdown(context.Background())) // goes on waiting
-	// Output:
-	// 1 stuck, 1 dropped
-	// <nil>
-}
-
-func ExamplePool_Stats() {
-	p := pool.New(2, pool.Options{})
-	for range 3 {
-		p.Go(func() {})
-	}
-	p.Close()
-	s := p.Stats()
-	fmt.Println(s.Submitted, s.Completed, s.Dropped, s.Workers)
-	// Output: 3 3 0 0
-}
-
-// A batch waits for its own tasks, and raises their panics.
-func ExamplePool_Batch() {
-	p := pool.New(4, pool.Options{})
-	defer p.Close()
-	b := p.Batch(context.Background())
-	squares := make([]int, 5)
-	for i := range squares {
-		b.Go(func() { squares[i] = i * i })
-	}
-	b.Wait()
-	fmt.Println(squares)
-	// Output: [0 1 4 9 16]
-}
-
 // A task may wait for tasks of its own pool, to any depth on a single worker, if it
 // starts them with the context that it was given.
 func ExampleBatch() {
@@ -261,61 +126,4 @@ func ExampleBatch() {
 	}
 	fmt.Println(fibonacci(context.Background(), 10))
 	// Output: 55
-}
-
-func ExampleBatch_TryGo() {
-	p := pool.New(1, pool.Options{})
-	b := p.Batch(context.Background())
-	fmt.Println(b.TryGo(func() {}))
-	b.Wait()
-	p.Close()
-	fmt.Println(b.TryGo(func() {}))
-	// Output:
-	// true
-	// false
-}
-
-func ExampleBatch_WaitContext() {
-	p := pool.New(2, pool.Options{})
-	defer p.Close()
-	b := p.Batch(context.Background())
-	gate := make(chan struct{})
-	b.Go(func() { <-gate })
-
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-	defer cancel()
-	fmt.Println(errors.Is(b.WaitContext(ctx), context.DeadlineExceeded))
-	close(gate)
-	fmt.Println(b.WaitContext(context.Background()))
-	// Output:
-	// true
-	// <nil>
-}
-
-func ExampleSubmit() {
-	ctx := context.Background()
-	p := pool.New(2, pool.Options{})
-	defer p.Close()
-	var mu sync.Mutex
-	visits := 0
-	length := func(word string) func(context.Context) (int, error) {
-		return func(ctx context.Context) (int, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			visits++
-			return len(word), nil
-		}
-	}
-	every, err := pool.Submit(ctx, p, length("every"))
-	if err != nil {
-		return // ctx is done, or the pool is closed
-	}
-	owner, err := pool.Submit(ctx, p, length("owner"))
-	if err != nil {
-		return
-	}
-	a, _ := every.Get()
-	b, _ := owner.Get()
-	fmt.Println(a+b, visits)
-	// Output: 10 2
 }
