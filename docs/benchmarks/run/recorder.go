@@ -72,6 +72,7 @@ func (rec *recorder) record(m measurement) error {
 			{Value: m.ns * 1e-9, Unit: "sec/op", OrigValue: round(m.ns), OrigUnit: "ns/op"},
 			{Value: round(m.bytes), Unit: "B/op"},
 			{Value: round(m.allocs), Unit: "allocs/op"},
+			{Value: round(100 * m.waited), Unit: "waited-%"},
 		}
 	}
 	return rec.w.Write(result)

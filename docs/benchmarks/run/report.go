@@ -204,7 +204,28 @@ func (res *results) conditions() string {
 	if least < most {
 		rounds = fmt.Sprintf("%d to %d rounds", least, most)
 	}
-	return fmt.Sprintf("Measured on %s; %s. Peers: %s.", strings.Join(parts, ", "), rounds, strings.Join(peers, ", "))
+	return fmt.Sprintf("Measured on %s; %s. %s Peers: %s.", strings.Join(parts, ", "), rounds, res.disturbance(), strings.Join(peers, ", "))
+}
+
+// disturbance says how much other processes had a part in what was measured.
+func (res *results) disturbance() string {
+	var waits []float64
+	disturbed := 0
+	for _, c := range res.cases {
+		for _, s := range c.peers {
+			for _, percent := range s["waited-%"] {
+				waits = append(waits, percent)
+				if percent > 100*calm {
+					disturbed++
+				}
+			}
+		}
+	}
+	if len(waits) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("In %d %% of the samples threads waited for other processes for more than %g %% of the time.",
+		100*disturbed/len(waits), 100*calm)
 }
 
 func processorCount(ps int) string {

@@ -42,8 +42,8 @@ func TestResults(t *testing.T) {
 		res := written(t,
 			timed(fanOut, "sync", 1, 100), timed(fanOut, "sync", 2, 200), timed(fanOut, "x-sync", 2, 250.5), peak)
 		require.Len(t, res.cases, 2)
-		require.Equal(t, series{"ns/op": {100}, "B/op": {24}, "allocs/op": {1}}, res.find(fanOut, 1).peers["sync"])
-		require.Equal(t, series{"ns/op": {200}, "B/op": {24}, "allocs/op": {1}, "peak-B": {4096}}, res.find(fanOut, 2).peers["sync"])
+		require.Equal(t, series{"ns/op": {100}, "B/op": {24}, "allocs/op": {1}, "waited-%": {0}}, res.find(fanOut, 1).peers["sync"])
+		require.Equal(t, series{"ns/op": {200}, "B/op": {24}, "allocs/op": {1}, "waited-%": {0}, "peak-B": {4096}}, res.find(fanOut, 2).peers["sync"])
 		require.Equal(t, []float64{250.5}, res.find(fanOut, 2).peers["x-sync"][benchmarks.Time])
 		require.Nil(t, res.find(fanOut, 3))
 		require.Equal(t, 2, res.mostPs())
