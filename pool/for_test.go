@@ -3,7 +3,11 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
+	"math"
+	"runtime"
+	"runtime/pprof"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,63 +21,363 @@ import (
 
 func TestFor(t *testing.T) {
 	t.Run("calls f once for each index", func(t *testing.T) {
-		for _, n := range []int{0, 1, 2, 10, 1000, 100_000} {
-			calls := make([]atomic.Int32, n)
-			require.NoError(t, pool.For(t.Context(), 8, n, func(_ context.Context, i int) error {
-				calls[i].Add(1)
-				return nil
-			}))
-			for i := range calls {
-				require.EqualValues(t, 1, calls[i].Load())
+		sizes := []int{0, 1, 2, 3, 10, 1000}
+		if !raceBuild {
+			sizes = append(sizes, 100_000)
+		}
+		if !raceBuild && !testing.Short() {
+			sizes = append(sizes, 10_000_000)
+		}
+		for _, n := range sizes {
+			for _, workers := range []int{0, 1, 2, 8, 1000} {
+				calls := make([]atomic.Int32, n)
+				require.NoError(t, pool.For(t.Context(), workers, n, func(_ context.Context, i int) error {
+					calls[i].Add(1)
+					return nil
+				}))
+				for i := range calls {
+					if calls[i].Load() != 1 {
+						require.Fail(t, "not once", "index %d of %d: %d times", i, n, calls[i].Load())
+					}
+				}
 			}
 		}
 	})
 
+	t.Run("takes more indexes than a span holds", func(t *testing.T) {
+		if strconv.IntSize == 32 {
+			t.Skip("there are none")
+		}
+		enough := errors.New("enough")
+		err := pool.For(t.Context(), 1, math.MaxInt, func(_ context.Context, i int) error {
+			if i < 0 || i == 1000 {
+				return enough
+			}
+			return nil
+		})
+		require.Equal(t, enough, err)
+	})
+
 	t.Run("every worker is busy from the first item", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			for n, want := range map[int]time.Duration{8: 100 * time.Millisecond, 80: time.Second} {
-				start := time.Now()
-				require.NoError(t, pool.For(t.Context(), 8, n, func(context.Context, int) error {
-					time.Sleep(100 * time.Millisecond)
-					return nil
-				}))
-				require.Equal(t, want, time.Since(start))
+			for _, workers := range []int{1, 2, 8} {
+				for _, rounds := range []int{1, 10} {
+					start := time.Now()
+					require.NoError(t, pool.For(t.Context(), workers, rounds*workers, func(context.Context, int) error {
+						time.Sleep(100 * time.Millisecond)
+						return nil
+					}))
+					require.Equal(t, time.Duration(rounds)*100*time.Millisecond, time.Since(start))
+				}
 			}
 		})
 	})
 
-	t.Run("returns the first error", func(t *testing.T) {
-		broken := errors.New("broken")
-		require.Equal(t, broken, pool.For(t.Context(), 8, 1000, func(_ context.Context, i int) error {
-			if i == 10 {
-				return broken
+	t.Run("every worker is busy from the first item by a real clock too", func(t *testing.T) {
+		// Nobody returns before all have been called.
+		var called atomic.Int32
+		all := make(chan struct{})
+		require.NoError(t, pool.For(t.Context(), 8, 8, func(context.Context, int) error {
+			if called.Add(1) == 8 {
+				close(all)
+			}
+			<-all
+			return nil
+		}))
+	})
+
+	t.Run("items that turn slow share all workers again", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			require.NoError(t, pool.For(t.Context(), 8, 1080, func(_ context.Context, i int) error {
+				if i >= 1000 {
+					time.Sleep(100 * time.Millisecond)
+				}
+				return nil
+			}))
+			require.Equal(t, time.Second, time.Since(start))
+		})
+	})
+
+	t.Run("items that turn slow share all workers again by a real clock too", func(t *testing.T) {
+		// Of 100,000 items the last 1024 block, until 8 of them run at once.
+		var running atomic.Int32
+		all := make(chan struct{})
+		const n = 20_000
+		require.NoError(t, pool.For(t.Context(), 8, n, func(_ context.Context, i int) error {
+			if i >= n-1024 {
+				if running.Add(1) == 8 {
+					close(all)
+				}
+				<-all
 			}
 			return nil
 		}))
 	})
 
-	t.Run("raises a panic of f", func(t *testing.T) {
-		defer func() { require.Equal(t, "boom", recover().(*core.PanicError).Value) }()
-		pool.For(t.Context(), 8, 1000, func(_ context.Context, i int) error {
-			if i == 10 {
-				panic("boom")
+	t.Run("no more items run at once than there are workers", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, workers := range []int{1, 2, 3, 8} {
+				var g gauge
+				require.NoError(t, pool.For(t.Context(), workers, 1000, func(_ context.Context, i int) error {
+					g.enter()
+					defer g.leave()
+					time.Sleep(time.Duration(i%7) * time.Microsecond)
+					return nil
+				}))
+				require.EqualValues(t, workers, g.most.Load())
 			}
-			return nil
+		})
+	})
+
+	t.Run("skewed items balance", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for name, heavy := range map[string]func(i int) bool{
+				"in front":  func(i int) bool { return i < 80 },
+				"at end":    func(i int) bool { return i >= 920 },
+				"scattered": func(i int) bool { return i%13 == 0 && i < 80*13 },
+			} {
+				start := time.Now()
+				require.NoError(t, pool.For(t.Context(), 8, 1000, func(_ context.Context, i int) error {
+					if heavy(i) {
+						time.Sleep(time.Second)
+					}
+					return nil
+				}))
+				require.LessOrEqual(t, time.Since(start), 10*time.Second, name)
+			}
+		})
+	})
+
+	t.Run("a small trivial loop starts no goroutine", func(t *testing.T) {
+		if raceBuild {
+			t.Skip("nothing is small in this build")
+		}
+		for attempt := 0; ; attempt++ { // it may be preempted, and take longer than is small
+			before := runtime.NumGoroutine()
+			started := false
+			out := make([]int, 1000)
+			require.NoError(t, pool.For(t.Context(), 8, len(out), func(_ context.Context, i int) error {
+				started = started || i%100 == 0 && runtime.NumGoroutine() > before
+				out[i] = i
+				return nil
+			}))
+			if !started {
+				return
+			}
+			require.Less(t, attempt, 20)
+		}
+	})
+
+	t.Run("allocates nothing for an item", func(t *testing.T) {
+		if core.RaceHidden {
+			t.Skip("an item has a goroutine of its own in this build")
+		}
+		f := func(context.Context, int) error { return nil }
+		require.Less(t, testing.AllocsPerRun(5, func() { pool.For(t.Context(), 2, 100_000, f) }), 50.)
+	})
+
+	t.Run("gives items the profiler labels of the context", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			pprof.Do(t.Context(), pprof.Labels("job", "x"), func(ctx context.Context) {
+				require.NoError(t, pool.For(ctx, 8, 8, func(ctx context.Context, _ int) error {
+					time.Sleep(time.Second)
+					if v, _ := pprof.Label(ctx, "job"); v != "x" {
+						return errors.New("no label")
+					}
+					return nil
+				}))
+			})
 		})
 	})
 }
 
-func TestMapSlice(t *testing.T) {
-	out, err := pool.MapSlice(t.Context(), 8, []int{1, 2, 3}, func(_ context.Context, v int) (int, error) { return v * v, nil })
-	require.NoError(t, err)
-	require.Equal(t, []int{1, 4, 9}, out)
+func TestForError(t *testing.T) {
+	broken := errors.New("broken")
+
+	t.Run("is the first", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, workers := range []int{1, 2, 8} {
+				var running atomic.Int32
+				require.Equal(t, broken, pool.For(t.Context(), workers, 1000, func(ctx context.Context, i int) error {
+					running.Add(1)
+					defer running.Add(-1)
+					if i == 500 {
+						return broken
+					}
+					select {
+					case <-ctx.Done():
+						return fmt.Errorf("item %d: %w", i, ctx.Err())
+					case <-time.After(time.Duration(i) * time.Millisecond):
+						return nil
+					}
+				}))
+				require.Zero(t, running.Load())
+			}
+		})
+	})
+
+	t.Run("is the cause of the items' context", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			require.Equal(t, broken, pool.For(t.Context(), 2, 2, func(ctx context.Context, i int) error {
+				if i == 0 {
+					return broken
+				}
+				<-ctx.Done()
+				require.Equal(t, context.Canceled, ctx.Err())
+				require.Equal(t, broken, context.Cause(ctx))
+				return nil
+			}))
+		})
+	})
+
+	t.Run("lets no further item start", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var calls atomic.Int32
+			require.Equal(t, broken, pool.For(t.Context(), 8, 1000, func(ctx context.Context, i int) error {
+				calls.Add(1)
+				time.Sleep(time.Second)
+				return broken
+			}))
+			require.EqualValues(t, 8, calls.Load())
+		})
+	})
+
+	t.Run("of a context that is done at the beginning", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(broken)
+		f := func(context.Context, int) error { panic("ran") }
+		require.Equal(t, broken, pool.For(ctx, 8, 10, f))
+		require.NoError(t, pool.For(ctx, 8, 0, f))
+	})
+
+	t.Run("of a context that is done in between", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, heed := range []bool{false, true} {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(2500*time.Millisecond, func() { cancel(broken) })
+				var calls atomic.Int32
+				require.Equal(t, broken, pool.For(ctx, 8, 1000, func(ctx context.Context, i int) error {
+					calls.Add(1)
+					select {
+					case <-time.After(time.Second):
+					case <-ctx.Done():
+						if heed {
+							return ctx.Err()
+						}
+					}
+					return nil
+				}))
+				require.EqualValues(t, 24, calls.Load())
+			}
+		})
+	})
+
+	t.Run("there is none if the context is done when every item has run", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var calls atomic.Int32
+		require.NoError(t, pool.For(ctx, 2, 10, func(context.Context, int) error {
+			if calls.Add(1) == 10 {
+				cancel()
+			}
+			return nil
+		}))
+	})
+
+	t.Run("of the context is noticed while items are quick", func(t *testing.T) {
+		for _, workers := range []int{1, 2} {
+			ctx, cancel := context.WithCancel(t.Context())
+			var after atomic.Int32
+			require.Equal(t, context.Canceled, pool.For(ctx, workers, math.MaxInt32, func(_ context.Context, i int) error {
+				if i == 100_000 {
+					cancel()
+				}
+				if ctx.Err() != nil {
+					after.Add(1)
+				}
+				return nil
+			}))
+			require.LessOrEqual(t, int(after.Load()), 64*workers)
+		}
+	})
 }
 
-func TestEach(t *testing.T) {
-	var sum atomic.Int64
-	require.NoError(t, pool.Each(t.Context(), 8, slices.Values([]int{1, 2, 3}), func(_ context.Context, v int) error {
-		sum.Add(int64(v))
-		return nil
-	}))
-	require.EqualValues(t, 6, sum.Load())
+func TestForPanic(t *testing.T) {
+	t.Run("is raised with its value and stack", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, workers := range []int{1, 2, 8} {
+				var running atomic.Int32
+				p := caught(func() {
+					pool.For(t.Context(), workers, 100, func(ctx context.Context, i int) error {
+						running.Add(1)
+						defer running.Add(-1)
+						time.Sleep(time.Millisecond)
+						if i == 50 {
+							explode()
+						}
+						return nil
+					})
+				})
+				require.Equal(t, "boom", p.(*core.PanicError).Value)
+				require.Contains(t, string(p.(*core.PanicError).Stack), "pool_test.explode")
+				require.Zero(t, running.Load())
+			}
+		})
+	})
+
+	t.Run("goes before an error and a Goexit, with others", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := caught(func() {
+				pool.For(t.Context(), 8, 4, func(_ context.Context, i int) error {
+					time.Sleep(time.Duration(i+1) * time.Second)
+					switch i {
+					case 0:
+						return errors.New("broken")
+					case 1:
+						runtime.Goexit()
+					}
+					time.Sleep(time.Second)
+					panic(i)
+				})
+			}).(*core.PanicError)
+			require.Equal(t, 2, p.Value)
+			require.Len(t, p.Others, 1)
+			require.Equal(t, 3, p.Others[0].Value)
+		})
+	})
+
+	t.Run("Goexit ends the goroutine when the others have ended", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, workers := range []int{1, 2, 8} {
+				for bad := range 10 {
+					var running atomic.Int32
+					returned := false
+					done := make(chan struct{})
+					go func() {
+						defer close(done)
+						pool.For(t.Context(), workers, 10, func(_ context.Context, i int) error {
+							running.Add(1)
+							defer running.Add(-1)
+							time.Sleep(time.Millisecond)
+							if i == bad {
+								runtime.Goexit()
+							}
+							return nil
+						})
+						returned = true
+					}()
+					<-done
+					require.False(t, returned)
+					require.Zero(t, running.Load())
+				}
+			}
+		})
+	})
+}
+
+func TestForBadInput(t *testing.T) {
+	f := func(context.Context, int) error { return nil }
+	require.Equal(t, "pool: nil context", caught(func() { pool.For(nil, 1, 1, f) }))
+	require.Equal(t, "pool: nil func", caught(func() { pool.For(t.Context(), 1, 1, nil) }))
+	require.Equal(t, "pool: negative count, got -1", caught(func() { pool.For(t.Context(), 1, -1, f) }))
 }

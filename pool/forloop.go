@@ -75,7 +75,7 @@ func (l *forLoop) callOff() {
 // work is what every worker does: it runs items until there are none left.
 func (l *forLoop) work(s *span) {
 	p := newPace(l.clock)
-	for !l.over() {
+	for {
 		lo, hi := s.take(uint32(p.take))
 		if lo == hi {
 			if !l.refill(s) {
@@ -83,7 +83,7 @@ func (l *forLoop) work(s *span) {
 			}
 			continue
 		}
-		if !l.items(int(lo), int(hi)) {
+		if l.over() || !l.items(int(lo), int(hi)) {
 			return
 		}
 		if !p.count(int(hi-lo)) || p.spent < grain || !l.short() {

@@ -27,21 +27,7 @@ type loop struct {
 	most    int          // how many there may be
 	result  outcome      // guarded by mu
 
-	own *group.Group // in a build with core.RaceHidden: a goroutine of its own for each item
-}
-
-// A crew is where a loop has its helpers from: a Group, or, within a task of a
-// Pool, a Batch.
-type crew interface {
-	TryGo(f func()) bool
-	Wait()
-}
-
-func newCrew(ctx context.Context) crew {
-	if p := poolOf(ctx); p != nil {
-		return p.Batch(ctx)
-	}
-	return new(group.Group)
+	own *group.Engine[loopTask] // in a build with core.RaceHidden: a goroutine of its own for each item
 }
 
 // checkLoop panics for a nil context, and returns the number of workers that a
@@ -67,7 +53,7 @@ func (l *loop) begin(ctx context.Context, helpers int) {
 		l.ctx.budget.free.Store(int64(helpers))
 	}
 	if core.RaceHidden {
-		l.own = new(group.Group)
+		l.own = new(group.Engine[loopTask])
 		l.ctx.made() // now, because the item that made it would be ordered before others
 	}
 	l.clock = newClock()
@@ -182,32 +168,27 @@ func (l *loop) start(f func()) {
 
 // join returns when every helper has ended. It raises the loop's panic or Goexit,
 // and otherwise returns its error.
-func (l *loop) join() (err error) {
-	defer func() { // also if wait calls Goexit
-		if l.result.panicked != nil {
-			panic(l.result.panicked)
-		}
-		err = l.result.err
-	}()
+func (l *loop) join() error {
 	l.wait()
+	if l.result.panicked != nil {
+		panic(l.result.panicked)
+	}
 	if l.result.goexit {
 		runtime.Goexit()
 	}
-	return nil
+	return l.result.err
 }
 
-// wait returns when every helper has ended. If one has called Goexit, so does wait.
+// wait returns when every helper has ended.
 func (l *loop) wait() {
-	defer func() {
-		for range l.helpers.Swap(0) { // that a Shutdown of the pool has dropped
-			l.ctx.budget.giveBack()
-		}
-		l.ctx.end()
-	}()
-	if l.own != nil {
-		defer l.own.Wait()
-	}
 	if l.crew != nil {
 		l.crew.Wait()
 	}
+	if l.own != nil {
+		l.own.Wait()
+	}
+	for range l.helpers.Swap(0) { // that a Shutdown of the pool has dropped
+		l.ctx.budget.giveBack()
+	}
+	l.ctx.end()
 }

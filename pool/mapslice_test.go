@@ -1,0 +1,52 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/pool"
+)
+
+func TestMapSlice(t *testing.T) {
+	t.Run("puts results in their place", func(t *testing.T) {
+		for _, n := range []int{0, 1, 2, 1000, 20_000} {
+			in := make([]int, n)
+			want := make([]int, n)
+			for i := range in {
+				in[i], want[i] = i, i*i
+			}
+			for _, workers := range []int{0, 1, 2, 8} {
+				out, err := pool.MapSlice(t.Context(), workers, in, square)
+				require.NoError(t, err)
+				require.Equal(t, want, out)
+			}
+		}
+	})
+
+	t.Run("returns, with an error, what has succeeded", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			broken := errors.New("broken")
+			out, err := pool.MapSlice(t.Context(), 8, []int{1, 2, 3, 4}, func(_ context.Context, v int) (int, error) {
+				time.Sleep(time.Duration(v) * time.Second)
+				if v == 3 {
+					return -1, broken
+				}
+				return 10 * v, nil
+			})
+			require.Equal(t, broken, err)
+			require.Equal(t, []int{10, 20, 0, 40}, out) // 4 does not heed the context
+		})
+	})
+
+	t.Run("bad input", func(t *testing.T) {
+		require.Equal(t, "pool: nil context", caught(func() { pool.MapSlice(nil, 1, []int{1}, square) }))
+		require.Equal(t, "pool: nil func", caught(func() {
+			pool.MapSlice[int, int](t.Context(), 1, []int{1}, nil)
+		}))
+	})
+}
