@@ -49,6 +49,22 @@ var impls = map[string]impl{
 // pause lets others run without the detector taking it for an order.
 func pause() { time.Sleep(time.Millisecond) }
 
+// A count goes up, and others wait for that, behind the detector's back: it sees
+// no order in it.
+type count struct{ n int }
+
+//go:norace
+func (c *count) up() { c.n++ }
+
+//go:norace
+func (c *count) get() int { return c.n }
+
+func (c *count) await(n int) {
+	for c.get() < n {
+		pause()
+	}
+}
+
 var programs = map[string]func(impl){
 	"race: two tasks write": func(i impl) {
 		x, wg := 0, i.waitGroup()
@@ -134,12 +150,13 @@ var programs = map[string]func(impl){
 	},
 	"race: a waiter of one round and a task of the next": func(i impl) {
 		x, wg := 0, i.waitGroup()
+		var released count
 		waited := make(chan bool, 1)
 		wg.Add(1)
-		go func() { wg.Wait(); x = 1; waited <- true }()
+		go func() { wg.Wait(); x = 1; released.up(); waited <- true }()
 		pause()
 		wg.Done()
-		pause()
+		released.await(1)
 		wg.Add(1)
 		go func() { x = 2; wg.Done() }()
 		wg.Wait()
@@ -148,12 +165,15 @@ var programs = map[string]func(impl){
 	},
 	"race: two holders of one semaphore": func(i impl) {
 		x, s := 0, i.semaphore(2)
+		var holders count
 		ended := make(chan bool, 2)
 		for n := range 2 {
 			go func() {
+				holders.await(n) // one after the other
 				_ = s.Acquire(context.Background(), 1)
 				x = n
-				pause()
+				holders.up()
+				holders.await(2)
 				s.Release(1)
 				ended <- true
 			}()
