@@ -9,6 +9,9 @@ import "context"
 //
 // A panic or a Goexit of one cancels the others, and Gather raises it when they
 // have ended.
+//
+// The functions' context is done when Gather returns, so a result must not depend
+// on it, as the body of an http.Response does.
 func Gather[T any](ctx context.Context, fs ...func(ctx context.Context) (T, error)) ([]T, error) {
 	checkFuncs(fs)
 	g, ctx := WithContext(ctx)

@@ -1,7 +1,17 @@
 // Package errgroup is [golang.org/x/sync/errgroup] on the engine of
-// [github.com/coterie-go/coterie/group]: groups of tasks that return errors and
-// that are cancelled together. A program that uses the former need only change
-// the import.
+// [github.com/coterie-go/coterie/group]: it owns goroutines that work on parts of
+// one thing, can fail, and are cancelled together. A program that uses x/sync's
+// need only change the import; docs/errgroup-differences.md has the differences.
+//
+//	g, ctx := errgroup.WithContext(ctx)
+//	for _, url := range urls {
+//		g.Go(func() error { return fetch(ctx, url) })
+//	}
+//	return g.Wait()
+//
+// [Run] does the same within a function body that no task outlives. Where each task
+// has a result, [Gather], [All2] and [All3] return them, [Race] returns the first and
+// [Quorum] the first few; [Fork] starts one task whose result is to come.
 //
 // # Which error Wait returns
 //
@@ -12,20 +22,30 @@
 //  2. With Options.Collect an error cancels nothing, and Wait returns all of them,
 //     combined by [go.uber.org/multierr] in the order in which the tasks were
 //     started.
-//  3. An error that only reports that the group's context is done is not worth
-//     telling beside the reason for it. Wait returns it if there is no other.
-//  4. Where the context is done because its parent is, that is not the group's
-//     doing: Wait returns what a task failed of besides, combined with the
-//     parent's reason.
+//  3. An error that only reports that the group's context is done is not told
+//     beside the reason for that. Wait returns it if there is no other.
+//  4. If it is the parent that cancelled the context, Wait returns both: what a
+//     task failed of, and the parent's reason.
 //  5. [Group.Cancel] counts as an error of the group.
 //
-// When does an error only report that the group's context is done? If the context
-// is done by then, and the error is what its Err returns, or is or wraps its
-// [context.Cause]. Of a joined error each part must be so. An error that wraps
-// context.Canceled, as in "fetch a: context canceled", could come of any context,
-// and is kept when collecting. When failing fast it gives way if, after the parent
-// was cancelled, another task fails of what cannot be the cancellation. While the
-// group's context is not done, every error is real, also context.Canceled itself.
+// An error only reports that the group's context is done if that is done, and the
+// error is what the context's Err returns, or is or wraps its [context.Cause]; of a
+// joined error, each part. Before the context is done every error is real, also a
+// plain context.Canceled.
+//
+// An error that wraps context.Canceled, as in "fetch a: context canceled", could be
+// of any context, and once the group's own is done nothing tells whose it is. Such
+// an error is never lost for that: collecting, it is kept; failing fast after the
+// parent was cancelled, it takes the place of the parent's reason, and a failure of
+// another kind shows before it.
+//
+// # Panics
+//
+// Under [group.Propagate], the default, a panic cancels the context at once, and
+// Wait raises it when all tasks have ended. A Goexit, as by t.FailNow, does the
+// same: it is no success. Under [group.Crash] a panic ends the process from where it
+// happened. Under [group.Capture] a panic is an error of its task, a
+// *[core.PanicError], and a Goexit is [core.ErrGoexit].
 package errgroup
 
 import (
@@ -58,12 +78,13 @@ type Group struct {
 }
 
 // WithContext returns a new group and a context derived from ctx, which is
-// cancelled when a task returns an error or panics, or else when Wait returns.
+// cancelled when a task returns an error, panics or calls Goexit, or else when Wait
+// returns.
 func WithContext(ctx context.Context) (*Group, context.Context) {
 	return New(ctx, Options{})
 }
 
-// New returns a new group with options and, as [WithContext] does, its context.
+// New is [WithContext] with options. It panics if one is out of range.
 func New(ctx context.Context, opts Options) (*Group, context.Context) {
 	if ctx == nil {
 		panic("errgroup: nil context")
@@ -85,18 +106,24 @@ func New(ctx context.Context, opts Options) (*Group, context.Context) {
 }
 
 // Go starts f as if in a goroutine of its own: f may block for as long as it
-// likes. Go blocks only while the group is at its limit, and f runs in any case,
-// also if the group's context is done by then, because f may own a clean-up.
+// likes. Go blocks only while the group is at its limit. f runs in any case, also if
+// the group's context is done by then, because f may own a clean-up.
+//
+// What becomes of f's error, panic or Goexit is said in the package's comment. Go
+// panics if f is nil, or if the group is that of a [Run] that has ended.
+//
+// A short task costs about a fifth of a go statement, and no allocation.
 func (g *Group) Go(f func() error) { g.engine.Go(g.task(f)) }
 
-// TryGo starts f, or reports false if the group is at its limit.
+// TryGo is Go if the group is not at its limit, and otherwise reports false. It
+// does not block.
 func (g *Group) TryGo(f func() error) bool { return g.engine.TryGo(g.task(f)) }
 
-// GoContext starts f with a context derived from ctx. It waits for room only
-// until ctx is done, and then returns [context.Cause] of ctx, also if ctx was done
-// before; f does not run then. That is no error of the group. For f to be
-// cancelled with its siblings, ctx has to be the group's context or derived from
-// it.
+// GoContext is Go for a function that takes a context, which is derived from ctx. It
+// waits for room only until ctx is done, and then returns [context.Cause] of ctx,
+// also if ctx was done before; f does not run then, and that is no error of the
+// group. For f to be cancelled with its siblings, ctx has to be the group's context
+// or derived from it.
 func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error) error {
 	if ctx == nil {
 		panic("errgroup: nil context")
@@ -109,8 +136,9 @@ func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error
 	})
 }
 
-// GoNamed is Go for a task that has a name, which follows the group's. An error of
-// f becomes a *[TaskError]: "ingest/fetch: connection refused".
+// GoNamed is Go for a task with a name, which follows the group's. An error of f
+// becomes a *[TaskError]: "ingest/fetch: connection refused". Stuck reports show the
+// name.
 func (g *Group) GoNamed(name string, f func() error) {
 	t := g.task(f)
 	if !g.collect {
@@ -122,19 +150,21 @@ func (g *Group) GoNamed(name string, f func() error) {
 
 // SetLimit changes how many tasks may run at once: at any time, also while tasks
 // run, which then count. 0 lets none start; negative means no limit. Raising the
-// limit wakes those who wait in Go.
+// limit wakes those who wait in Go. SetLimit does not block.
 func (g *Group) SetLimit(n int) { g.engine.SetLimit(n) }
 
 // Wait blocks until every task has ended, cancels the group's context, and returns
-// the group's error, for which see the package's comment. If a task panicked or
-// called Goexit, Wait raises that, according to the group's panic policy.
+// the group's error. If a task panicked or called Goexit, Wait raises that, unless
+// it is captured. Several goroutines may wait.
 func (g *Group) Wait() error {
 	g.engine.Wait()
 	return g.end()
 }
 
 // WaitContext is Wait that gives up when ctx is done. It then returns a
-// *[group.StuckError], and neither the tasks nor the group's context are touched.
+// *[group.StuckError] that says who is still running; the tasks run on, the group's
+// context is not cancelled, and WaitContext may be called again. It panics if ctx is
+// that of a task of the group, for which it would wait.
 func (g *Group) WaitContext(ctx context.Context) error {
 	if ctx == nil {
 		panic("errgroup: nil context")
@@ -209,8 +239,8 @@ func (g *Group) fail(f *failure, err error) {
 		setFirst(&fs.echo, err)
 		return
 	}
-	if done && !g.own.Load() {
-		setFirst(&fs.echo, context.Cause(g.ctx)) // the parent's
+	if done {
+		setFirst(&fs.echo, context.Cause(g.ctx)) // to be told if it is the parent's
 	}
 	if g.collect {
 		f.err = err

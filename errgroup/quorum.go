@@ -17,6 +17,9 @@ import (
 //
 // A panic or a Goexit of one cancels the others, and Quorum raises it when they
 // have ended.
+//
+// The functions' context is done when Quorum returns, so a result must not depend
+// on it, as the body of an http.Response does.
 func Quorum[T any](ctx context.Context, n int, fs ...func(ctx context.Context) (T, error)) ([]T, error) {
 	if n < 0 {
 		panic(fmt.Sprintf("errgroup: negative quorum, got %d", n))

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/coterie-go/coterie/core"
 )
 
 // RaceOptions are the settings of a [Race].
@@ -34,6 +36,9 @@ var errEmptyRace = errors.New("errgroup: race of no functions")
 //
 // A panic or a Goexit of one, also of one that has lost, cancels the others, and
 // Race raises it when they have ended.
+//
+// The functions' context is done when Race returns, so a result must not depend on
+// it, as the body of an http.Response does.
 func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx context.Context) (T, error)) (T, error) {
 	if opts.Stagger < 0 {
 		panic(fmt.Sprintf("errgroup: negative stagger, got %v", opts.Stagger))
@@ -42,11 +47,17 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 	g, ctx := newDecider(ctx)
 	var winner T
 	var won atomic.Bool
-	raised := true
+	ended := false
 	defer func() {
-		if raised && won.Load() && opts.Discard != nil {
-			opts.Discard(winner)
+		if ended {
+			return
 		}
+		// Race raises something, and nobody gets the winner.
+		v := recover()
+		if won.Load() && opts.Discard != nil {
+			core.Call(func() { opts.Discard(winner) }, g.engine.Fail)
+		}
+		g.engine.EndScope(v)
 	}()
 	// Asking for the channel later would, in the eyes of the race detector,
 	// order the function to come after those that had asked before.
@@ -60,13 +71,13 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 			g.fail(g.failure(), context.Cause(ctx))
 			break
 		}
-		ended := make(chan struct{})
-		failed = ended
+		hasFailed := make(chan struct{})
+		failed = hasFailed
 		g.Go(func() error {
 			value, err := f(ctx)
 			switch {
 			case err != nil:
-				close(ended)
+				close(hasFailed)
 				return err
 			case won.CompareAndSwap(false, true):
 				winner = value
@@ -78,7 +89,7 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 		})
 	}
 	err := g.Wait()
-	raised = false
+	ended = true
 	var zero T
 	switch {
 	case won.Load():

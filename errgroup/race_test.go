@@ -186,11 +186,14 @@ func TestRace(t *testing.T) {
 				b.discard(s)
 				panic("discard " + s)
 			}
-			v := caught(func() {
+			p := caught(func() {
 				_, _ = errgroup.Race(t.Context(), raceOptions{Discard: discard},
 					deaf(time.Second, "a", nil), deaf(2*time.Second, "b", nil), deaf(3*time.Second, "c", nil))
-			})
-			require.Equal(t, "discard a", v, "of the winner, whom nobody gets")
+			}).(*core.PanicError)
+			require.Equal(t, "discard b", p.Value)
+			require.Len(t, p.Others, 2)
+			require.Equal(t, "discard c", p.Others[0].Value)
+			require.Equal(t, "discard a", p.Others[1].Value, "of the winner, whom nobody gets")
 			require.Equal(t, []string{"b", "c", "a"}, b.seen)
 			at(t, begin, 3*time.Second)
 		})

@@ -1,0 +1,7 @@
+// Package copied copies a group, for go vet to report it.
+package copied
+
+import "github.com/coterie-go/coterie/errgroup"
+
+// Wait waits for a copy.
+func Wait(g errgroup.Group) error { return g.Wait() }
