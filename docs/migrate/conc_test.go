@@ -201,6 +201,51 @@ func TestConcDifferences(t *testing.T) {
 		theirs.Wait() // returns
 	})
 
+	t.Run("a goexit of a task whose result is awaited in a loop", func(t *testing.T) {
+		var after atomic.Bool
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			exit := func(context.Context, int) (int, error) { runtime.Goexit(); return 0, nil }
+			for range pool.Map(t.Context(), 1, slices.Values([]int{1}), exit) {
+			}
+			after.Store(true)
+		}()
+		<-ended
+		require.False(t, after.Load())
+	})
+
+	t.Run("further panics", func(t *testing.T) {
+		var theirs conc.WaitGroup
+		var ours group.Group
+		for range 3 {
+			theirs.Go(func() { panic("broken") })
+			ours.Go(func() { panic("broken") })
+		}
+		require.IsType(t, (*panics.Recovered)(nil), raised(theirs.Wait)) // which has room for one
+		require.Len(t, raised(ours.Wait).(*core.PanicError).Others, 2)
+	})
+
+	t.Run("go by a task while wait waits", func(t *testing.T) {
+		var ours group.Group
+		var ran atomic.Bool
+		ours.Go(func() { ours.Go(func() { ran.Store(true) }) })
+		ours.Wait()
+		require.True(t, ran.Load())
+	})
+
+	t.Run("mapping after an error", func(t *testing.T) {
+		items := make([]int, 1000)
+		failed := errors.New("failed")
+		var theirs, ours atomic.Int32
+		_, err := iter.MapErr(items, func(*int) (int, error) { theirs.Add(1); return 0, failed })
+		require.ErrorIs(t, err, failed)
+		require.EqualValues(t, 1000, theirs.Load())
+		_, err = pool.MapSlice(t.Context(), 1, items, func(context.Context, int) (int, error) { ours.Add(1); return 0, failed })
+		require.Equal(t, failed, err)
+		require.EqualValues(t, 1, ours.Load())
+	})
+
 	t.Run("a pool after wait", func(t *testing.T) {
 		theirs := concpool.New()
 		theirs.Go(func() {})
