@@ -171,20 +171,23 @@ func TestBatch(t *testing.T) {
 			var ran atomic.Bool
 			f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) {
 				b := p.Batch(ctx)
-				add := make(chan struct{})
-				b.Go(func() {
+				started, add := make(chan struct{}), make(chan struct{})
+				b.Go(func() { // on the other worker
+					close(started)
 					<-add
 					b.Go(func() { ran.Store(true) })
 					<-release
 				})
-				go func() { synctest.Wait(); close(add) }()
+				<-started
+				go func() {
+					time.Sleep(time.Second) // until Wait waits
+					close(add)
+				}()
 				b.Wait()
 				return 1, nil
 			})
 			require.NoError(t, err)
-			p.Go(func() {})
-			time.Sleep(1)
-			synctest.Wait()
+			time.Sleep(2 * time.Second)
 			require.True(t, ran.Load())
 			close(release)
 			_, err = f.Get()

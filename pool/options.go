@@ -14,9 +14,16 @@ type Options struct {
 	// owner in whose task a task is started with a context. A task of a pool
 	// without a name costs less: nothing is noted about it when it starts.
 	Name string
-	// Queue is how many tasks may wait for a worker; 0 means 1024.
+	// Queue is how many tasks may wait for a worker; 0 means 1024. Whoever finds
+	// a queue of 64 or more full waits until it is half empty, so that a wake-up
+	// pays for many tasks; with a shorter one, until there is room.
 	Queue int
 	// IdleAfter is how long a worker without work stays; 0 means one second.
+	//
+	// A worker belongs to the testing/synctest bubble in which it was started.
+	// Before a bubble ends, close its pools, or, if they outlive it, as a package
+	// variable does, sleep for IdleAfter, so that no worker is left behind; and
+	// do so too before a bubble uses a pool that was used outside.
 	IdleAfter time.Duration
 	// OnPanic is called with the panic of a task for which nobody waits: one
 	// that was started by the pool's own Go, TryGo or GoContext. It is called

@@ -156,7 +156,7 @@ func TestPool(t *testing.T) {
 	})
 
 	t.Run("finished closures are not kept", func(t *testing.T) {
-		p := pool.New(2, pool.Options{Queue: 16})
+		p := pool.New(2, pool.Options{Queue: 16, IdleAfter: time.Hour})
 		defer p.Close()
 		b := p.Batch(t.Context())
 		var refs []weak.Pointer[[64]byte]
