@@ -28,7 +28,7 @@ func For(ctx context.Context, workers, n int, f func(ctx context.Context, i int)
 		return nil
 	}
 	l := &forLoop{f: f}
-	l.begin(ctx, min(workers, n)-1)
+	l.begin(ctx, min(workers, n)-1, workers-1)
 	return l.run(n)
 }
 

@@ -42,15 +42,16 @@ func checkLoop(ctx context.Context, workers int) int {
 	return workers
 }
 
-// begin prepares a loop that may have so many helpers.
-func (l *loop) begin(ctx context.Context, helpers int) {
+// begin prepares a loop that may have so many helpers. If it is the outermost, it
+// and those within it share a budget.
+func (l *loop) begin(ctx context.Context, helpers, budgeted int) {
 	l.parent = ctx
 	l.most = helpers
 	l.ctx.Context = ctx
 	l.ctx.budget = budgetOf(ctx)
 	if l.ctx.budget == nil {
 		l.ctx.budget = new(budget)
-		l.ctx.budget.free.Store(int64(helpers))
+		l.ctx.budget.free.Store(int64(budgeted))
 	}
 	if core.RaceHidden {
 		l.own = new(group.Engine[loopTask])

@@ -28,7 +28,7 @@ import (
 // first publishes, and then looks who waits.
 //
 // Within an item of another loop or a task of a pool, where the caller's goroutine
-// may be the only one, the caller reads, works and consumes.
+// may be the only one, there are no such roles; see mapwithin.go.
 type mapping[T, R any] struct {
 	loop
 	f       func(ctx context.Context, v T) (R, error)
@@ -46,10 +46,10 @@ type mapping[T, R any] struct {
 	bad     atomic.Uint64 // the first item known not to have a result; where results are ordered
 	ended   atomic.Bool   // there are no more items than tail
 	joining atomic.Bool   // a worker has been enlisted that has not yet begun
-	present atomic.Int64  // workers that have begun, besides the caller
 	work    chan struct{} // calls a worker
 	room    chan struct{} // calls the reader
 	result  chan struct{} // calls the consumer
+	input   chan struct{} // full while a goroutine holds the input; of runWithin
 	_       cacheLine
 
 	// Written by the reader.
@@ -107,12 +107,12 @@ func mapSeq[T, R any](ctx context.Context, workers int, seq iter.Seq[T], f func(
 }
 
 func (m *mapping[T, R]) run(ctx context.Context, seq iter.Seq[T], yield func(R, error) bool) {
-	alone := budgetOf(ctx) != nil || poolOf(ctx) != nil
+	within := budgetOf(ctx) != nil || poolOf(ctx) != nil
 	helpers := m.workers
-	if alone {
+	if within {
 		helpers--
 	}
-	m.begin(ctx, helpers)
+	m.begin(ctx, helpers, helpers)
 	m.ctx.made()
 	m.least = leastWindow * m.workers
 	m.most = max(m.least, min(mostWindow*m.workers, mostInFlight))
@@ -133,8 +133,8 @@ func (m *mapping[T, R]) run(ctx context.Context, seq iter.Seq[T], yield func(R, 
 	}()
 	var r R
 	var err error
-	if alone {
-		r, err = m.serve(seq, yield)
+	if within {
+		r, err = m.runWithin(seq, yield)
 	} else {
 		m.start(func() { m.read(seq) })
 		r, err = m.consume(yield)
@@ -191,19 +191,25 @@ func (m *mapping[T, R]) put(v T) bool {
 	if (k%8 == 0 || !m.quick()) && m.parent.Err() != nil {
 		return false
 	}
-	if k%segmentSize == 0 {
-		s := &m.segments[k/segmentSize&m.mask]
-		if *s == nil {
-			*s = new(segment[T, R])
-		}
-		m.current = *s
-	}
+	m.segment(k)
 	m.current[k%segmentSize].item = v
 	m.tail.Store(k + 1)
 	if m.idle.Load() == 0 || !m.waking.Load() {
 		m.callWorker()
 	}
 	return true
+}
+
+// segment makes current the segment of the next item.
+func (m *mapping[T, R]) segment(k uint64) {
+	if k%segmentSize != 0 {
+		return
+	}
+	s := &m.segments[k/segmentSize&m.mask]
+	if *s == nil {
+		*s = new(segment[T, R])
+	}
+	m.current = *s
 }
 
 // quick reports whether items have been measured to be quick.
@@ -331,80 +337,6 @@ func (m *mapping[T, R]) consume(yield func(R, error) bool) (r R, err error) {
 			m.tellReader(k + 1)
 		}
 	}
-}
-
-// serve is what the caller does if it may be alone: it reads the input, runs items
-// that nobody else is about to, and yields results.
-func (m *mapping[T, R]) serve(seq iter.Seq[T], yield func(R, error) bool) (r R, err error) {
-	w := &mapWorker[T]{pace: newPace(m.clock)}
-	work := func() bool { // reports false if there is nothing to do
-		if !m.claim(w) {
-			return false
-		}
-		core.Call(func() { m.runClaimed(w) }, func(p *core.PanicError) { m.abortItem(w, p) })
-		return true
-	}
-	k := uint64(0)         // the result to be yielded next
-	yielding := false      // the body of the range loop runs
-	drain := func() bool { // yields what is there; reports false if nothing else is to be yielded
-		for ; m.has(k); k++ {
-			if err = m.cause(); err != nil {
-				return false
-			}
-			c := m.cell(k)
-			if c.bad != nil {
-				r, err = c.value, m.causeOf(c.bad.err)
-				return false
-			}
-			yielding = true
-			if !m.yield(c, yield) {
-				return false
-			}
-			yielding = false
-			m.yielded.Store(k + 1)
-		}
-		err = m.cause()
-		return err == nil
-	}
-	read := func() bool { // reports false if nothing else is to be yielded
-		defer func() {
-			if !yielding {
-				if v := recover(); v != nil { // of the input sequence
-					m.note(aborted(core.NewPanicError(v)))
-				}
-			}
-		}()
-		for v := range seq {
-			if !m.put(v) {
-				break
-			}
-			for {
-				if !drain() {
-					return false
-				}
-				if unclaimed := m.tail.Load() - m.head.Load(); unclaimed > uint64(2*m.present.Load()) && work() {
-					continue
-				}
-				if m.hasRoom() {
-					break
-				}
-				if !work() {
-					m.awaitOnce(k)
-				}
-			}
-		}
-		return true
-	}
-	if !read() {
-		return r, err
-	}
-	m.end()
-	for drain() && k < m.tail.Load() {
-		if !work() {
-			m.awaitOnce(k)
-		}
-	}
-	return r, err
 }
 
 // cause returns why the parent context is done, or nil.

@@ -12,6 +12,8 @@ type mapWorker[T any] struct {
 	items []T
 	at    int    // the next of items
 	first uint64 // the number of items[0]
+
+	pulling bool // it holds the input; within another loop or a pool
 }
 
 // callWorker sees to it that somebody will look for items.
@@ -44,8 +46,6 @@ func (m *mapping[T, R]) callIdle() bool {
 // helper is the life of a worker.
 func (m *mapping[T, R]) helper() {
 	m.joining.Store(false)
-	m.present.Add(1)
-	defer m.present.Add(-1)
 	w := &mapWorker[T]{pace: newPace(m.clock)}
 	core.Call(func() {
 		for m.claim(w) || m.waitItem(w) {

@@ -30,8 +30,10 @@ type pace struct {
 
 // A clock tells the time since a loop began.
 type clock struct {
-	began  time.Time
-	frozen bool // it stands still: that of a synctest bubble, where nothing can be measured
+	began time.Time
+	// frozen says that the clock stands still while goroutines run: that of a
+	// synctest bubble, where only waiting can be measured.
+	frozen bool
 }
 
 func newClock() clock {
@@ -53,21 +55,25 @@ func newPace(c clock) pace {
 
 // restart leaves out the time since the last look, in which no items ran.
 func (p *pace) restart() {
-	if !p.clock.frozen {
-		p.last, p.ran = time.Since(p.clock.began), 0
-	}
+	p.last, p.ran = time.Since(p.clock.began), 0
 }
 
 // count counts items that have run, and reports whether it has measured.
 func (p *pace) count(items int) bool {
-	if p.ran += items; p.ran < p.due || p.clock.frozen {
+	if p.ran += items; p.ran < p.due {
 		return false
 	}
 	now := time.Since(p.clock.began)
+	if p.clock.frozen && now == p.last {
+		return false
+	}
 	p.spent = now - p.last
 	p.each = max(p.spent/time.Duration(p.ran), 1)
 	p.take = int(min(max(grain/p.each, 1), mostTaken))
 	p.due = int(min(max(chunk/p.each, 1), time.Duration(8*p.ran), mostMeasured))
 	p.last, p.ran = now, 0
+	if p.clock.frozen {
+		p.take, p.due = 1, 1
+	}
 	return true
 }

@@ -1,0 +1,276 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/pool"
+)
+
+// loops are the five functions, as loops over 0..n-1.
+var loops = map[string]func(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error{
+	"For": pool.For,
+	"MapSlice": func(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error {
+		in := make([]int, n)
+		for i := range in {
+			in[i] = i
+		}
+		_, err := pool.MapSlice(ctx, workers, in, func(ctx context.Context, i int) (int, error) { return i, f(ctx, i) })
+		return err
+	},
+	"Each": func(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error {
+		return pool.Each(ctx, workers, (&input{n: n}).seq, f)
+	},
+	"Map":          overMap(pool.Map[int, int]),
+	"MapUnordered": overMap(pool.MapUnordered[int, int]),
+}
+
+func overMap(m mapper) func(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error {
+	return func(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error {
+		for _, err := range m(ctx, workers, (&input{n: n}).seq, func(ctx context.Context, i int) (int, error) { return i, f(ctx, i) }) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// Loops within items of loops.
+func TestNestedLoops(t *testing.T) {
+	for outer, loopOuter := range loops {
+		for inner, loopInner := range loops {
+			t.Run(inner+" within "+outer, func(t *testing.T) {
+				t.Run("stays within the workers of the outermost, three deep", func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						for _, workers := range []int{1, 2, 8} {
+							var g gauge
+							var calls atomic.Int32
+							require.NoError(t, loopOuter(t.Context(), workers, 6, func(ctx context.Context, i int) error {
+								return loopInner(ctx, 8, 5, func(ctx context.Context, j int) error {
+									return loopInner(ctx, 8, 4, func(ctx context.Context, k int) error {
+										g.enter()
+										defer g.leave()
+										calls.Add(1)
+										time.Sleep(time.Duration(i+j+k) * time.Millisecond)
+										return nil
+									})
+								})
+							}))
+							require.EqualValues(t, 6*5*4, calls.Load())
+							require.EqualValues(t, workers, g.most.Load())
+						}
+					})
+				})
+
+				t.Run("uses the workers that the outermost does not", func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						start := time.Now()
+						require.NoError(t, loopOuter(t.Context(), 8, 2, func(ctx context.Context, i int) error {
+							return loopInner(ctx, 4, 8, func(context.Context, int) error {
+								time.Sleep(time.Second)
+								return nil
+							})
+						}))
+						require.Equal(t, 2*time.Second, time.Since(start))
+					})
+				})
+
+				t.Run("uses workers that become free", func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						start := time.Now()
+						require.NoError(t, loopOuter(t.Context(), 4, 4, func(ctx context.Context, i int) error {
+							if i > 0 {
+								time.Sleep(time.Second)
+								return nil
+							}
+							return loopInner(ctx, 4, 401, func(context.Context, int) error {
+								time.Sleep(time.Second)
+								return nil
+							})
+						}))
+						// One in the first second, perhaps in the second, and then four in each.
+						require.LessOrEqual(t, time.Since(start), 102*time.Second)
+					})
+				})
+
+				t.Run("raises errors, panics and Goexits", func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						broken := errors.New("broken")
+						run := func(fail func() error) error {
+							return loopOuter(t.Context(), 2, 4, func(ctx context.Context, i int) error {
+								return loopInner(ctx, 2, 4, func(ctx context.Context, j int) error {
+									if i == 2 && j == 2 {
+										return fail()
+									}
+									return nil
+								})
+							})
+						}
+						require.Equal(t, broken, run(func() error { return broken }))
+						p := caught(func() { run(func() error { explode(); return nil }) }).(*core.PanicError)
+						require.Equal(t, "boom", p.Value)
+						require.Contains(t, string(p.Stack), "pool_test.explode")
+						returned := false
+						done := make(chan struct{})
+						go func() {
+							defer close(done)
+							run(func() error { runtime.Goexit(); return nil })
+							returned = true
+						}()
+						<-done
+						require.False(t, returned)
+					})
+				})
+			})
+		}
+	}
+}
+
+// Loops within tasks of a pool.
+func TestLoopsInPool(t *testing.T) {
+	for name, loop := range loops {
+		t.Run(name, func(t *testing.T) {
+			t.Run("stays within the pool's limit, in tasks that fill it", func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					for _, workers := range []int{1, 2, 8} {
+						p := pool.New(workers, pool.Options{Queue: 4})
+						var g gauge
+						var calls atomic.Int32
+						b := p.Batch(t.Context())
+						for range 12 {
+							require.NoError(t, b.GoContext(t.Context(), func(ctx context.Context) {
+								err := loop(ctx, 8, 10, func(ctx context.Context, i int) error {
+									return loop(ctx, 8, 3, func(ctx context.Context, j int) error {
+										g.enter()
+										defer g.leave()
+										calls.Add(1)
+										time.Sleep(time.Duration(1+i%3) * time.Millisecond)
+										return nil
+									})
+								})
+								if err != nil {
+									panic(err)
+								}
+							}))
+						}
+						b.Wait()
+						p.Close()
+						require.EqualValues(t, 12*10*3, calls.Load())
+						require.LessOrEqual(t, int(g.most.Load()), workers)
+					}
+				})
+			})
+
+			t.Run("uses the pool's free workers", func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := pool.New(4, pool.Options{})
+					defer p.Close()
+					start := time.Now()
+					future, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) {
+						return 0, loop(ctx, 8, 12, func(context.Context, int) error {
+							time.Sleep(time.Second)
+							return nil
+						})
+					})
+					require.NoError(t, err)
+					_, err = future.Get()
+					require.NoError(t, err)
+					require.Equal(t, 3*time.Second, time.Since(start))
+				})
+			})
+
+			t.Run("raises errors and panics", func(t *testing.T) {
+				p := pool.New(1, pool.Options{})
+				defer p.Close()
+				broken := errors.New("broken")
+				run := func(fail func() error) (any, error) {
+					future, err := pool.Submit(t.Context(), p, func(ctx context.Context) (any, error) {
+						var err error
+						v := caught(func() {
+							err = loop(ctx, 8, 100, func(_ context.Context, i int) error {
+								if i == 50 {
+									return fail()
+								}
+								return nil
+							})
+						})
+						return v, err
+					})
+					require.NoError(t, err)
+					return future.Get()
+				}
+				_, err := run(func() error { return broken })
+				require.Equal(t, broken, err)
+				v, _ := run(func() error { explode(); return nil })
+				require.Equal(t, "boom", v.(*core.PanicError).Value)
+				require.Zero(t, p.Stats().Queued)
+			})
+		})
+	}
+
+	t.Run("an input may wait for results in a pool of one", func(t *testing.T) {
+		p := pool.New(1, pool.Options{})
+		defer p.Close()
+		future, err := pool.Submit(t.Context(), p, func(ctx context.Context) ([]int, error) {
+			next := make(chan int, 1)
+			next <- 1
+			var got []int
+			for r, err := range pool.Map(ctx, 8, func(yield func(int) bool) {
+				for v := range next {
+					if !yield(v) {
+						return
+					}
+				}
+			}, func(_ context.Context, v int) (int, error) { return 2 * v, nil }) {
+				if err != nil {
+					return nil, err
+				}
+				if got = append(got, r); r > 100 {
+					close(next)
+				} else {
+					next <- r
+				}
+			}
+			return got, nil
+		})
+		require.NoError(t, err)
+		got, err := future.Get()
+		require.NoError(t, err)
+		require.Equal(t, []int{2, 4, 8, 16, 32, 64, 128}, got)
+	})
+
+	t.Run("leaving Map at any item stops the input", func(t *testing.T) {
+		for _, workers := range []int{1, 2, 8} {
+			p := pool.New(workers, pool.Options{})
+			for last := range 20 {
+				future, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) {
+					in := &input{n: -1}
+					k := 0
+					for range pool.Map(ctx, 8, in.seq, square) {
+						if k++; k > last {
+							break
+						}
+					}
+					if in.stopped.Load() != 1 || in.overlap.Load() {
+						return 0, errors.New("not stopped")
+					}
+					return k, nil
+				})
+				require.NoError(t, err)
+				k, err := future.Get()
+				require.NoError(t, err)
+				require.Equal(t, last+1, k)
+			}
+			p.Close()
+		}
+	})
+}

@@ -1,0 +1,135 @@
+package pool
+
+import (
+	"context"
+	"iter"
+
+	"github.com/coterie-go/coterie/core"
+)
+
+// runWithin runs the loop where the caller's goroutine may be the only one, and is
+// one of the workers. Whoever has nothing to do pulls an item and runs it; the
+// caller does so if there is no result to be yielded. The input sequence is a
+// coroutine, so that each can pull.
+func (m *mapping[T, R]) runWithin(seq iter.Seq[T], yield func(R, error) bool) (r R, err error) {
+	next, stop := iter.Pull(seq)
+	m.input = make(chan struct{}, 1)
+	defer func() {
+		m.stop(context.Canceled)
+		m.wait()
+		core.Call(stop, m.unread)
+	}()
+	w := &mapWorker[T]{pace: newPace(m.clock)}
+	for k := uint64(0); ; {
+		if err = m.cause(); err != nil {
+			return r, err
+		}
+		if m.has(k) {
+			c := m.cell(k)
+			if c.bad != nil {
+				return c.value, m.causeOf(c.bad.err)
+			}
+			if !m.yield(c, yield) {
+				return r, nil
+			}
+			k++
+			m.tellReader(k)
+			continue
+		}
+		if m.exhausted(k) {
+			return r, nil
+		}
+		if m.awaitOrHold(k) {
+			core.Call(func() {
+				if m.pull(w, next) {
+					m.runClaimed(w)
+				}
+			}, func(p *core.PanicError) { m.abortWithin(w, p) })
+		}
+	}
+}
+
+// awaitOrHold waits until it seems that there is result k, or the caller holds the
+// input; then it returns true.
+func (m *mapping[T, R]) awaitOrHold(k uint64) bool {
+	var input chan<- struct{}
+	if !m.ended.Load() && m.bad.Load() == none && m.tail.Load()-k < uint64(m.window.Load()) {
+		input = m.input
+	}
+	m.resultAt.Store(k + 1)
+	defer m.resultAt.Store(0)
+	if m.has(k) || m.exhausted(k) {
+		return false
+	}
+	select {
+	case input <- struct{}{}:
+		return true
+	case <-m.result:
+	case <-m.parent.Done():
+	}
+	return false
+}
+
+// helperWithin is the life of a helper.
+func (m *mapping[T, R]) helperWithin(next func() (T, bool)) {
+	m.joining.Store(false)
+	w := &mapWorker[T]{pace: newPace(m.clock)}
+	core.Call(func() {
+		for m.hold() && m.pull(w, next) && m.runClaimed(w) {
+		}
+	}, func(p *core.PanicError) { m.abortWithin(w, p) })
+}
+
+// hold waits until the helper holds the input and there is room for an item. It
+// reports false if no further item is needed.
+func (m *mapping[T, R]) hold() bool {
+	select {
+	case m.input <- struct{}{}:
+	case <-m.ctx.Done():
+		return false
+	}
+	if m.ended.Load() || !m.waitRoom() {
+		<-m.input
+		return false
+	}
+	return true
+}
+
+// pull pulls an item, for which it lets go of the input, and sees to it that
+// somebody else can pull the next. It reports false if there is none.
+func (m *mapping[T, R]) pull(w *mapWorker[T], next func() (T, bool)) bool {
+	w.pulling = true
+	w.items = w.items[:0]
+	ok := !m.ended.Load() && m.bad.Load() == none && !m.done()
+	var v T
+	if ok {
+		if v, ok = next(); !ok {
+			m.end()
+		}
+	}
+	if ok {
+		w.at, w.first = 0, m.tail.Load()
+		w.items = append(w.items, v)
+		m.segment(w.first)
+		m.head.Store(w.first + 1)
+		m.tail.Store(w.first + 1)
+	}
+	w.pulling = false
+	<-m.input
+	if ok && m.short() && m.joining.CompareAndSwap(false, true) && !m.enlist(func() { m.helperWithin(next) }) {
+		m.joining.Store(false)
+	}
+	return ok
+}
+
+// abortWithin is called when a worker has panicked, or, if p is nil, has called
+// Goexit: in the input, which it holds, or in an item.
+func (m *mapping[T, R]) abortWithin(w *mapWorker[T], p *core.PanicError) {
+	if !w.pulling {
+		m.abortItem(w, p)
+		return
+	}
+	m.note(aborted(p))
+	m.end()
+	<-m.input
+}
