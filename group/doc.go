@@ -50,8 +50,10 @@
 // # Goroutines
 //
 // A task may block for as long as it likes, as if it had a goroutine of its own. But
-// short tasks share goroutines, because starting one is what costs. In builds with
-// -race each task has its own, so that races between tasks are reported.
+// short tasks share goroutines, because starting one is what costs: a thousand of
+// them take about a sixth of the time of a thousand go statements. What a goroutine
+// can carry from one task to the next is told at [Group.Go]. In builds with -race
+// each task has its own, so that races between tasks are reported.
 //
 // [Engine], [Job], [Promise] and what else the documentation says is for packages
 // that build an owner are how errgroup and pool are made of this package.

@@ -22,17 +22,29 @@ import (
 // goroutine takes a task from it and, when that has ended, the next. Short tasks
 // thus share a goroutine, and a task that blocks ends up with one of its own.
 //
-// Call a goroutine spare if it has been started, and has not yet taken a task. A
-// spare goroutine runs no code but the engine's, so it gets to the queue whatever
-// the tasks do. The invariant, true whenever mu is free, is
+// Call a goroutine spare if it has been counted in spares, and has not yet taken a
+// task. A spare goroutine runs no code but the engine's, so it gets to the queue
+// whatever the tasks do. The invariant, true whenever mu is free, is
 //
 //	the queue is empty, or there is a spare goroutine.
 //
-// Three steps could break it, and each mends it before it lets mu go, by counting
-// a further spare, which it starts once mu is free, with no code of the user's in
-// between. Putting a task into the queue (push) and taking one out (next) are
-// two. The third is a goroutine's end: a spare one goes only if it finds the
-// queue empty (next), and one whose task panicked or called Goexit was not spare.
+// So a task in the queue is taken: by a spare goroutine, if no other is faster. All
+// that changes the one side or the other mends the invariant before it lets mu
+// go, by counting a further spare, which it starts once mu is free, with no code
+// of the user's in between:
+//
+//   - push puts a task into the queue. It counts a spare if there is none (and up
+//     to one for each P, which spreads short tasks).
+//   - take takes a task out, and if the goroutine was spare it is so no longer. It
+//     counts a spare if it leaves tasks behind and no spare.
+//   - A spare goroutine goes only if take finds the queue empty. One whose task
+//     has panicked or called Goexit was not spare, and goes without touching the
+//     queue.
+//
+// Every started goroutine is counted in goroutines before mu is free again. So as
+// long as a task is in the queue or runs, the count is not zero, and it is the
+// count that Wait waits for. docs/model has all this as a program for a model
+// checker.
 //
 // In a -race build every task has a goroutine of its own, because sharing one
 // would order its tasks in the eyes of the race detector.
@@ -93,8 +105,8 @@ func (e *Engine[T]) TryGo(t T) bool {
 }
 
 // GoContext starts the task that newTask makes from a context derived from ctx.
-// It waits for room until ctx is done, and then returns [context.Cause] of ctx;
-// so it does if ctx is done already. newTask is not called if ctx is done already.
+// It waits for room until ctx is done, and then returns [context.Cause] of ctx, and
+// the task is not run. So it does if ctx is done already, without calling newTask.
 func (e *Engine[T]) GoContext(ctx context.Context, newTask func(ctx context.Context) T) error {
 	if ctx == nil {
 		panic("group: nil context")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -187,4 +188,123 @@ func ExampleFuture_GetContext() {
 	// Output:
 	// 0 context deadline exceeded
 	// 42 <nil>
+}
+
+func ExampleOptions() {
+	disk := core.NewSemaphore(4) // all that touch the disk
+	reads := group.New(group.Options{Name: "read", Semaphore: disk})
+	writes := group.New(group.Options{Name: "write", Semaphore: disk, Limit: 1})
+	reads.Go(func() { fmt.Println("in use:", disk.InUse()) })
+	reads.Wait()
+	writes.Go(func() {})
+	writes.Wait()
+	fmt.Println("in use:", disk.InUse())
+	// Output:
+	// in use: 1
+	// in use: 0
+}
+
+func ExampleGroup_Go() {
+	var g group.Group
+	answer := make(chan int)
+	g.Go(func() { fmt.Println("got", <-answer) }) // holds nobody up
+	g.Go(func() { answer <- 42 })
+	g.Wait()
+	// Output: got 42
+}
+
+func ExampleGroup_Running() {
+	var g group.Group
+	release := make(chan struct{})
+	g.Go(func() { <-release })
+	g.Go(func() { <-release })
+	fmt.Println(g.Running())
+	close(release)
+	g.Wait()
+	fmt.Println(g.Running())
+	// Output:
+	// 2
+	// 0
+}
+
+func ExampleFuture_Get() {
+	var g group.Group
+	config := group.Fork(&g, func() ([]byte, error) { return os.ReadFile("no such file") })
+	_, err := config.Get()
+	g.Wait()
+	fmt.Println(errors.Is(err, os.ErrNotExist))
+	// Output: true
+}
+
+func ExampleFuture_Done() {
+	var g group.Group
+	f := group.Fork(&g, func() (int, error) { return 1, nil })
+	select {
+	case <-f.Done():
+		fmt.Println("done")
+	case <-time.After(time.Minute):
+		fmt.Println("too slow")
+	}
+	g.Wait()
+	// Output: done
+}
+
+func ExamplePanicPolicy() {
+	g := group.New(group.Options{
+		Panics:  group.Capture,
+		OnPanic: func(p *core.PanicError) { fmt.Println("log:", p.Value) },
+	})
+	g.Go(func() { panic("one request is lost, the server is not") })
+	g.Wait()
+	// Output: log: one request is lost, the server is not
+}
+
+func ExampleStuckError() {
+	err := error(&group.StuckError{Group: "ingest", Running: 3, Cause: context.DeadlineExceeded})
+	fmt.Println(err)
+	// Output: group "ingest": 3 still running: context deadline exceeded
+}
+
+func ExampleStuckError_Error() {
+	g := group.New(group.Options{Name: "ingest"})
+	release := make(chan struct{})
+	for range 3 {
+		g.GoNamed("fetch", func() { <-release })
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	text := g.WaitContext(ctx).Error()
+	fmt.Println(text[:len(`group "ingest": 3 still running: context deadline exceeded`)])
+	// Then, in one paragraph, because they stand at the same place:
+	//
+	//	3 × ingest/fetch, for 10ms
+	//	goroutine 21 [chan receive]:
+	//	main.main.func1()
+	//		/src/main.go:14 +0x1c
+	close(release)
+	g.Wait()
+	// Output: group "ingest": 3 still running: context deadline exceeded
+}
+
+func ExampleStuckError_Unwrap() {
+	err := &group.StuckError{Running: 1, Cause: context.DeadlineExceeded}
+	fmt.Println(errors.Is(err, context.DeadlineExceeded))
+	// Output: true
+}
+
+func ExampleTask() {
+	g := group.New(group.Options{Name: "ingest"})
+	release := make(chan struct{})
+	g.GoNamed("fetch", func() { <-release })
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	var stuck *group.StuckError
+	if errors.As(g.WaitContext(ctx), &stuck) {
+		for _, task := range stuck.Tasks {
+			fmt.Println(task.Name, time.Since(task.Started) < time.Hour, len(task.Stack) > 0)
+		}
+	}
+	close(release)
+	g.Wait()
+	// Output: ingest/fetch true true
 }
