@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -75,10 +76,9 @@ func TestSearch(t *testing.T) {
 		})
 		at := func(name string) string { return filepath.Join(dir, name) }
 		s := newSearch(options{dirs: []string{dir}, workers: 1})
-		opened := make(map[string]int)
+		var opened sync.Map
 		s.open = func(path string) (fs.File, error) {
-			opened[filepath.Base(path)]++
-			again := opened[filepath.Base(path)] == 2
+			_, again := opened.LoadOrStore(path, true)
 			switch filepath.Base(path) {
 			case "closed":
 				return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
@@ -143,17 +143,17 @@ func TestSearch(t *testing.T) {
 		dir := tree(t, map[string]string{"a": "same", "b": "same", "y": large, "z": large})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		s := newSearch(options{dirs: []string{dir}, workers: 1})
-		var reads int
+		var reads atomic.Int32
 		s.open = func(path string) (fs.File, error) {
 			f, err := os.Open(path)
 			return &watchedFile{f, func() {
-				if reads++; reads == 6 { // a, b, a prefix of y and of z, and twice from y
+				if reads.Add(1) == 6 { // a, b, a prefix of y and of z, and twice from y
 					cancel(errInterrupted)
 				}
 			}}, err
 		}
 		r := s.run(ctx)
-		require.Equal(t, 6, reads)
+		require.EqualValues(t, 6, reads.Load())
 		require.Equal(t, "interrupted", r.Partial)
 		require.Empty(t, r.Errors)
 		require.Equal(t, 4, r.Summary.FilesHashed)
