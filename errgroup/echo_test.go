@@ -130,9 +130,10 @@ func TestEcho(t *testing.T) {
 	t.Run("what wraps the err of a context that was cancelled without a cause is in doubt, and told", func(t *testing.T) {
 		g, ctx := errgroup.New(t.Context(), errgroup.Options{Collect: true})
 		g.Go(func() error { <-ctx.Done(); return fmt.Errorf("task: %w", ctx.Err()) })
+		g.Go(func() error { <-ctx.Done(); return isError{ctx.Err()} })
 		g.Go(func() error { <-ctx.Done(); return ctx.Err() })
 		g.Cancel(nil)
-		require.EqualError(t, g.Wait(), "task: context canceled; context canceled")
+		require.EqualError(t, g.Wait(), "task: context canceled; is context canceled; context canceled")
 	})
 
 	t.Run("before the context is done there are no echoes", func(t *testing.T) {

@@ -57,6 +57,11 @@ func TestQuorum(t *testing.T) {
 			ends: 2 * time.Second, err: "stop; boom; other",
 		},
 		{
+			name: "the decisive error is told whatever it is", n: 2,
+			fs:   []fetch{after(time.Second, "", errBoom), after(2*time.Second, "", context.Canceled), after(time.Minute, "", nil)},
+			ends: 2 * time.Second, err: "boom; context canceled",
+		},
+		{
 			name: "the losers have ended", n: 1,
 			fs:   []fetch{after(time.Second, "a", nil), deaf(2*time.Second, "b", nil)},
 			ends: 2 * time.Second, want: []string{"a"},
