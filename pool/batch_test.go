@@ -297,7 +297,6 @@ func TestBatch(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			b.Go(func() { cancel(cause) })
 			require.NoError(t, b.GoContext(ctx, func(context.Context) { panic("started") }))
-			require.NoError(t, b.Err())
 			b.Wait()
 			require.Equal(t, cause, b.Err())
 			b.Go(func() {})
