@@ -270,7 +270,7 @@ func TestBatch(t *testing.T) {
 
 	t.Run("a task's context no longer stands for it when it has ended", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			p := pool.New(1, pool.Options{})
+			p := pool.New(1, pool.Options{Queue: 1})
 			var leaked context.Context
 			b := p.Batch(t.Context())
 			require.NoError(t, b.GoContext(t.Context(), func(ctx context.Context) { leaked = ctx }))
@@ -283,8 +283,12 @@ func TestBatch(t *testing.T) {
 			go late.Wait()
 			synctest.Wait()
 			require.False(t, ran.Load())
+			go p.GoContext(leaked, func(context.Context) { ran.Store(true) }) // finds the queue full
+			synctest.Wait()
+			require.False(t, ran.Load())
 			close(release)
 			late.Wait()
+			require.NoError(t, p.WaitContext(leaked))
 			closeEmpty(t, p)
 		})
 	})
@@ -295,8 +299,10 @@ func TestBatch(t *testing.T) {
 			b := p.Batch(t.Context())
 			cause := errors.New("enough")
 			ctx, cancel := context.WithCancelCause(t.Context())
-			b.Go(func() { cancel(cause) })
+			release := make(chan struct{})
+			b.Go(func() { <-release; cancel(cause) })
 			require.NoError(t, b.GoContext(ctx, func(context.Context) { panic("started") }))
+			close(release)
 			b.Wait()
 			require.Equal(t, cause, b.Err())
 			b.Go(func() {})

@@ -278,8 +278,13 @@ func ExampleBatch_Err() {
 	defer p.Close()
 	b := p.Batch(context.Background())
 	ctx, cancel := context.WithCancelCause(context.Background())
-	b.Go(func() { cancel(errors.New("first come, first served")) })
+	both := make(chan struct{})
+	b.Go(func() {
+		<-both
+		cancel(errors.New("first come, first served"))
+	})
 	_ = b.GoContext(ctx, func(context.Context) { fmt.Println("never printed") })
+	close(both)
 	b.Wait()
 	fmt.Println(b.Err())
 	// Output: first come, first served
