@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/coterie-go/coterie/core"
 )
@@ -24,6 +25,23 @@ func (p *Pool) checkNotWorker(method string) {
 	if found {
 		panic("pool: " + method + " within one of the pool's own tasks")
 	}
+}
+
+// onWorker reports whether the caller's goroutine was started by a pool. It takes a
+// fraction of a microsecond, where lineage takes several.
+func onWorker() bool {
+	var pcs [64]uintptr
+	skip, n := 2, len(pcs)
+	for n == len(pcs) {
+		n = runtime.Callers(skip, pcs[:])
+		skip += n - 3 // so that the last three are found together
+	}
+	for _, pc := range pcs[max(0, n-3):n] {
+		if f := runtime.FuncForPC(pc - 1); f != nil && strings.Contains(f.Name(), "/pool.(*Pool).") {
+			return true
+		}
+	}
+	return false
 }
 
 // lineage returns the number of the caller's goroutine and, if that was started to

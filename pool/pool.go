@@ -102,6 +102,9 @@ func checkWorkers(n int) {
 //
 // Nobody waits for f in particular: a panic of f goes to Options.OnPanic, or else
 // ends the process. If f calls Goexit, f has ended.
+//
+// To start and run a task that does nothing takes some 30 ns of processor time, and
+// no allocation.
 func (p *Pool) Go(f func()) {
 	checkFunc(f == nil)
 	if p.start(nil, plain(f), nil, nil) != nil {
@@ -138,12 +141,18 @@ func (p *Pool) goContext(ctx context.Context, f func(ctx context.Context), b *Ba
 	return p.start(ctx, &contextTask{taskContext: newTaskContext(ctx, p, b), f: f}, b, nil)
 }
 
-// Wait blocks until every task has ended, those of batches among them. It must not
-// be called by a task of the pool, for which it would wait.
-func (p *Pool) Wait() { p.working.Wait() }
+// Wait blocks until every task has ended, those of batches among them. It panics if
+// a task of the pool calls it, for which it would wait.
+func (p *Pool) Wait() {
+	if p.working.Count() > 0 && onWorker() {
+		p.checkNotWorker("Wait")
+	}
+	p.working.Wait()
+}
 
-// WaitContext is Wait that gives up when ctx is done, with a [*group.StuckError].
-// It panics if ctx is that of a task of this pool, for which it would wait.
+// WaitContext is Wait that gives up when ctx is done, with a [*group.StuckError]; it
+// starts no goroutine and can be called again. It panics if ctx is that of a task of
+// this pool, for which it would wait.
 func (p *Pool) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	p.checkOutside(ctx, "WaitContext")
@@ -181,7 +190,7 @@ func (p *Pool) Close() {
 	p.checkNotWorker("Close")
 	p.close()
 	p.alive.Wait()
-	p.Wait() // returns at once, after all tasks in the eyes of the race detector
+	p.working.Wait() // returns at once, after all tasks in the eyes of the race detector
 }
 
 // Shutdown is Close that has patience until ctx is done. Then it drops the tasks
@@ -196,14 +205,14 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	p.close()
 	err := p.alive.WaitContext(ctx)
 	if err == nil {
-		p.Wait()
+		p.working.Wait()
 		return nil
 	}
 	dropped := p.drop()
 	stuck := p.stuck(err)
 	if stuck.Running == 0 {
 		p.alive.Wait() // only for the workers
-		p.Wait()
+		p.working.Wait()
 		if dropped == 0 {
 			return nil
 		}

@@ -596,6 +596,26 @@ mail, for 1m0s
 
 	t.Run("panics within a task of the pool", func(t *testing.T) {
 		p := pool.New(1, pool.Options{})
+		b := p.Batch(t.Context())
+		var deep func(n int)
+		deep = func(n int) {
+			if n > 0 {
+				deep(n - 1)
+				return
+			}
+			p.Wait()
+		}
+		for depth := range 130 {
+			b.Go(func() { deep(depth) })
+			require.Equal(t, "pool: Wait within one of the pool's own tasks", caught(b.Wait).(*core.PanicError).Value)
+		}
+		other := pool.New(1, pool.Options{})
+		b.Go(func() {
+			other.Go(func() { time.Sleep(time.Millisecond) })
+			other.Wait() // of another pool is allowed
+		})
+		b.Wait()
+		other.Close()
 		f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) { return 0, p.WaitContext(ctx) })
 		require.NoError(t, err)
 		require.Equal(t, "pool: WaitContext within one of the pool's own tasks",
