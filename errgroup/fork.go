@@ -17,13 +17,17 @@ func Fork[T any](g *Group, f func() (T, error)) *group.Future[T] {
 		f = captured(f)
 	}
 	p := group.NewPromise[T]()
-	g.Go(func() (err error) {
-		p.Run(g.panics, func() (value T, _ error) {
-			value, err = f()
+	failure := g.failure()
+	g.engine.Go(task{func() error {
+		p.Run(g.panics, func() (T, error) {
+			value, err := f()
+			if err != nil {
+				g.fail(failure, err) // before anyone who Gets it can fail of it
+			}
 			return value, err
 		})
-		return err
-	})
+		return nil
+	}, failure})
 	return p.Future()
 }
 

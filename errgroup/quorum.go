@@ -43,7 +43,7 @@ func Quorum[T any](ctx context.Context, n int, fs ...func(ctx context.Context) (
 			break
 		}
 		failure := g.failure()
-		g.Go(func() error {
+		g.engine.Go(task{func() error {
 			value, err := f(ctx)
 			if err != nil {
 				g.fail(failure, err) // before the context is cancelled for it
@@ -60,7 +60,7 @@ func Quorum[T any](ctx context.Context, n int, fs ...func(ctx context.Context) (
 				g.stop(nil)
 			}
 			return nil
-		})
+		}, failure})
 	}
 	err := g.Wait()
 	if len(results) == n {

@@ -2,6 +2,7 @@ package errgroup_test
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -171,6 +172,21 @@ func TestFork(t *testing.T) {
 		require.Equal(t, 7, v)
 		require.Equal(t, errBoom, g.Wait())
 		require.Equal(t, errBoom, context.Cause(ctx))
+	})
+
+	t.Run("an error comes before those of tasks that fail of it", func(t *testing.T) {
+		for range 200 {
+			g, ctx := errgroup.WithContext(t.Context())
+			f := errgroup.Fork(g, func() (int, error) { return 0, errBoom })
+			for range 3 {
+				g.Go(func() error {
+					_, err := f.Get()
+					return fmt.Errorf("without a number: %w", err)
+				})
+			}
+			require.Equal(t, errBoom, g.Wait())
+			require.Equal(t, errBoom, context.Cause(ctx))
+		}
 	})
 
 	t.Run("a panic is raised by both", func(t *testing.T) {
