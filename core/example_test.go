@@ -4,105 +4,306 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/coterie-go/coterie/core"
 )
 
+// Programs use group.Group, which counts for them. This is what it does.
 func ExampleWaitGroup() {
 	var wg core.WaitGroup
-	results := make([]int, 3)
-	for i := range results {
-		wg.Add(1) // before the goroutine starts
+	squares := make([]int, 4)
+	for i := range squares {
+		wg.Add(1) // before the goroutine starts, or Wait may miss it
 		go func() {
 			defer wg.Done()
-			results[i] = i * i
+			squares[i] = i * i
 		}()
 	}
 	wg.Wait()
-	fmt.Println(results)
-	// Output: [0 1 4]
+	fmt.Println(squares)
+	// Output: [0 1 4 9]
 }
 
-// Somebody who has waited long enough can leave, and the others stay.
-func ExampleWaitGroup_WaitContext() {
+func ExampleWaitGroup_Add() {
+	var wg core.WaitGroup
+	wg.Add(2) // two tasks begin
+	wg.Add(-2)
+	wg.Wait()
+
+	defer func() { fmt.Println("panics:", recover()) }()
+	wg.Add(-1)
+	// Output: panics: core: negative WaitGroup counter
+}
+
+func ExampleWaitGroup_Done() {
 	var wg core.WaitGroup
 	wg.Add(1)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	fmt.Println(wg.Count())
+	wg.Done()
+	fmt.Println(wg.Count())
+	// Output:
+	// 1
+	// 0
+}
+
+// The next round may begin before the waiters of this one have returned.
+func ExampleWaitGroup_Wait() {
+	var wg core.WaitGroup
+	var waiters sync.WaitGroup
+	for range 3 {
+		wg.Add(1)
+		waiters.Go(wg.Wait)
+		wg.Done()
+	}
+	waiters.Wait()
+	fmt.Println("all three rounds are over")
+	// Output: all three rounds are over
+}
+
+func ExampleWaitGroup_WaitContext() {
+	var wg core.WaitGroup
+	wg.Add(1) // a task that is stuck
+
+	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Millisecond, errors.New("shutdown took too long"))
 	defer cancel()
 	fmt.Println(wg.WaitContext(ctx))
 
 	wg.Done()
-	fmt.Println(wg.WaitContext(ctx)) // the counter is zero, so there is nothing to give up
+	fmt.Println(wg.WaitContext(ctx)) // zero is zero, also with ctx done
 	// Output:
-	// context deadline exceeded
+	// shutdown took too long
 	// <nil>
 }
 
 func ExampleWaitGroup_Count() {
 	var wg core.WaitGroup
-	wg.Add(2)
+	wg.Add(3)
 	wg.Done()
-	fmt.Println(wg.Count())
-	// Output: 1
+	fmt.Println(wg.Count(), "tasks run")
+	// Output: 2 tasks run
 }
 
-// At most 100 megabytes are in use at a time, however many want some.
+// At most two goroutines work at any instant.
 func ExampleSemaphore() {
-	ctx := context.Background()
-	megabytes := core.NewSemaphore(100)
-
-	if err := megabytes.Acquire(ctx, 80); err != nil {
-		fmt.Println(err)
-		return
+	s := core.NewSemaphore(2)
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if err := s.Acquire(context.Background(), 1); err != nil {
+				return
+			}
+			defer s.Release(1)
+			if s.InUse() > 2 {
+				fmt.Println("never printed")
+			}
+		})
 	}
-	fmt.Println(megabytes.TryAcquire(30))
-	megabytes.Release(80)
-	fmt.Println(megabytes.TryAcquire(30))
-	// Output:
-	// false
-	// true
+	all.Wait()
+	fmt.Println(s.InUse(), "in use")
+	// Output: 0 in use
 }
 
-// An Acquire that can never succeed says so at once; one that gives up has taken
-// nothing.
-func ExampleSemaphore_Acquire() {
-	sem := core.NewSemaphore(2)
-	fmt.Println(sem.Acquire(context.Background(), 3))
+func ExampleNewSemaphore() {
+	s := core.NewSemaphore(64 << 20) // bytes of memory, say
+	fmt.Println(s.TryAcquire(60<<20), s.TryAcquire(60<<20))
+	// Output: true false
+}
 
-	sem.TryAcquire(2)
+func ExampleSemaphore_Acquire() {
+	s := core.NewSemaphore(3)
+	fmt.Println(s.Acquire(context.Background(), 2))
+
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	fmt.Println(sem.Acquire(ctx, 1))
-	fmt.Println(sem.InUse(), sem.Waiting())
+	fmt.Println(s.Acquire(ctx, 2))
+	fmt.Println(s.Acquire(context.Background(), 4))
 	// Output:
-	// core: weight above the semaphore's limit
+	// <nil>
 	// context deadline exceeded
-	// 2 0
+	// core: weight above the semaphore's limit
 }
 
-// The limit may change at any time. Those who hold permits keep them.
+func ExampleSemaphore_TryAcquire() {
+	s := core.NewSemaphore(1)
+	fmt.Println(s.TryAcquire(1))
+	fmt.Println(s.TryAcquire(1))
+	// Output:
+	// true
+	// false
+}
+
+func ExampleSemaphore_Release() {
+	s := core.NewSemaphore(1)
+	s.TryAcquire(1)
+	s.Release(1)
+
+	defer func() { fmt.Println("panics:", recover()) }()
+	s.Release(1)
+	// Output: panics: core: release of more permits than are in use, got 1
+}
+
 func ExampleSemaphore_SetLimit() {
-	sem := core.NewSemaphore(4)
-	sem.TryAcquire(4)
-	sem.SetLimit(2)
-	fmt.Println(sem.InUse(), "of", sem.Limit())
-	sem.Release(3)
-	fmt.Println(sem.TryAcquire(1), sem.TryAcquire(1))
-	sem.SetLimit(0) // pauses: whoever comes waits
+	s := core.NewSemaphore(4)
+	s.TryAcquire(4)
+	s.SetLimit(2) // the holders may finish
+	fmt.Println(s.InUse(), "of", s.Limit())
+	s.Release(3)
+	fmt.Println(s.InUse(), "of", s.Limit(), s.TryAcquire(1))
 	// Output:
 	// 4 of 2
-	// true false
+	// 1 of 2 true
+}
+
+func ExampleSemaphore_Limit() {
+	fmt.Println(core.NewSemaphore(8).Limit())
+	// Output: 8
+}
+
+func ExampleSemaphore_InUse() {
+	s := core.NewSemaphore(8)
+	s.TryAcquire(3)
+	fmt.Println(s.InUse())
+	// Output: 3
+}
+
+func ExampleSemaphore_Waiting() {
+	s := core.NewSemaphore(1)
+	s.TryAcquire(1)
+	got := make(chan error)
+	go func() { got <- s.Acquire(context.Background(), 1) }()
+	for s.Waiting() == 0 {
+		runtime.Gosched()
+	}
+	s.Release(1)
+	fmt.Println(<-got, s.Waiting())
+	// Output: <nil> 0
+}
+
+func ExampleErrWeight() {
+	err := core.NewSemaphore(1).Acquire(context.Background(), 2)
+	fmt.Println(errors.Is(err, core.ErrWeight))
+	// Output: true
 }
 
 func ExampleCall() {
-	err := errors.New("returned")
-	core.Call(func() {
-		panic(io.ErrUnexpectedEOF)
-	}, func(p *core.PanicError) { // p would be nil for a Goexit
-		err = p
-	})
-	fmt.Println(errors.Is(err, io.ErrUnexpectedEOF))
+	for _, f := range []func(){
+		func() {},
+		func() { panic("boom") },
+	} {
+		outcome := "returned"
+		core.Call(f, func(p *core.PanicError) {
+			if p == nil {
+				outcome = "called runtime.Goexit"
+			} else {
+				outcome = fmt.Sprint("panicked with ", p.Value)
+			}
+		})
+		fmt.Println(outcome)
+	}
+	// Output:
+	// returned
+	// panicked with boom
+}
+
+// What has happened in another goroutine can be told from the error.
+func ExamplePanicError() {
+	caught := make(chan *core.PanicError)
+	go core.Call(func() { panic(fmt.Errorf("cannot go on: %w", fs.ErrNotExist)) },
+		func(p *core.PanicError) { caught <- p })
+
+	var err error = <-caught
+	fmt.Println(errors.Is(err, fs.ErrNotExist))
 	// Output: true
+}
+
+func ExamplePanicError_Error() {
+	p := &core.PanicError{Value: "boom", Stack: []byte("goroutine 7 [running]:\n...")}
+	p.Others = append(p.Others, &core.PanicError{Value: "bang", Stack: []byte("goroutine 8 [running]:\n...")})
+	fmt.Println(p)
+	// Output:
+	// panic: boom
+	//
+	// goroutine 7 [running]:
+	// ...
+	//
+	// another panic (1 of 1): panic: bang
+	//
+	// goroutine 8 [running]:
+	// ...
+}
+
+func ExamplePanicError_Unwrap() {
+	fmt.Println(errors.Unwrap(&core.PanicError{Value: fs.ErrClosed}))
+	fmt.Println(errors.Unwrap(&core.PanicError{Value: "no error"}))
+	// Output:
+	// file already closed
+	// <nil>
+}
+
+func ExampleErrGoexit() {
+	var err error
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		core.Call(runtime.Goexit, func(p *core.PanicError) {
+			if p == nil {
+				err = core.ErrGoexit
+			}
+		})
+	}()
+	<-done
+	fmt.Println(err)
+	// Output: core: task called runtime.Goexit
+}
+
+// A counter whose lock must not order the tasks that count.
+func ExampleRaceDisable() {
+	var mu sync.Mutex
+	var started core.Guarded[int]
+	count := func() {
+		core.RaceDisable()
+		mu.Lock()
+		started.Store(started.Load() + 1)
+		mu.Unlock()
+		core.RaceEnable()
+	}
+	var all sync.WaitGroup
+	all.Go(count)
+	all.Go(count)
+	all.Wait()
+	fmt.Println(started.Load())
+	// Output: 2
+}
+
+func ExampleRaceEnable() {
+	core.RaceDisable() // calls nest
+	core.RaceDisable()
+	core.RaceEnable()
+	core.RaceEnable()
+	// Output:
+}
+
+func ExampleRaceHidden() {
+	if core.RaceHidden {
+		fmt.Println("a goroutine for each task")
+	} else {
+		fmt.Println("tasks may share a goroutine")
+	}
+}
+
+func ExampleGuarded_Load() {
+	var g core.Guarded[int]
+	fmt.Println(g.Load())
+	// Output: 0
+}
+
+func ExampleGuarded_Store() {
+	var g core.Guarded[int]
+	g.Store(1)
+	fmt.Println(g.Load())
+	// Output: 1
 }

@@ -79,7 +79,12 @@ func NewSemaphore(limit int64) *Semaphore {
 // [ErrWeight]: at once, or, for a caller that waits already, as soon as SetLimit
 // shrinks the limit below n. An Acquire of 0 takes nothing but waits for its turn.
 //
-// Acquire panics if n is negative.
+// To give up is never to lose a permit: those that came too late go on to
+// whoever is next, and if a waiter at the head gives up, those behind are looked
+// at again.
+//
+// Acquire panics if n is negative or ctx is nil. While permits are free and nobody
+// waits it costs one compare-and-swap.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	if n < 0 {
 		panicWeight(n)
@@ -103,7 +108,7 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 }
 
 // TryAcquire takes n permits if they are free and nobody waits, and otherwise
-// reports false. It panics if n is negative.
+// reports false. It never blocks. It panics if n is negative.
 func (s *Semaphore) TryAcquire(n int64) bool {
 	if n < 0 {
 		panicWeight(n)
@@ -161,7 +166,7 @@ func (s *Semaphore) SetLimit(limit int64) {
 	RaceEnable()
 }
 
-// Limit returns the limit.
+// Limit returns the limit, as NewSemaphore or the latest SetLimit gave it.
 func (s *Semaphore) Limit() int64 {
 	limit, _, _ := s.snapshot()
 	return limit

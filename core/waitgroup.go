@@ -16,9 +16,10 @@ import (
 // It differs from [sync.WaitGroup] in three ways. Reuse is always safe: Add may
 // be called at any time, also while waiters of an earlier round have been
 // released but have not returned yet. A wait can give up, with
-// [WaitGroup.WaitContext]. And it may be a package variable that is used inside
-// one testing/synctest bubble after another: what a waiter parks on is made
-// anew for each round.
+// [WaitGroup.WaitContext]. And it is bound to no testing/synctest bubble: a
+// package variable may be used inside one bubble after another, and a Wait inside
+// a bubble is always durably blocking. It has no Go method:
+// [github.com/coterie-go/coterie/group] is that.
 //
 // Wait's promise is: it returns after an instant, within the call, at which the
 // counter was zero.
@@ -81,7 +82,9 @@ const (
 // is off by its delta: they may be refused, too, and a Wait may take tasks for
 // ended, or wait for one round more, than without it.
 //
-// When nobody waits, Add is one atomic addition.
+// When nobody waits, Add is one atomic addition, which is also what the Add of
+// sync.WaitGroup consists of: there is no cheaper way to count. Releasing costs
+// a lock, and a wake-up for each waiter.
 func (wg *WaitGroup) Add(delta int) {
 	if delta < 0 {
 		raceRelease(unsafe.Pointer(wg))
@@ -97,7 +100,9 @@ func (wg *WaitGroup) Add(delta int) {
 	RaceEnable()
 }
 
-// Done takes one task off the counter. It is Add(-1).
+// Done takes one task off the counter, and releases those who wait if that was
+// the last. It is Add(-1): it never blocks, costs the same, and panics if there is
+// no task.
 func (wg *WaitGroup) Done() { wg.Add(-1) }
 
 // addSlow ends an Add that has made state what it is: with a counter of zero, or
@@ -138,8 +143,8 @@ func (wg *WaitGroup) leave(w *waiter) {
 	}
 }
 
-// Wait blocks until the counter is zero. On a counter that is zero already it
-// is one atomic load.
+// Wait blocks until the counter is zero; nothing else ends that. On a counter
+// that is zero already it is one atomic load. It allocates nothing.
 func (wg *WaitGroup) Wait() {
 	RaceDisable()
 	if counterOf(wg.state.Load()) != 0 {
@@ -150,9 +155,11 @@ func (wg *WaitGroup) Wait() {
 }
 
 // WaitContext is Wait that gives up when ctx is done; it then returns
-// [context.Cause] of ctx. It returns nil if the counter was zero at some instant
-// within the call, even with ctx done. It starts no goroutine. A call that has
-// to wait, and whose ctx can be done, allocates a channel.
+// [context.Cause] of ctx. It returns nil if the counter was zero when it was
+// called, or became zero before it gave up, even with ctx done. To give up changes
+// nothing for anybody else, and WaitContext can be called again. It starts no
+// goroutine. A call that has to wait, and whose ctx can be done, allocates a
+// channel. It panics if ctx is nil.
 func (wg *WaitGroup) WaitContext(ctx context.Context) error {
 	if ctx == nil {
 		panic("core: nil context")

@@ -192,14 +192,14 @@ func TestWaitGroupBehaviour(t *testing.T) {
 		},
 		{
 			name: "inside a struct behind a byte it works", same: "returns",
-			do: func(t *testing.T, impl wgImpl, wg waitGroup) string {
+			do: func(t *testing.T, impl wgImpl, _ waitGroup) string {
 				var x struct {
 					_      byte
 					ofSync sync.WaitGroup
 					_      byte
 					ofCore core.WaitGroup
 				}
-				wg = impl.of(&x.ofSync, &x.ofCore)
+				wg := impl.of(&x.ofSync, &x.ofCore)
 				wg.Add(1)
 				go wg.Done()
 				return outcomeOf(wg.Wait)
@@ -257,8 +257,8 @@ func TestWaitGroupBehaviour(t *testing.T) {
 		},
 		{
 			name: "a package variable that the linker allocated works in two bubbles", same: "returns", noBubble: true,
-			do: func(t *testing.T, impl wgImpl, wg waitGroup) string {
-				wg = impl.of(&linkedSync, &linkedCore)
+			do: func(t *testing.T, impl wgImpl, _ waitGroup) string {
+				wg := impl.of(&linkedSync, &linkedCore)
 				for range 2 {
 					synctest.Test(t, func(*testing.T) { wg.Add(1); go wg.Done(); wg.Wait() })
 				}
@@ -267,8 +267,8 @@ func TestWaitGroupBehaviour(t *testing.T) {
 		},
 		{
 			name: "a package variable that points to the heap works in two bubbles", same: "returns", noBubble: true,
-			do: func(t *testing.T, impl wgImpl, wg waitGroup) string {
-				wg = impl.of(heapSync, heapCore)
+			do: func(t *testing.T, impl wgImpl, _ waitGroup) string {
+				wg := impl.of(heapSync, heapCore)
 				for range 2 {
 					synctest.Test(t, func(*testing.T) {
 						wg.Add(1)
@@ -284,8 +284,8 @@ func TestWaitGroupBehaviour(t *testing.T) {
 			name:   "a package variable that the linker allocated lets time go on",
 			ofSync: "does not", ofCore: "does", noBubble: true,
 			why: "what ours parks on belongs to the bubble of whoever waits, wherever the WaitGroup is",
-			do: func(t *testing.T, impl wgImpl, wg waitGroup) string {
-				wg = impl.of(&linkedSync, &linkedCore)
+			do: func(t *testing.T, impl wgImpl, _ waitGroup) string {
+				wg := impl.of(&linkedSync, &linkedCore)
 				var rescued atomic.Bool
 				ended := make(chan struct{})
 				go func() {
@@ -315,8 +315,8 @@ func TestWaitGroupBehaviour(t *testing.T) {
 			name:   "an Add outside a bubble and one inside",
 			ofSync: "fatal error: sync: WaitGroup.Add called from inside and outside synctest bubble", ofCore: "returns",
 			why: "ours is not bound to a bubble", child: true, noBubble: true,
-			do: func(t *testing.T, impl wgImpl, wg waitGroup) string {
-				wg = impl.of(movedSync, movedCore)
+			do: func(t *testing.T, impl wgImpl, _ waitGroup) string {
+				wg := impl.of(movedSync, movedCore)
 				wg.Add(1)
 				synctest.Test(t, func(*testing.T) { wg.Add(1) })
 				return "returns"
@@ -326,8 +326,8 @@ func TestWaitGroupBehaviour(t *testing.T) {
 			name:   "Adds in two bubbles without a Wait between them",
 			ofSync: "fatal error: sync: WaitGroup.Add called from multiple synctest bubbles", ofCore: "returns",
 			why: "ours is not bound to a bubble", child: true, noBubble: true,
-			do: func(t *testing.T, impl wgImpl, wg waitGroup) string {
-				wg = impl.of(sharedSync, sharedCore)
+			do: func(t *testing.T, impl wgImpl, _ waitGroup) string {
+				wg := impl.of(sharedSync, sharedCore)
 				for range 2 {
 					synctest.Test(t, func(*testing.T) { wg.Add(1) })
 				}
@@ -339,8 +339,8 @@ func TestWaitGroupBehaviour(t *testing.T) {
 			ofSync: "returns", ofCore: "panic: deadlock: main bubble goroutine has exited but blocked goroutines remain",
 			why:   "a Wait in a bubble is durably blocking, also then",
 			child: true, noBubble: true,
-			do: func(t *testing.T, impl wgImpl, wg waitGroup) string {
-				wg = impl.of(outsideSync, outsideCore)
+			do: func(t *testing.T, impl wgImpl, _ waitGroup) string {
+				wg := impl.of(outsideSync, outsideCore)
 				wg.Add(1)
 				returned := make(chan struct{})
 				go func() {
@@ -488,7 +488,8 @@ func TestWaitGroupWaitContext(t *testing.T) {
 
 	t.Run("a nil context panics", func(t *testing.T) {
 		var wg core.WaitGroup
-		require.PanicsWithValue(t, "core: nil context", func() { _ = wg.WaitContext(nil) }) //nolint:staticcheck // on purpose
+		var none context.Context
+		require.PanicsWithValue(t, "core: nil context", func() { _ = wg.WaitContext(none) })
 	})
 
 	t.Run("one gives up, the others stay, in whatever order they came", func(t *testing.T) {
