@@ -126,7 +126,7 @@ func TestPages(t *testing.T) {
 					if all.output[content] == "" {
 						t.Errorf("not an output that is compared:\n%s", content)
 					}
-				case "sh":
+				case "sh", "": // commands
 				default:
 					t.Errorf("a block in the language %q:\n%s", language, content)
 				}
