@@ -47,8 +47,9 @@ func Fork[T any](g *Group, f func() (T, error)) *Future[T] {
 // returns [core.ErrGoexit]. It may be called again, and by several goroutines.
 // Under the policy [Crash] a Get of a task that panics does not return.
 func (f *Future[T]) Get() (T, error) {
-	f.lendHand()
-	<-f.Done()
+	if !f.ready() && !f.lendHand() {
+		<-f.Done()
+	}
 	return f.result()
 }
 
@@ -59,17 +60,11 @@ func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
 	if ctx == nil {
 		panic("group: nil context")
 	}
-	if ctx.Err() == nil {
-		f.lendHand()
-	}
-	done := f.Done()
-	select {
-	case <-done:
+	if f.ready() || ctx.Err() == nil && f.lendHand() {
 		return f.result()
-	default:
 	}
 	select {
-	case <-done:
+	case <-f.Done():
 		return f.result()
 	case <-ctx.Done():
 		var zero T
@@ -98,10 +93,27 @@ func (f *Future[T]) Done() <-chan struct{} {
 	return done
 }
 
-func (f *Future[T]) lendHand() {
-	if f.help != nil {
-		f.help()
+// ready reports whether there is a result.
+func (f *Future[T]) ready() bool {
+	core.RaceDisable()
+	f.mu.Lock()
+	resolved := f.resolved.Load()
+	f.mu.Unlock()
+	core.RaceEnable()
+	if core.RaceHidden && resolved {
+		f.published.Load()
 	}
+	return resolved
+}
+
+// lendHand does what Promise.Help asked for, and reports whether there is a result
+// then.
+func (f *Future[T]) lendHand() bool {
+	if f.help == nil {
+		return false
+	}
+	f.help()
+	return f.ready()
 }
 
 func (f *Future[T]) result() (T, error) {

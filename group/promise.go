@@ -15,10 +15,9 @@ func (p Promise[T]) Future() *Future[T] { return p.future }
 // Resolve gives the future its result.
 func (p Promise[T]) Resolve(value T, err error) { p.future.resolve(value, err, nil) }
 
-// Help makes Get and GetContext call help before they wait, also if the future is
-// resolved. help may run the task that resolves it, for want of somebody else to
-// do so, and may do nothing. It is to be called before Future's result is given
-// away.
+// Help makes Get and GetContext call help before they wait. help may run the task
+// that resolves the promise, for want of somebody else to do so, and may do nothing.
+// Help is to be called before the future is given away.
 func (p Promise[T]) Help(help func()) { p.future.help = help }
 
 // Run calls f and gives the future whatever comes of that. A panic of f goes on
