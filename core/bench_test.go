@@ -137,3 +137,22 @@ func BenchmarkSemaphore(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkCall(b *testing.B) {
+	n := 0
+	f, aborted := func() { n++ }, func(*core.PanicError) {}
+	b.Run("plain", func(b *testing.B) {
+		for b.Loop() {
+			plainly(f)
+		}
+	})
+	b.Run("core", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			core.Call(f, aborted)
+		}
+	})
+}
+
+//go:noinline
+func plainly(f func()) { f() }

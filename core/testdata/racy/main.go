@@ -1,7 +1,8 @@
 // Racy runs small programs with the WaitGroup and the semaphore of the package
 // that its argument names, and says on standard error which. If it is built with
 // the race detector, that reports a data race in the programs whose names begin
-// with race, and must not in those that begin with clean.
+// with race, and must not in those that begin with clean. Those that begin with
+// legal break a rule of sync.WaitGroup that ours does not have.
 package main
 
 import (
@@ -181,6 +182,25 @@ var programs = map[string]func(impl){
 		<-ended
 		<-ended
 		_ = x
+	},
+	"legal with ours: Add while another waits": func(i impl) {
+		wg := i.waitGroup()
+		ended := make(chan bool, 2)
+		var added count
+		for range 2 {
+			go func() {
+				wg.Add(1)
+				added.up()
+				pause()
+				pause()
+				wg.Done()
+				ended <- true
+			}()
+		}
+		added.await(1)
+		wg.Wait()
+		<-ended
+		<-ended
 	},
 	"clean: written before Done, read after Wait": func(i impl) {
 		x, wg := make([]int, 8), i.waitGroup()
