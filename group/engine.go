@@ -59,7 +59,7 @@ type Engine[T Job] struct {
 	begun  bool   // a task has been accepted
 	procs  uint32 // GOMAXPROCS when work was made
 	spares uint32
-	queue  queue[entry[T]]
+	queue  queue[T]
 	work   func() // the life of a goroutine; made once, so that go need not allocate
 
 	extras atomic.Pointer[extras] // made by Init, or later with mu held, and then kept

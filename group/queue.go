@@ -1,48 +1,69 @@
 package group
 
-// A queue is a first-in, first-out ring that grows. The zero value is empty and
+// A queue is first in, first out: a list of chunks. The zero value is empty and
 // ready for use.
-type queue[T any] struct {
-	ring []T // its length is a power of two
-	head uint32
-	n    uint32
+type queue[T Job] struct {
+	first, last *chunk[T] // nil if there is none
+	free        *chunk[T] // kept for the next that is needed
+	n           uint32
+	head, tail  uint8 // index of the oldest in first; of the next to come in last
+	frees       uint8
 }
 
-const (
-	firstRing  = 16
-	ringGrowth = 4
-	keptRing   = 4096 // slots that an empty queue keeps
-)
+// keptChunks is how many chunks a queue keeps that it does not need.
+const keptChunks = 128
 
-func (q *queue[T]) push(v T) {
-	if int(q.n) == len(q.ring) {
+func (q *queue[T]) push(en entry[T]) {
+	if q.last == nil || q.tail == chunkLen {
 		q.grow()
 	}
-	q.ring[int(q.head+q.n)&(len(q.ring)-1)] = v
+	q.last.tasks[q.tail] = en.task
+	if en.meta != nil {
+		if q.last.metas == nil {
+			q.last.metas = new([chunkLen]*meta)
+		}
+		q.last.metas[q.tail] = en.meta
+	}
+	q.tail++
 	q.n++
 }
 
 // pop takes the oldest out of a queue that is not empty, and leaves nothing of
 // it behind for the garbage collector to find.
-func (q *queue[T]) pop() T {
-	slot := &q.ring[int(q.head)&(len(q.ring)-1)]
-	v := *slot
+func (q *queue[T]) pop() (en entry[T]) {
+	c := q.first
 	var zero T
-	*slot = zero
+	en.task, c.tasks[q.head] = c.tasks[q.head], zero
+	if c.metas != nil {
+		en.meta, c.metas[q.head] = c.metas[q.head], nil
+	}
 	q.head++
 	q.n--
-	if q.n == 0 && len(q.ring) > keptRing {
-		q.ring = nil
+	if q.n == 0 {
+		q.head, q.tail = 0, 0
+	} else if q.head == chunkLen {
+		q.head = 0
+		q.first = c.next
+		if c.next = nil; q.frees < keptChunks {
+			c.next, q.free = q.free, c
+			q.frees++
+		}
 	}
-	return v
+	return en
 }
 
 func (q *queue[T]) grow() {
-	ring := make([]T, max(firstRing, ringGrowth*len(q.ring)))
-	if len(q.ring) > 0 {
-		head := int(q.head) & (len(q.ring) - 1)
-		copied := copy(ring, q.ring[head:])
-		copy(ring[copied:], q.ring[:head])
+	c := q.free
+	if c == nil {
+		c = new(chunk[T])
+	} else {
+		q.free, c.next = c.next, nil
+		q.frees--
 	}
-	q.ring, q.head = ring, 0
+	if q.last == nil {
+		q.first = c
+	} else {
+		q.last.next = c
+	}
+	q.last, q.tail = c, 0
 }
