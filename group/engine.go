@@ -56,8 +56,7 @@ type Engine[T Job] struct {
 	ended  core.Guarded[bool] // by Close
 
 	// In a -race build that hides bookkeeping these are not touched.
-	begun  bool   // a task has been accepted
-	procs  uint32 // GOMAXPROCS when work was made
+	procs  uint32 // GOMAXPROCS when it was first asked for
 	spares uint32
 	queue  queue[T]
 	work   func() // the life of a goroutine; made once, so that go need not allocate
@@ -190,11 +189,7 @@ func (e *Engine[T]) push(en entry[T], have *permits) (missing *core.Semaphore) {
 		}
 	}
 	e.active.Store(e.active.Load() + 1)
-	if core.RaceHidden || !e.begun {
-		// The first task needs no queue.
-		if !core.RaceHidden {
-			e.begun = true
-		}
+	if core.RaceHidden {
 		e.goroutines.Add(1)
 		e.mu.Unlock()
 		core.RaceEnable()
@@ -202,15 +197,14 @@ func (e *Engine[T]) push(en entry[T], have *permits) (missing *core.Semaphore) {
 		return nil
 	}
 	e.queue.push(en)
-	if e.work == nil {
-		e.procs = uint32(runtime.GOMAXPROCS(0))
-		e.work = func() { e.serve(entry[T]{}, false) }
-	}
 	// One spare keeps the invariant; up to one for each P spreads short tasks.
-	more := e.spares < e.procs && e.spares < e.queue.n
+	more := e.spares == 0 || e.spares < e.queue.n && e.spares < e.procsLocked()
 	if more {
 		e.spares++
 		e.goroutines.Add(1)
+		if e.work == nil {
+			e.work = func() { e.serve(entry[T]{}, false) }
+		}
 	}
 	e.mu.Unlock()
 	if more {
@@ -219,8 +213,16 @@ func (e *Engine[T]) push(en entry[T], have *permits) (missing *core.Semaphore) {
 	return nil
 }
 
-// serve is the life of a goroutine: it runs one task after another, the first of
-// which it may have been given.
+// procsLocked is called with mu held.
+func (e *Engine[T]) procsLocked() uint32 {
+	if e.procs == 0 {
+		e.procs = uint32(runtime.GOMAXPROCS(0))
+	}
+	return e.procs
+}
+
+// serve is the life of a goroutine: it runs one task after another. In a -race
+// build that hides bookkeeping it is given its only one.
 func (e *Engine[T]) serve(en entry[T], given bool) {
 	var r *running
 	core.Call(func() {
@@ -312,9 +314,10 @@ func (e *Engine[T]) end() {
 func (e *Engine[T]) aborted(en entry[T], r *running, p *core.PanicError) {
 	policy := e.settings().policy()
 	if p != nil && policy == Crash {
-		// The task does not end: a Wait that returned now could let main exit
-		// with status 0.
-		crash(p)
+		// Nothing recovers this, so the process dies here, with the frames of
+		// the first panic on the stack. The task does not end: a Wait that
+		// returned now could let main exit with status 0.
+		panic(p.Value)
 	}
 	end := func() {
 		if en.meta != nil {
@@ -332,21 +335,11 @@ func (e *Engine[T]) aborted(en entry[T], r *running, p *core.PanicError) {
 		}
 	}, func(p *core.PanicError) {
 		if p != nil {
-			crash(p) // OnPanic has panicked
+			panic(p.Value) // in OnPanic; crashes, as above
 		}
 		end() // OnPanic has called Goexit
 	})
 	end()
-}
-
-// crash ends the process, because nothing recovers this. It is called on top of
-// the stack that panicked, which the report will show, unless p tells of what
-// happened elsewhere and has the stack in its text.
-func crash(p *core.PanicError) {
-	if len(p.Others) == 0 && parseGoroutineID(p.Stack) == GoroutineID() {
-		panic(p.Value)
-	}
-	panic(p)
 }
 
 // SetLimit changes how many tasks may run at once: at any time, also while tasks

@@ -3,17 +3,23 @@ package group
 // A queue is first in, first out: a list of chunks. The zero value is empty and
 // ready for use.
 type queue[T Job] struct {
+	only        entry[T]  // instead of a chunk, if there has never been more than one task
 	first, last *chunk[T] // nil if there is none
 	free        *chunk[T] // kept for the next that is needed
 	n           uint32
 	head, tail  uint8 // index of the oldest in first; of the next to come in last
 	frees       uint8
+	lonely      bool // only is in use, and is the oldest
 }
 
 // keptChunks is how many chunks a queue keeps that it does not need.
 const keptChunks = 128
 
 func (q *queue[T]) push(en entry[T]) {
+	if q.last == nil && q.n == 0 {
+		q.only, q.lonely, q.n = en, true, 1
+		return
+	}
 	if q.last == nil || q.tail == chunkLen {
 		q.grow()
 	}
@@ -31,6 +37,11 @@ func (q *queue[T]) push(en entry[T]) {
 // pop takes the oldest out of a queue that is not empty, and leaves nothing of
 // it behind for the garbage collector to find.
 func (q *queue[T]) pop() (en entry[T]) {
+	if q.lonely {
+		en, q.only, q.lonely = q.only, entry[T]{}, false
+		q.n--
+		return en
+	}
 	c := q.first
 	var zero T
 	en.task, c.tasks[q.head] = c.tasks[q.head], zero

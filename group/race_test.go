@@ -72,7 +72,7 @@ func TestRacesStayVisible(t *testing.T) {
 	workers.Wait()
 
 	for _, owner := range owners[1:] {
-		require.Len(t, reports[owner], 14, "programs with a race, with %s: %v", owner, reports[owner])
+		require.Len(t, reports[owner], 15, "programs with a race, with %s: %v", owner, reports[owner])
 		for name, ours := range reports[owner] {
 			theirs := reports["sync"][name]
 			t.Logf("%-70s with %s %d of %d runs, with sync.WaitGroup %d", name, owner, ours, runs, theirs)

@@ -98,6 +98,22 @@ func TestRun(t *testing.T) {
 		}
 	})
 
+	t.Run("a go that waits for a permit when the scope ends gives it back and panics", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			shared := core.NewSemaphore(1)
+			require.NoError(t, shared.Acquire(t.Context(), 1))
+			var raised atomic.Value
+			group.RunWith(group.Options{Semaphore: shared}, func(g *group.Group) {
+				go func() { raised.Store(caught(func() { g.Go(func() {}) })) }()
+				synctest.Wait()
+			})
+			shared.Release(1)
+			synctest.Wait()
+			require.Equal(t, "group: Go on a group, which has ended", raised.Load())
+			require.Zero(t, shared.InUse())
+		})
+	})
+
 	t.Run("panics of the tasks are raised, or added to that of body", func(t *testing.T) {
 		body := func(g *group.Group) {
 			g.Go(func() { raiseHere("task") })

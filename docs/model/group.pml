@@ -46,7 +46,6 @@ byte goroutines = 0;          /* the core.WaitGroup */
 /* guarded by mu */
 bit  mu = 0;
 byte accepted = 0;
-bit  begun = 0;
 byte spares = 0;
 chan queue = [TASKS] of { byte };
 
@@ -114,38 +113,27 @@ inline Go(t) {
 	fi;
 	atomic { /* has mu */
 		accepted++;
-		more = 0;
-		first = !begun;
-		if
-		:: first -> begun = 1
-		:: else ->
-			queue!t;
+		queue!t;
 #if BROKEN == 2
-			more = (goroutines == 0);
+		more = (goroutines == 0);
 #else
-			more = (spares < PROCS && spares < len(queue));
+		more = (spares == 0 || (spares < PROCS && spares < len(queue)));
 #endif
-			spares = spares + more
-		fi
+		spares = spares + more
 	}
 #if BROKEN == 3
 	atomic { unlock() }
-	goroutines = goroutines + first + more;
+	goroutines = goroutines + more;
 #else
-	goroutines = goroutines + first + more;
+	goroutines = goroutines + more;
 	atomic { unlock() }
 #endif
 	atomic {
 		if
-		:: first -> run goroutine(t)
+		:: more -> run goroutine()
 		:: else
 		fi;
-		if
-		:: more -> run goroutine(NONE)
-		:: else
-		fi;
-		more = 0;
-		first = 0
+		more = 0
 	}
 }
 
@@ -166,8 +154,9 @@ inline leave(taskEnded) {
 }
 
 /* serve */
-proctype goroutine(byte t) {
-	bit ok = 0, more = 0, first = 0, ran = 0, stay = 0;
+proctype goroutine() {
+	byte t = NONE;
+	bit ok = 0, more = 0, ran = 0, stay = 0;
 	byte release = 0, turns = 2;
 
 	do
@@ -198,7 +187,7 @@ proctype goroutine(byte t) {
 		atomic { unlock() }
 		atomic {
 			if
-			:: more -> run goroutine(NONE)
+			:: more -> run goroutine()
 			:: else
 			fi;
 			more = 0
@@ -248,7 +237,7 @@ proctype goroutine(byte t) {
 
 /* starts the tasks from t to last, and waits for them */
 proctype goer(byte t, last) {
-	bit ok = 0, more = 0, first = 0;
+	bit ok = 0, more = 0;
 	byte i = t;
 
 	do

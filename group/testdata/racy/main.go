@@ -9,6 +9,7 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -64,6 +65,19 @@ var common = map[string]func(owner){
 		for i := range 20 {
 			g.Go(func() {
 				if i == 3 || i == 17 {
+					x = i
+				}
+			})
+		}
+		g.Wait()
+		_ = x
+	},
+	"race: two tasks write that would share a goroutine": func(g owner) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		x := 0
+		for i := range 20 {
+			g.Go(func() {
+				if i == 10 || i == 11 {
 					x = i
 				}
 			})
@@ -201,10 +215,20 @@ var ours = map[string]func(*group.Group){
 	},
 	"race: two who get a future": func(g *group.Group) {
 		x := 0
-		f := group.Fork(g, func() (int, error) { pause(); return 7, nil })
+		f := group.Fork(g, func() (int, error) { pause(); pause(); return 7, nil })
 		got := make(chan bool, 2)
 		for i := range 2 {
-			go func() { pause(); x = i; _, _ = f.Get(); got <- true }()
+			go func() {
+				if i == 0 {
+					x = 1
+					_, _ = f.Get()
+				} else {
+					pause()
+					_, _ = f.Get()
+					x = 2
+				}
+				got <- true
+			}()
 		}
 		<-got
 		<-got
@@ -264,6 +288,15 @@ var ours = map[string]func(*group.Group){
 		<-waited
 		<-waited
 	},
+	"clean: a failure that is no task's": func(*group.Group) {
+		var e group.Engine[job]
+		go func() { x := 7; e.Fail(&core.PanicError{Value: &x}) }()
+		p := raised(e.Wait)
+		for ; p == nil; p = raised(e.Wait) {
+			pause()
+		}
+		*p.Value.(*int) = 8
+	},
 	"clean: a wait that may give up": func(g *group.Group) {
 		x := 0
 		ctx, cancel := context.WithCancel(context.Background())
@@ -302,6 +335,12 @@ var ours = map[string]func(*group.Group){
 		g.SetLimit(-1)
 	},
 }
+
+type job func()
+
+func (j job) Run() { j() }
+
+func (j job) Aborted(*core.PanicError) bool { return false }
 
 func raised(f func()) (p *core.PanicError) {
 	defer func() { p, _ = recover().(*core.PanicError) }()
