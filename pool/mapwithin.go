@@ -50,10 +50,13 @@ func (m *mapping[T, R]) runWithin(seq iter.Seq[T], yield func(R, error) bool) (r
 }
 
 // awaitOrHold waits until it seems that there is result k, or the caller holds the
-// input; then it returns true.
+// input and there is room for an item; then it returns true.
 func (m *mapping[T, R]) awaitOrHold(k uint64) bool {
+	mayPull := func() bool {
+		return !m.ended.Load() && m.bad.Load() == none && m.tail.Load()-k < uint64(m.window.Load())
+	}
 	var input chan<- struct{}
-	if !m.ended.Load() && m.bad.Load() == none && m.tail.Load()-k < uint64(m.window.Load()) {
+	if mayPull() {
 		input = m.input
 	}
 	m.resultAt.Store(k + 1)
@@ -63,7 +66,10 @@ func (m *mapping[T, R]) awaitOrHold(k uint64) bool {
 	}
 	select {
 	case input <- struct{}{}:
-		return true
+		if mayPull() { // still: whoever has held the input has pulled
+			return true
+		}
+		<-m.input
 	case <-m.result:
 	case <-m.parent.Done():
 	}

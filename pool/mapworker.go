@@ -134,7 +134,7 @@ func (m *mapping[T, R]) runClaimed(w *mapWorker[T]) bool {
 		r, err := f(ctx, v)
 		m.finish(k, r, err)
 	}
-	if w.pace.count(len(w.items)) {
+	if w.pace.count(len(w.items)) && !m.clock.frozen {
 		window := min(max(int64(m.workers)*int64(ahead/w.pace.each), int64(m.least)), int64(m.most))
 		if window != m.window.Load() {
 			m.window.Store(window)
