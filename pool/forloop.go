@@ -35,6 +35,9 @@ const (
 	// patience is how long the caller works alone if it cannot say whether
 	// helpers are worth it, because it is within the first items.
 	patience = 50 * time.Microsecond
+	// probation is how long a loop runs before its measurements count: a first
+	// item may be slow because what it touches is.
+	probation = 5 * time.Microsecond
 	// worthwhile is the measured rest that is worth starting a helper.
 	worthwhile = 30 * time.Microsecond
 )
@@ -61,7 +64,7 @@ func (l *forLoop) run(n int) (err error) {
 		l.watch.Wait()
 		err = l.join()
 	}()
-	core.Call(func() { l.work(&l.first) }, l.abort)
+	core.Call(func() { l.work(&l.first, 0) }, l.abort)
 	return nil
 }
 
@@ -72,9 +75,10 @@ func (l *forLoop) callOff() {
 	}
 }
 
-// work is what every worker does: it runs items until there are none left.
-func (l *forLoop) work(s *span) {
-	p := newPace(l.clock)
+// work is what every worker does, from the given time on: it runs items until
+// there are none left.
+func (l *forLoop) work(s *span, from time.Duration) {
+	p := newPace(l.clock, from)
 	for {
 		lo, hi := s.take(uint32(p.take))
 		if lo == hi {
@@ -86,7 +90,7 @@ func (l *forLoop) work(s *span) {
 		if l.over() || !l.items(int(lo), int(hi)) {
 			return
 		}
-		if !p.count(int(hi-lo)) || p.spent < grain || !l.short() {
+		if !p.count(int(hi-lo)) || p.last < probation || !l.short() {
 			continue // too little to judge by, or nobody to start
 		}
 		if rest := s.left(); rest > 0 && p.each > worthwhile/time.Duration(rest) {
@@ -138,7 +142,7 @@ func (l *forLoop) recruit() {
 		l.mu.Unlock()
 		if l.refill(s) {
 			l.recruit()
-			l.work(s)
+			l.work(s, l.clock.now())
 		}
 	})
 }

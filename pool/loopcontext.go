@@ -15,7 +15,7 @@ type loopContext struct {
 
 	inner atomic.Pointer[cancellable] // nil until it is needed
 	mu    sync.Mutex                  // held while inner is made
-	ended atomic.Bool                 // written under mu
+	ended atomic.Bool
 }
 
 type cancellable struct {
@@ -34,10 +34,10 @@ func (c *loopContext) made() *cancellable {
 	if inner == nil {
 		inner = new(cancellable)
 		inner.Context, inner.cancel = context.WithCancelCause(c.Context)
+		c.inner.Store(inner)
 		if c.ended.Load() {
 			inner.cancel(nil)
 		}
-		c.inner.Store(inner)
 	}
 	return inner
 }
@@ -45,11 +45,9 @@ func (c *loopContext) made() *cancellable {
 // end cancels the context of a loop that has ended. Later calls of cancel and end
 // do nothing.
 func (c *loopContext) end() {
-	c.mu.Lock()
+	// Either made finds that the loop has ended, or this finds what made has made.
 	c.ended.Store(true)
-	inner := c.inner.Load()
-	c.mu.Unlock()
-	if inner != nil {
+	if inner := c.inner.Load(); inner != nil {
 		inner.cancel(nil)
 	}
 }

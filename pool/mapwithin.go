@@ -19,7 +19,7 @@ func (m *mapping[T, R]) runWithin(seq iter.Seq[T], yield func(R, error) bool) (r
 		m.wait()
 		core.Call(stop, m.unread)
 	}()
-	w := &mapWorker[T]{pace: newPace(m.clock)}
+	w := &mapWorker[T]{pace: newPace(m.clock, m.clock.now())}
 	for k := uint64(0); ; {
 		if err = m.cause(); err != nil {
 			return r, err
@@ -79,7 +79,7 @@ func (m *mapping[T, R]) awaitOrHold(k uint64) bool {
 // helperWithin is the life of a helper.
 func (m *mapping[T, R]) helperWithin(next func() (T, bool)) {
 	m.joining.Store(false)
-	w := &mapWorker[T]{pace: newPace(m.clock)}
+	w := &mapWorker[T]{pace: newPace(m.clock, m.clock.now())}
 	core.Call(func() {
 		for m.hold() && m.pull(w, next) && m.runClaimed(w) {
 		}

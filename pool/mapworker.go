@@ -46,7 +46,7 @@ func (m *mapping[T, R]) callIdle() bool {
 // helper is the life of a worker.
 func (m *mapping[T, R]) helper() {
 	m.joining.Store(false)
-	w := &mapWorker[T]{pace: newPace(m.clock)}
+	w := &mapWorker[T]{pace: newPace(m.clock, m.clock.now())}
 	core.Call(func() {
 		for m.claim(w) || m.waitItem(w) {
 			if !m.runClaimed(w) {

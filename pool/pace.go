@@ -24,7 +24,6 @@ type pace struct {
 	due   int           // how many to run before the next look at the clock
 	ran   int           // how many were run since the last
 	last  time.Duration // when that was
-	spent time.Duration // between the last two looks
 	each  time.Duration // of an item, in that time; at least 1
 }
 
@@ -47,15 +46,15 @@ func newClock() clock {
 	return c
 }
 
-func newPace(c clock) pace {
-	p := pace{clock: c, take: 1, due: 1}
-	p.restart()
-	return p
-}
+// newPace returns the pace of a worker that begins at a time.
+func newPace(c clock, at time.Duration) pace { return pace{clock: c, take: 1, due: 1, last: at} }
+
+// now returns the time since the loop began.
+func (c *clock) now() time.Duration { return time.Since(c.began) }
 
 // restart leaves out the time since the last look, in which no items ran.
 func (p *pace) restart() {
-	p.last, p.ran = time.Since(p.clock.began), 0
+	p.last, p.ran = p.clock.now(), 0
 }
 
 // count counts items that have run, and reports whether it has measured.
@@ -63,12 +62,11 @@ func (p *pace) count(items int) bool {
 	if p.ran += items; p.ran < p.due {
 		return false
 	}
-	now := time.Since(p.clock.began)
+	now := p.clock.now()
 	if p.clock.frozen && now == p.last {
 		return false
 	}
-	p.spent = now - p.last
-	p.each = max(p.spent/time.Duration(p.ran), 1)
+	p.each = max((now-p.last)/time.Duration(p.ran), 1)
 	p.take = int(min(max(grain/p.each, 1), mostTaken))
 	p.due = int(min(max(chunk/p.each, 1), time.Duration(8*p.ran), mostMeasured))
 	p.last, p.ran = now, 0
