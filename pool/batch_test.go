@@ -234,6 +234,32 @@ func TestBatch(t *testing.T) {
 		}
 	})
 
+	t.Run("WaitContext returns nil with a context that is done when all have ended", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		p := pool.New(1, pool.Options{})
+		require.NoError(t, p.WaitContext(ctx))
+		require.NoError(t, p.Batch(t.Context()).WaitContext(ctx))
+		f, err := pool.Submit(t.Context(), p, func(inner context.Context) (int, error) {
+			b := p.Batch(inner)
+			if err := b.WaitContext(ctx); err != nil {
+				return 0, err
+			}
+			ran := false
+			b.Go(func() { ran = true })
+			if err := b.WaitContext(ctx); !errors.Is(err, context.Canceled) || ran {
+				return 0, errors.New("waited")
+			}
+			b.Wait()
+			return 7, b.WaitContext(ctx)
+		})
+		require.NoError(t, err)
+		v, err := f.Get()
+		require.NoError(t, err)
+		require.Equal(t, 7, v)
+		closeEmpty(t, p)
+	})
+
 	t.Run("WaitContext says how many are running", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(1, pool.Options{Name: "mail"})

@@ -87,11 +87,18 @@ func (b *Batch) help(ctx context.Context, seen uint64) error {
 func (b *Batch) takeOrWait(ctx context.Context, t *turn) (bool, error) {
 	p := b.pool
 	for {
-		if ctx.Err() != nil {
-			return false, context.Cause(ctx)
-		}
+		givesUp := ctx.Err() != nil
 		core.RaceDisable()
 		p.mu.Lock()
+		ended := b.active.Load() == 0
+		if ended || givesUp {
+			p.mu.Unlock()
+			core.RaceEnable()
+			if ended {
+				return false, nil
+			}
+			return false, context.Cause(ctx)
+		}
 		if b.queued.Load() > 0 {
 			t.ticket = p.ring.take(b.head.Load())
 			p.helped.Store(p.helped.Load() + 1)
@@ -105,11 +112,6 @@ func (b *Batch) takeOrWait(ctx context.Context, t *turn) (bool, error) {
 			admitted.wake()
 			core.RaceEnable()
 			return true, nil
-		}
-		if b.active.Load() == 0 {
-			p.mu.Unlock()
-			core.RaceEnable()
-			return false, nil
 		}
 		h := new(helper)
 		ready := make(chan struct{})

@@ -22,7 +22,8 @@ type Stats struct {
 	// counted when the task enters the queue, or begins if it never does.
 	Submitted uint64
 	// Completed counts the tasks that have run and ended, by return, panic or
-	// Goexit.
+	// Goexit. A task is counted when its worker looks for the next, which may be
+	// an instant after its future has its result.
 	Completed uint64
 	// Panicked counts those of Completed that ended by a panic.
 	Panicked uint64
