@@ -15,6 +15,9 @@ import (
 // Make one with [Pool.Batch]. A Batch is reusable after Wait, needs no closing, and
 // must not be copied; go vet reports it. Its tasks share the pool's workers and
 // queue with all others.
+//
+// Wait returns nothing, as that of every owner without errors does. That tasks were
+// not run is told by [Batch.Err], and by WaitContext.
 type Batch struct {
 	_      noCopy
 	pool   *Pool
@@ -45,7 +48,7 @@ func (p *Pool) Batch(ctx context.Context) *Batch {
 // Go starts f on a worker of the pool, as soon as one is free. It blocks while the
 // pool's queue is full; a batch that belongs to a task of the pool runs f itself
 // then, before Go returns. It panics if the pool is closed. A panic or a Goexit of f
-// is raised by Wait.
+// is raised by Wait. It costs a tenth more than the pool's Go, and no allocation.
 func (b *Batch) Go(f func()) {
 	checkFunc(f == nil)
 	if b.pool.start(nil, plain(f), b, nil) != nil {
@@ -54,7 +57,8 @@ func (b *Batch) Go(f func()) {
 }
 
 // TryGo starts f on a worker of the pool, as Go does, or reports false if the
-// pool's queue is full or somebody waits for room in it, or if the pool is closed.
+// pool's queue is full or somebody waits for room in it, or if the pool is closed. It
+// never blocks.
 func (b *Batch) TryGo(f func()) bool {
 	checkFunc(f == nil)
 	_, got := b.pool.push(alone(plain(f)), b)
@@ -75,7 +79,8 @@ func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 
 // Wait blocks until every task of the batch has ended. It raises what a task
 // raised: the first panic, with the further ones as its Others, or else a Goexit.
-// If the batch belongs to a task of the pool, Wait runs those of its tasks that no
+// Every Wait that is under way raises the same, and a later one does not. If the
+// batch belongs to a task of the pool, Wait runs those of its tasks that no
 // worker has begun. It must not be called by a task of the batch.
 func (b *Batch) Wait() {
 	seen := b.failures.Seen()

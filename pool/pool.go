@@ -33,6 +33,24 @@ var ErrClosed = errors.New("pool: closed")
 // queue is full runs at once. So waits may nest to any depth on any number of
 // workers, and still no more tasks run than there are workers. A task that waits
 // without such a context, as in the pool's Go, keeps its worker from the others.
+//
+// One place is lent to one waiter at a time as long as a task waits in its own
+// goroutine. If it starts others, and they wait with its context while it works,
+// each of them may run a task beyond the limit; the alternative would be a deadlock.
+//
+// # What tasks share
+//
+// One worker runs many tasks. What a task does to its goroutine reaches the next: a
+// runtime.LockOSThread without its unlock, and in a pool without a name pprof labels.
+// Workers start without labels, whoever's task it was that they were started for.
+//
+// In the terminology of [the Go memory model], a call of Go, or of its kin,
+// "synchronizes before" the task that it starts, and the end of a task before the
+// return of any Wait, Close or Get that covers it. Nothing else is ordered, in
+// particular not two tasks, even on one worker: in -race builds each task has a
+// goroutine of its own, so that races between them are reported.
+//
+// [the Go memory model]: https://go.dev/ref/mem
 type Pool struct {
 	_       noCopy
 	options Options
@@ -76,7 +94,7 @@ func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
 // New returns a pool that runs at most so many tasks at once. It starts no
-// goroutine. It panics if workers is less than 1.
+// goroutine. It panics if workers is less than 1, or if an option is negative.
 func New(workers int, opts Options) *Pool {
 	checkWorkers(workers)
 	p := &Pool{options: opts.checked()}
@@ -113,7 +131,7 @@ func (p *Pool) Go(f func()) {
 }
 
 // TryGo starts f on a worker, as Go does, or reports false if the queue is full or
-// somebody waits for room in it, or if the pool is closed.
+// somebody waits for room in it, or if the pool is closed. It never blocks.
 func (p *Pool) TryGo(f func()) bool {
 	checkFunc(f == nil)
 	_, got := p.push(alone(plain(f)), nil)
@@ -127,7 +145,8 @@ func (p *Pool) TryGo(f func()) bool {
 //
 // If ctx is done when f's turn comes, f does not run either, and is counted as
 // dropped. If ctx comes from a task of this pool, and the queue is full, f runs
-// before GoContext returns.
+// before GoContext returns, in a goroutine of its own for which GoContext waits, so
+// that a Goexit of f ends only f. A GoContext costs one allocation.
 func (p *Pool) GoContext(ctx context.Context, f func(ctx context.Context)) error {
 	checkFunc(f == nil)
 	return p.goContext(ctx, f, nil)
@@ -164,7 +183,7 @@ func (p *Pool) WaitContext(ctx context.Context) error {
 
 // SetWorkers changes how many tasks may run at once, at any time. When that is
 // fewer than run now, those that run go on, and none starts until enough of them
-// have ended. It panics if n is less than 1.
+// have ended. It never blocks. It panics if n is less than 1.
 func (p *Pool) SetWorkers(n int) {
 	checkWorkers(n)
 	core.RaceDisable()
@@ -185,7 +204,8 @@ func (p *Pool) SetWorkers(n int) {
 // Close refuses new tasks, and returns when all that were accepted have ended, and
 // the workers too. Whoever waits in Go for room in the queue still gets it. Close
 // may be called several times, and by several goroutines; it panics if a task of
-// the pool calls it.
+// the pool calls it, for which it would wait. It takes some microseconds to find that
+// out.
 func (p *Pool) Close() {
 	p.checkNotWorker("Close")
 	p.close()
@@ -196,8 +216,11 @@ func (p *Pool) Close() {
 // Shutdown is Close that has patience until ctx is done. Then it drops the tasks
 // that have not begun, which Stats counts and whose futures and batches report
 // [ErrClosed], and returns a [*group.StuckError] that says who is still running.
-// It may be called again, to go on waiting. It panics if a task of the pool calls
-// it.
+// It may be called again, to go on waiting. It panics, as Close does, if a task of the
+// pool calls it.
+//
+// Whoever waits in GoContext or Submit for room gets ErrClosed when Shutdown gives up,
+// and whoever waits in Go returns: that task counts as dropped.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	checkContext(ctx)
 	p.checkOutside(ctx, "Shutdown")

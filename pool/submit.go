@@ -15,7 +15,11 @@ import (
 // A panic of f is raised by the future's Get; a Goexit of f is [core.ErrGoexit]
 // there. If ctx is done when f's turn comes, f does not run, and Get returns the
 // cause; if Shutdown drops f, Get returns ErrClosed. If ctx is that of a task of
-// the pool, a Get that finds f not begun runs it.
+// the pool, a Get, or GetContext, that finds f not begun runs it and waits for it; a
+// receive from the future's Done does not. If the queue is full then, f runs before
+// Submit returns.
+//
+// Submit costs two allocations, and panics if ctx, p or f is nil.
 func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T, error)) (*group.Future[T], error) {
 	checkFunc(f == nil)
 	checkContext(ctx)
