@@ -6,13 +6,27 @@ import (
 	"math"
 )
 
-// For calls f for each i of 0..n-1, up to workers of them at once, and returns
-// when all calls have ended. workers < 1 stands for GOMAXPROCS.
+// For calls f for each i of 0..n-1, up to workers of them at once, and returns when
+// all calls have ended. workers < 1 stands for GOMAXPROCS. The caller's goroutine is
+// one of the workers. Items do not run in the order of their indexes, and an item
+// must not wait for another: a worker runs several.
 //
-// An error from f cancels the context that f is given, no further item starts,
-// and For returns the first error when those that run have ended. If ctx is done
-// before every item has started, For returns [context.Cause] of it. A panic of f
-// is raised here as a *[core.PanicError], and a Goexit of f ends the caller.
+// An error from f cancels the context that f is given. No further item starts, and
+// For returns the first error when those that run have ended. If ctx is done before
+// every item has started, For does the same with [context.Cause] of ctx, which also
+// takes the place of an item's error that only tells of that. A panic of f ends the
+// loop in the same way and is raised here, as a *[core.PanicError]; so does a
+// Goexit of f, which is repeated here.
+//
+// Within an item of another loop, or a task of a [Pool], and with the context given
+// there, the loop uses the caller's goroutine and the workers that the outermost
+// loop, or the pool, has free.
+//
+// For measures. A loop of less than some 30 µs starts no goroutine, and costs about
+// half a microsecond more than a plain one; items that block, or are slow, are
+// spread at once. A worker takes what is measured as a microsecond of work at a
+// time, at most 64 items, and looks at ctx in between. An item costs about a
+// nanosecond and no allocation.
 func For(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error {
 	workers = checkLoop(ctx, workers)
 	if f == nil {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"runtime"
 	"runtime/pprof"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -178,17 +180,36 @@ func TestFor(t *testing.T) {
 	})
 
 	t.Run("gives items the profiler labels of the context", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		ready, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		var blocked atomic.Int32
+		go func() {
+			defer close(ended)
 			pprof.Do(t.Context(), pprof.Labels("job", "x"), func(ctx context.Context) {
-				require.NoError(t, pool.For(ctx, 8, 8, func(ctx context.Context, _ int) error {
-					time.Sleep(time.Second)
-					if v, _ := pprof.Label(ctx, "job"); v != "x" {
-						return errors.New("no label")
+				pool.For(ctx, 8, 8, func(context.Context, int) error {
+					if blocked.Add(1) == 8 {
+						close(ready)
 					}
+					<-release
 					return nil
-				}))
+				})
 			})
-		})
+		}()
+		<-ready
+		var profile strings.Builder // has a record for all goroutines of the same stack and labels
+		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&profile, 1))
+		close(release)
+		<-ended
+		record := regexp.MustCompile(`(?m)^(\d+) @.*\n(?:# labels: (.*)\n)?((?:#.*\n)+)`)
+		items := 0
+		for _, r := range record.FindAllStringSubmatch(profile.String(), -1) {
+			if strings.Contains(r[3], "forLoop).items") {
+				require.Equal(t, `{"job":"x"}`, r[2])
+				n, err := strconv.Atoi(r[1])
+				require.NoError(t, err)
+				items += n
+			}
+		}
+		require.GreaterOrEqual(t, items, 8)
 	})
 }
 
