@@ -3,6 +3,7 @@ package group_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -20,7 +21,6 @@ func TestRacesStayVisible(t *testing.T) {
 	if testing.Short() || core.RaceHidden {
 		t.Skip("takes some seconds, and a build without -race has run it")
 	}
-	const runs = 50
 	racy := filepath.Join(t.TempDir(), "racy.exe")
 	out, err := exec.Command("go", "build", "-race", "-o", racy, "./testdata/racy").CombinedOutput()
 	for _, lacking := range []string{"-race requires cgo", "-race is not supported", "C compiler", "executable file not found"} {
@@ -30,53 +30,67 @@ func TestRacesStayVisible(t *testing.T) {
 	}
 	require.NoError(t, err, "%s", out)
 
-	var mu sync.Mutex
+	owners := []string{"sync", "group", "limit 1", "limit 2"}
 	reports := make(map[string]map[string]int) // of each owner, by program
-	work := make(chan string)
-	var workers sync.WaitGroup
-	for range 4 {
-		workers.Go(func() {
-			for owner := range work {
-				cmd := exec.Command(racy, owner)
-				cmd.Env = append(cmd.Environ(), "GORACE=atexit_sleep_ms=0")
-				out, err := cmd.CombinedOutput()
-				var exit *exec.ExitError
-				if !errors.As(err, &exit) || exit.ExitCode() != 66 {
-					t.Errorf("%s: %v\n%s", owner, err, out)
+	for _, owner := range owners {
+		reports[owner] = make(map[string]int)
+	}
+	// What is reported is left to chance in some programs. So there are a few
+	// runs more, of all, while less is reported with ours.
+	for range 3 {
+		for range 50 {
+			runRacy(t, racy, owners, reports)
+		}
+		if less := lessReported(owners[1:], reports); len(less) == 0 {
+			break
+		}
+	}
+	require.Empty(t, lessReported(owners[1:], reports))
+	for _, owner := range owners[1:] {
+		require.Len(t, reports[owner], 15, "programs with a race, with %s: %v", owner, reports[owner])
+	}
+}
+
+// lessReported returns the programs of which more runs are reported with
+// sync.WaitGroup than with one of the owners.
+func lessReported(owners []string, reports map[string]map[string]int) (less []string) {
+	for name, theirs := range reports["sync"] {
+		for _, owner := range owners {
+			if ours := reports[owner][name]; ours < theirs {
+				less = append(less, fmt.Sprintf("%s: with %s %d times, with sync.WaitGroup %d", name, owner, ours, theirs))
+			}
+		}
+	}
+	return less
+}
+
+// runRacy runs the programs once with each of the owners, and counts what is
+// reported.
+func runRacy(t *testing.T, racy string, owners []string, reports map[string]map[string]int) {
+	var mu sync.Mutex
+	var runs sync.WaitGroup
+	for _, owner := range owners {
+		runs.Go(func() {
+			cmd := exec.Command(racy, owner)
+			cmd.Env = append(cmd.Environ(), "GORACE=atexit_sleep_ms=0")
+			out, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.ExitCode() != 66 {
+				t.Errorf("%s: %v\n%s", owner, err, out)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, program := range strings.Split(string(out), "=== ")[1:] {
+				name, said, _ := strings.Cut(program, "\n")
+				if !strings.Contains(said, "WARNING: DATA RACE") {
+					continue
 				}
-				mu.Lock()
-				for _, program := range strings.Split(string(out), "=== ")[1:] {
-					name, said, _ := strings.Cut(program, "\n")
-					if !strings.Contains(said, "WARNING: DATA RACE") {
-						continue
-					}
-					if reports[owner] == nil {
-						reports[owner] = make(map[string]int)
-					}
-					reports[owner][name]++
-					if strings.HasPrefix(name, "clean") && reports[owner][name] == 1 {
-						t.Errorf("%s: %s", owner, program)
-					}
+				reports[owner][name]++
+				if strings.HasPrefix(name, "clean") && reports[owner][name] == 1 {
+					t.Errorf("%s: %s", owner, program)
 				}
-				mu.Unlock()
 			}
 		})
 	}
-	owners := []string{"sync", "group", "limit 1", "limit 2"}
-	for range runs {
-		for _, owner := range owners {
-			work <- owner
-		}
-	}
-	close(work)
-	workers.Wait()
-
-	for _, owner := range owners[1:] {
-		require.Len(t, reports[owner], 15, "programs with a race, with %s: %v", owner, reports[owner])
-		for name, ours := range reports[owner] {
-			theirs := reports["sync"][name]
-			t.Logf("%-70s with %s %d of %d runs, with sync.WaitGroup %d", name, owner, ours, runs, theirs)
-			require.GreaterOrEqual(t, ours, theirs, "%s, with %s", name, owner)
-		}
-	}
+	runs.Wait()
 }
