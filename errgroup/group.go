@@ -71,7 +71,7 @@ type Group struct {
 
 	panics   group.PanicPolicy
 	collect  bool
-	wide     bool                     // see isEcho; set if ctx is
+	wide     bool                     // see isEcho; a zero Group needs none
 	failures atomic.Pointer[failures] // nil until a task fails, unless collect
 	shared   failure                  // of all tasks that need none of their own
 	sharing  atomic.Bool              // shared says whose it is, in a zero Group; New sees to it in others

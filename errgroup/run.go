@@ -42,7 +42,7 @@ func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Gro
 		return
 	}
 	if fs := g.failures.Load(); fs == nil || !fs.told(err) {
-		g.fail(new(failure), err)
+		g.fail(new(failure), err) // number 0: before those of all tasks
 	}
 }
 
