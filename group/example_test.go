@@ -110,8 +110,9 @@ func ExampleGroup_GoContext() {
 // Whoever gives up waiting learns who is stuck, by name.
 func ExampleGroup_GoNamed() {
 	g := group.New(group.Options{Name: "indexer"})
-	disk := make(chan []byte)
-	g.GoNamed("reader", func() { <-disk })
+	disk, reading := make(chan []byte), make(chan struct{})
+	g.GoNamed("reader", func() { close(reading); <-disk })
+	<-reading
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
@@ -294,8 +295,9 @@ func ExampleStuckError_Unwrap() {
 
 func ExampleTask() {
 	g := group.New(group.Options{Name: "ingest"})
-	release := make(chan struct{})
-	g.GoNamed("fetch", func() { <-release })
+	release, fetching := make(chan struct{}), make(chan struct{})
+	g.GoNamed("fetch", func() { close(fetching); <-release })
+	<-fetching
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
 	var stuck *group.StuckError

@@ -13,7 +13,7 @@ import (
 type StuckError struct {
 	Group   string // the owner's name; empty if it has none
 	Running int    // the number of tasks that had not ended
-	Tasks   []Task // those of them that have a name, the oldest first
+	Tasks   []Task // those of them that have a name and have begun, the oldest first
 	Cause   error  // why the wait was given up
 
 	owner string // what Group is the name of; "group" if empty
