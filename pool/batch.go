@@ -51,7 +51,7 @@ func (p *Pool) Batch(ctx context.Context) *Batch {
 // is raised by Wait. It costs a tenth more than the pool's Go, and no allocation.
 func (b *Batch) Go(f func()) {
 	checkFunc(f == nil)
-	if b.pool.start(nil, plain(f), b, nil) != nil {
+	if b.pool.start(forever, plain(f), b, nil) != nil {
 		panic("pool: Go on a closed pool")
 	}
 }

@@ -125,7 +125,7 @@ func checkWorkers(n int) {
 // no allocation.
 func (p *Pool) Go(f func()) {
 	checkFunc(f == nil)
-	if p.start(nil, plain(f), nil, nil) != nil {
+	if p.start(forever, plain(f), nil, nil) != nil {
 		panic("pool: Go on a closed pool")
 	}
 }

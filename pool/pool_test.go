@@ -294,7 +294,7 @@ func TestIdleWorkers(t *testing.T) {
 			time.Sleep(time.Second - 1)
 			synctest.Wait()
 			require.Equal(t, 1, p.Stats().Workers)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			require.Zero(t, p.Stats().Workers)
 		})

@@ -7,14 +7,14 @@ import (
 )
 
 // start hands a task to the pool. It waits for room in the queue until ctx is
-// done, or, if ctx is nil, for as long as it takes; unless ctx, or batch, is that of
+// done, or, if ctx is forever, for as long as it takes; unless ctx, or batch, is that of
 // a task of this pool: then the task runs here. at, if not nil, gets the task's
 // position in the ring.
 func (p *Pool) start(ctx context.Context, t task, b *Batch, at *uint64) error {
 	t = alone(t)
 	pos, got := p.push(t, b)
 	if got == full {
-		if b.helpful() || ctx != nil && taskOf(ctx, p) != nil {
+		if b.helpful() || ctx != forever && taskOf(ctx, p) != nil {
 			got = p.startHere(t, b)
 		} else {
 			pos, got = p.pushSlow(ctx, t, b)
@@ -32,6 +32,9 @@ func (p *Pool) start(ctx context.Context, t task, b *Batch, at *uint64) error {
 		return context.Cause(ctx)
 	}
 }
+
+// forever is no context at all.
+var forever context.Context
 
 // An answer is what becomes of an attempt to hand over a task.
 type answer int8

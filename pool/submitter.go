@@ -26,10 +26,10 @@ func (p *Pool) pushSlow(ctx context.Context, t task, b *Batch) (uint64, answer) 
 	s.batch.Store(b)
 	s.ready.Store(ready)
 	var done <-chan struct{}
-	if ctx != nil {
+	if ctx != forever {
 		done = ctx.Done()
 	}
-	s.patient.Store(ctx == nil)
+	s.patient.Store(ctx == forever)
 	core.RaceDisable()
 	defer core.RaceEnable()
 	p.mu.Lock()
