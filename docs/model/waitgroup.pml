@@ -4,17 +4,21 @@
  *
  * WORKERS goroutines Add(1) and Done() ROUNDS times each, whenever they like.
  * WAITERS goroutines wait ROUNDS times each, whenever they like, and all but the
- * first may give up at any point. So every round's Add and Wait may come in the middle of the
- * wake-up of the round before.
+ * first may give up at any point. So every round's Add and Wait may come in the
+ * middle of the wake-up of the round before.
  *
  * A transition is one atomic operation, or one taking or leaving of mu. What is
  * done to data that only the holder of mu may look at is part of the transition
  * before it.
  *
- * -DBROKEN=1 to 4 are variants with one mistake each, which spin must find:
+ * -DREFUSED=2 adds a goroutine that twice takes off more than there is: its calls
+ * are refused, and so may be others that overlap them, which then try again.
+ *
+ * -DBROKEN=1 to 5 are variants with one mistake each, which spin must find:
  * 1 releases whoever stands in the queue, 2 checks the counter before it hands
  * out the ticket rather than as it does, 3 sets Q after that, 4 gives up without
- * looking whether it has been released.
+ * looking whether it has been released, 5 (with REFUSED) undoes an addition without
+ * looking what that has made of the counter.
  */
 
 #ifndef WORKERS
@@ -35,7 +39,7 @@
 #define FIRST 3
 
 /* state */
-byte counter = 0;
+short counter = 0;
 bit  Q = 0;
 byte ticket = FIRST & MASK;
 
@@ -113,11 +117,85 @@ inline push(w) {
 	queued++
 }
 
+/* What an addition has made of counter is looked at in the same step. */
+inline crossed() {
+	if
+	:: counter == 0 && Q -> slow = 1; last = ticket; noteZero()
+	:: counter == 0 && !Q -> noteZero()
+	:: else
+	fi
+}
+
+inline releaseIfSlow() {
+	if
+	:: slow ->                                                        /* releaseSlow */
+		lock(mu);
+#if BROKEN == 1
+		last = issued;
+#else
+		last = issued - ((issued - last) & MASK);
+#endif
+		do
+		:: queued > 0 && n[queue[0]] <= last ->
+			w = queue[0];
+			leave(w);
+			granted[w] = 1;                                   /* end */
+			d_step { unparked[w] = 1; w = 0 }
+		:: else -> break
+		od;
+		atomic { last = 0; slow = 0; unlock(mu) }
+	:: else
+	fi
+}
+
+/* An addition that has left the range is undone (addSlow), which may be what makes
+ * counter zero. It panics then; here it is tried again. */
+#ifdef REFUSED
+inline undo(delta) {
+#if BROKEN == 5
+	counter = counter - delta;
+#else
+	d_step { counter = counter - delta; crossed() }
+	releaseIfSlow();
+#endif
+	refused = 0
+}
+#endif
+
 proctype worker(byte me) {
 	byte round = 0, k = 0, last = 0, w = 0;
-	bit slow = 0;
+	bit slow = 0, refused = 0;
 	do
 	:: round < ROUNDS ->
+#ifdef REFUSED
+		do
+		:: atomic {                                               /* Add(1) */
+				round > 0 || me <= started;
+				counter++;
+				started = (round == 0 && me == started -> me + 1 : started);
+				refused = counter < 0
+			}
+			if
+			:: refused -> undo(1)
+			:: else -> break
+			fi
+		od;
+		do
+		:: atomic {                                               /* Done() */
+				counter--;
+				refused = counter < 0;
+				if
+				:: !refused -> crossed()
+				:: else
+				fi
+			}
+			if
+			:: refused -> undo(-1)
+			:: else -> break
+			fi
+		od;
+		round++;
+#else
 		atomic {                                                  /* Add(1) */
 			round > 0 || me == started;
 			counter++;
@@ -125,39 +203,33 @@ proctype worker(byte me) {
 		}
 		d_step {                                                  /* Done() */
 			counter--;
-			if
-			:: counter == 0 && Q -> slow = 1; last = ticket; noteZero()
-			:: counter == 0 && !Q -> noteZero()
-			:: else
-			fi;
+			crossed();
 #ifdef FOREVER
 			round = 1
 #else
 			round++
 #endif
 		}
-		if
-		:: slow ->                                                /* releaseSlow */
-			lock(mu);
-#if BROKEN == 1
-			last = issued;
-#else
-			last = issued - ((issued - last) & MASK);
 #endif
-			do
-			:: queued > 0 && n[queue[0]] <= last ->
-				w = queue[0];
-				leave(w);
-				granted[w] = 1;                           /* end */
-				d_step { unparked[w] = 1; w = 0 }
-			:: else -> break
-			od;
-			atomic { last = 0; slow = 0; unlock(mu) }
-		:: else
-		fi
+		releaseIfSlow()
 	:: else -> break
 	od
 }
+
+#ifdef REFUSED
+/* Takes off more than there can be: is refused each time. */
+proctype intruder() {
+	byte round = 0, k = 0, last = 0, w = 0;
+	bit slow = 0, refused = 0;
+	do
+	:: round < REFUSED ->
+		counter = counter - (WORKERS + 1);
+		undo(-(WORKERS + 1));
+		round++
+	:: else -> break
+	od
+}
+#endif
 
 proctype waiter(byte me; bit mayGiveUp) {
 	byte round = 0, k = 0;
@@ -244,6 +316,9 @@ init {
 		:: i < WORKERS -> run worker(i); i++
 		:: else -> break
 		od;
+#ifdef REFUSED
+		run intruder();
+#endif
 		i = 0;
 		do
 		:: i < WAITERS -> run waiter(i, i > 0); i++
