@@ -245,9 +245,9 @@ func TestBatch(t *testing.T) {
 			if err := b.WaitContext(ctx); err != nil {
 				return 0, err
 			}
-			ran := false
-			b.Go(func() { ran = true })
-			if err := b.WaitContext(ctx); !errors.Is(err, context.Canceled) || ran {
+			var ran atomic.Bool
+			b.Go(func() { ran.Store(true) })
+			if err := b.WaitContext(ctx); !errors.Is(err, context.Canceled) || ran.Load() {
 				return 0, errors.New("waited")
 			}
 			b.Wait()
