@@ -63,13 +63,15 @@ func TestFor(t *testing.T) {
 	t.Run("every worker is busy from the first item", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			for _, workers := range []int{1, 2, 8} {
-				for _, rounds := range []int{1, 10} {
-					start := time.Now()
-					require.NoError(t, pool.For(t.Context(), workers, rounds*workers, func(context.Context, int) error {
-						time.Sleep(100 * time.Millisecond)
-						return nil
-					}))
-					require.Equal(t, time.Duration(rounds)*100*time.Millisecond, time.Since(start))
+				for _, d := range []time.Duration{time.Nanosecond, time.Microsecond, 100 * time.Millisecond} {
+					for _, rounds := range []int{1, 10} {
+						start := time.Now()
+						require.NoError(t, pool.For(t.Context(), workers, rounds*workers, func(context.Context, int) error {
+							time.Sleep(d)
+							return nil
+						}))
+						require.Equal(t, time.Duration(rounds)*d, time.Since(start))
+					}
 				}
 			}
 		})
@@ -102,12 +104,12 @@ func TestFor(t *testing.T) {
 	})
 
 	t.Run("items that turn slow share all workers again by a real clock too", func(t *testing.T) {
-		// Of 100,000 items the last 1024 block, until 8 of them run at once.
+		// Of 100,000 items the last 2048 block, until 8 of them run at once.
 		var running atomic.Int32
 		all := make(chan struct{})
 		const n = 20_000
 		require.NoError(t, pool.For(t.Context(), 8, n, func(_ context.Context, i int) error {
-			if i >= n-1024 {
+			if i >= n-2048 {
 				if running.Add(1) == 8 {
 					close(all)
 				}
@@ -318,7 +320,7 @@ func TestForError(t *testing.T) {
 				}
 				return nil
 			}))
-			require.LessOrEqual(t, int(after.Load()), 64*workers)
+			require.LessOrEqual(t, int(after.Load()), 128*workers)
 		}
 	})
 }

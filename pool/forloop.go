@@ -80,7 +80,7 @@ func (l *forLoop) callOff() {
 func (l *forLoop) work(s *span, from time.Duration) {
 	p := newPace(l.clock, from)
 	for {
-		lo, hi := s.take(uint32(p.take))
+		lo, hi := s.take(uint32(p.take), l.helpers.Load() > 0)
 		if lo == hi {
 			if !l.refill(s) {
 				return

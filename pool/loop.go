@@ -50,7 +50,7 @@ func (l *loop) begin(ctx context.Context, helpers, budgeted int) {
 	l.ctx.Context = ctx
 	l.ctx.budget = budgetOf(ctx)
 	if l.ctx.budget == nil {
-		l.ctx.budget = new(budget)
+		l.ctx.budget = &l.ctx.outermost
 		l.ctx.budget.free.Store(int64(budgeted))
 	}
 	if core.RaceHidden {

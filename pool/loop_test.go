@@ -135,6 +135,53 @@ func TestNestedLoops(t *testing.T) {
 	}
 }
 
+func TestMapWithinLoop(t *testing.T) {
+	t.Run("a bounded number of items is in flight", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			require.NoError(t, pool.For(t.Context(), 2, 1, func(ctx context.Context, _ int) error {
+				in := &input{n: -1, wait: time.Millisecond}
+				yielded := 0
+				for range pool.Map(ctx, 2, in.seq, func(_ context.Context, i int) (int, error) {
+					if i == 1 {
+						time.Sleep(time.Second)
+					}
+					return i, nil
+				}) {
+					require.LessOrEqual(t, int(in.pulled.Load()), yielded+4*2)
+					if yielded++; yielded == 20 {
+						break
+					}
+				}
+				return nil
+			}))
+		})
+	})
+
+	t.Run("workers of Each that wait for input until it ends are free then", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			require.NoError(t, pool.Each(t.Context(), 4, func(yield func(int) bool) {
+				for i := range 4 {
+					if !yield(i) {
+						return
+					}
+				}
+				time.Sleep(2500 * time.Millisecond)
+			}, func(ctx context.Context, i int) error {
+				if i > 0 {
+					time.Sleep(time.Second)
+					return nil
+				}
+				return pool.For(ctx, 4, 403, func(context.Context, int) error {
+					time.Sleep(time.Second)
+					return nil
+				})
+			}))
+			require.LessOrEqual(t, time.Since(start), 103*time.Second)
+		})
+	})
+}
+
 // Loops within tasks of a pool.
 func TestLoopsInPool(t *testing.T) {
 	for name, loop := range loops {

@@ -12,6 +12,7 @@ import (
 type loopContext struct {
 	context.Context // the parent
 	budget          *budget
+	outermost       budget // what budget points to, if no loop is around this one
 
 	inner atomic.Pointer[cancellable] // nil until it is needed
 	mu    sync.Mutex                  // held while inner is made

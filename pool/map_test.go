@@ -105,16 +105,18 @@ func TestMap(t *testing.T) {
 
 	t.Run("every worker is busy from the first item", func(t *testing.T) {
 		matrix(t, func(t *testing.T, m mapper, _ bool, workers int) {
-			for _, rounds := range []int{1, 10} {
-				start := time.Now()
-				in := &input{n: rounds * workers}
-				k := 0
-				for _, err := range m(t.Context(), workers, in.seq, sleeper(100*time.Millisecond)) {
-					require.NoError(t, err)
-					require.Equal(t, time.Duration(k/workers+1)*100*time.Millisecond, time.Since(start))
-					k++
+			for _, d := range []time.Duration{time.Nanosecond, time.Microsecond, 100 * time.Millisecond} {
+				for _, rounds := range []int{1, 10} {
+					start := time.Now()
+					in := &input{n: rounds * workers}
+					k := 0
+					for _, err := range m(t.Context(), workers, in.seq, sleeper(d)) {
+						require.NoError(t, err)
+						require.Equal(t, time.Duration(k/workers+1)*d, time.Since(start))
+						k++
+					}
+					require.Equal(t, time.Duration(rounds)*d, time.Since(start))
 				}
-				require.Equal(t, time.Duration(rounds)*100*time.Millisecond, time.Since(start))
 			}
 		})
 	})
@@ -403,6 +405,7 @@ func TestMapError(t *testing.T) {
 			for r, err := range pool.Map(t.Context(), 8, (&input{n: -1}).seq, func(ctx context.Context, i int) (int, error) {
 				switch {
 				case i == 3:
+					time.Sleep(time.Second / 2)
 					return i, broken
 				case i < 3:
 					time.Sleep(time.Duration(i+1) * time.Second)
@@ -421,6 +424,24 @@ func TestMapError(t *testing.T) {
 				}
 			}
 			require.Equal(t, []string{"0 <nil> 1s", "1 <nil> 1h0m1s", "2 <nil> 1h0m1s", "3 broken 1h0m1s"}, got)
+		})
+	})
+
+	t.Run("of an item stops the input at once", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			in := &input{n: -1, wait: 10 * time.Millisecond}
+			for _, err := range pool.Map(t.Context(), 8, in.seq, func(_ context.Context, i int) (int, error) {
+				if i == 1 {
+					return i, broken
+				}
+				time.Sleep(time.Second)
+				return i, nil
+			}) {
+				if err != nil {
+					require.Equal(t, broken, err)
+				}
+			}
+			require.EqualValues(t, 3, in.pulled.Load())
 		})
 	})
 
@@ -470,6 +491,25 @@ func TestMapError(t *testing.T) {
 				require.Equal(t, at, k)
 			}
 		})
+	})
+
+	t.Run("of the parent context while items are quick", func(t *testing.T) {
+		for at := 5000; at < 5010; at++ {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			var errs []error
+			for _, err := range pool.Map(ctx, 2, (&input{n: -1}).seq, func(ctx context.Context, i int) (int, error) {
+				if i == at {
+					cancel(broken)
+					return i, ctx.Err()
+				}
+				return i, nil
+			}) {
+				if err != nil {
+					errs = append(errs, err)
+				}
+			}
+			require.Equal(t, []error{broken}, errs)
+		}
 	})
 
 	t.Run("of a context that is done at the beginning", func(t *testing.T) {

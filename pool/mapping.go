@@ -21,7 +21,7 @@ import (
 // until the consumer has asked for what comes after its result; the reader keeps
 // those below window, which is between 4 and 256 for each worker, and large only
 // as long as items are measured to be quick. A worker claims one item at a time,
-// or as many as are measured to take a microsecond.
+// or as many as are measured to take a few microseconds.
 //
 // Whoever finds nothing to do waits, and is woken by the one who has something:
 // it says that it waits, looks once more, and only then sleeps; and the other

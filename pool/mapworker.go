@@ -2,6 +2,8 @@ package pool
 
 import (
 	"context"
+	"runtime"
+	"time"
 
 	"github.com/coterie-go/coterie/core"
 )
@@ -135,12 +137,22 @@ func (m *mapping[T, R]) runClaimed(w *mapWorker[T]) bool {
 		m.finish(k, r, err)
 	}
 	if w.pace.count(len(w.items)) && !m.clock.frozen {
-		window := min(max(int64(m.workers)*int64(ahead/w.pace.each), int64(m.least)), int64(m.most))
-		if window != m.window.Load() {
-			m.window.Store(window)
-		}
+		m.adapt(w.pace.each)
 	}
 	return true
+}
+
+// adapt makes the window fit items that take a time.
+func (m *mapping[T, R]) adapt(each time.Duration) {
+	window := min(max(int64(m.workers)*int64(ahead/each), int64(m.least)), int64(m.most))
+	if window != m.window.Load() {
+		m.window.Store(window)
+	}
+	if m.quick() {
+		// Workers that never wait would keep the reader and the consumer,
+		// whom they have called, from running until there is nothing to do.
+		runtime.Gosched()
+	}
 }
 
 // itemApart runs an item in a goroutine of its own.

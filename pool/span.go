@@ -25,17 +25,21 @@ func (s *span) left() int {
 // to an empty span.
 func (s *span) set(lo, hi uint32) { s.word.Store(pack(lo, hi)) }
 
-// take takes up to most indexes from the front, but no more than half of them, so
-// that there is something for others while the worker is busy with these. It
-// returns lo == hi if the span is empty.
-func (s *span) take(most uint32) (lo, hi uint32) {
+// take takes up to most indexes from the front, but, if there are others who may
+// take from the back, no more than half of them. It returns lo == hi if the span is
+// empty.
+func (s *span) take(most uint32, others bool) (lo, hi uint32) {
 	for {
 		word := s.word.Load()
 		lo, hi := unpack(word)
 		if lo == hi {
 			return lo, lo
 		}
-		end := lo + min(most, (hi-lo+1)/2)
+		n := min(most, hi-lo)
+		if others {
+			n = min(n, (hi-lo+1)/2)
+		}
+		end := lo + n
 		if s.word.CompareAndSwap(word, pack(end, hi)) {
 			return lo, end
 		}
