@@ -22,9 +22,10 @@ import (
 // goroutine takes a task from it and, when that has ended, the next. Short tasks
 // thus share a goroutine, and a task that blocks ends up with one of its own.
 //
-// Call a goroutine spare if it has been counted in spares, and has not yet taken a
-// task. A spare goroutine runs no code but the engine's, so it gets to the queue
-// whatever the tasks do. The invariant, true whenever mu is free, is
+// Call a goroutine spare from when it is counted in spares, which is before it is
+// started, until it gets to the queue. A spare goroutine runs no code but the
+// engine's, so it gets there whatever the tasks do. The invariant, true whenever mu
+// is free, is
 //
 //	the queue is empty, or there is a spare goroutine.
 //
@@ -37,9 +38,9 @@ import (
 //     to one for each P, which spreads short tasks).
 //   - take takes a task out, and if the goroutine was spare it is so no longer. It
 //     counts a spare if it leaves tasks behind and no spare.
-//   - A spare goroutine goes only if take finds the queue empty. One whose task
-//     has panicked or called Goexit was not spare, and goes without touching the
-//     queue.
+//   - A spare goroutine goes only if take finds the queue empty (or is spare for a
+//     turn more). One whose task has panicked or called Goexit was not spare, and
+//     goes without touching the queue.
 //
 // Every started goroutine is counted in goroutines before mu is free again. So as
 // long as a task is in the queue or runs, the count is not zero, and it is the
@@ -125,6 +126,10 @@ func (e *Engine[T]) GoContext(ctx context.Context, newTask func(ctx context.Cont
 // startSlow waits for the permits that the task has not got yet, and starts it.
 func (e *Engine[T]) startSlow(ctx context.Context, en entry[T], have permits) error {
 	runtime.Gosched()
+	if ctx.Err() != nil {
+		e.giveBack(have)
+		return context.Cause(ctx)
+	}
 	have.patience = parks
 	for missing := e.push(en, &have); missing != nil; missing = e.push(en, &have) {
 		if have.shared {

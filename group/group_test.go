@@ -269,6 +269,19 @@ func TestGoContext(t *testing.T) {
 		g.Wait()
 	})
 
+	t.Run("room that there is only after ctx is done is too late", func(t *testing.T) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		for range 20 {
+			g := group.New(group.Options{Limit: 1})
+			g.Go(func() {}) // has not run yet, and will when GoContext yields
+			ctx := &doneAfterOne{Context: t.Context()}
+			require.Equal(t, context.Canceled, g.GoContext(ctx, func(context.Context) { t.Error("ran") }))
+			g.Wait()
+			require.True(t, g.TryGo(func() {}), "no permit is lost")
+			g.Wait()
+		}
+	})
+
 	t.Run("it waits for room until ctx is done", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := group.New(group.Options{Limit: 1})
@@ -289,6 +302,26 @@ func TestGoContext(t *testing.T) {
 			require.True(t, ran, "the room that was given up is free")
 		})
 	})
+}
+
+// A doneAfterOne is a context that is done when Err has been called once.
+type doneAfterOne struct {
+	context.Context
+	called bool
+}
+
+func (c *doneAfterOne) Done() <-chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+func (c *doneAfterOne) Err() error {
+	if !c.called {
+		c.called = true
+		return nil
+	}
+	return context.Canceled
 }
 
 // Everything is used in one bubble after another, by a group that outlives them.
