@@ -164,12 +164,12 @@ func TestPool(t *testing.T) {
 			big := new([64]byte)
 			refs = append(refs, weak.Make(big))
 			use := func() { runtime.KeepAlive(big) }
-			p.Go(use)
-			b.Go(use)
 			require.NoError(t, b.GoContext(t.Context(), func(context.Context) { use() }))
 			f, err := pool.Submit(t.Context(), p, func(context.Context) (int, error) { use(); return 0, nil })
 			require.NoError(t, err)
 			defer runtime.KeepAlive(f)
+			b.Go(use)
+			p.Go(use) // the last task of at least one worker
 		}
 		p.Wait()
 		collected := func() bool {
