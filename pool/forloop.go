@@ -134,17 +134,20 @@ func (l *forLoop) itemsApart(lo, hi int) bool {
 
 // recruit starts a helper.
 func (l *forLoop) recruit() {
-	l.enlist(func() {
-		s := new(span)
-		l.mu.Lock()
-		s.next = l.spans.Load()
-		l.spans.Store(s)
-		l.mu.Unlock()
-		if l.refill(s) {
-			l.recruit()
-			l.work(s, l.clock.now())
-		}
-	})
+	l.enlist(func() { core.Call(l.helper, l.abort) })
+}
+
+// helper is the life of a helper.
+func (l *forLoop) helper() {
+	s := new(span)
+	l.mu.Lock()
+	s.next = l.spans.Load()
+	l.spans.Store(s)
+	l.mu.Unlock()
+	if l.refill(s) {
+		l.recruit()
+		l.work(s, l.clock.now())
+	}
 }
 
 // refill moves the back half of the longest span to s, which is empty. It reports

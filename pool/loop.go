@@ -66,7 +66,8 @@ func (l *loop) short() bool {
 }
 
 // enlist starts a helper that runs f, or reports false: there are as many as may
-// be, or there is no worker left in the budget or in the pool.
+// be, or there is no worker left in the budget or in the pool. f itself tells the
+// loop of a panic or a Goexit in it.
 func (l *loop) enlist(f func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,7 +93,7 @@ func (l *loop) help(f func()) {
 		l.mu.Unlock()
 		l.ctx.budget.giveBack()
 	}()
-	core.Call(f, l.abort)
+	f()
 }
 
 // over reports whether no further item is to start.

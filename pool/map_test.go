@@ -651,6 +651,37 @@ func TestMapPanic(t *testing.T) {
 	})
 }
 
+// An item that ends its goroutine must not cancel those before it, whose results
+// are still to be yielded.
+func TestMapGoexitWaitsForItemsBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []int
+		returned := false
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for v, err := range pool.Map(t.Context(), 2, (&input{n: 2}).seq, func(ctx context.Context, i int) (int, error) {
+				if i == 1 {
+					runtime.Goexit()
+				}
+				select {
+				case <-time.After(time.Second):
+					return 7, nil
+				case <-ctx.Done():
+					return 0, context.Cause(ctx)
+				}
+			}) {
+				require.NoError(t, err)
+				got = append(got, v)
+			}
+			returned = true
+		}()
+		<-done
+		require.False(t, returned)
+		require.Equal(t, []int{7}, got)
+	})
+}
+
 func explode() { panic("boom") }
 
 func TestMapBadInput(t *testing.T) {

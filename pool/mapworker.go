@@ -21,8 +21,13 @@ type mapWorker[T any] struct {
 // callWorker sees to it that somebody will look for items.
 func (m *mapping[T, R]) callWorker() {
 	if m.idle.Load() > 0 {
-		if !m.waking.Load() && m.waking.CompareAndSwap(false, true) && !m.callIdle() {
+		for !m.waking.Load() && m.waking.CompareAndSwap(false, true) && !m.callIdle() {
 			m.waking.Store(false)
+			// Another may have begun to wait meanwhile, and the reader may have
+			// passed it over because of waking.
+			if m.idle.Load() == 0 {
+				break
+			}
 		}
 		return
 	}
