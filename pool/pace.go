@@ -27,30 +27,8 @@ type pace struct {
 	each  time.Duration // of an item, in that time; at least 1
 }
 
-// A clock tells the time since a loop began.
-type clock struct {
-	began time.Time
-	// frozen says that the clock stands still while goroutines run: that of a
-	// synctest bubble, where only waiting can be measured.
-	frozen bool
-}
-
-func newClock() clock {
-	c := clock{began: time.Now()}
-	for range 8 { // more than once, because it may be coarse
-		if time.Since(c.began) > 0 {
-			return c
-		}
-	}
-	c.frozen = true
-	return c
-}
-
 // newPace returns the pace of a worker that begins at a time.
 func newPace(c clock, at time.Duration) pace { return pace{clock: c, take: 1, due: 1, last: at} }
-
-// now returns the time since the loop began.
-func (c *clock) now() time.Duration { return time.Since(c.began) }
 
 // restart leaves out the time since the last look, in which no items ran.
 func (p *pace) restart() {
