@@ -416,8 +416,8 @@ func (e *Engine[T]) WaitContext(ctx context.Context) error {
 	}
 }
 
-// Close waits until every task has ended, and makes a Go that comes after that
-// panic. It raises nothing.
+// Close waits until every task has ended, and makes a Go that comes after that, or
+// still waits for room of the engine's own, panic. It raises nothing.
 func (e *Engine[T]) Close() {
 	for ended := false; !ended; {
 		e.goroutines.Wait()
@@ -425,6 +425,9 @@ func (e *Engine[T]) Close() {
 		e.mu.Lock()
 		ended = e.active.Load() == 0
 		e.ended.Store(ended)
+		if x := e.extras.Load(); ended && x != nil && x.room.own.Load() != nil {
+			x.room.setLimit(math.MaxInt32, 0) // wakes those who wait for room, to panic
+		}
 		e.mu.Unlock()
 		core.RaceEnable()
 	}

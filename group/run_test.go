@@ -114,6 +114,24 @@ func TestRun(t *testing.T) {
 		})
 	})
 
+	t.Run("every go that waits for the group's own limit when the scope ends panics", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			raised := make(chan any, 3)
+			group.RunWith(group.Options{Limit: 1}, func(g *group.Group) {
+				g.SetLimit(0)
+				for range cap(raised) {
+					go func() { raised <- caught(func() { g.Go(func() {}) }) }()
+				}
+				synctest.Wait()
+			})
+			synctest.Wait()
+			require.Len(t, raised, cap(raised))
+			for range cap(raised) {
+				require.Equal(t, "group: Go on a group, which has ended", <-raised)
+			}
+		})
+	})
+
 	t.Run("panics of the tasks are raised, or added to that of body", func(t *testing.T) {
 		body := func(g *group.Group) {
 			g.Go(func() { raiseHere("task") })
