@@ -74,7 +74,6 @@ type Group struct {
 	wide     bool                     // see isEcho; a zero Group needs none
 	failures atomic.Pointer[failures] // nil until a task fails, unless collect
 	shared   failure                  // of all tasks that need none of their own
-	sharing  atomic.Bool              // shared says whose it is, in a zero Group; New sees to it in others
 }
 
 // WithContext returns a new group and a context derived from ctx, which is
@@ -200,11 +199,10 @@ func (g *Group) failure() *failure {
 	if g.collect {
 		return g.newFailure()
 	}
-	if g.ctx == nil {
+	if g.ctx == nil { // a zero Group; New sees to it in others
 		core.RaceDisable() // else starting tasks would order those that start them
-		if !g.sharing.Load() {
+		if g.shared.group.Load() == nil {
 			g.shared.group.Store(g)
-			g.sharing.Store(true)
 		}
 		core.RaceEnable()
 	}

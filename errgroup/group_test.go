@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/pprof"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -53,6 +54,23 @@ func TestGroup(t *testing.T) {
 		require.NoError(t, g.GoContext(ctx, func(ctx context.Context) error { return g.WaitContext(ctx) }))
 		require.Equal(t, "group: WaitContext on a group within one of its own tasks",
 			caught(func() { _ = g.Wait() }).(*core.PanicError).Value)
+	})
+
+	t.Run("several goroutines begin to use a zero group at once", func(t *testing.T) {
+		for range 2000 {
+			var g errgroup.Group
+			var starters sync.WaitGroup
+			begin := make(chan struct{})
+			for range 4 {
+				starters.Go(func() {
+					<-begin
+					g.Go(func() error { return errBoom })
+				})
+			}
+			close(begin)
+			starters.Wait()
+			require.Equal(t, errBoom, g.Wait())
+		}
 	})
 
 	t.Run("several goroutines wait", func(t *testing.T) {
