@@ -52,13 +52,19 @@ func combine(panics []*core.PanicError) *core.PanicError {
 	}
 	first := *panics[0]
 	first.Others = nil
-	known := map[any]bool{origin(&first): true}
+	known := map[any]bool{origin(panics[0]): true}
 	for _, p := range panics {
-		for _, p := range append([]*core.PanicError{p}, p.Others...) {
-			if !known[origin(p)] {
-				known[origin(p)] = true
-				first.Others = append(first.Others, p)
+		for i, other := range append([]*core.PanicError{p}, p.Others...) {
+			if known[origin(other)] {
+				continue
 			}
+			known[origin(other)] = true
+			if i == 0 {
+				alone := *p // its Others are listed beside it
+				alone.Others = nil
+				other = &alone
+			}
+			first.Others = append(first.Others, other)
 		}
 	}
 	return &first

@@ -76,6 +76,41 @@ func TestPropagate(t *testing.T) {
 		require.Equal(t, 4, strings.Count(p.Error(), "group_test.raiseHere("))
 	})
 
+	t.Run("others of a nested group that are others here, too, are told of once", func(t *testing.T) {
+		var outer, inner group.Group
+		raise := func(g *group.Group, values ...string) {
+			for _, value := range values {
+				g.Go(func() { panic(value) })
+				for g.Running() > 0 {
+					runtime.Gosched()
+				}
+			}
+		}
+		raise(&outer, "first")
+		raise(&inner, "second", "third")
+		nested := caught(inner.Wait).(*core.PanicError)
+		outer.Go(func() { panic(nested) })
+		p := caught(outer.Wait).(*core.PanicError)
+		require.Len(t, p.Others, 2)
+		require.Equal(t, "second", p.Others[0].Value)
+		require.Equal(t, "third", p.Others[1].Value)
+		require.Equal(t, 1, strings.Count(p.Error(), "panic: third"))
+		require.Len(t, nested.Others, 1, "who caught it still has it whole")
+	})
+
+	t.Run("a panic error without a stack is told of once", func(t *testing.T) {
+		var g group.Group
+		g.Go(func() { panic(&core.PanicError{Value: "made by hand"}) })
+		for g.Running() > 0 {
+			runtime.Gosched()
+		}
+		g.Go(func() { panic("second") })
+		p := caught(g.Wait).(*core.PanicError)
+		require.Equal(t, "made by hand", p.Value)
+		require.Len(t, p.Others, 1)
+		require.Equal(t, "second", p.Others[0].Value)
+	})
+
 	t.Run("panic of nil", func(t *testing.T) {
 		var g group.Group
 		g.Go(func() { panic(nil) })
