@@ -399,7 +399,7 @@ func (e *Engine[T]) WaitContext(ctx context.Context) error {
 	if ctx == nil {
 		panic("group: nil context")
 	}
-	if t := taskOf(ctx); t != nil && t.engine == e && t.runs() {
+	if e.Within(ctx) {
 		panic("group: WaitContext on " + e.title() + " within one of its own tasks")
 	}
 	seen := e.failures().Seen()

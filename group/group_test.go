@@ -245,8 +245,11 @@ func TestWaitContext(t *testing.T) {
 		var other group.Group
 		require.NoError(t, g.GoContext(t.Context(), func(ctx context.Context) {
 			require.NoError(t, other.WaitContext(ctx))
+			require.NoError(t, other.GoContext(ctx, func(ctx context.Context) { _ = g.WaitContext(ctx) }))
+			other.Wait()
 		}))
-		g.Wait()
+		p = caught(g.Wait).(*core.PanicError)
+		require.Equal(t, `group: WaitContext on group "ingest" within one of its own tasks`, p.Value, "through another group")
 	})
 }
 
