@@ -187,7 +187,7 @@ func (res *results) conditions() string {
 		case "goos", "goarch", "cpu", "go", "date":
 			parts = append(parts, value)
 		default:
-			peers = append(peers, key[strings.LastIndex(key, ".com-")+1:]+" "+value)
+			peers = append(peers, strings.TrimPrefix(key, "github.com-")+" "+value)
 		}
 	}
 	least, most := 0, 0
