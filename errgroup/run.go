@@ -2,6 +2,7 @@ package errgroup
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/coterie-go/coterie/core"
 )
@@ -22,13 +23,15 @@ func RunWith(ctx context.Context, opts Options, body func(ctx context.Context, g
 		panic("errgroup: nil func")
 	}
 	g, ctx := New(ctx, opts)
-	g.scope(ctx, body)
+	if !g.scope(ctx, body) {
+		panic(new(runtime.PanicNilError))
+	}
 	return g.end()
 }
 
-// scope returns when body and every task have ended.
-func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Group) error) {
-	returned := false
+// scope returns when body and every task have ended. It reports whether body has
+// returned: if it has not, it has called panic(nil) under GODEBUG=panicnil=1.
+func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Group) error) (returned bool) {
 	defer func() {
 		v := recover()
 		if !returned {
@@ -39,11 +42,12 @@ func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Gro
 	err := body(ctx, g)
 	returned = true
 	if err == nil {
-		return
+		return returned
 	}
 	if fs := g.failures.Load(); fs == nil || !fs.told(err) {
 		g.fail(new(failure), err) // number 0: before those of all tasks
 	}
+	return returned
 }
 
 // abortion is the reason for cancelling when body ends with recovered, or, if that

@@ -49,6 +49,17 @@ func TestRun(t *testing.T) {
 		require.Equal(t, errBoom, err)
 	})
 
+	t.Run("a panic of nil in body is not lost where recover does not tell of it", func(t *testing.T) {
+		t.Setenv("GODEBUG", "panicnil=1")
+		raised := caught(func() {
+			_ = errgroup.Run(t.Context(), func(ctx context.Context, g *errgroup.Group) error {
+				g.Go(untilDone(ctx))
+				panic(nil)
+			})
+		})
+		require.IsType(t, new(runtime.PanicNilError), raised)
+	})
+
 	t.Run("an error of body comes first among those collected", func(t *testing.T) {
 		err := errgroup.RunWith(t.Context(), collect, func(ctx context.Context, g *errgroup.Group) error {
 			g.Go(func() error { return errOther })

@@ -1,6 +1,9 @@
 package group
 
-import "context"
+import (
+	"context"
+	"runtime"
+)
 
 // A Group owns the goroutines that run its tasks.
 //
@@ -49,8 +52,17 @@ func RunWith(opts Options, body func(g *Group)) {
 		panic("group: nil func")
 	}
 	g := New(opts)
+	if !g.scope(body) {
+		panic(new(runtime.PanicNilError))
+	}
+}
+
+// scope returns when body and every task have ended. It reports whether body has
+// returned: if it has not, it has called panic(nil) under GODEBUG=panicnil=1.
+func (g *Group) scope(body func(g *Group)) (returned bool) {
 	defer func() { g.engine.EndScope(recover()) }()
 	body(g)
+	return true
 }
 
 // Go starts f as if in a goroutine of its own: f may block for as long as it

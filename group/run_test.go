@@ -147,6 +147,19 @@ func TestRun(t *testing.T) {
 		require.Equal(t, "task", p.Others[0].Value)
 	})
 
+	t.Run("a panic of nil in body is not lost where recover does not tell of it", func(t *testing.T) {
+		t.Setenv("GODEBUG", "panicnil=1")
+		ended := false
+		raised := caught(func() {
+			group.Run(func(g *group.Group) {
+				g.Go(func() { ended = true })
+				panic(nil)
+			})
+		})
+		require.IsType(t, new(runtime.PanicNilError), raised)
+		require.True(t, ended)
+	})
+
 	t.Run("a goexit of a task ends the goroutine that called run", func(t *testing.T) {
 		require.True(t, exited(func() { group.Run(func(g *group.Group) { g.Go(runtime.Goexit) }) }))
 		require.Equal(t, "body", caught(func() {
