@@ -112,6 +112,18 @@ func TestLimit(t *testing.T) {
 }
 
 func TestSetLimit(t *testing.T) {
+	t.Run("a task that no longer counts leaves room for try go", func(t *testing.T) {
+		g := group.New(group.Options{Limit: 1})
+		for range 2000 {
+			g.Go(func() {})
+			for g.Running() > 0 {
+				runtime.Gosched()
+			}
+			require.True(t, g.TryGo(func() {}))
+			g.Wait()
+		}
+	})
+
 	t.Run("tasks that run count", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var g group.Group
