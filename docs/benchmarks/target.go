@@ -14,7 +14,6 @@ const (
 // A Target says how one of our peers has to compare with another: at most Max
 // times what that one takes of Metric.
 type Target struct {
-	Issue    int // in which it was set
 	Workload string
 	Peer     string // "coterie" or "coterie-…"
 	Against  string // a peer, or "" to compare Metric itself with Max, which is for counts only
@@ -38,11 +37,8 @@ const noAllocs = 0.01
 // Targets returns every target.
 func Targets() []Target {
 	var targets []Target
-	for _, set := range []struct {
-		issue   int
-		targets []Target
-	}{
-		{3, []Target{
+	for _, set := range [][]Target{
+		{
 			{Workload: "core/add-done", Against: "sync", Max: 0.6, Ps: 1},
 			{Workload: "core/add-done/goroutines=8", Against: "sync", Max: 1.0},
 			{Workload: "core/wait-on-zero", Against: "sync", Max: 1.0},
@@ -52,8 +48,8 @@ func Targets() []Target {
 			{Workload: "core/semaphore", Max: noAllocs, Metric: Allocs},
 			{Workload: "core/semaphore/goroutines=8/limit=2", Against: "x-sync", Max: 0.7},
 			{Workload: "core/call", Max: noAllocs, Metric: Allocs},
-		}},
-		{4, []Target{
+		},
+		{
 			{Workload: "group/fanout/tasks=1000/body=0", Against: "sync", Max: 0.15},
 			{Workload: "group/fanout/tasks=1000/body=0", Peer: "coterie-reused", Against: "sync", Max: 0.10},
 			{Workload: "group/fanout/tasks=1000/body=0", Peer: "coterie-reused", Max: noAllocs, Metric: Allocs},
@@ -65,16 +61,16 @@ func Targets() []Target {
 			{Workload: "group/fanout/tasks=1000/body=sleep1ms", Against: "go", Max: 1.0, Metric: Peak},
 			{Workload: "group/burst/tasks=100000", Against: "sync", Max: 1.2},
 			{Workload: "group/burst/tasks=100000", Against: "sync", Max: 1.2, Metric: Peak},
-		}},
-		{5, []Target{
+		},
+		{
 			{Workload: "errgroup/fanout/tasks=1000/body=0", Against: "x-sync", Max: 0.2},
 			{Workload: "errgroup/with-context/tasks=1", Against: "x-sync", Max: 1.1},
 			{Workload: "errgroup/limit/tasks=100000/body=0", Against: "x-sync", Max: 0.4},
 			{Workload: "errgroup/limit/tasks=100000/body=1us", Against: "x-sync", Max: 0.6},
 			{Workload: "errgroup/collect/tasks=1000", Against: "x-sync", Max: 0.3},
 			{Workload: "errgroup/print/errors=1000", Against: "x-sync", Max: 1.0},
-		}},
-		{6, []Target{
+		},
+		{
 			{Workload: "pool/go/producers=1/body=0", Against: "pond", Max: 0.35},
 			{Workload: "pool/go/producers=1/body=0", Against: "conc", Max: 0.1},
 			{Workload: "pool/go/producers=1/body=0", Against: "ants", Max: 0.05},
@@ -90,8 +86,8 @@ func Targets() []Target {
 			{Workload: "pool/batch/tasks=1000", Against: "coterie-go", Max: 1.5},
 			{Workload: "pool/submit/tasks=1000", Against: "pond", Max: 0.25},
 			{Workload: "pool/submit/tasks=1000", Max: 2 + noAllocs, Metric: Allocs},
-		}},
-		{7, []Target{
+		},
+		{
 			{Workload: "loop/for/n=1000000/body=trivial", Against: "conc", Max: 0.1},
 			{Workload: "loop/for/n=1000000/body=trivial", Against: Limit, Max: 1.0},
 			{Workload: "loop/for/n=1000000/body=trivial", Max: noAllocs, Metric: Allocs},
@@ -104,10 +100,9 @@ func Targets() []Target {
 			{Workload: "loop/map/n=100000/body=0", Max: noAllocs, Metric: Allocs},
 			{Workload: "loop/map/n=10000/body=1us", Against: Limit, Max: 1.1},
 			{Workload: "loop/map/n=10000/body=1us", Max: noAllocs, Metric: Allocs},
-		}},
+		},
 	} {
-		for _, t := range set.targets {
-			t.Issue = set.issue
+		for _, t := range set {
 			if t.Peer == "" {
 				t.Peer = "coterie"
 			}

@@ -18,7 +18,7 @@ import (
 // with other things it comes closer to what a quiet one would show.
 func check(res *results, only string, w io.Writer) (missed bool) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\ttarget of issue\tworkload\tmeasured\tat most\tof\t95 % of medians\tof the fastest rounds")
+	fmt.Fprintln(table, "\tworkload\tmeasured\tat most\tof\t95 % of medians\tof the fastest rounds")
 	counts := map[string]int{}
 	for _, t := range benchmarks.Targets() {
 		if !named(t.Workload, only) {
@@ -42,11 +42,11 @@ func check(res *results, only string, w io.Writer) (missed bool) {
 			of = "-"
 		}
 		if !v.measured {
-			fmt.Fprintf(table, "%s\t%d\t%s: %s%s\t-\t%.4g\t%s\t\t\n", v.word, t.Issue, t.Workload, ours, metric, t.Max, of)
+			fmt.Fprintf(table, "%s\t%s: %s%s\t-\t%.4g\t%s\t\t\n", v.word, t.Workload, ours, metric, t.Max, of)
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s: %s%s\t%.3g\t%.4g\t%s\t%.3g to %.3g\t%.3g\n",
-			v.word, t.Issue, t.Workload, ours, metric, v.center, t.Max, of, v.lo, v.hi, v.fastest)
+		fmt.Fprintf(table, "%s\t%s: %s%s\t%.3g\t%.4g\t%s\t%.3g to %.3g\t%.3g\n",
+			v.word, t.Workload, ours, metric, v.center, t.Max, of, v.lo, v.hi, v.fastest)
 	}
 	table.Flush()
 	fmt.Fprintf(w, "%d met, %d met but unclear, %d MISSED but unclear, %d MISSED, %d not measured\n",
