@@ -287,6 +287,23 @@ func TestIdleWorkers(t *testing.T) {
 		})
 	})
 
+	t.Run("end after IdleAfter if another took the task they were started for", func(t *testing.T) {
+		for range 100 {
+			synctest.Test(t, func(t *testing.T) {
+				p := pool.New(2, pool.Options{IdleAfter: time.Minute})
+				for range 3 {
+					p.Go(func() {})
+				}
+				p.Wait()
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				left := p.Stats().Workers
+				p.Close()
+				require.Zero(t, left)
+			})
+		}
+	})
+
 	t.Run("end after a second if nothing else is said", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(1, pool.Options{})

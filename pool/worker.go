@@ -229,6 +229,9 @@ func (w *worker) restLocked() bool {
 		p.unlistLocked(w)
 		return false
 	}
+	if !w.listed.Load() { // another has taken what it was started for
+		p.listLocked(w)
+	}
 	p.enterIdleLocked(w)
 	return true
 }
