@@ -260,6 +260,32 @@ func TestBatch(t *testing.T) {
 		closeEmpty(t, p)
 	})
 
+	t.Run("a waiter that is called to run a task and gives up calls another", func(t *testing.T) {
+		for range 100 { // it may be called before or after it gives up
+			synctest.Test(t, func(t *testing.T) {
+				p := pool.New(1, pool.Options{})
+				require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+					b := p.Batch(ctx)
+					impatient, cancel := context.WithCancel(ctx)
+					waits := []func(){b.Wait, func() { b.WaitContext(impatient) }}
+					var waiters group.Group
+					b.Go(func() {
+						for _, wait := range waits {
+							waiters.Go(wait)
+							time.Sleep(time.Second) // until it waits
+						}
+						b.Go(func() {})
+						cancel()
+					})
+					b.WaitContext(impatient)
+					waiters.Wait()
+				}))
+				p.Wait()
+				p.Close()
+			})
+		}
+	})
+
 	t.Run("WaitContext says how many are running", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(1, pool.Options{Name: "mail"})

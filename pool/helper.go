@@ -92,7 +92,12 @@ func (b *Batch) takeOrWait(ctx context.Context, t *turn) (bool, error) {
 		p.mu.Lock()
 		ended := b.active.Load() == 0
 		if ended || givesUp {
+			var other *helper
+			if b.queued.Load() > 0 {
+				other = b.helperLocked() // for the task that this one may have been called for
+			}
 			p.mu.Unlock()
+			other.wake()
 			core.RaceEnable()
 			if ended {
 				return false, nil
@@ -129,27 +134,23 @@ func (b *Batch) takeOrWait(ctx context.Context, t *turn) (bool, error) {
 	}
 }
 
-// unlist takes a helper off the list who gives up. One who was called to help in
-// the meantime calls another.
+// unlist takes a helper off the list who gives up.
 func (b *Batch) unlist(h *helper) {
-	var other *helper
 	b.pool.mu.Lock()
+	defer b.pool.mu.Unlock()
 	if !h.listed.Load() {
-		if b.queued.Load() > 0 {
-			other = b.helperLocked()
-		}
-	} else if b.helpers.Load() == h {
+		return
+	}
+	if b.helpers.Load() == h {
 		b.helpers.Store(h.next.Load())
-	} else {
-		for o := b.helpers.Load(); o != nil; o = o.next.Load() {
-			if o.next.Load() == h {
-				o.next.Store(h.next.Load())
-				break
-			}
+		return
+	}
+	for o := b.helpers.Load(); o != nil; o = o.next.Load() {
+		if o.next.Load() == h {
+			o.next.Store(h.next.Load())
+			break
 		}
 	}
-	b.pool.mu.Unlock()
-	other.wake()
 }
 
 // end ends the turn that a helper has run.
