@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -56,6 +57,22 @@ func TestEach(t *testing.T) {
 			require.EqualValues(t, 1, in.stopped.Load())
 			require.LessOrEqual(t, in.pulled.Load(), int64(20+4*8))
 		})
+	})
+
+	t.Run("returns the error, not what it does to the items that it cancels", func(t *testing.T) {
+		broken := errors.New("broken")
+		for range 2000 {
+			var waits atomic.Int32
+			require.Equal(t, broken, pool.Each(t.Context(), 8, (&input{n: 8}).seq, func(ctx context.Context, _ int) error {
+				if waits.Add(1) == 8 {
+					return broken
+				}
+				for ctx.Err() == nil {
+					runtime.Gosched()
+				}
+				return ctx.Err()
+			}))
+		}
 	})
 
 	t.Run("returns the cause of the context", func(t *testing.T) {

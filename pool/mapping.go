@@ -255,6 +255,9 @@ func (m *mapping[T, R]) finish(k uint64, r R, err error) {
 		m.finishBad(k, r, outcome{err: err})
 		return
 	}
+	if !m.ordered {
+		k = m.finished.Add(1) - 1
+	}
 	m.deliver(k, r, nil)
 	if m.bad.Load() != none {
 		m.settle()
@@ -269,6 +272,7 @@ func (m *mapping[T, R]) finishBad(k uint64, r R, o outcome) {
 		m.note(o)
 	}
 	if !m.ordered {
+		k = m.finished.Add(1) - 1 // before those of the items that this cancels
 		m.stop(o.err)
 		m.deliver(k, r, &o)
 		return
@@ -280,11 +284,8 @@ func (m *mapping[T, R]) finishBad(k uint64, r R, o outcome) {
 	m.settle()
 }
 
-// deliver puts a result in its cell, and wakes the consumer if that waits for it.
+// deliver puts result k in its cell, and wakes the consumer if that waits for it.
 func (m *mapping[T, R]) deliver(k uint64, r R, bad *outcome) {
-	if !m.ordered {
-		k = m.finished.Add(1) - 1
-	}
 	c := m.cell(k)
 	c.value = r
 	if bad != nil {
