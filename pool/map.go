@@ -30,7 +30,9 @@ import (
 // Within an item of another loop, or a task of a [Pool], and with the context given
 // there, the loop uses the caller's goroutine and the workers that the outermost
 // loop, or the pool, has free. The caller runs items itself when there is no result
-// to be yielded. seq is a coroutine then, and an item costs some 200 ns.
+// to be yielded. seq is a coroutine then, which any of them may resume: neither the
+// caller nor an item may leave its goroutine locked to a thread, with
+// [runtime.LockOSThread], or the runtime ends the process. An item costs some 200 ns.
 func Map[T, R any](ctx context.Context, workers int, seq iter.Seq[T], f func(ctx context.Context, v T) (R, error)) iter.Seq2[R, error] {
 	return mapSeq(ctx, workers, seq, f, true)
 }
