@@ -93,10 +93,11 @@ func (m *mapping[T, R]) waitItem(w *mapWorker[T]) bool {
 			select {
 			case <-m.work:
 			case <-m.ctx.Done():
+				m.unwait()
 				return false
 			}
-		} else if !m.unidle() {
-			<-m.work
+		} else {
+			m.unwait()
 		}
 		m.waking.Store(false)
 		if m.claim(w) {
@@ -109,15 +110,20 @@ func (m *mapping[T, R]) waitItem(w *mapWorker[T]) bool {
 	}
 }
 
-// unidle takes back that a worker waits, or reports false if it has been called.
-func (m *mapping[T, R]) unidle() bool {
+// unwait takes back that a worker waits, or, if it has been called meanwhile, takes
+// the call. There are thus as many waiting workers as idle and the calls in work
+// add up to: so one of the two is there to be taken, but for the moment in which a
+// call is made, and a call never finds the channel full.
+func (m *mapping[T, R]) unwait() {
 	for {
-		n := m.idle.Load()
-		if n == 0 {
-			return false
+		if n := m.idle.Load(); n > 0 && m.idle.CompareAndSwap(n, n-1) {
+			return
 		}
-		if m.idle.CompareAndSwap(n, n-1) {
-			return true
+		select {
+		case <-m.work:
+			return
+		default:
+			runtime.Gosched()
 		}
 	}
 }
