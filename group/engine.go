@@ -3,7 +3,6 @@ package group
 import (
 	"context"
 	"fmt"
-	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -19,50 +18,56 @@ import (
 // Its promise is "as if each task had its own goroutine": a task may block for
 // as long as it likes, on whatever it likes, and holds up no other. Within that
 // promise it starts as few goroutines as it can. Tasks go into a queue. A
-// goroutine takes a task from it and, when that has ended, the next. Short tasks
-// thus share a goroutine, and a task that blocks ends up with one of its own.
+// goroutine takes a lot of them out of it at a time, some dozens, runs one after
+// another, and then takes the next lot. Short tasks thus share a goroutine and a
+// lock, and a task that blocks ends up with a goroutine of its own: those behind it
+// in the lot are claimed by others. To claim a task is one atomic addition, so each
+// runs once; see chunk.
 //
-// Call a goroutine spare from when it is counted in spares, which is before it is
-// started, until it gets to the queue. A spare goroutine runs no code but the
-// engine's, so it gets there whatever the tasks do. The invariant, true whenever mu
-// is free, is
+// Call a task open from when it is accepted until it is claimed, be it in the
+// queue or in a lot. Call a goroutine spare from when it is counted in spares, which
+// is before it is started, until it gets to the queue. A spare goroutine runs no code
+// but the engine's, so it gets there whatever the tasks do. The invariant, true
+// whenever mu is free, is
 //
-//	the queue is empty, or there is a spare goroutine.
+//	no task is open, or there is a spare goroutine.
 //
-// So a task in the queue is taken: by a spare goroutine, if no other is faster. All
+// So an open task is claimed: by a spare goroutine, if no other is faster. All
 // that changes the one side or the other mends the invariant before it lets mu
 // go, by counting a further spare, which it starts once mu is free, with no code
 // of the user's in between:
 //
 //   - push puts a task into the queue. It counts a spare if there is none (and up
 //     to one for each P, which spreads short tasks).
-//   - take takes a task out, and if the goroutine was spare it is so no longer. It
-//     counts a spare if it leaves tasks behind and no spare.
-//   - A spare goroutine goes only if take finds the queue empty (or is spare for a
+//   - take claims a task, and if the goroutine was spare it is so no longer. It
+//     counts a spare if it leaves open tasks, also those of its new lot, and no spare.
+//   - A goroutine that has a lot claims the next task of it without mu. That can only
+//     make open tasks fewer.
+//   - A spare goroutine goes only if take finds no open task (or is spare for a
 //     turn more). One whose task has panicked or called Goexit was not spare, and
-//     goes without touching the queue.
+//     goes without touching queue or lots. Its lot stays in the list, for others.
 //
 // Every started goroutine is counted in goroutines before mu is free again. So as
-// long as a task is in the queue or runs, the count is not zero, and it is the
-// count that Wait waits for. docs/model has all this as a program for a model
-// checker.
+// long as a task is open or runs, the count is not zero, and it is the count that
+// Wait waits for. docs/model has all this as a program for a model checker.
 //
 // In a -race build every task has a goroutine of its own, because sharing one
 // would order its tasks in the eyes of the race detector.
 type Engine[T Job] struct {
 	goroutines core.WaitGroup // that have been started and have not left serve; added to with mu held
 
-	mu     sync.Mutex         // guards what follows, up to work; nothing blocks while it is held
-	active core.Guarded[int]  // the tasks that have been accepted and have not ended
-	ended  core.Guarded[bool] // by Close
+	mu    sync.Mutex         // guards what follows, up to work; nothing blocks while it is held
+	busy  core.Guarded[int]  // goroutines that have claimed a task, and not come back since but for their lot's
+	ended core.Guarded[bool] // by Close
 
 	// In a -race build that hides bookkeeping these are not touched.
 	procs  uint32 // GOMAXPROCS when it was first asked for
 	spares uint32
 	queue  queue[T]
+	lots   lots[T]
 	work   func() // the life of a goroutine; made once, so that go need not allocate
 
-	extras atomic.Pointer[extras] // made by Init, or later with mu held, and then kept
+	extras atomic.Pointer[extras[T]] // made by Init, or later with mu held, and then kept
 }
 
 // Init gives the engine its options, before its first use. Its name nests in
@@ -73,35 +78,40 @@ func (e *Engine[T]) Init(ctx context.Context, opts Options) {
 	if s == nil && opts.Limit == 0 {
 		return
 	}
-	x := &extras{settings: s}
+	x := newExtras[T]()
+	x.settings, x.room.shared = s, opts.Semaphore
 	if opts.Limit > 0 {
-		x.room.setLimit(int64(opts.Limit), 0)
+		x.room.limit.Store(opts.Limit)
 	}
-	x.room.shared = opts.Semaphore
 	e.extras.Store(x)
 }
 
 // Go starts t. It blocks while the engine is at its limit.
-func (e *Engine[T]) Go(t T) { e.start(entry[T]{t, e.settings().meta()}) }
+func (e *Engine[T]) Go(t T) {
+	if core.RaceHidden || e.extras.Load() != nil {
+		e.start(nil, entry[T]{t, e.settings().meta()})
+		return
+	}
+	// The same, but for what does not apply.
+	e.lock()
+	if e.ended.Load() || e.extras.Load() != nil {
+		e.mu.Unlock()
+		e.start(nil, entry[T]{t, e.settings().meta()})
+		return
+	}
+	e.queue.push(entry[T]{task: t})
+	e.unlockPushed()
+}
 
 // GoNamed is Go for a task with a name of its own.
-func (e *Engine[T]) GoNamed(name string, t T) { e.start(entry[T]{t, e.settings().named(name)}) }
-
-func (e *Engine[T]) start(en entry[T]) {
-	have := permits{patience: yields}
-	if missing := e.push(en, &have); missing != nil {
-		e.startSlow(context.Background(), en, have)
-	}
+func (e *Engine[T]) GoNamed(name string, t T) {
+	e.start(nil, entry[T]{t, e.settings().named(name)})
 }
 
 // TryGo starts t if the engine is not at its limit, and otherwise reports false.
 func (e *Engine[T]) TryGo(t T) bool {
-	var have permits
-	if e.push(entry[T]{t, e.settings().meta()}, &have) != nil {
-		e.giveBack(have)
-		return false
-	}
-	return true
+	ok, _ := e.push(entry[T]{t, e.settings().meta()}, new(permits), doesNotWait)
+	return ok
 }
 
 // GoContext starts the task that newTask makes from a context derived from ctx.
@@ -116,106 +126,254 @@ func (e *Engine[T]) GoContext(ctx context.Context, newTask func(ctx context.Cont
 	}
 	taskCtx, meta := e.settings().task(ctx, e)
 	en := entry[T]{newTask(taskCtx), meta}
-	have := permits{patience: yields}
-	if missing := e.push(en, &have); missing != nil {
-		return e.startSlow(ctx, en, have)
-	}
-	return nil
+	return e.start(ctx, en)
 }
 
-// startSlow waits for the permits that the task has not got yet, and starts it.
-func (e *Engine[T]) startSlow(ctx context.Context, en entry[T], have permits) error {
-	runtime.Gosched()
-	if ctx.Err() != nil {
-		e.giveBack(have)
-		return context.Cause(ctx)
+// permits are what a task holds that has not been accepted yet.
+type permits struct {
+	place  bool // within the engine's own limit
+	shared bool // of the shared semaphore
+}
+
+// patience says for how long somebody waits for room.
+type patience uint8
+
+const (
+	doesNotWait patience = iota
+	mayGiveUp
+	waitsForEver
+)
+
+// start starts a task as soon as there is room. If ctx is not nil, it gives up when
+// that is done, and returns the cause.
+func (e *Engine[T]) start(ctx context.Context, en entry[T]) error {
+	var have permits
+	wait := waitsForEver
+	if ctx != nil && ctx.Done() != nil {
+		wait = mayGiveUp
 	}
-	have.patience = parks
-	for missing := e.push(en, &have); missing != nil; missing = e.push(en, &have) {
-		if have.shared {
-			// SetLimit has made a first limit meanwhile. Others need not
-			// wait for that.
-			e.settings().semaphore.Release(1)
-			have.shared = false
-		}
-		if err := missing.Acquire(ctx, 1); err != nil {
-			e.giveBack(have)
-			return err
-		}
-		if missing == e.settings().shared() {
+	for {
+		ok, s := e.push(en, &have, wait)
+		switch {
+		case ok:
+			return nil
+		case s == nil:
+			if err := e.acquire(ctx); err != nil {
+				e.giveBack()
+				return err
+			}
 			have.shared = true
-		} else {
-			have.own = true
+		default:
+			switch e.await(ctx, s) {
+			case started:
+				return nil
+			case placed:
+				have.place = true
+				if ctx != nil && ctx.Err() != nil {
+					e.giveBack()
+					return context.Cause(ctx)
+				}
+			case refused:
+				e.refuse()
+			default:
+				return context.Cause(ctx)
+			}
 		}
 	}
-	return nil
 }
 
-// giveBack is for a task that will not be started.
-func (e *Engine[T]) giveBack(have permits) {
+// acquire waits for a permit of the shared semaphore.
+func (e *Engine[T]) acquire(ctx context.Context) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return e.settings().semaphore.Acquire(ctx, 1)
+}
+
+// await waits until there is room for a task that has been left in it, or ctx, if it
+// is not nil, is done. It first lets the tasks run for once, because to yield costs
+// less than to park and be woken.
+func (e *Engine[T]) await(ctx context.Context, s *submitter[T]) submission {
+	var cancel <-chan struct{}
+	if ctx != nil {
+		cancel = ctx.Done()
+	}
+	runtime.Gosched()
 	core.RaceDisable()
-	e.mu.Lock()
-	own := e.extras.Load().room.abandon(have)
+	e.lock()
+	r := &e.extras.Load().room
+	if s.state.Load() == waiting {
+		s.park(cancel)
+	}
+	state := s.state.Load()
+	if state == waiting {
+		r.remove(s)
+	} else {
+		r.expected.Store(r.expected.Load() - 1)
+	}
+	r.free(s)
 	e.mu.Unlock()
 	core.RaceEnable()
-	e.release(own, have.shared)
+	return state
 }
 
-// release gives permits back. The race detector must not take that for an edge
-// between this task and the one that gets them next.
-func (e *Engine[T]) release(own int64, shared bool) {
+// giveBack is for a task that has a place and will not be started.
+func (e *Engine[T]) giveBack() {
 	core.RaceDisable()
-	if own > 0 {
-		e.extras.Load().room.own.Load().Release(own)
+	e.lock()
+	r := &e.extras.Load().room
+	r.reserved.Store(r.reserved.Load() - 1)
+	e.admit(r)
+	e.mend(1)
+}
+
+// release gives back a permit of the shared semaphore, if there is one. The race
+// detector must not take that for an edge between this task and the one that gets
+// it next.
+func (e *Engine[T]) release() {
+	if shared := e.settings().shared(); shared != nil {
+		core.RaceDisable()
+		shared.Release(1)
+		core.RaceEnable()
 	}
-	if shared && e.settings().shared() != nil {
-		e.settings().semaphore.Release(1)
-	}
-	core.RaceEnable()
+}
+
+func (e *Engine[T]) refuse() {
+	panic("group: Go on " + e.title() + ", which has ended")
 }
 
 // push puts a task into the queue and sees to it that a goroutine will take it.
-// If the task needs a permit that it has not got and that is not free, push does
-// not accept it, and returns the semaphore to wait at.
-func (e *Engine[T]) push(en entry[T], have *permits) (missing *core.Semaphore) {
+// If there is no room, push does not accept it, and makes the caller a submitter if
+// that waits. If a permit of the shared semaphore is missing, push does not accept it
+// either, and reserves it a place if the caller waits.
+func (e *Engine[T]) push(en entry[T], have *permits, wait patience) (ok bool, s *submitter[T]) {
 	core.RaceDisable()
-	e.mu.Lock()
+	e.lock()
+	x := e.extras.Load()
+	if have.place {
+		x.room.reserved.Store(x.room.reserved.Load() - 1)
+	}
 	if e.ended.Load() {
 		e.mu.Unlock()
 		core.RaceEnable()
-		e.release(0, have.shared)
-		panic("group: Go on " + e.title() + ", which has ended")
+		if have.shared {
+			e.release()
+		}
+		e.refuse()
 	}
-	if x := e.extras.Load(); x != nil {
-		if missing := x.room.admit(have); missing != nil {
+	if x != nil {
+		r := &x.room
+		full := r.limit.Load() != noLimit && !r.fits(e.runningLocked(), have.place)
+		have.place = false
+		if full || r.shared != nil && !have.shared && !r.shared.TryAcquire(1) {
+			switch {
+			case wait == doesNotWait:
+			case full:
+				s = r.enter(e, en, wait == waitsForEver)
+			default:
+				have.place = true
+				r.reserved.Store(r.reserved.Load() + 1)
+			}
 			e.mu.Unlock()
 			core.RaceEnable()
-			return missing
+			if full && have.shared {
+				// SetLimit has made a limit meanwhile. Others need not
+				// wait for that.
+				e.release()
+				have.shared = false
+			}
+			return false, s
 		}
 	}
-	e.active.Store(e.active.Load() + 1)
 	if core.RaceHidden {
+		e.busy.Store(e.busy.Load() + 1)
 		e.goroutines.Add(1)
 		e.mu.Unlock()
 		core.RaceEnable()
-		go e.serve(en, true)
-		return nil
+		go e.serve(hand[T]{entry: en, busy: true})
+		return true, nil
 	}
 	e.queue.push(en)
-	// One spare keeps the invariant; up to one for each P spreads short tasks.
-	more := e.spares == 0 || e.spares < e.queue.n && e.spares < e.procsLocked()
-	if more {
-		e.spares++
-		e.goroutines.Add(1)
-		if e.work == nil {
-			e.work = func() { e.serve(entry[T]{}, false) }
+	e.unlockPushed()
+	return true, nil
+}
+
+// admit ends the wait of those for whom there is room, if the queue is empty. It
+// reports whether somebody has been unparked. It is called with mu held.
+func (e *Engine[T]) admit(r *room[T]) (woken bool) {
+	if e.queue.n > 0 {
+		return false
+	}
+	for s := r.first.Load(); s != nil && r.fits(e.runningLocked(), true); s = r.first.Load() {
+		r.remove(s)
+		r.expected.Store(r.expected.Load() + 1)
+		as := started
+		if core.RaceHidden || r.shared != nil || !s.patient.Load() {
+			as = placed
+			r.reserved.Store(r.reserved.Load() + 1)
+		} else {
+			e.queue.push(s.task.Load())
+		}
+		if s.settle(as) {
+			woken = true
 		}
 	}
+	return woken
+}
+
+// mend lets mu go, when there are as many spare goroutines as are wanted, or no
+// open task.
+func (e *Engine[T]) mend(spares uint32) {
+	more := uint32(0)
+	if e.spares < spares && e.open() {
+		more = spares - e.spares
+		e.moreLocked(more)
+	}
 	e.mu.Unlock()
-	if more {
+	core.RaceEnable()
+	for range more {
 		go e.work()
 	}
-	return nil
+}
+
+// unlockPushed lets mu go when a task has been put into the queue, and sees to it
+// that a goroutine will take it. One spare keeps the invariant; up to one for each
+// P spreads short tasks.
+func (e *Engine[T]) unlockPushed() {
+	if e.spares > 0 && (e.spares >= e.queue.n || e.spares >= e.procsLocked()) {
+		e.mu.Unlock()
+		return
+	}
+	e.moreLocked(1)
+	e.mu.Unlock()
+	go e.work()
+}
+
+// moreLocked counts n goroutines, which are to be started once mu is free.
+func (e *Engine[T]) moreLocked(n uint32) {
+	if e.work == nil {
+		e.work = func() { e.serve(hand[T]{}) }
+	}
+	e.spares += n
+	e.goroutines.Add(int(n))
+}
+
+// lock locks mu. Whoever has to wait looks a few times more before it parks:
+// nobody holds mu for long, but one who has parked may have to wait for a
+// processor until a task ends.
+func (e *Engine[T]) lock() {
+	if !e.mu.TryLock() {
+		e.lockSlow()
+	}
+}
+
+func (e *Engine[T]) lockSlow() {
+	for range 100 {
+		if e.mu.TryLock() {
+			return
+		}
+	}
+	e.mu.Lock()
 }
 
 // procsLocked is called with mu held.
@@ -226,97 +384,159 @@ func (e *Engine[T]) procsLocked() uint32 {
 	return e.procs
 }
 
+// A hand is what a goroutine has taken.
+type hand[T Job] struct {
+	entry[T]           // the task that it runs or has run last
+	busy     bool      // the goroutine is counted as busy; if it is not, it is spare
+	lot      *chunk[T] // where it claims the next task; nil if it has none
+	record   *running  // of a named task
+}
+
 // serve is the life of a goroutine: it runs one task after another. In a -race
 // build that hides bookkeeping it is given its only one.
-func (e *Engine[T]) serve(en entry[T], given bool) {
-	var r *running
+func (e *Engine[T]) serve(h hand[T]) {
 	core.Call(func() {
-		for ran := false; given || e.next(&en, ran); ran, given = true, false {
-			if en.meta == nil {
-				en.task.Run()
-				continue
+		for found := h.busy || e.next(&h); found; found = h.claim() || e.next(&h) {
+			if h.meta == nil {
+				h.task.Run()
+			} else {
+				h.record = e.enter(h.meta, h.record)
+				h.task.Run()
+				e.leave(h.meta, h.record)
 			}
-			r = e.enter(en.meta, r)
-			en.task.Run()
-			e.leave(en.meta, r)
 		}
 		e.goroutines.Done()
-	}, func(p *core.PanicError) { e.aborted(en, r, p) })
+	}, func(p *core.PanicError) { e.aborted(&h, p) })
 }
+
+// claim ends the task that the goroutine has run, and takes the next of its lot.
+func (h *hand[T]) claim() bool { return h.lot != nil && h.lot.claim(&h.entry) }
 
 // next ends the task that the goroutine has run, if it has run one, and gets it
 // the next. It reports false if there is none; the goroutine has to exit then.
 //
 // Where somebody waits for room, new tasks are about to come. The goroutine stays
 // for them as a spare, for a turn or two: a yield costs less than a goroutine.
-func (e *Engine[T]) next(en *entry[T], ran bool) bool {
-	for turns := 2; ; turns-- {
-		found, stay := e.take(en, ran, turns > 0)
-		if !stay {
-			return found
-		}
+func (e *Engine[T]) next(h *hand[T]) bool {
+	for turns := 2; e.take(h, turns > 0); turns-- {
 		runtime.Gosched()
-		ran = false
 	}
+	return h.busy
 }
 
-// take ends the task that a goroutine has run, if it has run one, and takes one
-// out of the queue. If there is none and the goroutine may stay, take says whether
-// that is worth while; the goroutine is spare then.
-func (e *Engine[T]) take(en *entry[T], ran, mayStay bool) (found, stay bool) {
+// take ends the task that a goroutine has run, if it has run one, and claims an
+// open one, with which it may take a lot. If there is none and the goroutine may
+// stay, take says whether that is worth while; the goroutine is spare then.
+func (e *Engine[T]) take(h *hand[T], mayStay bool) (stay bool) {
 	core.RaceDisable()
-	e.mu.Lock()
-	if ran {
-		e.active.Store(e.active.Load() - 1)
+	e.lock()
+	ended := h.busy
+	if ended {
+		e.busy.Store(e.busy.Load() - 1)
 	} else {
 		e.spares--
 	}
-	more := false
-	if found = e.queue.n > 0; found {
-		*en = e.queue.pop()
-		more = e.queue.n > 0 && e.spares == 0
+	if h.lot != nil {
+		e.putDown(h)
 	}
 	x := e.extras.Load()
-	var own int64
-	if x != nil {
-		own = x.room.leave(ran, e.queue.n == 0)
-		stay = !found && mayStay && x.room.expects()
+	woken := x != nil && e.admit(&x.room)
+	spares := uint32(1) // that are wanted, if tasks stay open
+	switch {
+	case !ended && e.steal(h):
+		// Somebody is held up, and so may be those who come: then the spares
+		// have to start many goroutines.
+		spares = e.procsLocked()
+	case e.pick(h, x == nil || !x.room.limited()):
+	default:
+		h.busy = ended && e.steal(h)
 	}
-	if more {
-		e.goroutines.Add(1)
-	}
-	if more || stay {
-		e.spares++
-	}
-	e.mu.Unlock()
-	core.RaceEnable()
-	if more {
-		go e.work()
+	if h.busy {
+		e.busy.Store(e.busy.Load() + 1)
 	}
 	if x != nil {
-		e.release(own, ran)
+		woken = e.admit(&x.room) || woken
+		if stay = !h.busy && mayStay && x.room.expects(); stay {
+			e.spares++
+		}
 	}
-	return found, stay
+	e.mend(spares)
+	if ended && x != nil {
+		e.release()
+	}
+	if woken && h.busy {
+		runtime.Gosched() // hands the time slice on, so that the next task comes while this one runs
+	}
+	return stay
+}
+
+// open reports whether there is an open task.
+func (e *Engine[T]) open() bool { return e.queue.n > 0 || e.lots.oldest() != nil }
+
+// pick takes the oldest task out of the queue, or a lot that begins with it.
+func (e *Engine[T]) pick(h *hand[T], mayBeLot bool) bool {
+	if e.queue.n == 0 {
+		return false
+	}
+	h.busy = true
+	if mayBeLot {
+		if c := e.queue.popLot(); c != nil {
+			c.claim(&h.entry)
+			h.lot = c
+			e.lots.push(c)
+			return true
+		}
+	}
+	h.entry = e.queue.pop()
+	return true
+}
+
+// steal claims a task of the oldest lot that has an open one, whosever it is.
+//
+// Spares do so before they look into the queue, so that no task waits behind those
+// that are started after it for longer than until the next spare comes.
+func (e *Engine[T]) steal(h *hand[T]) bool {
+	for c := e.lots.oldest(); c != nil; c = e.lots.oldest() {
+		if c.claim(&h.entry) {
+			h.busy = true
+			return true
+		}
+	}
+	return false
+}
+
+// putDown gives back the lot of a goroutine that has found it exhausted.
+func (e *Engine[T]) putDown(h *hand[T]) {
+	if h.lot.listed {
+		e.lots.remove(h.lot)
+	}
+	e.queue.recycle(h.lot)
+	h.lot = nil
+}
+
+// runningLocked returns the number of tasks that have been accepted and have not
+// ended. One that has ended counts until its goroutine claims the next, or finds
+// that there is none.
+func (e *Engine[T]) runningLocked() int {
+	return e.busy.Load() + int(e.queue.n) + e.lots.open()
 }
 
 // end ends a task whose goroutine will take no other, because it exits.
 func (e *Engine[T]) end() {
 	core.RaceDisable()
-	e.mu.Lock()
-	e.active.Store(e.active.Load() - 1)
-	var own int64
+	e.lock()
+	e.busy.Store(e.busy.Load() - 1)
 	if x := e.extras.Load(); x != nil {
-		own = x.room.leave(true, e.queue.n == 0)
+		e.admit(&x.room)
 	}
-	e.mu.Unlock()
-	core.RaceEnable()
-	e.release(own, true)
+	e.mend(1)
+	e.release()
 	e.goroutines.Done()
 }
 
 // aborted ends a task that has panicked, or, if p is nil, has called Goexit. It
 // runs on top of the stack that did so.
-func (e *Engine[T]) aborted(en entry[T], r *running, p *core.PanicError) {
+func (e *Engine[T]) aborted(h *hand[T], p *core.PanicError) {
 	policy := e.settings().policy()
 	if p != nil && policy == Crash {
 		// Nothing recovers this, so the process dies here, with the frames of
@@ -325,14 +545,14 @@ func (e *Engine[T]) aborted(en entry[T], r *running, p *core.PanicError) {
 		panic(p.Value)
 	}
 	end := func() {
-		if en.meta != nil {
-			e.leave(en.meta, r)
+		if h.meta != nil {
+			e.leave(h.meta, h.record)
 		}
 		e.end()
 	}
 	core.Call(func() {
 		switch {
-		case en.task.Aborted(p):
+		case h.task.Aborted(p):
 		case p != nil && policy == Capture && e.settings().onPanic != nil:
 			e.settings().onPanic(p)
 		default:
@@ -351,22 +571,34 @@ func (e *Engine[T]) aborted(en entry[T], r *running, p *core.PanicError) {
 // run, which then count. 0 lets none start; negative means no limit. Raising the
 // limit wakes those who wait in Go.
 func (e *Engine[T]) SetLimit(n int) {
-	limit := int64(n)
-	if n < 0 {
-		limit = math.MaxInt32 // more than the counter can count
-	}
 	core.RaceDisable()
-	e.mu.Lock()
-	e.extrasLocked().room.setLimit(limit, int64(e.active.Load()))
-	e.mu.Unlock()
-	core.RaceEnable()
+	e.lock()
+	r := &e.extrasLocked().room
+	if n < 0 {
+		n = noLimit
+	} else {
+		e.revokeLocked()
+	}
+	r.limit.Store(n)
+	e.admit(r)
+	e.mend(1)
+}
+
+// revokeLocked puts the open tasks of all lots back into the queue. With a limit
+// there are no lots, because the end of each task makes room for another.
+func (e *Engine[T]) revokeLocked() {
+	for c := e.lots.oldest(); c != nil; c = e.lots.oldest() {
+		for i := c.claimed.Swap(chunkLen); i < uint32(c.end); i++ {
+			e.queue.push(c.clear(i))
+		}
+	}
 }
 
 // Running returns the number of tasks that have been accepted and have not ended.
 func (e *Engine[T]) Running() int {
 	core.RaceDisable()
-	e.mu.Lock()
-	n := e.active.Load()
+	e.lock()
+	n := e.runningLocked()
 	e.mu.Unlock()
 	core.RaceEnable()
 	return n
@@ -378,7 +610,7 @@ func (e *Engine[T]) Fail(p *core.PanicError) {
 	core.RaceDisable()
 	x := e.extras.Load()
 	if x == nil {
-		e.mu.Lock()
+		e.lock()
 		x = e.extrasLocked()
 		e.mu.Unlock()
 	}
@@ -389,8 +621,18 @@ func (e *Engine[T]) Fail(p *core.PanicError) {
 // Wait blocks until every task has ended, and then raises what they raised.
 func (e *Engine[T]) Wait() {
 	seen := e.failures().Seen()
+	e.yield()
 	e.goroutines.Wait()
 	e.failures().Raise(seen)
+}
+
+// yield lets what was started last run before its caller waits for it. If that was
+// little, the wait is over then, and to be neither parked nor woken saves a third
+// of what it takes to start a task and wait for it.
+func (e *Engine[T]) yield() {
+	if e.goroutines.Count() > 0 {
+		runtime.Gosched()
+	}
 }
 
 // WaitContext is Wait that gives up when ctx is done, with a [*StuckError]. It
@@ -403,6 +645,7 @@ func (e *Engine[T]) WaitContext(ctx context.Context) error {
 		panic("group: WaitContext on " + e.title() + " within one of its own tasks")
 	}
 	seen := e.failures().Seen()
+	e.yield()
 	for {
 		err := e.goroutines.WaitContext(ctx)
 		if err == nil {
@@ -419,14 +662,19 @@ func (e *Engine[T]) WaitContext(ctx context.Context) error {
 // Close waits until every task has ended, and makes a Go that comes after that, or
 // still waits for room of the engine's own, panic. It raises nothing.
 func (e *Engine[T]) Close() {
+	e.yield()
 	for ended := false; !ended; {
 		e.goroutines.Wait()
 		core.RaceDisable()
-		e.mu.Lock()
-		ended = e.active.Load() == 0
+		e.lock()
+		ended = e.runningLocked() == 0
 		e.ended.Store(ended)
-		if x := e.extras.Load(); ended && x != nil && x.room.own.Load() != nil {
-			x.room.setLimit(math.MaxInt32, 0) // wakes those who wait for room, to panic
+		if x := e.extras.Load(); ended && x != nil {
+			for s := x.room.first.Load(); s != nil; s = x.room.first.Load() {
+				x.room.remove(s)
+				x.room.expected.Store(x.room.expected.Load() + 1)
+				s.settle(refused)
+			}
 		}
 		e.mu.Unlock()
 		core.RaceEnable()
@@ -451,10 +699,10 @@ func (e *Engine[T]) failures() *Failures {
 }
 
 // extrasLocked is called with mu held.
-func (e *Engine[T]) extrasLocked() *extras {
+func (e *Engine[T]) extrasLocked() *extras[T] {
 	x := e.extras.Load()
 	if x == nil {
-		x = new(extras)
+		x = newExtras[T]()
 		e.extras.Store(x)
 	}
 	return x

@@ -16,6 +16,16 @@ type queue[T Job] struct {
 const keptChunks = 128
 
 func (q *queue[T]) push(en entry[T]) {
+	if c := q.last; c != nil && q.tail < chunkLen && en.meta == nil {
+		c.tasks[q.tail] = en.task
+		q.tail++
+		q.n++
+		return
+	}
+	q.pushSlow(en)
+}
+
+func (q *queue[T]) pushSlow(en entry[T]) {
 	if q.last == nil && q.n == 0 {
 		q.only, q.lonely, q.n = en, true, 1
 		return
@@ -34,33 +44,62 @@ func (q *queue[T]) push(en entry[T]) {
 	q.n++
 }
 
-// pop takes the oldest out of a queue that is not empty, and leaves nothing of
-// it behind for the garbage collector to find.
+// pop takes the oldest out of a queue that is not empty.
 func (q *queue[T]) pop() (en entry[T]) {
+	q.n--
 	if q.lonely {
 		en, q.only, q.lonely = q.only, entry[T]{}, false
-		q.n--
 		return en
 	}
 	c := q.first
-	var zero T
-	en.task, c.tasks[q.head] = c.tasks[q.head], zero
-	if c.metas != nil {
-		en.meta, c.metas[q.head] = c.metas[q.head], nil
-	}
+	en = c.clear(uint32(q.head))
 	q.head++
-	q.n--
 	if q.n == 0 {
 		q.head, q.tail = 0, 0
 	} else if q.head == chunkLen {
-		q.head = 0
-		q.first = c.next
-		if c.next = nil; q.frees < keptChunks {
-			c.next, q.free = q.free, c
-			q.frees++
-		}
+		q.unchain()
+		q.recycle(c)
 	}
 	return en
+}
+
+// popLot takes the oldest chunk out of a queue that is not empty, as a lot. It
+// returns nil if that would be of one task only.
+func (q *queue[T]) popLot() *chunk[T] {
+	if q.lonely {
+		return nil
+	}
+	c := q.first
+	head, end := uint32(q.head), uint32(chunkLen)
+	if c == q.last {
+		end = uint32(q.tail)
+	}
+	if end-head < 2 {
+		return nil
+	}
+	c.claimed.Store(head)
+	c.end = end
+	q.n -= end - head
+	q.unchain()
+	return c
+}
+
+// unchain takes out the oldest chunk.
+func (q *queue[T]) unchain() {
+	c := q.first
+	q.first, c.next = c.next, nil
+	if q.first == nil {
+		q.last = nil
+	}
+	q.head = 0
+}
+
+// recycle keeps a chunk that is empty and not in the queue for later.
+func (q *queue[T]) recycle(c *chunk[T]) {
+	if q.frees < keptChunks {
+		c.next, q.free = q.free, c
+		q.frees++
+	}
 }
 
 func (q *queue[T]) grow() {

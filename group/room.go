@@ -1,125 +1,103 @@
 package group
 
-import "github.com/coterie-go/coterie/core"
+import (
+	"math"
 
-// A room says how many further tasks an engine may accept. The engine's mu guards
-// it; nothing here blocks.
-//
-// Every task holds a permit of own, and in a busy engine the next task gets it
-// without a detour through the semaphore: a task that ends leaves its permit here,
-// as a credit, for the next one to be accepted. The semaphore is for those who have
-// to wait. While somebody is parked there, credits go back to it, but only once the queue is
-// empty, so that whoever is woken finds room for several tasks. Whenever mu is free,
-//
-//	there is no credit, or nobody is parked, or the queue is not empty;
-//
-// and a queue that is not empty is emptied without anybody's help, because nobody
-// can use the credits while others are parked.
-type room struct {
-	own    core.Guarded[*core.Semaphore] // nil until there is a limit, and never again
-	shared *core.Semaphore               // of Options; nil if there is none
+	"github.com/coterie-go/coterie/core"
+)
 
-	// In a -race build that hides bookkeeping there are no credits, and these
-	// are not touched.
-	credits int64 // permits of own that no task holds
-	debt    int64 // permits to be given back to own as tasks end, since SetLimit has shrunk it
-	yielded int   // those who have found no permit of own and come back soon
-	parked  int   // those who wait at own, or have got a permit there and not come back with it
+// A room says how many further tasks an engine may accept, and holds those who wait
+// for it in the order in which they came. The engine's mu guards it.
+//
+// Who waits leaves the task with the engine. When a task ends, a goroutine of the
+// engine puts the next one into the queue itself, and need not wait for a submitter
+// to wake up first. It does so once the queue is empty: whoever is woken then finds
+// as much room as there can be. Whenever mu is free,
+//
+//	there is no room, or nobody waits, or the queue is not empty;
+//
+// and a queue that is not empty is emptied without anybody's help.
+type room[T Job] struct {
+	shared *core.Semaphore // of Options; nil if there is none
+
+	limit    core.Guarded[int] // on accepted tasks that have not ended, and reserved places
+	reserved core.Guarded[int] // places of tasks that still lack a permit of shared
+	expected core.Guarded[int] // submitters whose wait is over and who have not noticed
+
+	first, last core.Guarded[*submitter[T]] // who wait
+
+	// To be used again, linked by next; not in a -race build that hides bookkeeping.
+	idle  *submitter[T]
+	idles uint8
 }
 
-// admit gets the permits that a task has not got yet, if they are free. If not it
-// returns the semaphore to wait at.
-func (r *room) admit(have *permits) (missing *core.Semaphore) {
-	r.count(have, none)
-	if own := r.own.Load(); own != nil && !have.own {
-		if !core.RaceHidden && r.credits > 0 && r.parked == 0 {
-			r.credits--
-		} else if !own.TryAcquire(1) {
-			r.count(have, have.patience)
-			return own
-		}
-		have.own = true
-	}
-	if r.shared != nil && !have.shared {
-		if !r.shared.TryAcquire(1) {
-			return r.shared
-		}
-		have.shared = true
-	}
-	return nil
+// noLimit is a limit that is not reached.
+const noLimit = math.MaxInt
+
+// limited reports whether there is any limit.
+func (r *room[T]) limited() bool { return r.limit.Load() != noLimit || r.shared != nil }
+
+// fits reports whether a further task may be accepted when so many are running: the
+// next one in turn, or one who comes. SetLimit may have taken back what was reserved.
+func (r *room[T]) fits(running int, itsTurn bool) bool {
+	return running+r.reserved.Load() < r.limit.Load() && (itsTurn || r.first.Load() == nil)
 }
 
-// count counts a task as one that waits in this way, and no longer in another.
-func (r *room) count(have *permits, as patience) {
-	if core.RaceHidden || have.counted == as {
+// enter makes somebody wait.
+func (r *room[T]) enter(e *Engine[T], en entry[T], patient bool) *submitter[T] {
+	s := r.idle
+	if s == nil {
+		s = new(submitter[T])
+		s.cond.L = (*parkLocker[T])(e)
+	} else {
+		r.idle = s.next.Load()
+		r.idles--
+		s.next.Store(nil)
+	}
+	s.task.Store(en)
+	s.patient.Store(patient)
+	s.state.Store(waiting)
+	last := r.last.Load()
+	if s.prev.Store(last); last == nil {
+		r.first.Store(s)
+	} else {
+		last.next.Store(s)
+	}
+	r.last.Store(s)
+	return s
+}
+
+// remove ends a submitter's wait.
+func (r *room[T]) remove(s *submitter[T]) {
+	prev, next := s.prev.Load(), s.next.Load()
+	if prev == nil {
+		r.first.Store(next)
+	} else {
+		prev.next.Store(next)
+	}
+	if next == nil {
+		r.last.Store(prev)
+	} else {
+		next.prev.Store(prev)
+	}
+	s.prev.Store(nil)
+	s.next.Store(nil)
+}
+
+// expects reports whether somebody is about to go on who may start further tasks.
+func (r *room[T]) expects() bool { return !core.RaceHidden && r.expected.Load() > 0 }
+
+// keptSubmitters is how many submitters a room keeps that nobody uses.
+const keptSubmitters = 64
+
+// free keeps a submitter, who waits no longer, for the next one.
+func (r *room[T]) free(s *submitter[T]) {
+	if core.RaceHidden || r.idles == keptSubmitters {
 		return
 	}
-	switch have.counted {
-	case yields:
-		r.yielded--
-	case parks:
-		r.parked--
-	}
-	switch as {
-	case yields:
-		r.yielded++
-	case parks:
-		r.parked++
-	}
-	have.counted = as
-}
-
-// abandon is for a task that gives up what it has, and returns how many permits
-// of own that is.
-func (r *room) abandon(have permits) (release int64) {
-	r.count(&have, none)
-	if have.own {
-		return 1
-	}
-	return 0
-}
-
-// expects reports whether somebody is about to start tasks as soon as there is room.
-func (r *room) expects() bool { return !core.RaceHidden && r.yielded+r.parked > 0 }
-
-// leave is called when a task has ended, or one has been taken out of the queue,
-// and returns how many permits of own have to be released.
-func (r *room) leave(ended, queueEmpty bool) (release int64) {
-	if r.own.Load() == nil {
-		return 0
-	}
-	switch {
-	case !ended:
-	case core.RaceHidden:
-		r.own.Load().Release(1) // at once: whoever sees that the task no longer counts finds room
-	case r.debt > 0:
-		r.debt--
-		release = 1
-	default:
-		r.credits++
-	}
-	if !core.RaceHidden && r.parked > 0 && queueEmpty {
-		release += r.credits
-		r.credits = 0
-	}
-	return release
-}
-
-// setLimit makes own if there is none; active is the number of tasks, which will
-// give a permit back as they end.
-func (r *room) setLimit(limit, active int64) {
-	own := r.own.Load()
-	if own == nil {
-		own = core.NewSemaphore(active)
-		own.TryAcquire(active)
-		r.own.Store(own)
-	}
-	if !core.RaceHidden {
-		own.Release(r.credits)
-		r.credits = 0
-	}
-	own.SetLimit(limit)
-	if !core.RaceHidden {
-		r.debt = max(0, own.InUse()-limit)
-	}
+	s.task.Store(entry[T]{})
+	s.ready.Store(nil)
+	s.next.Store(r.idle)
+	r.idle = s
+	r.idles++
 }

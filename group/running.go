@@ -31,7 +31,7 @@ func (e *Engine[T]) enter(m *meta, r *running) *running {
 		rec.Goroutine = r.record.Load().Goroutine
 	}
 	core.RaceDisable()
-	e.mu.Lock()
+	e.lock()
 	list := &e.extrasLocked().running
 	first := list.Load()
 	r.record.Store(rec)
@@ -52,7 +52,7 @@ func (e *Engine[T]) leave(m *meta, r *running) {
 		m.context.setRunning(false)
 	}
 	core.RaceDisable()
-	e.mu.Lock()
+	e.lock()
 	prev, next := r.prev.Load(), r.next.Load()
 	if prev != nil {
 		prev.next.Store(next)
@@ -70,7 +70,7 @@ func (e *Engine[T]) leave(m *meta, r *running) {
 func (e *Engine[T]) records() (running int, all []TaskRecord) {
 	core.RaceDisable()
 	defer core.RaceEnable()
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	if x := e.extras.Load(); x != nil {
 		for r := x.running.Load(); r != nil; r = r.next.Load() {
@@ -79,5 +79,5 @@ func (e *Engine[T]) records() (running int, all []TaskRecord) {
 			}
 		}
 	}
-	return e.active.Load(), all
+	return e.runningLocked(), all
 }
