@@ -52,7 +52,7 @@ func TestGroup(t *testing.T) {
 	t.Run("wait context within one of the group's tasks panics", func(t *testing.T) {
 		g, ctx := errgroup.WithContext(t.Context())
 		require.NoError(t, g.GoContext(ctx, func(ctx context.Context) error { return g.WaitContext(ctx) }))
-		require.Equal(t, "group: WaitContext on a group within one of its own tasks",
+		require.Equal(t, "errgroup: WaitContext on a group within one of its own tasks",
 			caught(func() { _ = g.Wait() }).(*core.PanicError).Value)
 	})
 
@@ -349,7 +349,7 @@ func TestMisuse(t *testing.T) {
 		"errgroup: negative limit, got -1":      func() { errgroup.New(t.Context(), errgroup.Options{Limit: -1}) },
 		"errgroup: negative MaxErrors, got -1":  func() { errgroup.New(t.Context(), errgroup.Options{MaxErrors: -1}) },
 		"errgroup: unknown panic policy, got 3": func() { errgroup.New(t.Context(), errgroup.Options{Panics: 3}) },
-		`group: Go on group "x", which has ended`: func() {
+		`errgroup: Go on group "x", which has ended`: func() {
 			var ended *errgroup.Group
 			_ = errgroup.RunWith(t.Context(), errgroup.Options{Name: "x"}, func(_ context.Context, g *errgroup.Group) error {
 				ended = g

@@ -3,9 +3,12 @@ package group
 import (
 	"context"
 	"fmt"
+	"path"
+	"reflect"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/coterie-go/coterie/core"
 )
@@ -30,22 +33,27 @@ import (
 // but the engine's, so it gets there whatever the tasks do. The invariant, true
 // whenever mu is free, is
 //
-//	no task is open, or there is a spare goroutine.
+//	no task is open, or there is a spare goroutine, or a goroutine is busy and a
+//	submitter yields.
 //
-// So an open task is claimed: by a spare goroutine, if no other is faster. All
-// that changes the one side or the other mends the invariant before it lets mu
+// So an open task is claimed: by a spare goroutine, if no other is faster. (A
+// submitter that yields, see await, runs no code but the engine's either, and counts
+// a spare when it comes back to find that one is lacking. The busy goroutine keeps
+// Wait from returning until then.) All that changes the one side or the other mends the invariant before it lets mu
 // go, by counting a further spare, which it starts once mu is free, with no code
 // of the user's in between:
 //
 //   - push puts a task into the queue. It counts a spare if there is none (and up
 //     to one for each P, which spreads short tasks).
 //   - take claims a task, and if the goroutine was spare it is so no longer. It
-//     counts a spare if it leaves open tasks, also those of its new lot, and no spare.
+//     counts a spare if it leaves open tasks, also those of its new lot, and nobody
+//     to see to them.
 //   - A goroutine that has a lot claims the next task of it without mu. That can only
 //     make open tasks fewer.
 //   - A spare goroutine goes only if take finds no open task (or is spare for a
-//     turn more). One whose task has panicked or called Goexit was not spare, and
-//     goes without touching queue or lots. Its lot stays in the list, for others.
+//     turn more). One whose task has panicked or called Goexit was not spare. It
+//     counts a spare if it leaves open tasks and no spare. Its lot stays in the list,
+//     for others.
 //
 // Every started goroutine is counted in goroutines before mu is free again. So as
 // long as a task is open or runs, the count is not zero, and it is the count that
@@ -57,15 +65,16 @@ type Engine[T Job] struct {
 	goroutines core.WaitGroup // that have been started and have not left serve; added to with mu held
 
 	mu    sync.Mutex         // guards what follows, up to work; nothing blocks while it is held
-	busy  core.Guarded[int]  // goroutines that have claimed a task, and not come back since but for their lot's
+	busy  core.Guarded[int]  // goroutines that run a task, or have run one and not come back to the queue
 	ended core.Guarded[bool] // by Close
 
 	// In a -race build that hides bookkeeping these are not touched.
-	procs  uint32 // GOMAXPROCS when it was first asked for
-	spares uint32
-	queue  queue[T]
-	lots   lots[T]
-	work   func() // the life of a goroutine; made once, so that go need not allocate
+	procs    uint32 // GOMAXPROCS when it was first asked for
+	spares   uint32
+	yielding int32 // submitters
+	queue    queue[T]
+	lots     lots[T]
+	work     func() // the life of a goroutine; made once, so that go need not allocate
 
 	extras atomic.Pointer[extras[T]] // made by Init, or later with mu held, and then kept
 }
@@ -100,7 +109,7 @@ func (e *Engine[T]) Go(t T) {
 		return
 	}
 	e.queue.push(entry[T]{task: t})
-	e.unlockPushed()
+	e.unlockPushed(true)
 }
 
 // GoNamed is Go for a task with a name of its own.
@@ -127,119 +136,6 @@ func (e *Engine[T]) GoContext(ctx context.Context, newTask func(ctx context.Cont
 	taskCtx, meta := e.settings().task(ctx, e)
 	en := entry[T]{newTask(taskCtx), meta}
 	return e.start(ctx, en)
-}
-
-// permits are what a task holds that has not been accepted yet.
-type permits struct {
-	place  bool // within the engine's own limit
-	shared bool // of the shared semaphore
-}
-
-// patience says for how long somebody waits for room.
-type patience uint8
-
-const (
-	doesNotWait patience = iota
-	mayGiveUp
-	waitsForEver
-)
-
-// start starts a task as soon as there is room. If ctx is not nil, it gives up when
-// that is done, and returns the cause.
-func (e *Engine[T]) start(ctx context.Context, en entry[T]) error {
-	var have permits
-	wait := waitsForEver
-	if ctx != nil && ctx.Done() != nil {
-		wait = mayGiveUp
-	}
-	for {
-		ok, s := e.push(en, &have, wait)
-		switch {
-		case ok:
-			return nil
-		case s == nil:
-			if err := e.acquire(ctx); err != nil {
-				e.giveBack()
-				return err
-			}
-			have.shared = true
-		default:
-			switch e.await(ctx, s) {
-			case started:
-				return nil
-			case placed:
-				have.place = true
-				if ctx != nil && ctx.Err() != nil {
-					e.giveBack()
-					return context.Cause(ctx)
-				}
-			case refused:
-				e.refuse()
-			default:
-				return context.Cause(ctx)
-			}
-		}
-	}
-}
-
-// acquire waits for a permit of the shared semaphore.
-func (e *Engine[T]) acquire(ctx context.Context) error {
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	return e.settings().semaphore.Acquire(ctx, 1)
-}
-
-// await waits until there is room for a task that has been left in it, or ctx, if it
-// is not nil, is done. It first lets the tasks run for once, because to yield costs
-// less than to park and be woken.
-func (e *Engine[T]) await(ctx context.Context, s *submitter[T]) submission {
-	var cancel <-chan struct{}
-	if ctx != nil {
-		cancel = ctx.Done()
-	}
-	runtime.Gosched()
-	core.RaceDisable()
-	e.lock()
-	r := &e.extras.Load().room
-	if s.state.Load() == waiting {
-		s.park(cancel)
-	}
-	state := s.state.Load()
-	if state == waiting {
-		r.remove(s)
-	} else {
-		r.expected.Store(r.expected.Load() - 1)
-	}
-	r.free(s)
-	e.mu.Unlock()
-	core.RaceEnable()
-	return state
-}
-
-// giveBack is for a task that has a place and will not be started.
-func (e *Engine[T]) giveBack() {
-	core.RaceDisable()
-	e.lock()
-	r := &e.extras.Load().room
-	r.reserved.Store(r.reserved.Load() - 1)
-	e.admit(r)
-	e.mend(1)
-}
-
-// release gives back a permit of the shared semaphore, if there is one. The race
-// detector must not take that for an edge between this task and the one that gets
-// it next.
-func (e *Engine[T]) release() {
-	if shared := e.settings().shared(); shared != nil {
-		core.RaceDisable()
-		shared.Release(1)
-		core.RaceEnable()
-	}
-}
-
-func (e *Engine[T]) refuse() {
-	panic("group: Go on " + e.title() + ", which has ended")
 }
 
 // push puts a task into the queue and sees to it that a goroutine will take it.
@@ -270,6 +166,9 @@ func (e *Engine[T]) push(en entry[T], have *permits, wait patience) (ok bool, s 
 			case wait == doesNotWait:
 			case full:
 				s = r.enter(e, en, wait == waitsForEver)
+				if !core.RaceHidden {
+					e.yielding++
+				}
 			default:
 				have.place = true
 				r.reserved.Store(r.reserved.Load() + 1)
@@ -294,31 +193,8 @@ func (e *Engine[T]) push(en entry[T], have *permits, wait patience) (ok bool, s 
 		return true, nil
 	}
 	e.queue.push(en)
-	e.unlockPushed()
+	e.unlockPushed(x == nil || !x.room.limited() || x.room.slow)
 	return true, nil
-}
-
-// admit ends the wait of those for whom there is room, if the queue is empty. It
-// reports whether somebody has been unparked. It is called with mu held.
-func (e *Engine[T]) admit(r *room[T]) (woken bool) {
-	if e.queue.n > 0 {
-		return false
-	}
-	for s := r.first.Load(); s != nil && r.fits(e.runningLocked(), true); s = r.first.Load() {
-		r.remove(s)
-		r.expected.Store(r.expected.Load() + 1)
-		as := started
-		if core.RaceHidden || r.shared != nil || !s.patient.Load() {
-			as = placed
-			r.reserved.Store(r.reserved.Load() + 1)
-		} else {
-			e.queue.push(s.task.Load())
-		}
-		if s.settle(as) {
-			woken = true
-		}
-	}
-	return woken
 }
 
 // mend lets mu go, when there are as many spare goroutines as are wanted, or no
@@ -339,8 +215,8 @@ func (e *Engine[T]) mend(spares uint32) {
 // unlockPushed lets mu go when a task has been put into the queue, and sees to it
 // that a goroutine will take it. One spare keeps the invariant; up to one for each
 // P spreads short tasks.
-func (e *Engine[T]) unlockPushed() {
-	if e.spares > 0 && (e.spares >= e.queue.n || e.spares >= e.procsLocked()) {
+func (e *Engine[T]) unlockPushed(spread bool) {
+	if e.spares > 0 && (!spread || e.spares >= e.queue.n || e.spares >= e.procsLocked()) {
 		e.mu.Unlock()
 		return
 	}
@@ -389,6 +265,7 @@ type hand[T Job] struct {
 	entry[T]           // the task that it runs or has run last
 	busy     bool      // the goroutine is counted as busy; if it is not, it is spare
 	lot      *chunk[T] // where it claims the next task; nil if it has none
+	began    time.Time // when it took the task, if that is timed
 	record   *running  // of a named task
 }
 
@@ -418,7 +295,7 @@ func (h *hand[T]) claim() bool { return h.lot != nil && h.lot.claim(&h.entry) }
 // Where somebody waits for room, new tasks are about to come. The goroutine stays
 // for them as a spare, for a turn or two: a yield costs less than a goroutine.
 func (e *Engine[T]) next(h *hand[T]) bool {
-	for turns := 2; e.take(h, turns > 0); turns-- {
+	for yields := 0; e.take(h, yields); yields++ {
 		runtime.Gosched()
 	}
 	return h.busy
@@ -427,7 +304,7 @@ func (e *Engine[T]) next(h *hand[T]) bool {
 // take ends the task that a goroutine has run, if it has run one, and claims an
 // open one, with which it may take a lot. If there is none and the goroutine may
 // stay, take says whether that is worth while; the goroutine is spare then.
-func (e *Engine[T]) take(h *hand[T], mayStay bool) (stay bool) {
+func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	core.RaceDisable()
 	e.lock()
 	ended := h.busy
@@ -440,7 +317,10 @@ func (e *Engine[T]) take(h *hand[T], mayStay bool) (stay bool) {
 		e.putDown(h)
 	}
 	x := e.extras.Load()
-	woken := x != nil && e.admit(&x.room)
+	yield := x != nil && e.admit(&x.room)
+	if x != nil {
+		x.room.measure(&h.began, ended)
+	}
 	spares := uint32(1) // that are wanted, if tasks stay open
 	switch {
 	case !ended && e.steal(h):
@@ -453,10 +333,13 @@ func (e *Engine[T]) take(h *hand[T], mayStay bool) (stay bool) {
 	}
 	if h.busy {
 		e.busy.Store(e.busy.Load() + 1)
+		if e.yielding > 0 {
+			spares = 0
+		}
 	}
 	if x != nil {
-		woken = e.admit(&x.room) || woken
-		if stay = !h.busy && mayStay && x.room.expects(); stay {
+		yield = e.admit(&x.room) || yield
+		if stay = !h.busy && yields < x.room.turns(); stay {
 			e.spares++
 		}
 	}
@@ -464,8 +347,8 @@ func (e *Engine[T]) take(h *hand[T], mayStay bool) (stay bool) {
 	if ended && x != nil {
 		e.release()
 	}
-	if woken && h.busy {
-		runtime.Gosched() // hands the time slice on, so that the next task comes while this one runs
+	if yield && h.busy {
+		runtime.Gosched()
 	}
 	return stay
 }
@@ -627,7 +510,7 @@ func (e *Engine[T]) Wait() {
 }
 
 // yield lets what was started last run before its caller waits for it. If that was
-// little, the wait is over then, and to be neither parked nor woken saves a third
+// little, the wait is over then, and to be neither parked nor yield saves a third
 // of what it takes to start a task and wait for it.
 func (e *Engine[T]) yield() {
 	if e.goroutines.Count() > 0 {
@@ -642,7 +525,7 @@ func (e *Engine[T]) WaitContext(ctx context.Context) error {
 		panic("group: nil context")
 	}
 	if e.Within(ctx) {
-		panic("group: WaitContext on " + e.title() + " within one of its own tasks")
+		panic(owner[T]() + ": WaitContext on " + e.title() + " within one of its own tasks")
 	}
 	seen := e.failures().Seen()
 	e.yield()
@@ -752,4 +635,13 @@ func (e *Engine[T]) title() string {
 		return fmt.Sprintf("group %q", path)
 	}
 	return "a group"
+}
+
+// owner returns the name of the package whose owner the engine is part of.
+func owner[T Job]() string {
+	t := reflect.TypeFor[T]()
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return path.Base(t.PkgPath())
 }

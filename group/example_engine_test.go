@@ -113,7 +113,7 @@ func ExampleEngine_Close() {
 	e.Go("more")
 	// Output:
 	// last words
-	// group: Go on a group, which has ended
+	// group_test: Go on a group, which has ended
 }
 
 func ExampleEngine_Path() {

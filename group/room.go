@@ -2,6 +2,7 @@ package group
 
 import (
 	"math"
+	"time"
 
 	"github.com/coterie-go/coterie/core"
 )
@@ -26,9 +27,11 @@ type room[T Job] struct {
 
 	first, last core.Guarded[*submitter[T]] // who wait
 
-	// To be used again, linked by next; not in a -race build that hides bookkeeping.
-	idle  *submitter[T]
-	idles uint8
+	// In a -race build that hides bookkeeping these are not touched.
+	idle    *submitter[T] // to be used again, linked by next
+	idles   uint8
+	untimed uint8 // how many tasks come before the one that is timed next
+	slow    bool  // tasks are measured to be slow
 }
 
 // noLimit is a limit that is not reached.
@@ -84,9 +87,6 @@ func (r *room[T]) remove(s *submitter[T]) {
 	s.next.Store(nil)
 }
 
-// expects reports whether somebody is about to go on who may start further tasks.
-func (r *room[T]) expects() bool { return !core.RaceHidden && r.expected.Load() > 0 }
-
 // keptSubmitters is how many submitters a room keeps that nobody uses.
 const keptSubmitters = 64
 
@@ -100,4 +100,47 @@ func (r *room[T]) free(s *submitter[T]) {
 	s.next.Store(r.idle)
 	r.idle = s
 	r.idles++
+}
+
+const (
+	// sampled is how many tasks there are to one of which the time is taken.
+	sampled = 64
+	// slowTask is what makes yielding to a submitter worth while after each task:
+	// a few times what it costs.
+	slowTask = 500 * time.Nanosecond
+	// turns and slowTurns are how often a goroutine yields, at most, for a
+	// submitter to go on. Where tasks are slow that is some 10 µs: the processor
+	// would fall asleep otherwise, and to wake it takes several times that.
+	turns     = 2
+	slowTurns = 200
+)
+
+// measure is called when a goroutine comes for a task, and now and then takes the
+// time that it was away. ended says that it has run a task in between.
+func (r *room[T]) measure(began *time.Time, ended bool) {
+	switch {
+	case core.RaceHidden || r.limit.Load() == noLimit:
+	case !began.IsZero():
+		if ended {
+			r.slow = time.Since(*began) > slowTask
+		}
+		*began = time.Time{}
+	case r.untimed == 0:
+		r.untimed = sampled
+		*began = time.Now()
+	default:
+		r.untimed--
+	}
+}
+
+// turns returns how often a goroutine yields, at most, for somebody who is about to
+// go on and may start further tasks.
+func (r *room[T]) turns() int {
+	switch {
+	case core.RaceHidden || r.expected.Load() == 0:
+		return 0
+	case r.slow:
+		return slowTurns
+	}
+	return turns
 }

@@ -1,0 +1,152 @@
+package group
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/coterie-go/coterie/core"
+)
+
+// permits are what a task holds that has not been accepted yet.
+type permits struct {
+	place  bool // within the engine's own limit
+	shared bool // of the shared semaphore
+}
+
+// patience says for how long somebody waits for room.
+type patience uint8
+
+const (
+	doesNotWait patience = iota
+	mayGiveUp
+	waitsForEver
+)
+
+// start starts a task as soon as there is room. If ctx is not nil, it gives up when
+// that is done, and returns the cause.
+func (e *Engine[T]) start(ctx context.Context, en entry[T]) error {
+	var have permits
+	wait := waitsForEver
+	if ctx != nil && ctx.Done() != nil {
+		wait = mayGiveUp
+	}
+	for {
+		ok, s := e.push(en, &have, wait)
+		switch {
+		case ok:
+			return nil
+		case s == nil:
+			if err := e.acquire(ctx); err != nil {
+				e.giveBack()
+				return err
+			}
+			have.shared = true
+		default:
+			switch e.await(ctx, s) {
+			case started:
+				return nil
+			case placed:
+				have.place = true
+				if ctx != nil && ctx.Err() != nil {
+					e.giveBack()
+					return context.Cause(ctx)
+				}
+			case refused:
+				e.refuse()
+			default:
+				return context.Cause(ctx)
+			}
+		}
+	}
+}
+
+// acquire waits for a permit of the shared semaphore.
+func (e *Engine[T]) acquire(ctx context.Context) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return e.settings().semaphore.Acquire(ctx, 1)
+}
+
+// await waits until there is room for the task that the submitter has left in s, or
+// ctx, if it is not nil, is done. It first yields, so that tasks run for once, because
+// that costs less than to park and be woken. Until it is back it stands for a spare
+// goroutine; see Engine.
+func (e *Engine[T]) await(ctx context.Context, s *submitter[T]) submission {
+	var cancel <-chan struct{}
+	if ctx != nil {
+		cancel = ctx.Done()
+	}
+	runtime.Gosched()
+	core.RaceDisable()
+	e.lock()
+	r := &e.extras.Load().room
+	if !core.RaceHidden {
+		if e.yielding--; e.yielding == 0 && e.spares == 0 && e.open() {
+			e.moreLocked(1)
+			go e.work()
+		}
+	}
+	if s.state.Load() == waiting {
+		s.park(cancel)
+	}
+	state := s.state.Load()
+	if state == waiting {
+		r.remove(s)
+	} else {
+		r.expected.Store(r.expected.Load() - 1)
+	}
+	r.free(s)
+	e.mu.Unlock()
+	core.RaceEnable()
+	return state
+}
+
+// giveBack is for a task that has a place and will not be started.
+func (e *Engine[T]) giveBack() {
+	core.RaceDisable()
+	e.lock()
+	r := &e.extras.Load().room
+	r.reserved.Store(r.reserved.Load() - 1)
+	e.admit(r)
+	e.mend(1)
+}
+
+// release gives back a permit of the shared semaphore, if there is one. The race
+// detector must not take that for an edge between this task and the one that gets
+// it next.
+func (e *Engine[T]) release() {
+	if shared := e.settings().shared(); shared != nil {
+		core.RaceDisable()
+		shared.Release(1)
+		core.RaceEnable()
+	}
+}
+
+// refuse panics in the Go of a scope that has ended.
+func (e *Engine[T]) refuse() {
+	panic(owner[T]() + ": Go on " + e.title() + ", which has ended")
+}
+
+// admit ends the wait of those for whom there is room, if the queue is empty. It
+// reports whether to yield to them is worth while, once mu is free: those who have
+// been unparked go on at once then, and bring the next task while this one runs. It is
+// called with mu held.
+func (e *Engine[T]) admit(r *room[T]) (yield bool) {
+	if e.queue.n > 0 {
+		return false
+	}
+	for s := r.first.Load(); s != nil && r.fits(e.runningLocked(), true); s = r.first.Load() {
+		r.remove(s)
+		r.expected.Store(r.expected.Load() + 1)
+		as := started
+		if core.RaceHidden || r.shared != nil || !s.patient.Load() {
+			as = placed
+			r.reserved.Store(r.reserved.Load() + 1)
+		} else {
+			e.queue.push(s.task.Load())
+		}
+		yield = s.settle(as) || r.slow || yield
+	}
+	return yield
+}
