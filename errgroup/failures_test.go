@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -279,6 +280,73 @@ func TestCollect(t *testing.T) {
 		}
 	})
 
+	t.Run("errors of several rounds add up", func(t *testing.T) {
+		g, _ := errgroup.New(t.Context(), collect)
+		for i := range 100 {
+			g.Go(func() error { return fmt.Errorf("task %d", i) })
+			requireTasks(t, i+1, g.Wait())
+		}
+	})
+
+	// Errors that are spread thin are put together before all tasks have ended,
+	// so that those that come later belong between them.
+	t.Run("errors come in the order of start though many come early", func(t *testing.T) {
+		const n = 10_000
+		for _, each := range []int{2, 28, 29, 50} {
+			synctest.Test(t, func(t *testing.T) {
+				g, _ := errgroup.New(t.Context(), collect)
+				late := make(chan struct{})
+				for i := range n {
+					g.Go(func() error {
+						if i%each != 0 {
+							<-late
+						}
+						return fmt.Errorf("task %d", i)
+					})
+				}
+				synctest.Wait()
+				close(late)
+				requireTasks(t, n, g.Wait())
+			})
+		}
+	})
+
+	t.Run("an error is not lost to a cancel at the same time", func(t *testing.T) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+		for range 20_000 {
+			g, _ := errgroup.New(context.Background(), collect)
+			var canceller sync.WaitGroup
+			begin := make(chan struct{})
+			canceller.Go(func() { <-begin; g.Cancel(errStop) })
+			g.Go(func() error { <-begin; return errBoom })
+			close(begin)
+			require.ErrorIs(t, g.Wait(), errBoom)
+			canceller.Wait()
+		}
+	})
+
+	t.Run("what few tasks fail of takes the memory of few tasks", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("starts half a million tasks")
+		}
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true, Limit: 4})
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range 500_000 {
+			g.Go(func() error {
+				if i%100 == 0 {
+					return errBoom
+				}
+				return nil
+			})
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		require.Less(t, after.HeapAlloc, before.HeapAlloc+1<<20)
+		require.Len(t, multierr.Errors(g.Wait()), 5000)
+	})
+
 	t.Run("a million failing tasks take bounded memory", func(t *testing.T) {
 		n := 1_000_000
 		if testing.Short() {
@@ -302,6 +370,16 @@ func TestCollect(t *testing.T) {
 	})
 }
 
+// requireTasks asks for the errors of n tasks, in the order of their start.
+func requireTasks(t *testing.T, n int, err error) {
+	t.Helper()
+	got := multierr.Errors(err)
+	require.Len(t, got, n)
+	for i, err := range got {
+		require.EqualError(t, err, fmt.Sprintf("task %d", i))
+	}
+}
+
 type bigError struct {
 	i int
 	_ [128]byte
@@ -322,9 +400,30 @@ func TestFailuresFromEightPs(t *testing.T) {
 	for i := range n {
 		g.Go(func() error { return fmt.Errorf("task %d", i) })
 	}
-	got := multierr.Errors(g.Wait())
-	require.Len(t, got, n)
-	for i, err := range got {
-		require.EqualError(t, err, fmt.Sprintf("task %d", i))
-	}
+	requireTasks(t, n, g.Wait())
+
+	t.Run("of tasks that several start", func(t *testing.T) {
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true})
+		var starters sync.WaitGroup
+		for starter := range 8 {
+			starters.Go(func() {
+				for i := range n {
+					g.Go(func() error { return taskOf{starter, i} })
+				}
+			})
+		}
+		starters.Wait()
+		got := multierr.Errors(g.Wait())
+		require.Len(t, got, 8*n)
+		var next [8]int
+		for _, err := range got {
+			task := err.(taskOf)
+			require.Equal(t, next[task.starter], task.i)
+			next[task.starter]++
+		}
+	})
 }
+
+type taskOf struct{ starter, i int }
+
+func (e taskOf) Error() string { return fmt.Sprintf("task %d of %d", e.i, e.starter) }

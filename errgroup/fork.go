@@ -13,21 +13,21 @@ func Fork[T any](g *Group, f func() (T, error)) *group.Future[T] {
 	if f == nil {
 		panic("errgroup: nil func")
 	}
-	if g.panics == group.Capture {
+	if group.PanicPolicy(g.panics) == group.Capture {
 		f = captured(f)
 	}
 	p := group.NewPromise[T]()
-	failure := g.failure()
+	m := g.newMark()
 	g.engine.Go(task{func() error {
-		p.Run(g.panics, func() (T, error) {
+		p.Run(group.PanicPolicy(g.panics), func() (T, error) {
 			value, err := f()
 			if err != nil {
-				g.fail(failure, err) // before anyone who Gets it can fail of it
+				g.fail(m, err) // before anyone who Gets it can fail of it
 			}
 			return value, err
 		})
 		return nil
-	}, failure})
+	}, m})
 	return p.Future()
 }
 

@@ -83,6 +83,21 @@ func TestRun(t *testing.T) {
 		}
 	})
 
+	t.Run("what body fails of after wait is told", func(t *testing.T) {
+		for _, cancel := range []bool{false, true} {
+			err := errgroup.RunWith(t.Context(), collect, func(ctx context.Context, g *errgroup.Group) error {
+				g.Go(func() error { return errOther })
+				if cancel {
+					g.Cancel(errStop)
+					g.Go(untilDone(ctx))
+				}
+				require.ErrorIs(t, g.Wait(), errOther)
+				return errBoom
+			})
+			require.Equal(t, map[bool]string{false: "boom; other", true: "boom; other; stop"}[cancel], err.Error())
+		}
+	})
+
 	t.Run("a panic of body cancels the tasks and goes on when they have ended", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			begin := time.Now()
