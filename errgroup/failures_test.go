@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/multierr"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
 )
 
@@ -401,27 +403,88 @@ func TestFailuresFromEightPs(t *testing.T) {
 		g.Go(func() error { return fmt.Errorf("task %d", i) })
 	}
 	requireTasks(t, n, g.Wait())
+}
 
-	t.Run("of tasks that several start", func(t *testing.T) {
-		g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true})
-		var starters sync.WaitGroup
-		for starter := range 8 {
-			starters.Go(func() {
-				for i := range n {
-					g.Go(func() error { return taskOf{starter, i} })
+// Several start tasks, most of which fail, while somebody waits all the time, and
+// somebody cancels.
+func TestFailuresAtOnce(t *testing.T) {
+	const starters, n = 4, 500
+	for _, procs := range []int{1, 2, 8} {
+		for _, most := range []int{0, 100, 2 * starters * n} {
+			t.Run(fmt.Sprintf("%d Ps, at most %d errors", procs, most), func(t *testing.T) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+				g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true, MaxErrors: most})
+				var others, waiter sync.WaitGroup
+				var failing atomic.Int64
+				var started atomic.Bool
+				waiter.Go(func() {
+					for !started.Load() {
+						_ = g.Wait()
+						runtime.Gosched()
+					}
+				})
+				for starter := range starters {
+					others.Go(func() {
+						for i := range n {
+							fails := rand.IntN(8) > 0
+							if fails {
+								failing.Add(1)
+							}
+							g.Go(func() error {
+								for range rand.IntN(4) {
+									runtime.Gosched()
+								}
+								if !fails {
+									return nil
+								}
+								return taskOf{starter, i}
+							})
+							if rand.IntN(16) == 0 {
+								runtime.Gosched()
+							}
+						}
+					})
+				}
+				others.Go(func() {
+					for i := range n {
+						failing.Add(1)
+						g.Cancel(taskOf{starters, i})
+						runtime.Gosched()
+					}
+				})
+				others.Wait()
+				started.Store(true)
+				waiter.Wait()
+				errs := multierr.Errors(g.Wait())
+				if most > 0 && failing.Load() > int64(most) {
+					require.EqualError(t, errs[most], fmt.Sprintf("errgroup: %d more errors dropped", failing.Load()-int64(most)))
+					errs = errs[:most]
+				} else {
+					require.EqualValues(t, failing.Load(), len(errs))
+				}
+				last := [starters + 1]int{}
+				for _, err := range errs {
+					task := err.(taskOf)
+					require.Less(t, last[task.starter], task.i+1, "in the order of start, and once")
+					last[task.starter] = task.i + 1
 				}
 			})
 		}
-		starters.Wait()
-		got := multierr.Errors(g.Wait())
-		require.Len(t, got, 8*n)
-		var next [8]int
-		for _, err := range got {
-			task := err.(taskOf)
-			require.Equal(t, next[task.starter], task.i)
-			next[task.starter]++
+	}
+}
+
+func TestCollectAllocates(t *testing.T) {
+	if core.RaceHidden {
+		t.Skip("each task has a goroutine of its own")
+	}
+	allocs := testing.AllocsPerRun(10, func() {
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true})
+		for range 1000 {
+			g.Go(func() error { return errBoom })
 		}
+		require.Error(t, g.Wait())
 	})
+	require.Less(t, allocs, 200.0)
 }
 
 type taskOf struct{ starter, i int }
