@@ -3,76 +3,131 @@ package errgroup
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"go.uber.org/multierr"
+
+	"github.com/coterie-go/coterie/core"
 )
 
-// failures are the errors of a group. They are kept in atomic variables, because a
-// task that waits for a lock makes the engine start one more goroutine. That is
-// not hidden from the race detector: a task gets here only when it has failed, so
-// what is ordered are the ends of tasks, and nothing that they do before.
+// failures are the errors of a group.
+//
+// Collecting, a task puts its error into a block, in a place of its own, and sets
+// the bit of that. If it is the first bit, the task also lists the block, with mu
+// held. To sweep, with mu held, is to take the listed blocks off the list, clear
+// their bits, and keep the errors. So a block with a bit set is listed, or about
+// to be, by the task that has set the first. That task has not ended then; so
+// when no task is left, the list leads to every error. One that is recorded by
+// somebody who is no task has a block to itself, for no other to depend on it.
+//
+// That is not hidden from the race detector: a task gets here only when it has
+// failed, so what is ordered are the ends of tasks, and nothing that they do before.
 type failures struct {
-	most int // how many are kept, collecting; 0 means all
+	first atomic.Pointer[error] // failing fast
+	echo  atomic.Pointer[error] // the first that only reports that the context is done
+	block atomic.Pointer[block] // collecting, the one that was made last
 
-	kept  atomic.Pointer[failure] // failing fast, the first; collecting, a stack
-	echo  atomic.Pointer[failure] // the first that only reports that the context is done
-	depth atomic.Int64            // how many kept holds, or is about to, if most is not 0
-	tasks atomic.Uint64           // collecting, how many tasks were started
+	mu     sync.Mutex // guards what follows; nothing blocks while it is held
+	listed []*block
+	kept   kept
 
-	mu      sync.Mutex // taken to trim and to join; nothing blocks while it is held
-	dropped int        // guarded by mu
-	joined  joined     // what result has returned last; guarded by mu
+	joined     error  // what result has returned last; nil if there is more in kept now
+	joinedEcho *error // the echo it was made with
 }
 
-// joined is the error of a group, and the state of failures that it was made of.
-type joined struct {
-	kept, echo *failure
-	err        error
-}
+// maxListed is how many blocks may be listed before they are swept. It bounds what
+// few errors in many blocks take, and errors that are to be dropped.
+const maxListed = 64
 
 // setFirst keeps err in p if it is the first there.
-func setFirst(p *atomic.Pointer[failure], err error) {
+func setFirst(p *atomic.Pointer[error], err error) {
 	if p.Load() == nil {
-		p.CompareAndSwap(nil, &failure{err: err})
+		first := err // so that only the first is moved to the heap
+		p.CompareAndSwap(nil, &first)
 	}
 }
 
-// collect keeps f beside the others. If there are too many, it keeps most of them:
-// those whose numbers are lowest.
-func (fs *failures) collect(f *failure) {
-	fs.push(f, f)
-	if fs.most > 0 && fs.depth.Add(1) >= int64(2*fs.most) {
-		fs.trimSlow()
+// mark returns the mark for a task of g that is about to be started.
+func (fs *failures) mark(g *Group) *mark {
+	core.RaceDisable() // else starting tasks would order those that start them
+	b := fs.block.Load()
+	m := b.next()
+	for m == nil {
+		made := fs.after(g, b)
+		if fs.block.CompareAndSwap(b, made) {
+			b = made
+		} else {
+			b = fs.block.Load()
+		}
+		m = b.next()
 	}
+	core.RaceEnable()
+	return m
 }
 
-// push puts a chain of failures onto the stack.
-func (fs *failures) push(top, bottom *failure) {
+// loneMark returns a mark that is the only one in its block.
+func (fs *failures) loneMark(g *Group) *mark {
+	core.RaceDisable()
+	defer core.RaceEnable()
 	for {
-		bottom.below = fs.kept.Load()
-		if fs.kept.CompareAndSwap(bottom.below, top) {
-			return
+		b := fs.block.Load()
+		made := fs.after(g, b)
+		made.used.Store(blockLen)
+		if fs.block.CompareAndSwap(b, made) {
+			return &made.marks[0]
 		}
 	}
 }
 
-// trimSlow drops what is too much.
-func (fs *failures) trimSlow() {
+// after makes the block that follows b, which may be nil.
+func (fs *failures) after(g *Group, b *block) *block {
+	if b == nil {
+		return newBlock(g, 1)
+	}
+	return newBlock(g, b.number.Load()+blockLen)
+}
+
+// collect keeps the error of a task, or, if m is the group's own, one that comes
+// before those of all tasks.
+func (fs *failures) collect(m *mark, err error) {
+	b, i := m.block()
+	if b != nil && !b.fail(i, err) {
+		return
+	}
 	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if fs.depth.Load() < int64(2*fs.most) {
-		return // somebody else has done it
+	if b == nil {
+		fs.kept.add(0, err)
+		fs.joined = nil
+	} else if fs.listed = append(fs.listed, b); len(fs.listed) == maxListed {
+		fs.sweep()
 	}
-	best, dropped := fs.best(fs.kept.Swap(nil))
-	for i := 1; i < len(best); i++ {
-		best[i-1].below = best[i]
+	fs.mu.Unlock()
+}
+
+// sweep is called with mu held.
+func (fs *failures) sweep() {
+	if len(fs.listed) == 0 {
+		return
 	}
-	fs.push(best[0], best[len(best)-1])
-	fs.depth.Add(int64(-dropped))
-	fs.dropped += dropped
+	// Mostly they are in order, and then so is what they add to kept.
+	slices.SortFunc(fs.listed, func(a, b *block) int { return cmp.Compare(a.number.Load(), b.number.Load()) })
+	n := 0
+	for _, b := range fs.listed {
+		n += bits.OnesCount32(b.failed.Load())
+	}
+	fs.kept.grow(n)
+	for _, b := range fs.listed {
+		b.sweep(&fs.kept)
+	}
+	if fs.kept.most > 0 && fs.kept.Len() >= 2*fs.kept.most { // not each time, for it has to sort
+		fs.kept.trim()
+	}
+	fs.joined = nil
+	clear(fs.listed)
+	fs.listed = fs.listed[:0]
 }
 
 // result returns the error of a group whose tasks have ended: the same value each
@@ -81,30 +136,25 @@ func (fs *failures) trimSlow() {
 func (fs *failures) result(both bool) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	top, echo := fs.kept.Load(), fs.echo.Load()
-	if fs.joined.err == nil || fs.joined.kept != top || fs.joined.echo != echo {
-		fs.joined = joined{top, echo, fs.join(top, echo, both)}
+	fs.sweep()
+	if echo := fs.echo.Load(); fs.joined == nil || fs.joinedEcho != echo {
+		fs.joined, fs.joinedEcho = fs.join(echo, both), echo
 	}
-	return fs.joined.err
+	return fs.joined
 }
 
-func (fs *failures) join(top, echo *failure, both bool) error {
-	if top == nil {
-		if echo == nil {
-			return nil
-		}
-		return echo.err
+// join is called with mu held.
+func (fs *failures) join(echo *error, both bool) error {
+	fs.kept.trim()
+	errs := slices.Clip(fs.kept.errs)
+	if first := fs.first.Load(); first != nil {
+		errs = []error{*first}
 	}
-	best, dropped := fs.best(top)
-	errs := make([]error, 0, len(best)+2)
-	for _, f := range best {
-		errs = append(errs, f.err)
+	if fs.kept.dropped > 0 {
+		errs = append(errs, fmt.Errorf("errgroup: %d more errors dropped", fs.kept.dropped))
 	}
-	if dropped += fs.dropped; dropped > 0 {
-		errs = append(errs, fmt.Errorf("errgroup: %d more errors dropped", dropped))
-	}
-	if echo != nil && both {
-		errs = append(errs, echo.err)
+	if echo != nil && (both || len(errs) == 0) {
+		errs = append(errs, *echo)
 	}
 	return multierr.Combine(errs...)
 }
@@ -114,24 +164,5 @@ func (fs *failures) join(top, echo *failure, both bool) error {
 func (fs *failures) told(err error) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	return fs.joined.err != nil && same(err, fs.joined.err)
-}
-
-// best returns those of a stack that are to be kept, in the order of their numbers,
-// and how many are not.
-func (fs *failures) best(top *failure) (best []*failure, dropped int) {
-	n := 0
-	for f := top; f != nil; f = f.below {
-		n++
-	}
-	best = make([]*failure, n)
-	for f := top; f != nil; f = f.below { // backwards it is about sorted
-		n--
-		best[n] = f
-	}
-	slices.SortFunc(best, func(a, b *failure) int { return cmp.Compare(a.number, b.number) })
-	if fs.most > 0 && len(best) > fs.most {
-		return best[:fs.most], len(best) - fs.most
-	}
-	return best, 0
+	return fs.joined != nil && same(err, fs.joined)
 }

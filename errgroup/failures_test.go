@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/multierr"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
 )
 
@@ -279,6 +282,73 @@ func TestCollect(t *testing.T) {
 		}
 	})
 
+	t.Run("errors of several rounds add up", func(t *testing.T) {
+		g, _ := errgroup.New(t.Context(), collect)
+		for i := range 100 {
+			g.Go(func() error { return fmt.Errorf("task %d", i) })
+			requireTasks(t, i+1, g.Wait())
+		}
+	})
+
+	// Errors that are spread thin are put together before all tasks have ended,
+	// so that those that come later belong between them.
+	t.Run("errors come in the order of start though many come early", func(t *testing.T) {
+		const n = 10_000
+		for _, each := range []int{2, 28, 29, 50} {
+			synctest.Test(t, func(t *testing.T) {
+				g, _ := errgroup.New(t.Context(), collect)
+				late := make(chan struct{})
+				for i := range n {
+					g.Go(func() error {
+						if i%each != 0 {
+							<-late
+						}
+						return fmt.Errorf("task %d", i)
+					})
+				}
+				synctest.Wait()
+				close(late)
+				requireTasks(t, n, g.Wait())
+			})
+		}
+	})
+
+	t.Run("an error is not lost to a cancel at the same time", func(t *testing.T) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+		for range 20_000 {
+			g, _ := errgroup.New(context.Background(), collect)
+			var canceller sync.WaitGroup
+			begin := make(chan struct{})
+			canceller.Go(func() { <-begin; g.Cancel(errStop) })
+			g.Go(func() error { <-begin; return errBoom })
+			close(begin)
+			require.ErrorIs(t, g.Wait(), errBoom)
+			canceller.Wait()
+		}
+	})
+
+	t.Run("what few tasks fail of takes the memory of few tasks", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("starts half a million tasks")
+		}
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true, Limit: 4})
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range 500_000 {
+			g.Go(func() error {
+				if i%100 == 0 {
+					return errBoom
+				}
+				return nil
+			})
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		require.Less(t, after.HeapAlloc, before.HeapAlloc+1<<20)
+		require.Len(t, multierr.Errors(g.Wait()), 5000)
+	})
+
 	t.Run("a million failing tasks take bounded memory", func(t *testing.T) {
 		n := 1_000_000
 		if testing.Short() {
@@ -302,6 +372,16 @@ func TestCollect(t *testing.T) {
 	})
 }
 
+// requireTasks asks for the errors of n tasks, in the order of their start.
+func requireTasks(t *testing.T, n int, err error) {
+	t.Helper()
+	got := multierr.Errors(err)
+	require.Len(t, got, n)
+	for i, err := range got {
+		require.EqualError(t, err, fmt.Sprintf("task %d", i))
+	}
+}
+
 type bigError struct {
 	i int
 	_ [128]byte
@@ -322,9 +402,91 @@ func TestFailuresFromEightPs(t *testing.T) {
 	for i := range n {
 		g.Go(func() error { return fmt.Errorf("task %d", i) })
 	}
-	got := multierr.Errors(g.Wait())
-	require.Len(t, got, n)
-	for i, err := range got {
-		require.EqualError(t, err, fmt.Sprintf("task %d", i))
+	requireTasks(t, n, g.Wait())
+}
+
+// Several start tasks, most of which fail, while somebody waits all the time, and
+// somebody cancels.
+func TestFailuresAtOnce(t *testing.T) {
+	const starters, n = 4, 500
+	for _, procs := range []int{1, 2, 8} {
+		for _, most := range []int{0, 100, 2 * starters * n} {
+			t.Run(fmt.Sprintf("%d Ps, at most %d errors", procs, most), func(t *testing.T) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+				g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true, MaxErrors: most})
+				var others, waiter sync.WaitGroup
+				var failing atomic.Int64
+				var started atomic.Bool
+				waiter.Go(func() {
+					for !started.Load() {
+						_ = g.Wait()
+						runtime.Gosched()
+					}
+				})
+				for starter := range starters {
+					others.Go(func() {
+						for i := range n {
+							fails := rand.IntN(8) > 0
+							if fails {
+								failing.Add(1)
+							}
+							g.Go(func() error {
+								for range rand.IntN(4) {
+									runtime.Gosched()
+								}
+								if !fails {
+									return nil
+								}
+								return taskOf{starter, i}
+							})
+							if rand.IntN(16) == 0 {
+								runtime.Gosched()
+							}
+						}
+					})
+				}
+				others.Go(func() {
+					for i := range n {
+						failing.Add(1)
+						g.Cancel(taskOf{starters, i})
+						runtime.Gosched()
+					}
+				})
+				others.Wait()
+				started.Store(true)
+				waiter.Wait()
+				errs := multierr.Errors(g.Wait())
+				if most > 0 && failing.Load() > int64(most) {
+					require.EqualError(t, errs[most], fmt.Sprintf("errgroup: %d more errors dropped", failing.Load()-int64(most)))
+					errs = errs[:most]
+				} else {
+					require.EqualValues(t, failing.Load(), len(errs))
+				}
+				last := [starters + 1]int{}
+				for _, err := range errs {
+					task := err.(taskOf)
+					require.Less(t, last[task.starter], task.i+1, "in the order of start, and once")
+					last[task.starter] = task.i + 1
+				}
+			})
+		}
 	}
 }
+
+func TestCollectAllocates(t *testing.T) {
+	if core.RaceHidden {
+		t.Skip("each task has a goroutine of its own")
+	}
+	allocs := testing.AllocsPerRun(10, func() {
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true})
+		for range 1000 {
+			g.Go(func() error { return errBoom })
+		}
+		require.Error(t, g.Wait())
+	})
+	require.Less(t, allocs, 200.0)
+}
+
+type taskOf struct{ starter, i int }
+
+func (e taskOf) Error() string { return fmt.Sprintf("task %d of %d", e.i, e.starter) }

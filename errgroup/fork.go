@@ -13,22 +13,50 @@ func Fork[T any](g *Group, f func() (T, error)) *group.Future[T] {
 	if f == nil {
 		panic("errgroup: nil func")
 	}
-	if g.panics == group.Capture {
+	if group.PanicPolicy(g.panics) == group.Capture {
 		f = captured(f)
 	}
 	p := group.NewPromise[T]()
-	failure := g.failure()
+	m := g.newMark()
 	g.engine.Go(task{func() error {
-		p.Run(g.panics, func() (T, error) {
-			value, err := f()
-			if err != nil {
-				g.fail(failure, err) // before anyone who Gets it can fail of it
+		var value T
+		var err error
+		returned := false
+		core.Call(func() {
+			if value, err = f(); err != nil {
+				g.fail(m, err) // like all that follows, before anyone who Gets it can fail of it
 			}
-			return value, err
+			returned = true
+		}, func(panicked *core.PanicError) {
+			forkAborted(g, m, p, panicked)
 		})
+		if returned {
+			p.Resolve(value, err)
+		}
 		return nil
-	}, failure})
+	}, m})
 	return p.Future()
+}
+
+// forkAborted ends a Fork whose function has panicked, or, if panicked is nil, has
+// called Goexit. Of that the engine tells Aborted, too, which changes nothing,
+// unless errors are collected, and then nobody is told before Wait.
+func forkAborted[T any](g *Group, m *mark, p group.Promise[T], panicked *core.PanicError) {
+	policy := group.PanicPolicy(g.panics)
+	if panicked != nil && policy == group.Crash {
+		panic(panicked) // crashes, with the future not resolved, so that nobody goes on
+	}
+	if panicked != nil || policy != group.Capture || !g.collect {
+		g.aborted(m, panicked)
+	}
+	if panicked == nil {
+		var zero T
+		p.Resolve(zero, core.ErrGoexit)
+		return
+	}
+	core.Call(func() {
+		p.Run(policy, func() (T, error) { panic(panicked) })
+	}, func(*core.PanicError) {}) // Run passes it on to the task, which is about to return
 }
 
 // captured makes a panic of f its error.

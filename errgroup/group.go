@@ -52,7 +52,6 @@ import (
 	"context"
 	"sync/atomic"
 
-	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/group"
 )
 
@@ -69,11 +68,11 @@ type Group struct {
 	cancel context.CancelCauseFunc // only by stop, after what causes it was recorded
 	own    atomic.Bool             // set before cancel is called, while ctx is not done
 
-	panics   group.PanicPolicy
+	panics   uint8 // a group.PanicPolicy
 	collect  bool
 	wide     bool                     // see isEcho; a zero Group needs none
+	mark     mark                     // of all tasks that need none of their own
 	failures atomic.Pointer[failures] // nil until a task fails, unless collect
-	shared   failure                  // of all tasks that need none of their own
 }
 
 // WithContext returns a new group and a context derived from ctx, which is
@@ -89,11 +88,10 @@ func New(ctx context.Context, opts Options) (*Group, context.Context) {
 		panic("errgroup: nil context")
 	}
 	opts.check()
-	g := &Group{panics: opts.Panics, collect: opts.Collect, wide: !opts.Collect}
+	g := &Group{panics: uint8(opts.Panics), collect: opts.Collect, wide: !opts.Collect}
 	if opts.Collect {
-		g.failures.Store(&failures{most: opts.MaxErrors})
+		g.failures.Store(&failures{kept: kept{most: opts.MaxErrors}})
 	}
-	g.shared.group.Store(g)
 	g.engine.Init(ctx, group.Options{
 		Name:      opts.Name,
 		Limit:     opts.Limit,
@@ -139,12 +137,10 @@ func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error
 // becomes a *[TaskError]: "ingest/fetch: connection refused". Stuck reports show the
 // name.
 func (g *Group) GoNamed(name string, f func() error) {
-	t := g.task(f)
-	if !g.collect {
-		t.failure = g.newFailure()
+	if f == nil {
+		panic("errgroup: nil func")
 	}
-	t.failure.named = &TaskError{Path: joinPath(g.engine.Path(), name)}
-	g.engine.GoNamed(name, t)
+	g.engine.GoNamed(name, task{f, g.newNamedMark(&TaskError{Path: joinPath(g.engine.Path(), name)})})
 }
 
 // SetLimit changes how many tasks may run at once: at any time, also while tasks
@@ -181,7 +177,7 @@ func (g *Group) Cancel(cause error) {
 	if cause == nil {
 		cause = context.Canceled
 	}
-	g.fail(g.failure(), cause)
+	g.failOutside(cause)
 	if g.collect {
 		g.stop(cause)
 	}
@@ -191,42 +187,48 @@ func (g *Group) task(f func() error) task {
 	if f == nil {
 		panic("errgroup: nil func")
 	}
-	return task{f, g.failure()}
+	return task{f, g.newMark()}
 }
 
-// failure returns what a task without a name may fail with.
-func (g *Group) failure() *failure {
+// newMark returns the mark of a task without a name.
+func (g *Group) newMark() *mark {
 	if g.collect {
-		return g.newFailure()
+		return g.failures.Load().mark(g)
 	}
-	if g.ctx == nil { // a zero Group; New sees to it in others
-		core.RaceDisable() // else starting tasks would order those that start them
-		if g.shared.group.Load() == nil {
-			g.shared.group.Store(g)
-		}
-		core.RaceEnable()
-	}
-	return &g.shared
+	return &g.mark
 }
 
-func (g *Group) newFailure() *failure {
-	f := new(failure)
-	f.group.Store(g)
+// newNamedMark returns the mark of a task whose error is to be held by err.
+func (g *Group) newNamedMark(err *TaskError) *mark {
+	if !g.collect {
+		n := &named{group: g, error: err}
+		n.mark.kind.Store(inNamed)
+		return &n.mark
+	}
+	m := g.newMark()
+	b, i := m.block()
+	b.errs[i] = err
+	return m
+}
+
+// failOutside is fail for an error that is not of a task, but takes its place among
+// those of tasks.
+func (g *Group) failOutside(err error) {
+	m := &g.mark
 	if g.collect {
-		core.RaceDisable() // as above
-		f.number = g.failures.Load().tasks.Add(1)
-		core.RaceEnable()
+		m = g.failures.Load().loneMark(g)
 	}
-	return f
+	g.fail(m, err)
 }
 
-// fail records an error, and then cancels the context if that is the rule.
-func (g *Group) fail(f *failure, err error) {
+// fail records the error of the task that has m, and then cancels the context if
+// that is the rule. With g.mark it is not of a task, and comes before those of tasks.
+func (g *Group) fail(m *mark, err error) {
 	done := g.ctx != nil && g.ctx.Err() != nil
 	echo := done && isEcho(err, g.ctx, g.wide)
-	if f.named != nil {
-		f.named.Err = err
-		err = f.named
+	if named := m.taskError(); named != nil {
+		named.Err = err
+		err = named
 	}
 	fs := g.failures.Load()
 	if fs == nil {
@@ -241,12 +243,11 @@ func (g *Group) fail(f *failure, err error) {
 		setFirst(&fs.echo, context.Cause(g.ctx)) // to be told if it is the parent's
 	}
 	if g.collect {
-		f.err = err
-		fs.collect(f)
+		fs.collect(m, err)
 		return
 	}
-	setFirst(&fs.kept, err)
-	g.stop(fs.kept.Load().err) // the first's, whoever gets here first
+	setFirst(&fs.first, err)
+	g.stop(*fs.first.Load()) // the first's, whoever gets here first
 }
 
 // stop cancels the context, if there is one and it is not done.

@@ -304,6 +304,14 @@ func TestTaskError(t *testing.T) {
 		require.NoError(t, g.Wait())
 	})
 
+	t.Run("collected, each error has its task's path", func(t *testing.T) {
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "ingest", Collect: true})
+		g.GoNamed("fetch", func() error { return errBoom })
+		g.Go(func() error { return errOther })
+		g.GoNamed("parse", func() error { return errBoom })
+		require.EqualError(t, g.Wait(), "ingest/fetch: boom; other; ingest/parse: boom")
+	})
+
 	t.Run("an echo of a named task is one", func(t *testing.T) {
 		g, ctx := errgroup.New(t.Context(), errgroup.Options{Collect: true})
 		g.GoNamed("fetch", untilDone(ctx))

@@ -23,7 +23,8 @@ type Options struct {
 	// [core.ErrGoexit] if it called Goexit.
 	Panics group.PanicPolicy
 	// Collect makes Wait return the errors of all tasks, and an error cancel
-	// nothing.
+	// nothing. Each task takes some 20 bytes for that, until it and those that were
+	// started with it have ended.
 	Collect bool
 	// MaxErrors is how many errors Collect keeps, those of the tasks that were
 	// started first; how many there were besides stands in the text. 0 means

@@ -39,14 +39,14 @@ func Quorum[T any](ctx context.Context, n int, fs ...func(ctx context.Context) (
 	)
 	for _, f := range fs {
 		if ctx.Err() != nil {
-			g.fail(g.failure(), context.Cause(ctx))
+			g.failOutside(context.Cause(ctx))
 			break
 		}
-		failure := g.failure()
+		m := g.newMark()
 		g.engine.Go(task{func() error {
 			value, err := f(ctx)
 			if err != nil {
-				g.fail(failure, err) // before the context is cancelled for it
+				g.fail(m, err) // before the context is cancelled for it
 			}
 			mu.Lock()
 			if err != nil {
@@ -60,7 +60,7 @@ func Quorum[T any](ctx context.Context, n int, fs ...func(ctx context.Context) (
 				g.stop(nil)
 			}
 			return nil
-		}, failure})
+		}, m})
 	}
 	err := g.Wait()
 	if len(results) == n {

@@ -68,7 +68,7 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 			pause(opts.Stagger, failed, done)
 		}
 		if ctx.Err() != nil {
-			g.fail(g.failure(), context.Cause(ctx))
+			g.failOutside(context.Cause(ctx))
 			break
 		}
 		hasFailed := make(chan struct{})

@@ -45,7 +45,7 @@ func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Gro
 		return returned
 	}
 	if fs := g.failures.Load(); fs == nil || !fs.told(err) {
-		g.fail(new(failure), err) // number 0: before those of all tasks
+		g.fail(&g.mark, err) // before those of all tasks
 	}
 	return returned
 }

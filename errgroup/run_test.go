@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/multierr"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
@@ -78,6 +79,21 @@ func TestRun(t *testing.T) {
 					g.Cancel(errStop)
 				}
 				return g.Wait()
+			})
+			require.Equal(t, map[bool]string{false: "boom; other", true: "boom; other; stop"}[cancel], err.Error())
+		}
+	})
+
+	t.Run("what body fails of after wait is told", func(t *testing.T) {
+		for _, cancel := range []bool{false, true} {
+			err := errgroup.RunWith(t.Context(), collect, func(ctx context.Context, g *errgroup.Group) error {
+				g.Go(func() error { return errOther })
+				if cancel {
+					g.Cancel(errStop)
+					g.Go(untilDone(ctx))
+				}
+				require.ErrorIs(t, g.Wait(), errOther)
+				return errBoom
 			})
 			require.Equal(t, map[bool]string{false: "boom; other", true: "boom; other; stop"}[cancel], err.Error())
 		}
@@ -217,6 +233,35 @@ func TestFork(t *testing.T) {
 		require.True(t, exits(func() { _ = g.Wait() }))
 	})
 
+	for name, tc := range map[string]struct {
+		policy group.PanicPolicy
+		f      func() error
+	}{
+		"an error":          {group.Propagate, func() error { return errBoom }},
+		"a panic":           {group.Propagate, func() error { panic(errBoom) }},
+		"a goexit":          {group.Propagate, goexit},
+		"a captured panic":  {group.Capture, func() error { panic(errBoom) }},
+		"a captured goexit": {group.Capture, goexit},
+	} {
+		t.Run(name+" has cancelled the context when the future tells of it", func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+			for range 1000 {
+				g, ctx := errgroup.New(t.Context(), errgroup.Options{Panics: tc.policy})
+				f := errgroup.Fork(g, func() (int, error) { return 0, tc.f() })
+				for ended := false; !ended; {
+					select {
+					case <-f.Done():
+						ended = true
+					default:
+						runtime.Gosched()
+					}
+				}
+				require.Error(t, ctx.Err())
+				exits(func() { caught(func() { _ = g.Wait() }) })
+			}
+		})
+	}
+
 	t.Run("a captured panic is the error of both", func(t *testing.T) {
 		g, _ := errgroup.New(t.Context(), errgroup.Options{Panics: group.Capture})
 		f := errgroup.Fork(g, func() (int, error) { panic(errBoom) })
@@ -231,5 +276,18 @@ func TestFork(t *testing.T) {
 		_, err := f.Get()
 		require.Equal(t, core.ErrGoexit, err)
 		require.Equal(t, core.ErrGoexit, g.Wait())
+	})
+
+	t.Run("each is collected once", func(t *testing.T) {
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true, Panics: group.Capture})
+		for _, f := range []func() error{
+			func() error { return errBoom }, func() error { panic(errStop) }, goexit, func() error { return errOther },
+		} {
+			errgroup.Fork(g, func() (int, error) { return 0, f() })
+		}
+		got := multierr.Errors(g.Wait())
+		require.Len(t, got, 4)
+		require.ErrorIs(t, got[1], errStop)
+		require.Equal(t, []error{errBoom, got[1], core.ErrGoexit, errOther}, got)
 	})
 }

@@ -8,28 +8,32 @@ import (
 // A task is a function that a Group runs. It is kept to two words, because with
 // more the engine's queue is slower by a half.
 type task struct {
-	f       func() error
-	failure *failure // what to make of an error
+	f    func() error
+	mark *mark
 }
 
 func (t task) Run() {
 	if err := t.f(); err != nil {
-		t.failure.group.Load().fail(t.failure, err)
+		t.mark.group().fail(t.mark, err)
 	}
 }
 
 // Aborted ends a task that has panicked, or, if p is nil, has called Goexit.
 func (t task) Aborted(p *core.PanicError) bool {
-	g := t.failure.group.Load()
+	t.mark.group().aborted(t.mark, p)
+	return true
+}
+
+// aborted records how a task has ended that has not returned.
+func (g *Group) aborted(m *mark, p *core.PanicError) {
 	err := core.ErrGoexit
 	if p != nil {
 		err = p
 	}
-	if g.panics == group.Capture {
-		g.fail(t.failure, err)
-	} else {
-		g.engine.Fail(p) // first, so that no panic of a cancelled sibling comes before it
-		g.stop(err)
+	if group.PanicPolicy(g.panics) == group.Capture {
+		g.fail(m, err)
+		return
 	}
-	return true
+	g.engine.Fail(p) // first, so that no panic of a cancelled sibling comes before it
+	g.stop(err)
 }

@@ -152,16 +152,21 @@ func TestCapture(t *testing.T) {
 const crashEnv = "ERRGROUP_TEST_CRASH"
 
 func TestCrash(t *testing.T) {
-	if os.Getenv(crashEnv) != "" {
+	if how := os.Getenv(crashEnv); how != "" {
 		g, ctx := errgroup.New(context.Background(), errgroup.Options{Panics: group.Crash})
 		g.Go(untilDone(ctx))
-		g.Go(func() error { panic("boom") })
+		crash := func() (int, error) { panic("boom") }
+		if how == "fork" {
+			_, _ = errgroup.Fork(g, crash).Get()
+			os.Exit(0)
+		}
+		g.Go(func() error { _, err := crash(); return err })
 		_ = g.Wait()
 		os.Exit(0)
 	}
-	for range 5 {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrash$")
-		cmd.Env = append(os.Environ(), crashEnv+"=1", "GORACE=atexit_sleep_ms=0")
+	for i := range 10 {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrash$", "-test.timeout=30s")
+		cmd.Env = append(os.Environ(), crashEnv+"="+[]string{"go", "fork"}[i%2], "GORACE=atexit_sleep_ms=0")
 		out, err := cmd.CombinedOutput()
 		var exit *exec.ExitError
 		require.ErrorAs(t, err, &exit)

@@ -8,7 +8,9 @@ import (
 )
 
 // Failures keeps what tasks raised until Wait raises it. Every Wait that is under
-// way when the first of them takes it raises the same; a later one does not. Like
+// way when the first of them takes it raises the same; a later one does not. One that
+// is so late that meanwhile another round has been taken raises that of the
+// later round only; what it has missed another Wait has raised. Like
 // [Engine] it is for packages that build an owner of their own. The zero value is
 // ready for use.
 type Failures struct {

@@ -171,6 +171,19 @@ func TestPropagate(t *testing.T) {
 		})
 	})
 
+	t.Run("a wait that is late raises the later round's, and each is raised by somebody", func(t *testing.T) {
+		var fs group.Failures
+		late, first := fs.Seen(), fs.Seen()
+		one, two := &core.PanicError{Value: 1}, &core.PanicError{Value: 2}
+		fs.Add(one)
+		require.Same(t, one, caught(func() { fs.Raise(first) }))
+		second := fs.Seen()
+		fs.Add(two)
+		require.Same(t, two, caught(func() { fs.Raise(second) }))
+		require.Same(t, two, caught(func() { fs.Raise(late) }))
+		require.Nil(t, caught(func() { fs.Raise(fs.Seen()) }))
+	})
+
 	t.Run("siblings run on", func(t *testing.T) {
 		var g group.Group
 		ran := false

@@ -125,7 +125,9 @@ func (g *Group) GoNamed(name string, f func()) { g.engine.GoNamed(name, check(f)
 // If tasks have panicked, under the policy [Propagate], Wait panics with a
 // *[core.PanicError]: the first panic, with the others as its Others. If none has
 // but some have called runtime.Goexit, so does Wait. Every Wait that is under
-// way raises it, and a later one does not.
+// way raises it, and a later one does not. One that is slow to return may find that
+// tasks were started again meanwhile and other Waits have raised what these did,
+// too; it then raises that alone.
 //
 // A task that waits for its own group waits for ever: Wait has no way to tell who
 // calls it. [Group.WaitContext] has.

@@ -108,13 +108,10 @@ func TestNames(t *testing.T) {
 				}
 			}, release)
 		}))
-		for outer.Running() > 0 {
-			time.Sleep(time.Millisecond)
-		}
+		outer.Wait()
 		require.Equal(t, map[string]int{`{"coterie":"ingest/fetch", "request":"7"}`: 3}, labelled(t, place))
 		close(release)
 		inner.Wait()
-		outer.Wait()
 	})
 
 	t.Run("they show in a cpu profile", func(t *testing.T) {

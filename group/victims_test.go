@@ -6,10 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,7 +23,11 @@ var victims = map[string]func(){
 	"a panic under Crash": func() {
 		g := group.New(group.Options{Panics: group.Crash})
 		for range rand.IntN(4) {
-			g.Go(func() { time.Sleep(rand.N(20 * time.Microsecond)) })
+			g.Go(func() {
+				for range rand.IntN(100) {
+					runtime.Gosched() // jitter
+				}
+			})
 		}
 		g.Go(func() { raiseHere("boom") })
 		g.Wait()
