@@ -82,7 +82,7 @@ func ExampleEngine_EndScope() {
 	defer func() { fmt.Println(recover()) }()
 	ended.Close() // has no more to do
 	ended.Go(noop)
-	// Output: group: Go on group "mirror", which has ended
+	// Output: group_test: Go on group "mirror", which has ended
 }
 
 // What was not done by a task can be raised as if it had been.
