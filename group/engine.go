@@ -64,9 +64,9 @@ import (
 type Engine[T Job] struct {
 	goroutines core.WaitGroup // that have been started and have not left serve; added to with mu held
 
-	mu    sync.Mutex         // guards what follows, up to work; nothing blocks while it is held
-	busy  core.Guarded[int]  // goroutines that run a task, or have run one and not come back to the queue
-	ended core.Guarded[bool] // by Close
+	mu    sync.Mutex          // guards what follows, up to work; nothing blocks while it is held
+	busy  core.Guarded[int32] // goroutines that run a task, or have run one and not come back to the queue
+	ended core.Guarded[bool]  // by Close
 
 	// In a -race build that hides bookkeeping these are not touched.
 	procs    uint32 // GOMAXPROCS when it was first asked for
@@ -401,7 +401,7 @@ func (e *Engine[T]) putDown(h *hand[T]) {
 // ended. One that has ended counts until its goroutine claims the next, or finds
 // that there is none.
 func (e *Engine[T]) runningLocked() int {
-	return e.busy.Load() + int(e.queue.n) + e.lots.open()
+	return int(e.busy.Load()) + int(e.queue.n) + e.lots.open()
 }
 
 // end ends a task whose goroutine will take no other, because it exits.
