@@ -292,8 +292,8 @@ func (h *hand[T]) claim() bool { return h.lot != nil && h.lot.claim(&h.entry) }
 // next ends the task that the goroutine has run, if it has run one, and gets it
 // the next. It reports false if there is none; the goroutine has to exit then.
 //
-// Where somebody waits for room, new tasks are about to come. The goroutine stays
-// for them as a spare, for a turn or two: a yield costs less than a goroutine.
+// Where somebody has waited for room, new tasks are about to come. The goroutine
+// stays for them as a spare, for some turns: a yield costs less than a goroutine.
 func (e *Engine[T]) next(h *hand[T]) bool {
 	for yields := 0; e.take(h, yields); yields++ {
 		runtime.Gosched()
@@ -339,7 +339,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	}
 	if x != nil {
 		yield = e.admit(&x.room) || yield
-		if stay = !h.busy && yields < x.room.turns(); stay {
+		if stay = !h.busy && yields < x.room.turns() && e.spares < e.procsLocked(); stay {
 			e.spares++
 		}
 	}
@@ -510,7 +510,7 @@ func (e *Engine[T]) Wait() {
 }
 
 // yield lets what was started last run before its caller waits for it. If that was
-// little, the wait is over then, and to be neither parked nor yield saves a third
+// little, the wait is over then, and to be neither parked nor woken saves a third
 // of what it takes to start a task and wait for it.
 func (e *Engine[T]) yield() {
 	if e.goroutines.Count() > 0 {
