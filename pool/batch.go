@@ -29,7 +29,7 @@ type Batch struct {
 	// What follows is guarded by pool.mu.
 
 	active     core.Guarded[int]     // tasks that have been accepted and have not ended
-	queued     core.Guarded[int]     // of those, the ones that wait in the ring
+	queued     core.Guarded[int]     // of those, the ones that wait in the ring, where they have to stay
 	head, tail core.Guarded[uint64]  // of the chain of those
 	helpers    core.Guarded[*helper] // waiters who would run a task
 	cause      core.Guarded[error]   // why the first task that did not run for its context's sake did not
@@ -149,10 +149,23 @@ func (b *Batch) told() error {
 func (b *Batch) stuck(cause error) *group.StuckError {
 	core.RaceDisable()
 	b.pool.mu.Lock()
-	active := b.active.Load()
+	active := b.active.Load() - b.endedLocked()
 	b.pool.mu.Unlock()
 	core.RaceEnable()
 	return group.NewStuckError("batch of pool", b.pool.options.Name, active, nil, cause)
+}
+
+// endedLocked returns the number of tasks that have ended and have not been counted.
+func (b *Batch) endedLocked() int {
+	ended := 0
+	seen := make(map[*portion]bool)
+	for w := b.pool.first.Load(); w != nil; w = w.next.Load() {
+		if g := w.portion.Load(); g != nil && g.batch.Load() == b && !seen[g] {
+			seen[g] = true
+			ended += g.endedLocked()
+		}
+	}
+	return ended
 }
 
 // beginLocked counts a task that is accepted.
@@ -194,6 +207,10 @@ func (b *Batch) done(p *Pool) {
 	core.RaceEnable()
 	b.unended.Done()
 }
+
+// stays reports whether a task of the batch has to stay in the ring until it is run.
+// b may be nil.
+func (b *Batch) stays() bool { return b != nil && b.within != nil }
 
 // helpful reports whether whoever starts the batch's tasks, or waits for them, has
 // a place on a worker. b may be nil.

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"math"
 
 	"github.com/coterie-go/coterie/core"
 )
@@ -11,6 +12,7 @@ import (
 type submitter struct {
 	task       core.Guarded[task]
 	batch      core.Guarded[*Batch]
+	stays      core.Guarded[bool]          // in the ring, until it is run
 	patient    core.Guarded[bool]          // waits in Go, for as long as it takes
 	got        core.Guarded[answer]        // waiting, accepted or closed
 	pos        core.Guarded[uint64]        // where in the ring the task was put
@@ -19,11 +21,12 @@ type submitter struct {
 }
 
 // pushSlow waits for room in the ring.
-func (p *Pool) pushSlow(ctx context.Context, t task, b *Batch) (uint64, answer) {
+func (p *Pool) pushSlow(ctx context.Context, t task, b *Batch, stays bool) (uint64, answer) {
 	s := new(submitter)
 	ready := make(chan struct{})
 	s.task.Store(t)
 	s.batch.Store(b)
+	s.stays.Store(stays)
 	s.ready.Store(ready)
 	var done <-chan struct{}
 	if ctx != forever {
@@ -72,14 +75,14 @@ func (p *Pool) pushSlow(ctx context.Context, t task, b *Batch) (uint64, answer) 
 // enough, and returns the submitters, who are to be woken once mu is free.
 func (p *Pool) admitLocked() admission {
 	var a admission
-	if p.submitters.front() == nil || p.ring.len() > p.ring.low {
+	if p.submitters.front() == nil || p.queuedLocked() > p.ring.low {
 		return a
 	}
 	var last *submitter
-	for s := p.submitters.front(); s != nil && !p.ring.full(); s = p.submitters.front() {
+	for s := p.submitters.front(); s != nil && p.queuedLocked() < p.ring.limit; s = p.submitters.front() {
 		p.submitters.remove(s)
 		s.got.Store(accepted)
-		s.pos.Store(p.pushLocked(s.task.Load(), s.batch.Load()))
+		s.pos.Store(p.pushLocked(s.task.Load(), s.batch.Load(), s.stays.Load()))
 		if last == nil {
 			a.first = s
 		} else {
@@ -100,13 +103,13 @@ func (p *Pool) dismissLocked() *submitter {
 	return all
 }
 
-// roomLocked is called when submitters or closed have changed.
+// roomLocked is called when submitters, closed or ahead have changed.
 func (p *Pool) roomLocked() {
-	room := p.ring.limit
+	room := p.ring.limit - p.ahead.Load()
 	if p.closed.Load() || p.submitters.front() != nil {
 		room = 0
 	}
-	p.room.Store(room)
+	p.room.Store(int32(min(room, math.MaxInt32)))
 }
 
 // An admission is the submitters whose tasks have got into the ring, linked by
