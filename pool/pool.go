@@ -60,8 +60,6 @@ type Pool struct {
 	// What a submission needs stands together, in the 64 bytes that begin with mu,
 	// because processors fetch from one another in pieces of that size.
 
-	room core.Guarded[int32] // what may be in the ring: its limit less ahead, or nothing if the pool is closed or somebody waits
-
 	// A worker is spare from when it is started or woken until it has looked for
 	// a task. The invariant, true whenever mu is free, is
 	//
@@ -71,11 +69,12 @@ type Pool struct {
 	spare core.Guarded[int32]
 
 	ring ring
+	end  core.Guarded[uint64] // the position in the ring at which submissions end until openLocked is called
 
 	portion    core.Guarded[*portion] // the current one; nil if there is none
-	ahead      core.Guarded[int]      // at least the number of the tasks that are left in it
 	spares     core.Guarded[*portion] // portions for later, linked by next
 	submitters submitterQueue         // who wait for room in the ring, in the order in which they came
+	passing    core.Guarded[uint64]   // the position up to which others may pass them; 0 if they may not
 	workers    core.Guarded[int]
 	idle       core.Guarded[*worker] // a stack, linked by below and above
 	first      core.Guarded[*worker] // of all, linked by prev and next
@@ -112,7 +111,7 @@ func New(workers int, opts Options) *Pool {
 		p.labels, _ = group.Scope(context.Background(), opts.Name)
 	}
 	p.ring.init(p.options.Queue)
-	p.roomLocked()
+	p.openLocked()
 	p.limit.Store(clamped(workers))
 	p.born.Store(true)
 	return p
@@ -264,7 +263,7 @@ func (p *Pool) close() {
 	core.RaceDisable()
 	p.mu.Lock()
 	p.closed.Store(true)
-	p.roomLocked()
+	p.openLocked()
 	var roused rousing
 	for p.idle.Load() != nil {
 		p.rouseLocked(&roused)

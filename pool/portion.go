@@ -73,19 +73,12 @@ func (g *portion) endedLocked() int {
 	return int(min(uint32(word>>32), uint32(word))) - g.counted.Load() - g.attached.Load()
 }
 
-// leftLocked returns the number of tasks that are left in the current portion. It
-// adjusts room to that.
+// leftLocked returns the number of tasks that are left in the current portion.
 func (p *Pool) leftLocked() int {
-	g := p.portion.Load()
-	if g == nil {
-		return 0
+	if g := p.portion.Load(); g != nil {
+		return g.left()
 	}
-	left := g.left()
-	if left != p.ahead.Load() {
-		p.ahead.Store(left)
-		p.roomLocked()
-	}
-	return left
+	return 0
 }
 
 // queuedLocked returns the number of places of the queue that are in use.
@@ -96,7 +89,7 @@ func (p *Pool) queuedLocked() int { return p.ring.len() + p.leftLocked() }
 func (p *Pool) portionLocked(w *worker, t ticket) {
 	n := min(portionSize-1, p.ring.len(), p.ring.limit/16-1)
 	if p.submitters.front() != nil {
-		n = min(n, p.ring.len()-1-p.ring.low) // whoever takes the next lets them go on
+		n = min(n, p.ring.len()-1-p.admissionLocked()) // whoever takes the next lets them go on
 	}
 	if n < 1 || p.awake.Load() != p.limit.Load() || p.labels != nil || !p.ring.goesWith(t.batch) {
 		return
@@ -121,7 +114,6 @@ func (p *Pool) portionLocked(w *worker, t ticket) {
 	g.word.Store(1<<32 | uint64(end))
 	p.portion.Store(g)
 	p.attachLocked(w, g)
-	p.leftLocked()
 }
 
 // takePortionLocked takes a task of the current portion, if that has one left.
@@ -134,7 +126,6 @@ func (p *Pool) takePortionLocked(w *worker) (ticket, bool) {
 		p.attachLocked(w, g)
 		return ticket{t, g.batch.Load()}, true
 	}
-	p.leftLocked()
 	p.portion.Store(nil)
 	p.reuseLocked(g)
 	return ticket{}, false
@@ -151,7 +142,6 @@ func (p *Pool) recallLocked() {
 		p.ring.unpop(ticket{g.entries[i].Load(), g.batch.Load()})
 		g.entries[i].Store(nil)
 	}
-	p.leftLocked()
 	p.portion.Store(nil)
 	p.reuseLocked(g)
 }

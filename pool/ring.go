@@ -43,11 +43,13 @@ func (r *ring) init(limit int) {
 	// To hand over one task at a time costs a wake-up for each. A long queue is
 	// let run half empty, so that a wake-up pays for many.
 	r.low = limit - 1
-	if limit >= 64 {
+	if r.isLong() {
 		r.low = limit / 2
 	}
 	r.slots.Store(make([]slot, min(firstSlots, 1<<bits.Len(uint(limit-1)))))
 }
+
+func (r *ring) isLong() bool { return r.limit >= 64 }
 
 func (r *ring) len() int { return int(r.tail.Load() - r.head.Load()) }
 

@@ -13,7 +13,7 @@ import (
 func (p *Pool) start(ctx context.Context, t task, b *Batch, at *uint64) error {
 	t = alone(t)
 	stays := at != nil || b.stays()
-	pos, got := p.pushed(t, b, stays)
+	pos, got := p.pushed(t, b, stays, true)
 	if got == full {
 		if b.helpful() || ctx != forever && taskOf(ctx, p) != nil {
 			got = p.startHere(t, b)
@@ -53,7 +53,7 @@ func (p *Pool) pushQuick(t task) bool {
 	core.RaceDisable()
 	p.mu.Lock()
 	awake := p.spare.Load() > 0 || p.awake.Load() >= p.limit.Load()
-	done := awake && p.ring.len() < int(p.room.Load()) && p.ring.pushQuick(t)
+	done := awake && p.ring.tail.Load() < p.end.Load() && p.ring.pushQuick(t)
 	p.mu.Unlock()
 	core.RaceEnable()
 	return done
@@ -62,14 +62,15 @@ func (p *Pool) pushQuick(t task) bool {
 // push puts a task into the ring if there is room and nobody waits for it, and
 // sees to it that a worker will take it.
 func (p *Pool) push(t task, b *Batch) (uint64, answer) {
-	return p.pushed(t, b, b.stays())
+	return p.pushed(t, b, b.stays(), false)
 }
 
-// pushed is push of a task that may have to stay in the ring.
-func (p *Pool) pushed(t task, b *Batch, stays bool) (uint64, answer) {
+// pushed is push of a task that may have to stay in the ring, and may pass those who
+// wait, if they may be passed.
+func (p *Pool) pushed(t task, b *Batch, stays, passes bool) (uint64, answer) {
 	core.RaceDisable()
 	p.mu.Lock()
-	if p.ring.len() >= int(p.room.Load()) && (p.leftLocked() == 0 || p.ring.len() >= int(p.room.Load())) {
+	if !p.isOpenLocked() || !passes && p.submitters.front() != nil {
 		got := full
 		if p.closed.Load() {
 			got = closed

@@ -109,7 +109,7 @@ func (w *worker) takeFast() bool {
 	switch awake, limit := p.awake.Load(), p.limit.Load(); {
 	case awake >= limit && (left > 0 || awake > limit), awake < limit && left > 0 && p.spare.Load() == 0:
 		return false
-	case p.submitters.front() != nil && left <= uint64(p.ring.low):
+	case p.submitters.front() != nil && int(left) <= p.admissionLocked():
 		return false
 	}
 	at := p.ring.at(head)
