@@ -48,10 +48,11 @@ func (p *Pool) Batch(ctx context.Context) *Batch {
 // Go starts f on a worker of the pool, as soon as one is free. It blocks while the
 // pool's queue is full; a batch that belongs to a task of the pool runs f itself
 // then, before Go returns. It panics if the pool is closed. A panic or a Goexit of f
-// is raised by Wait. It costs a tenth more than the pool's Go, and no allocation.
+// is raised by Wait. It costs up to a third more than the pool's Go, and no allocation.
 func (b *Batch) Go(f func()) {
 	checkFunc(f == nil)
-	if b.pool.start(forever, plain(f), b, nil) != nil {
+	t, stays := alone(plain(f)), b.stays()
+	if (stays || !b.pool.pushQuick(t, b)) && b.pool.startSlow(forever, t, b, stays, nil) != nil {
 		panic("pool: Go on a closed pool")
 	}
 }

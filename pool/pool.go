@@ -55,10 +55,11 @@ var ErrClosed = errors.New("pool: closed")
 type Pool struct {
 	_ noCopy
 
-	mu sync.Mutex // guards what is Guarded; nothing blocks while it is held
+	// What a submission needs stands in the 64 bytes that begin with mu, up to the
+	// ring's slots: in pieces of that size processors fetch from one another what
+	// the other has written.
 
-	// What a submission needs stands together, in the 64 bytes that begin with mu,
-	// because processors fetch from one another in pieces of that size.
+	mu sync.Mutex // guards what is Guarded; nothing blocks while it is held
 
 	// A worker is spare from when it is started or woken until it has looked for
 	// a task. The invariant, true whenever mu is free, is
@@ -69,7 +70,6 @@ type Pool struct {
 	spare core.Guarded[int32]
 
 	ring ring
-	end  core.Guarded[uint64] // the position in the ring at which submissions end until openLocked is called
 
 	portion    core.Guarded[*portion] // the current one; nil if there is none
 	spares     core.Guarded[*portion] // portions for later, linked by next
@@ -94,7 +94,6 @@ type Pool struct {
 	// so a zero means that every task has ended.
 	working core.WaitGroup
 	alive   core.WaitGroup // counts the workers
-
 }
 
 type noCopy struct{}
@@ -132,14 +131,12 @@ func checkWorkers(n int) {
 // Nobody waits for f in particular: a panic of f goes to Options.OnPanic, or else
 // ends the process. If f calls Goexit, f has ended.
 //
-// To start and run a task that does nothing takes some 30 ns of processor time, and
+// To start and run a task that does nothing takes some 25 ns of processor time, and
 // no allocation.
 func (p *Pool) Go(f func()) {
 	checkFunc(f == nil)
-	if p.pushQuick(alone(plain(f))) {
-		return
-	}
-	if p.start(forever, plain(f), nil, nil) != nil {
+	t := alone(plain(f))
+	if !p.pushQuick(t, nil) && p.startSlow(forever, t, nil, false, nil) != nil {
 		panic("pool: Go on a closed pool")
 	}
 }

@@ -12,9 +12,9 @@ import (
 //
 // Of a pool's portions only the current one can have tasks left, and they are older
 // than what is in the ring. So tasks are begun in the order in which they were
-// accepted, and none waits behind one that blocks while a worker looks for work. A
-// portion is served only while as many workers are awake as may be; and whoever
-// stops being awake has found it empty, or wakes another.
+// accepted, and none waits behind one that blocks while a worker looks for work.
+// That somebody takes a task without mu cannot break the pool's invariant: it makes
+// the tasks that wait fewer, and changes nothing else.
 //
 // A worker is attached to a portion from when it takes a task of it until it comes
 // to take one and finds none left. An entry belongs to whoever has counted it in
@@ -23,12 +23,12 @@ import (
 //
 // The pool's mu guards what is Guarded, but for the entries.
 type portion struct {
-	word atomic.Uint64 // upper half: entries taken, lower half: their end, which is less if some were asked for in vain
-	_    [56]byte      // who takes a task does not disturb who reads batch
+	word atomic.Uint64 // how often a task has been taken, or asked for in vain, above 32 bits for the end of the entries
+	_    [56]byte      // a cache line for word alone
 
 	batch    core.Guarded[*Batch] // of all the tasks; nil for tasks of the pool itself
-	attached core.Guarded[int]    // workers, each of which runs, or has run last, one of its tasks
-	counted  core.Guarded[int]    // entries whose tasks have been counted as ended
+	attached core.Guarded[int]    // workers; the last task that each of them took has not been counted
+	counted  core.Guarded[int]    // tasks that have been counted as ended
 	next     core.Guarded[*portion]
 	entries  [portionSize]core.Guarded[task]
 }
@@ -38,8 +38,8 @@ const portionSize = 64
 // take takes the oldest task that is left, or returns nil.
 func (g *portion) take() task {
 	word := g.word.Add(1 << 32)
-	i, end := uint32(word>>32)-1, uint32(word)
-	if i >= end {
+	i := uint32(word>>32) - 1
+	if i >= uint32(word) {
 		return nil
 	}
 	e := &g.entries[i%portionSize]
@@ -48,20 +48,26 @@ func (g *portion) take() task {
 	return t
 }
 
-// left returns the number of tasks that nobody has taken.
-func (g *portion) left() int {
-	word := g.word.Load()
-	taken, end := uint32(word>>32), uint32(word)
-	return int(end) - int(min(taken, end))
+// split returns the number of entries that have been taken, and their end.
+func split(word uint64) (taken, end int) {
+	end = int(uint32(word))
+	return min(int(word>>32), end), end
 }
 
-// close takes all tasks that are left away from the workers.
+// left returns the number of tasks that nobody has taken.
+func (g *portion) left() int {
+	taken, end := split(g.word.Load())
+	return end - taken
+}
+
+// close takes all tasks that are left away from the workers, and returns where they
+// are.
 func (g *portion) close() (from, end int) {
 	for {
 		word := g.word.Load()
-		taken := min(uint32(word>>32), uint32(word))
+		taken, end := split(word)
 		if g.word.CompareAndSwap(word, uint64(taken)<<32|uint64(taken)) {
-			return int(taken), int(uint32(word))
+			return taken, end
 		}
 	}
 }
@@ -69,8 +75,8 @@ func (g *portion) close() (from, end int) {
 // endedLocked returns the number of tasks that have ended and have not been
 // counted: those that have been taken, but for each worker's last.
 func (g *portion) endedLocked() int {
-	word := g.word.Load()
-	return int(min(uint32(word>>32), uint32(word))) - g.counted.Load() - g.attached.Load()
+	taken, _ := split(g.word.Load())
+	return taken - g.counted.Load() - g.attached.Load()
 }
 
 // leftLocked returns the number of tasks that are left in the current portion.
@@ -85,33 +91,31 @@ func (p *Pool) leftLocked() int {
 func (p *Pool) queuedLocked() int { return p.ring.len() + p.leftLocked() }
 
 // portionLocked makes a portion of the tasks that come after t, which w has just
-// taken out of the ring, and attaches w to it, if that is to be.
+// taken out of the ring, and attaches w to it. It does nothing if there are none of
+// the same owner, or if each task needs mu: in a pool with a name, whose tasks are
+// recorded, with a short queue, and next to where submitters are to go on.
 func (p *Pool) portionLocked(w *worker, t ticket) {
 	n := min(portionSize-1, p.ring.len(), p.ring.limit/16-1)
 	if p.submitters.front() != nil {
 		n = min(n, p.ring.len()-1-p.admissionLocked()) // whoever takes the next lets them go on
 	}
-	if n < 1 || p.awake.Load() != p.limit.Load() || p.labels != nil || !p.ring.goesWith(t.batch) {
+	if n < 1 || p.labels != nil {
 		return
 	}
 	g := p.spares.Load()
 	if g == nil {
 		g = new(portion)
-	} else {
-		p.spares.Store(g.next.Load())
-		g.next.Store(nil)
+		p.spares.Store(g)
 	}
-	end := 1 // the first entry stands for t
-	for ; end <= n; end++ {
-		next := p.ring.popWith(t.batch)
-		if next == nil {
-			break
-		}
-		g.entries[end].Store(next)
+	n = p.ring.popAll(t.batch, g.entries[1:1+n]) // the first entry stands for t
+	if n == 0 {
+		return
 	}
+	p.spares.Store(g.next.Load())
+	g.next.Store(nil)
 	g.batch.Store(t.batch)
 	g.counted.Store(0)
-	g.word.Store(1<<32 | uint64(end))
+	g.word.Store(1<<32 | uint64(1+n))
 	p.portion.Store(g)
 	p.attachLocked(w, g)
 }
@@ -144,6 +148,7 @@ func (p *Pool) recallLocked() {
 	}
 	p.portion.Store(nil)
 	p.reuseLocked(g)
+	p.openLocked()
 }
 
 func (p *Pool) attachLocked(w *worker, g *portion) {
@@ -166,6 +171,13 @@ func (w *worker) detachLocked() {
 	w.portion.Store(nil)
 	if g != w.pool.portion.Load() {
 		w.pool.reuseLocked(g)
+	}
+}
+
+// thriftyLocked lets all portions go but one, when a pool has nothing to do.
+func (p *Pool) thriftyLocked() {
+	if g := p.spares.Load(); g != nil {
+		g.next.Store(nil)
 	}
 }
 

@@ -15,11 +15,13 @@ import (
 // which they came. What is taken out leaves behind a ticket for nothing, which a
 // worker drops.
 type ring struct {
-	head, tail core.Guarded[uint64] // positions: of the oldest, and after the newest
-	slots      core.Guarded[[]slot] // their number is a power of two
-	taken      core.Guarded[int]    // tickets for nothing
-	limit      int                  // the most slots in use
-	low        int                  // the fill at which blocked submitters go on
+	tail  core.Guarded[uint64] // position after the newest
+	end   core.Guarded[uint64] // position that tail may reach before openLocked is called again
+	slots core.Guarded[[]slot] // their number is a power of two
+	head  core.Guarded[uint64] // position of the oldest
+	taken core.Guarded[int]    // tickets for nothing
+	limit int                  // the most slots in use
+	low   int                  // the fill at which blocked submitters go on
 }
 
 const firstSlots = 64
@@ -88,15 +90,17 @@ func (r *ring) push(t task, b *Batch, stays bool) uint64 {
 	return pos
 }
 
-// pushQuick is push of a task of no batch that need not stay, if there is a slot.
-func (r *ring) pushQuick(t task) bool {
-	pos, slots := r.tail.Load(), r.slots.Load()
-	if pos-r.head.Load() == uint64(len(slots)) {
-		return false
+// pushQuick is push, before end, of a task that need not stay. b is nil or has a task
+// that has not ended.
+func (r *ring) pushQuick(t task, b *Batch) {
+	pos := r.tail.Load()
+	at := r.at(pos)
+	at.task.Store(t)
+	if b != nil {
+		at.batch.Store(b)
+		b.active.Store(b.active.Load() + 1)
 	}
-	slots[pos&uint64(len(slots)-1)].task.Store(t)
 	r.tail.Store(pos + 1)
-	return true
 }
 
 // grow doubles the number of slots, all of which are in use. Positions stay.
@@ -123,33 +127,25 @@ func (r *ring) unpop(t ticket) {
 	at.batch.Store(t.batch)
 }
 
-// goesWith reports whether the oldest task is one of the given batch, or of none,
-// that need not stay.
-func (r *ring) goesWith(b *Batch) bool {
-	if r.len() == 0 {
-		return false
+// popAll moves the oldest tasks, as long as they are of the given batch, or of none,
+// and need not stay, to where there is place for so many, and returns their number.
+func (r *ring) popAll(b *Batch, to []core.Guarded[task]) int {
+	head, slots := r.head.Load(), r.slots.Load()
+	n := 0
+	for ; n < len(to) && head+uint64(n) != r.tail.Load(); n++ {
+		at := &slots[(head+uint64(n))&uint64(len(slots)-1)]
+		t := at.task.Load()
+		if t == nil || at.batch.Load() != b || at.stays.Load() {
+			break
+		}
+		to[n].Store(t)
+		at.task.Store(nil)
+		if b != nil {
+			at.batch.Store(nil)
+		}
 	}
-	at := r.at(r.head.Load())
-	return at.task.Load() != nil && at.batch.Load() == b && !at.stays.Load()
-}
-
-// popWith takes the oldest task, if it goesWith b.
-func (r *ring) popWith(b *Batch) task {
-	head := r.head.Load()
-	if head == r.tail.Load() {
-		return nil
-	}
-	at := r.at(head)
-	t := at.task.Load()
-	if t == nil || at.batch.Load() != b || at.stays.Load() {
-		return nil
-	}
-	at.task.Store(nil)
-	if b != nil {
-		at.batch.Store(nil)
-	}
-	r.head.Store(head + 1)
-	return t
+	r.head.Store(head + uint64(n))
+	return n
 }
 
 // pop takes the oldest task, and drops the tickets for nothing before it.

@@ -13,6 +13,14 @@ import (
 func (p *Pool) start(ctx context.Context, t task, b *Batch, at *uint64) error {
 	t = alone(t)
 	stays := at != nil || b.stays()
+	if !stays && p.pushQuick(t, b) {
+		return nil
+	}
+	return p.startSlow(ctx, t, b, stays, at)
+}
+
+// startSlow is start when something is to be seen to.
+func (p *Pool) startSlow(ctx context.Context, t task, b *Batch, stays bool, at *uint64) error {
 	pos, got := p.pushed(t, b, stays, true)
 	if got == full {
 		if b.helpful() || ctx != forever && taskOf(ctx, p) != nil {
@@ -48,12 +56,17 @@ const (
 	givenUp
 )
 
-// pushQuick is push of a task of no batch, if nothing else is to be seen to.
-func (p *Pool) pushQuick(t task) bool {
+// pushQuick is push of a task that need not stay in the ring, if nothing else is to
+// be seen to. It passes those who wait, if they may be passed.
+func (p *Pool) pushQuick(t task, b *Batch) bool {
 	core.RaceDisable()
 	p.mu.Lock()
-	awake := p.spare.Load() > 0 || p.awake.Load() >= p.limit.Load()
-	done := awake && p.ring.tail.Load() < p.end.Load() && p.ring.pushQuick(t)
+	done := p.ring.tail.Load() < p.ring.end.Load() &&
+		(p.spare.Load() > 0 || p.awake.Load() >= p.limit.Load()) &&
+		(b == nil || b.active.Load() > 0)
+	if done {
+		p.ring.pushQuick(t, b)
+	}
 	p.mu.Unlock()
 	core.RaceEnable()
 	return done

@@ -129,26 +129,28 @@ func (p *Pool) dismissLocked() *submitter {
 }
 
 // openLocked is called when submitters, passing or closed have changed, or when there
-// may be more room than there was. That there is can be noted late: the oldest task
-// that waits only moves on.
+// may be more room than there was, which there is no haste to note.
 func (p *Pool) openLocked() {
-	end := p.ring.tail.Load() + uint64(max(0, p.ring.limit-p.queuedLocked()))
+	end := p.ring.head.Load() + uint64(min(p.ring.limit-p.leftLocked(), len(p.ring.slots.Load())))
 	switch {
 	case p.closed.Load():
 		end = 0
 	case p.submitters.front() != nil:
 		end = min(end, p.passing.Load())
 	}
-	p.end.Store(end)
+	p.ring.end.Store(end)
 }
 
 // isOpenLocked reports whether a task may be put into the ring.
 func (p *Pool) isOpenLocked() bool {
-	if p.ring.tail.Load() < p.end.Load() {
+	if p.ring.tail.Load() < p.ring.end.Load() {
 		return true
 	}
+	if p.ring.len() == len(p.ring.slots.Load()) && p.queuedLocked() < p.ring.limit {
+		p.ring.grow()
+	}
 	p.openLocked()
-	return p.ring.tail.Load() < p.end.Load()
+	return p.ring.tail.Load() < p.ring.end.Load()
 }
 
 // An admission is the submitters whose tasks have got into the ring, linked by

@@ -107,7 +107,7 @@ func (w *worker) takeFast() bool {
 	}
 	left--
 	switch awake, limit := p.awake.Load(), p.limit.Load(); {
-	case awake >= limit && (left > 0 || awake > limit), awake < limit && left > 0 && p.spare.Load() == 0:
+	case awake > limit, awake < limit && left > 0 && p.spare.Load() == 0:
 		return false
 	case p.submitters.front() != nil && int(left) <= p.admissionLocked():
 		return false
@@ -125,6 +125,7 @@ func (w *worker) takeFast() bool {
 	}
 	p.ring.head.Store(head + 1)
 	w.turn.ticket = at.clear()
+	p.portionLocked(w, w.turn.ticket)
 	return true
 }
 
@@ -242,6 +243,9 @@ func (w *worker) unspareLocked() {
 func (w *worker) restLocked() bool {
 	p := w.pool
 	p.awake.Store(p.awake.Load() - 1)
+	if p.awake.Load() == 0 {
+		p.thriftyLocked()
+	}
 	w.settled = false
 	w.unspareLocked()
 	if p.labels != nil {
