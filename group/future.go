@@ -11,13 +11,16 @@ import (
 // A Future is the result of a task, which somebody may wait for. It is the one
 // future type of coterie.
 type Future[T any] struct {
-	mu       sync.Mutex                  // nothing blocks while it is held
-	done     core.Guarded[chan struct{}] // made by the first who waits; guarded by mu
-	resolved core.Guarded[bool]          // guarded by mu; what follows is written before and read after
+	state atomic.Uint32 // resolved and awaited
 
 	// published orders the resolver before those that find resolved set, for
-	// the race detector, from which mu is hidden: it would order more than that.
+	// the race detector, from which state is hidden: it would order more than that.
 	published atomic.Bool
+
+	mu   sync.Mutex                  // nothing blocks while it is held
+	done core.Guarded[chan struct{}] // made by the first who waits; guarded by mu
+
+	// What follows is written before resolved is set and read after.
 
 	value    T
 	err      error
@@ -25,6 +28,12 @@ type Future[T any] struct {
 
 	help func() // see Promise.Help; nil for most
 }
+
+// The bits of a future's state.
+const (
+	resolved = 1 << iota // there is a result
+	awaited              // done was made before there was
+)
 
 // Fork starts f in g, as [Group.Go] does, and returns its result to come. It blocks
 // while g is at its limit, and panics if f is nil. An error that f returns is for
@@ -77,33 +86,29 @@ func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
 func (f *Future[T]) Done() <-chan struct{} {
 	core.RaceDisable()
 	f.mu.Lock()
-	done, resolved := f.done.Load(), f.resolved.Load()
+	done := f.done.Load()
 	if done == nil {
 		done = make(chan struct{})
-		if resolved {
+		if !f.state.CompareAndSwap(0, awaited) {
 			close(done)
 		}
 		f.done.Store(done)
 	}
 	f.mu.Unlock()
 	core.RaceEnable()
-	if core.RaceHidden && resolved {
-		f.published.Load()
-	}
+	f.ready()
 	return done
 }
 
 // ready reports whether there is a result.
 func (f *Future[T]) ready() bool {
 	core.RaceDisable()
-	f.mu.Lock()
-	resolved := f.resolved.Load()
-	f.mu.Unlock()
+	ready := f.state.Load()&resolved != 0
 	core.RaceEnable()
-	if core.RaceHidden && resolved {
+	if core.RaceHidden && ready {
 		f.published.Load()
 	}
-	return resolved
+	return ready
 }
 
 // lendHand does what Promise.Help asked for, and reports whether there is a result
@@ -124,24 +129,34 @@ func (f *Future[T]) result() (T, error) {
 }
 
 func (f *Future[T]) resolve(value T, err error, panicked *core.PanicError) {
-	core.RaceDisable()
-	f.mu.Lock()
-	if f.resolved.Load() {
-		f.mu.Unlock()
-		core.RaceEnable()
+	if f.ready() {
 		panic("group: promise resolved twice")
 	}
 	f.value, f.err, f.panicked = value, err, panicked
 	if core.RaceHidden {
-		core.RaceEnable()
 		f.published.Store(true)
-		core.RaceDisable()
 	}
-	f.resolved.Store(true)
-	done := f.done.Load()
-	f.mu.Unlock()
+	core.RaceDisable()
+	done, first := f.settle()
 	core.RaceEnable()
+	if !first {
+		panic("group: promise resolved twice")
+	}
 	if done != nil {
 		close(done)
 	}
+}
+
+// settle sets resolved, and returns the channel that is to be closed, if there is one.
+// It reports false if resolved was set.
+func (f *Future[T]) settle() (chan struct{}, bool) {
+	if f.state.CompareAndSwap(0, resolved) {
+		return nil, true
+	}
+	if f.state.Or(resolved)&resolved != 0 {
+		return nil, false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.done.Load(), true
 }

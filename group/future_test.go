@@ -85,3 +85,29 @@ func TestFork(t *testing.T) {
 		require.Equal(t, 1, v)
 	})
 }
+
+// Those who come to wait just as the result does get it, however they wait.
+func TestFutureResolvedMeanwhile(t *testing.T) {
+	const rounds = 3000
+	for range rounds {
+		p := group.NewPromise[int]()
+		f := p.Future()
+		var all sync.WaitGroup
+		all.Go(func() { p.Resolve(7, nil) })
+		for i := range 3 {
+			all.Go(func() {
+				if i == 0 {
+					<-f.Done()
+				}
+				v, err := f.Get()
+				require.NoError(t, err)
+				require.Equal(t, 7, v)
+			})
+		}
+		all.Wait()
+		require.PanicsWithValue(t, "group: promise resolved twice", func() { p.Resolve(8, nil) })
+		v, _ := f.Get()
+		require.Equal(t, 7, v)
+		<-f.Done()
+	}
+}

@@ -15,8 +15,11 @@ type Options struct {
 	// without a name costs less: nothing is noted about it when it starts.
 	Name string
 	// Queue is how many tasks may wait for a worker; 0 means 1024. Whoever finds
-	// a queue of 64 or more full waits until it is half empty, so that a wake-up
-	// pays for many tasks; with a shorter one, until there is room.
+	// it full waits until there is room. But a queue of 64 or more is let run
+	// half empty, so that a wake-up pays for many tasks. Then the first of those
+	// who wait goes on, and whoever comes now need not wait, until the queue is
+	// full again or half a queue has been submitted; then it is the next one's
+	// turn. All go on when an eighth of the queue is left.
 	Queue int
 	// IdleAfter is how long a worker without work stays; 0 means one second.
 	//

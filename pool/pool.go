@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -52,7 +53,38 @@ var ErrClosed = errors.New("pool: closed")
 //
 // [the Go memory model]: https://go.dev/ref/mem
 type Pool struct {
-	_       noCopy
+	_ noCopy
+
+	// What a submission needs stands in the 64 bytes that begin with mu, up to the
+	// ring's slots: in pieces of that size processors fetch from one another what
+	// the other has written.
+
+	mu sync.Mutex // guards what is Guarded; nothing blocks while it is held
+
+	// A worker is spare from when it is started or woken until it has looked for
+	// a task. The invariant, true whenever mu is free, is
+	//
+	//	no task waits, or a worker is spare, or limit workers are awake.
+	limit core.Guarded[int32]
+	awake core.Guarded[int32]
+	spare core.Guarded[int32]
+
+	ring ring
+
+	portion    core.Guarded[*portion] // the current one; nil if there is none
+	spares     core.Guarded[*portion] // portions for later, linked by next
+	submitters submitterQueue         // who wait for room in the ring, in the order in which they came
+	passing    core.Guarded[uint64]   // the position up to which others may pass them; 0 if they may not
+	workers    core.Guarded[int]
+	idle       core.Guarded[*worker] // a stack, linked by below and above
+	first      core.Guarded[*worker] // of all, linked by prev and next
+	closed     core.Guarded[bool]
+
+	// What Stats needs besides. Submitted is the ring's tail and startedHere;
+	// Completed follows from the others.
+	startedHere, panicked, dropped core.Guarded[uint64]
+	helped                         core.Guarded[int] // tasks that run, and no worker has taken
+
 	options Options
 	born    atomic.Bool     // orders New before the workers, which nothing else does in -race builds
 	labels  context.Context // holds the pprof labels; nil without a name
@@ -62,30 +94,6 @@ type Pool struct {
 	// so a zero means that every task has ended.
 	working core.WaitGroup
 	alive   core.WaitGroup // counts the workers
-
-	mu sync.Mutex // guards what follows; nothing blocks while it is held
-
-	ring       ring
-	submitters submitterQueue    // who wait for room in the ring, in the order in which they came
-	room       core.Guarded[int] // the ring's limit, or 0 if the pool is closed or somebody waits
-
-	// A worker is spare from when it is started or woken until it has looked for
-	// a task. The invariant, true whenever mu is free, is
-	//
-	//	the ring is empty, or a worker is spare, or limit workers are awake.
-	limit   core.Guarded[int]
-	workers core.Guarded[int]
-	awake   core.Guarded[int]
-	spare   core.Guarded[int]
-	idle    core.Guarded[*worker] // a stack, linked by below and above
-	first   core.Guarded[*worker] // of all, linked by prev and next
-
-	closed core.Guarded[bool]
-
-	// What Stats needs besides. Submitted is the ring's tail and startedHere;
-	// Completed follows from the others.
-	startedHere, panicked, dropped core.Guarded[uint64]
-	helped                         core.Guarded[int] // tasks that run, and no worker has taken
 }
 
 type noCopy struct{}
@@ -102,11 +110,13 @@ func New(workers int, opts Options) *Pool {
 		p.labels, _ = group.Scope(context.Background(), opts.Name)
 	}
 	p.ring.init(p.options.Queue)
-	p.roomLocked()
-	p.limit.Store(workers)
+	p.openLocked()
+	p.limit.Store(clamped(workers))
 	p.born.Store(true)
 	return p
 }
+
+func clamped(n int) int32 { return int32(min(n, math.MaxInt32)) }
 
 func checkWorkers(n int) {
 	if n < 1 {
@@ -121,11 +131,12 @@ func checkWorkers(n int) {
 // Nobody waits for f in particular: a panic of f goes to Options.OnPanic, or else
 // ends the process. If f calls Goexit, f has ended.
 //
-// To start and run a task that does nothing takes some 30 ns of processor time, and
+// To start and run a task that does nothing takes some 25 ns of processor time, and
 // no allocation.
 func (p *Pool) Go(f func()) {
 	checkFunc(f == nil)
-	if p.start(forever, plain(f), nil, nil) != nil {
+	t := alone(plain(f))
+	if !p.pushQuick(t, nil) && p.startSlow(forever, t, nil, false, nil) != nil {
 		panic("pool: Go on a closed pool")
 	}
 }
@@ -188,9 +199,10 @@ func (p *Pool) SetWorkers(n int) {
 	checkWorkers(n)
 	core.RaceDisable()
 	p.mu.Lock()
-	p.limit.Store(n)
+	p.limit.Store(clamped(n))
+	p.recallLocked()
 	var roused rousing
-	for p.ring.len() > 0 && p.spare.Load() < p.ring.len() && p.awake.Load() < n {
+	for p.ring.len() > 0 && int(p.spare.Load()) < p.ring.len() && p.awake.Load() < p.limit.Load() {
 		p.rouseLocked(&roused)
 	}
 	for surplus := p.workers.Load() - n; surplus > 0 && p.idle.Load() != nil; surplus-- {
@@ -248,7 +260,7 @@ func (p *Pool) close() {
 	core.RaceDisable()
 	p.mu.Lock()
 	p.closed.Store(true)
-	p.roomLocked()
+	p.openLocked()
 	var roused rousing
 	for p.idle.Load() != nil {
 		p.rouseLocked(&roused)
@@ -265,6 +277,7 @@ func (p *Pool) drop() int {
 	var ended []*Batch
 	core.RaceDisable()
 	p.mu.Lock()
+	p.recallLocked()
 	for t, ok := p.ring.pop(); ok; t, ok = p.ring.pop() {
 		dropped = append(dropped, t)
 	}
@@ -301,7 +314,7 @@ func (p *Pool) drop() int {
 func (p *Pool) stuck(cause error) *group.StuckError {
 	core.RaceDisable()
 	p.mu.Lock()
-	unfinished := p.ring.waiting() + p.runningLocked()
+	unfinished := p.waitingLocked() + p.runningLocked()
 	var tasks []group.TaskRecord
 	if p.options.Name != "" {
 		for w := p.first.Load(); w != nil; w = w.next.Load() {

@@ -8,17 +8,20 @@ import (
 
 // A ring is the bounded queue of a pool's tasks; the pool's mu guards it.
 //
-// A slot that holds a task of a batch is a ticket for the batch's next task. The
-// tasks of one batch that wait are chained through their slots, in the order in
-// which they came, so that somebody who waits for the batch can take the first of
-// them out of the middle of the ring. What that leaves behind is a ticket for
-// nothing, which a worker drops.
+// A task stays in the ring until it is run if somebody who waits for it may take it
+// out of the middle: a task that was submitted by another one of the pool, and that of
+// a batch that was made by one. A slot that holds one of a batch is a ticket for the
+// batch's next task: those that wait are chained through their slots, in the order in
+// which they came. What is taken out leaves behind a ticket for nothing, which a
+// worker drops.
 type ring struct {
-	slots      core.Guarded[[]slot] // their number is a power of two
-	head, tail core.Guarded[uint64] // positions: of the oldest, and after the newest
-	taken      core.Guarded[int]    // tickets for nothing
-	limit      int                  // the most slots in use
-	low        int                  // the fill at which blocked submitters go on
+	tail  core.Guarded[uint64] // position after the newest
+	end   core.Guarded[uint64] // position that tail may reach before openLocked is called again
+	slots core.Guarded[[]slot] // their number is a power of two
+	head  core.Guarded[uint64] // position of the oldest
+	taken core.Guarded[int]    // tickets for nothing
+	limit int                  // the most slots in use
+	low   int                  // the fill at which blocked submitters go on
 }
 
 const firstSlots = 64
@@ -27,7 +30,8 @@ const firstSlots = 64
 type slot struct {
 	task  core.Guarded[task]   // nil: a ticket for nothing
 	batch core.Guarded[*Batch] // nil for a task of the pool itself
-	next  core.Guarded[uint64] // position of the batch's next task, if more of them wait
+	stays core.Guarded[bool]
+	next  core.Guarded[uint64] // position of the batch's next task, if it stays and more of them wait
 }
 
 // A ticket is a task and the batch that it belongs to, or nil.
@@ -41,26 +45,26 @@ func (r *ring) init(limit int) {
 	// To hand over one task at a time costs a wake-up for each. A long queue is
 	// let run half empty, so that a wake-up pays for many.
 	r.low = limit - 1
-	if limit >= 64 {
+	if r.isLong() {
 		r.low = limit / 2
 	}
 	r.slots.Store(make([]slot, min(firstSlots, 1<<bits.Len(uint(limit-1)))))
 }
+
+func (r *ring) isLong() bool { return r.limit >= 64 }
 
 func (r *ring) len() int { return int(r.tail.Load() - r.head.Load()) }
 
 // waiting returns the number of tasks in the ring.
 func (r *ring) waiting() int { return r.len() - r.taken.Load() }
 
-func (r *ring) full() bool { return r.len() >= r.limit }
-
 func (r *ring) at(pos uint64) *slot {
 	slots := r.slots.Load()
 	return &slots[pos&uint64(len(slots)-1)]
 }
 
-// push puts a task at the end of a ring that is not full and returns its position.
-func (r *ring) push(t task, b *Batch) uint64 {
+// push puts a task at the end of the ring and returns its position.
+func (r *ring) push(t task, b *Batch, stays bool) uint64 {
 	pos := r.tail.Load()
 	if r.len() == len(r.slots.Load()) {
 		r.grow()
@@ -69,6 +73,11 @@ func (r *ring) push(t task, b *Batch) uint64 {
 	at.task.Store(t)
 	if b != nil {
 		at.batch.Store(b)
+	}
+	if stays {
+		at.stays.Store(true)
+	}
+	if stays && b != nil {
 		if b.queued.Load() == 0 {
 			b.head.Store(pos)
 		} else {
@@ -81,6 +90,19 @@ func (r *ring) push(t task, b *Batch) uint64 {
 	return pos
 }
 
+// pushQuick is push, before end, of a task that need not stay. b is nil or has a task
+// that has not ended.
+func (r *ring) pushQuick(t task, b *Batch) {
+	pos := r.tail.Load()
+	at := r.at(pos)
+	at.task.Store(t)
+	if b != nil {
+		at.batch.Store(b)
+		b.active.Store(b.active.Load() + 1)
+	}
+	r.tail.Store(pos + 1)
+}
+
 // grow doubles the number of slots, all of which are in use. Positions stay.
 func (r *ring) grow() {
 	old := r.slots.Load()
@@ -89,8 +111,41 @@ func (r *ring) grow() {
 		from, to := &old[pos&uint64(len(old)-1)], r.at(pos)
 		to.task.Store(from.task.Load())
 		to.batch.Store(from.batch.Load())
+		to.stays.Store(from.stays.Load())
 		to.next.Store(from.next.Load())
 	}
+}
+
+// unpop puts the task back that was the last to be popped, and did not have to stay.
+func (r *ring) unpop(t ticket) {
+	if r.len() == len(r.slots.Load()) {
+		r.grow()
+	}
+	r.head.Store(r.head.Load() - 1)
+	at := r.at(r.head.Load())
+	at.task.Store(t.task)
+	at.batch.Store(t.batch)
+}
+
+// popAll moves the oldest tasks, as long as they are of the given batch, or of none,
+// and need not stay, to where there is place for so many, and returns their number.
+func (r *ring) popAll(b *Batch, to []core.Guarded[task]) int {
+	head, slots := r.head.Load(), r.slots.Load()
+	n := 0
+	for ; n < len(to) && head+uint64(n) != r.tail.Load(); n++ {
+		at := &slots[(head+uint64(n))&uint64(len(slots)-1)]
+		t := at.task.Load()
+		if t == nil || at.batch.Load() != b || at.stays.Load() {
+			break
+		}
+		to[n].Store(t)
+		at.task.Store(nil)
+		if b != nil {
+			at.batch.Store(nil)
+		}
+	}
+	r.head.Store(head + uint64(n))
+	return n
 }
 
 // pop takes the oldest task, and drops the tickets for nothing before it.
@@ -106,7 +161,8 @@ func (r *ring) pop() (ticket, bool) {
 	return ticket{}, false
 }
 
-// take takes the task at pos, which is of no batch or the first of its batch.
+// take takes the task at pos, which has stayed, and is of no batch or the first of its
+// batch.
 func (r *ring) take(pos uint64) ticket {
 	t := r.at(pos).clear()
 	r.taken.Store(r.taken.Load() + 1)
@@ -130,10 +186,15 @@ func (r *ring) holds(pos uint64) bool {
 func (s *slot) clear() ticket {
 	t := ticket{s.task.Load(), s.batch.Load()}
 	s.task.Store(nil)
-	if b := t.batch; b != nil {
+	if t.batch != nil {
 		s.batch.Store(nil)
-		b.head.Store(s.next.Load())
-		b.queued.Store(b.queued.Load() - 1)
+	}
+	if s.stays.Load() {
+		s.stays.Store(false)
+		if b := t.batch; b != nil {
+			b.head.Store(s.next.Load())
+			b.queued.Store(b.queued.Load() - 1)
+		}
 	}
 	return t
 }

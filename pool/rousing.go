@@ -9,7 +9,7 @@ type rousing struct {
 
 // lacksLocked reports whether a further worker is needed to keep the invariant.
 func (p *Pool) lacksLocked() bool {
-	return p.ring.len() > 0 && p.spare.Load() == 0 && p.awake.Load() < p.limit.Load()
+	return p.spare.Load() == 0 && p.awake.Load() < p.limit.Load() && (p.ring.len() > 0 || p.leftLocked() > 0)
 }
 
 // rouseLocked wakes an idle worker, or starts one.

@@ -12,12 +12,21 @@ import (
 // position in the ring.
 func (p *Pool) start(ctx context.Context, t task, b *Batch, at *uint64) error {
 	t = alone(t)
-	pos, got := p.push(t, b)
+	stays := at != nil || b.stays()
+	if !stays && p.pushQuick(t, b) {
+		return nil
+	}
+	return p.startSlow(ctx, t, b, stays, at)
+}
+
+// startSlow is start when something is to be seen to.
+func (p *Pool) startSlow(ctx context.Context, t task, b *Batch, stays bool, at *uint64) error {
+	pos, got := p.pushed(t, b, stays, true)
 	if got == full {
 		if b.helpful() || ctx != forever && taskOf(ctx, p) != nil {
 			got = p.startHere(t, b)
 		} else {
-			pos, got = p.pushSlow(ctx, t, b)
+			pos, got = p.pushSlow(ctx, t, b, stays)
 		}
 	}
 	if at != nil {
@@ -47,12 +56,34 @@ const (
 	givenUp
 )
 
+// pushQuick is push of a task that need not stay in the ring, if nothing else is to
+// be seen to. It passes those who wait, if they may be passed.
+func (p *Pool) pushQuick(t task, b *Batch) bool {
+	core.RaceDisable()
+	p.mu.Lock()
+	done := p.ring.tail.Load() < p.ring.end.Load() &&
+		(p.spare.Load() > 0 || p.awake.Load() >= p.limit.Load()) &&
+		(b == nil || b.active.Load() > 0)
+	if done {
+		p.ring.pushQuick(t, b)
+	}
+	p.mu.Unlock()
+	core.RaceEnable()
+	return done
+}
+
 // push puts a task into the ring if there is room and nobody waits for it, and
 // sees to it that a worker will take it.
 func (p *Pool) push(t task, b *Batch) (uint64, answer) {
+	return p.pushed(t, b, b.stays(), false)
+}
+
+// pushed is push of a task that may have to stay in the ring, and may pass those who
+// wait, if they may be passed.
+func (p *Pool) pushed(t task, b *Batch, stays, passes bool) (uint64, answer) {
 	core.RaceDisable()
 	p.mu.Lock()
-	if p.ring.len() >= p.room.Load() {
+	if !p.isOpenLocked() || !passes && p.submitters.front() != nil {
 		got := full
 		if p.closed.Load() {
 			got = closed
@@ -61,7 +92,7 @@ func (p *Pool) push(t task, b *Batch) (uint64, answer) {
 		core.RaceEnable()
 		return 0, got
 	}
-	pos := p.pushLocked(t, b)
+	pos := p.pushLocked(t, b, stays)
 	if !p.lacksLocked() && (b == nil || b.helpers.Load() == nil) {
 		p.mu.Unlock()
 	} else {
@@ -84,16 +115,19 @@ func (p *Pool) unlockSlow(b *Batch) {
 	helper.wake()
 }
 
-func (p *Pool) pushLocked(t task, b *Batch) uint64 {
+func (p *Pool) pushLocked(t task, b *Batch, stays bool) uint64 {
 	if b != nil {
 		b.beginLocked()
 	}
-	return p.ring.push(t, b)
+	return p.ring.push(t, b, stays)
 }
+
+// waitingLocked returns the number of tasks that have been accepted and wait.
+func (p *Pool) waitingLocked() int { return p.ring.waiting() + p.leftLocked() }
 
 // runningLocked returns the number of tasks that run.
 func (p *Pool) runningLocked() int {
-	return p.awake.Load() - p.spare.Load() + p.helped.Load()
+	return int(p.awake.Load()-p.spare.Load()) + p.helped.Load()
 }
 
 // startHere runs a task, for which there was no room, in place of its starter.

@@ -39,8 +39,8 @@ func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	s := Stats{
 		Workers:   p.workers.Load(),
-		Busy:      p.awake.Load() - p.spare.Load(),
-		Queued:    p.ring.waiting(),
+		Busy:      int(p.awake.Load() - p.spare.Load()),
+		Queued:    p.waitingLocked(),
 		Submitted: p.ring.tail.Load() + p.startedHere.Load(),
 		Panicked:  p.panicked.Load(),
 		Dropped:   p.dropped.Load(),

@@ -19,6 +19,9 @@ type worker struct {
 	ran     bool // there is a task in turn
 	spare   bool // see Pool
 	settled bool // has a task, and nothing is to be noted about that or the next
+	due     int  // tasks of the portion that it has run, and not counted
+
+	portion core.Guarded[*portion] // that it is attached to; written with mu held, by the worker
 
 	listed       core.Guarded[bool]
 	prev, next   core.Guarded[*worker]
@@ -63,6 +66,21 @@ func (w *worker) serve() {
 // take ends the task that the worker has run, if it has run one, and takes the
 // next, for which it waits. It reports false when the worker has to exit.
 func (w *worker) take() bool {
+	if g := w.portion.Load(); g != nil && w.turn.end.Load() == completed {
+		core.RaceDisable()
+		t := g.take()
+		core.RaceEnable()
+		if t != nil {
+			w.turn.task = t
+			w.due++
+			return true
+		}
+	}
+	return w.takeNext()
+}
+
+// takeNext is take with mu.
+func (w *worker) takeNext() bool {
 	var now time.Time
 	if w.pool.labels != nil {
 		now = time.Now()
@@ -84,14 +102,14 @@ func (w *worker) takeFast() bool {
 	p := w.pool
 	head := p.ring.head.Load()
 	left := p.ring.tail.Load() - head
-	if !w.settled || left == 0 || w.turn.end.Load() != completed {
+	if !w.settled || left == 0 || w.turn.end.Load() != completed || p.portion.Load() != nil || w.portion.Load() != nil {
 		return false
 	}
 	left--
 	switch awake, limit := p.awake.Load(), p.limit.Load(); {
 	case awake > limit, awake < limit && left > 0 && p.spare.Load() == 0:
 		return false
-	case p.submitters.front() != nil && left <= uint64(p.ring.low):
+	case p.submitters.front() != nil && int(left) <= p.admissionLocked():
 		return false
 	}
 	at := p.ring.at(head)
@@ -107,6 +125,7 @@ func (w *worker) takeFast() bool {
 	}
 	p.ring.head.Store(head + 1)
 	w.turn.ticket = at.clear()
+	p.portionLocked(w, w.turn.ticket)
 	return true
 }
 
@@ -172,6 +191,7 @@ func (w *worker) endLocked() *Batch {
 		return nil
 	}
 	w.ran = false
+	w.detachLocked()
 	b := w.turn.batch
 	last := w.pool.endLocked(&w.turn)
 	w.turn.ticket = ticket{}
@@ -184,9 +204,12 @@ func (w *worker) endLocked() *Batch {
 // takeLocked takes a task, if there is one.
 func (w *worker) takeLocked(now time.Time) bool {
 	p := w.pool
-	t, ok := p.ring.pop()
+	t, ok := p.takePortionLocked(w)
 	if !ok {
-		return false
+		if t, ok = p.ring.pop(); !ok {
+			return false
+		}
+		p.portionLocked(w, t)
 	}
 	w.turn.ticket, w.ran = t, true
 	w.settled = p.labels == nil
@@ -220,12 +243,15 @@ func (w *worker) unspareLocked() {
 func (w *worker) restLocked() bool {
 	p := w.pool
 	p.awake.Store(p.awake.Load() - 1)
+	if p.awake.Load() == 0 {
+		p.thriftyLocked()
+	}
 	w.settled = false
 	w.unspareLocked()
 	if p.labels != nil {
 		w.record.Store(group.TaskRecord{Goroutine: w.record.Load().Goroutine})
 	}
-	if p.closed.Load() || p.workers.Load() > p.limit.Load() {
+	if p.closed.Load() || p.workers.Load() > int(p.limit.Load()) {
 		p.unlistLocked(w)
 		return false
 	}
