@@ -181,6 +181,17 @@ func ExampleNewPromise() {
 	// Output: kept <nil>
 }
 
+func ExamplePromiseOf() {
+	type order struct {
+		number int
+		paid   group.Future[bool] // part of it, so that nothing more is allocated
+	}
+	o := &order{number: 7}
+	group.PromiseOf(&o.paid).Resolve(true, nil)
+	fmt.Println(o.paid.Get())
+	// Output: true <nil>
+}
+
 func ExamplePromise_Future() {
 	p := group.NewPromise[int]()
 	f := p.Future() // to be given to whoever waits

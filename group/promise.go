@@ -7,7 +7,11 @@ import "github.com/coterie-go/coterie/core"
 type Promise[T any] struct{ future *Future[T] }
 
 // NewPromise returns a promise of a new future.
-func NewPromise[T any]() Promise[T] { return Promise[T]{new(Future[T])} }
+func NewPromise[T any]() Promise[T] { return PromiseOf(new(Future[T])) }
+
+// PromiseOf returns the promise of a zero future, which may be part of something
+// larger: that stays reachable as long as the future is.
+func PromiseOf[T any](f *Future[T]) Promise[T] { return Promise[T]{f} }
 
 // Future returns the reading half.
 func (p Promise[T]) Future() *Future[T] { return p.future }

@@ -19,7 +19,8 @@ import (
 // receive from the future's Done does not. If the queue is full then, f runs before
 // Submit returns.
 //
-// Submit costs two allocations, and panics if ctx, p or f is nil.
+// Submit costs one allocation, and panics if ctx, p or f is nil. As long as the
+// future is reachable, so is ctx.
 func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T, error)) (*group.Future[T], error) {
 	checkFunc(f == nil)
 	checkContext(ctx)
@@ -29,12 +30,11 @@ func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T,
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	t := &submitted[T]{taskContext: newTaskContext(ctx, p, nil), f: f, promise: group.NewPromise[T]()}
-	future := t.promise.Future()
+	t := &submitted[T]{taskContext: newTaskContext(ctx, p, nil), f: f}
 	var pos *uint64
 	if within := taskOf(ctx, p); within != nil {
 		pos = new(uint64)
-		t.promise.Help(func() {
+		t.promise().Help(func() {
 			if !within.ended.Load() {
 				p.runQueued(*pos)
 			}
@@ -43,7 +43,7 @@ func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T,
 	if err := p.start(ctx, t, nil, pos); err != nil {
 		return nil, err
 	}
-	return future, nil
+	return &t.future, nil
 }
 
 // runQueued runs the task at a position of the ring, of no batch, if it waits there.
@@ -73,9 +73,11 @@ func (p *Pool) runQueued(pos uint64) {
 // A submitted task has a context and a result.
 type submitted[T any] struct {
 	taskContext
-	f       func(ctx context.Context) (T, error)
-	promise group.Promise[T]
+	f      func(ctx context.Context) (T, error)
+	future group.Future[T] // here, so that both are one allocation
 }
+
+func (t *submitted[T]) promise() group.Promise[T] { return group.PromiseOf(&t.future) }
 
 func (t *submitted[T]) run() error {
 	f := t.f
@@ -85,7 +87,7 @@ func (t *submitted[T]) run() error {
 		t.drop(err)
 		return err
 	}
-	t.promise.Run(group.Propagate, func() (T, error) { return f(&t.taskContext) })
+	t.promise().Run(group.Propagate, func() (T, error) { return f(&t.taskContext) })
 	t.ended.Store(true)
 	return nil
 }
@@ -97,5 +99,5 @@ func (t *submitted[T]) aborted(*core.PanicError) bool {
 
 func (t *submitted[T]) drop(err error) {
 	var zero T
-	t.promise.Resolve(zero, err)
+	t.promise().Resolve(zero, err)
 }
