@@ -2,7 +2,7 @@ package pool
 
 import (
 	"context"
-	"runtime/pprof"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -17,18 +17,15 @@ import (
 // spreads.
 //
 // The caller works alone until it has measured that the rest is worth a
-// goroutine. A watchdog, which is a timer and not a goroutine, sees to it that
-// items that block do not wait for that: it starts the first helper when the
-// caller has been at it for some time. Each helper starts the next before it runs
-// an item, if there is more to do.
+// goroutine, and starts the first helper; or a watchdog does so. Each helper starts
+// the next before it runs an item, if there is more to do.
 type forLoop struct {
 	loop
 	f func(ctx context.Context, i int) error
 
-	spans    atomic.Pointer[span] // a list, written under mu
 	first    span                 // the caller's
-	watchdog *time.Timer          // nil if there can be no helper
-	watch    core.WaitGroup       // counts the watchdog while it is set or runs
+	spans    atomic.Pointer[span] // a list of the helpers', written under mu
+	watchdog *watchdog            // nil if there can be no helper, or the caller has started the first; the caller's
 }
 
 const (
@@ -45,33 +42,22 @@ const (
 // run runs the loop over 0..n-1.
 func (l *forLoop) run(n int) (err error) {
 	l.first.set(0, uint32(n))
-	l.spans.Store(&l.first)
 	if l.most > 0 {
-		wait := patience
-		if l.clock.frozen {
-			wait = 0 // in a bubble that is as soon as the caller blocks
-		}
-		l.watch.Add(1)
-		l.watchdog = time.AfterFunc(wait, func() {
-			defer l.watch.Done()
-			// A helper gets the profiler labels of the goroutine that starts it.
-			pprof.SetGoroutineLabels(l.parent)
-			l.recruit()
-		})
+		l.watchdog = newWatchdog(l)
 	}
 	defer func() {
 		l.callOff()
-		l.watch.Wait()
 		err = l.join()
 	}()
 	core.Call(func() { l.work(&l.first, 0) }, l.abort)
 	return nil
 }
 
-// callOff calls the watchdog off.
+// callOff calls the watchdog off, if there is one.
 func (l *forLoop) callOff() {
-	if l.watchdog != nil && l.watchdog.Stop() {
-		l.watch.Done()
+	if l.watchdog != nil {
+		l.watchdog.callOff()
+		l.watchdog = nil
 	}
 }
 
@@ -97,7 +83,10 @@ func (l *forLoop) work(s *span, from time.Duration) {
 			if s == &l.first {
 				l.callOff()
 			}
-			l.recruit()
+			if l.recruit() {
+				handOver()
+				p.restart()
+			}
 		}
 	}
 }
@@ -132,10 +121,15 @@ func (l *forLoop) itemsApart(lo, hi int) bool {
 	return !l.stopped.Load()
 }
 
-// recruit starts a helper.
-func (l *forLoop) recruit() {
-	l.enlist(func() { core.Call(l.helper, l.abort) })
+// recruit starts a helper, or reports false.
+func (l *forLoop) recruit() bool {
+	return l.enlist(func() { core.Call(l.helper, l.abort) })
 }
+
+// handOver lets a helper that the caller has just started, or woken, run in its
+// place. The scheduler has given the helper the caller's time slice, and for some
+// 50 µs no idle processor would take it from there; so one takes the caller.
+func handOver() { runtime.Gosched() }
 
 // helper is the life of a helper.
 func (l *forLoop) helper() {
@@ -145,7 +139,9 @@ func (l *forLoop) helper() {
 	l.spans.Store(s)
 	l.mu.Unlock()
 	if l.refill(s) {
-		l.recruit()
+		if l.recruit() {
+			handOver()
+		}
 		l.work(s, l.clock.now())
 	}
 }
@@ -153,17 +149,19 @@ func (l *forLoop) helper() {
 // refill moves the back half of the longest span to s, which is empty. It reports
 // false if all are empty, or nothing further is to start.
 func (l *forLoop) refill(s *span) bool {
+	if l.spans.Load() == nil {
+		return false // nobody has ever taken any from the caller's, which is s
+	}
 	l.mu.Lock() // so that no index is between two spans when somebody looks for one
 	defer l.mu.Unlock()
 	for !l.stopped.Load() {
-		var longest *span
-		most := 0
+		longest, most := &l.first, l.first.left()
 		for other := l.spans.Load(); other != nil; other = other.next {
 			if left := other.left(); left > most {
 				longest, most = other, left
 			}
 		}
-		if longest == nil {
+		if most == 0 {
 			return false
 		}
 		if lo, hi := longest.split(); lo != hi {

@@ -185,12 +185,12 @@ func (l *loop) join() error {
 func (l *loop) wait() {
 	if l.crew != nil {
 		l.crew.Wait()
+		for range l.helpers.Swap(0) { // that a Shutdown of the pool has dropped
+			l.ctx.budget.giveBack()
+		}
 	}
 	if l.own != nil {
 		l.own.Wait()
-	}
-	for range l.helpers.Swap(0) { // that a Shutdown of the pool has dropped
-		l.ctx.budget.giveBack()
 	}
 	l.ctx.end()
 }
