@@ -23,7 +23,7 @@ import (
 // loop, or the pool, has free.
 //
 // For measures. A loop of less than some 30 µs starts no goroutine, and costs about
-// half a microsecond more than a plain one; items that block, or are slow, are
+// a quarter of a microsecond more than a plain one; items that block, or are slow, are
 // spread at once. A worker takes what is measured as 4 µs of work at a time, at
 // most 128 items, and looks at ctx in between. An item costs about a
 // nanosecond and no allocation.

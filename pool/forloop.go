@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -43,7 +42,7 @@ const (
 func (l *forLoop) run(n int) (err error) {
 	l.first.set(0, uint32(n))
 	if l.most > 0 {
-		l.watchdog = newWatchdog(l)
+		l.watchdog = watchdogFor(l)
 	}
 	defer func() {
 		l.callOff()
@@ -56,7 +55,7 @@ func (l *forLoop) run(n int) (err error) {
 // callOff calls the watchdog off, if there is one.
 func (l *forLoop) callOff() {
 	if l.watchdog != nil {
-		l.watchdog.callOff()
+		l.watchdog.callOff(l)
 		l.watchdog = nil
 	}
 }
@@ -83,10 +82,7 @@ func (l *forLoop) work(s *span, from time.Duration) {
 			if s == &l.first {
 				l.callOff()
 			}
-			if l.recruit() {
-				handOver()
-				p.restart()
-			}
+			l.recruit()
 		}
 	}
 }
@@ -126,11 +122,6 @@ func (l *forLoop) recruit() bool {
 	return l.enlist(func() { core.Call(l.helper, l.abort) })
 }
 
-// handOver lets a helper that the caller has just started, or woken, run in its
-// place. The scheduler has given the helper the caller's time slice, and for some
-// 50 µs no idle processor would take it from there; so one takes the caller.
-func handOver() { runtime.Gosched() }
-
 // helper is the life of a helper.
 func (l *forLoop) helper() {
 	s := new(span)
@@ -139,9 +130,7 @@ func (l *forLoop) helper() {
 	l.spans.Store(s)
 	l.mu.Unlock()
 	if l.refill(s) {
-		if l.recruit() {
-			handOver()
-		}
+		l.recruit()
 		l.work(s, l.clock.now())
 	}
 }
