@@ -88,22 +88,36 @@ func (l *forLoop) work(s *span, from time.Duration) {
 }
 
 // items runs the items from lo up to, and without, hi. It reports false if no
-// further one is to start.
+// further one is to start. It runs four to a turn, because items that take a
+// nanosecond take a third more where the turn of the loop comes with each.
 func (l *forLoop) items(lo, hi int) bool {
 	if core.RaceHidden {
 		return l.itemsApart(lo, hi)
 	}
 	f, ctx := l.f, context.Context(&l.ctx)
-	for i := lo; i < hi; i++ {
-		if l.stopped.Load() {
-			return false
+	var err error
+	i := lo
+	for ; i+4 <= hi && !l.stopped.Load(); i += 4 {
+		if err = f(ctx, i); err != nil || l.stopped.Load() {
+			break
 		}
-		if err := f(ctx, i); err != nil {
-			l.fail(outcome{err: err})
-			return false
+		if err = f(ctx, i+1); err != nil || l.stopped.Load() {
+			break
+		}
+		if err = f(ctx, i+2); err != nil || l.stopped.Load() {
+			break
+		}
+		if err = f(ctx, i+3); err != nil {
+			break
 		}
 	}
-	return true
+	for ; i < hi && err == nil && !l.stopped.Load(); i++ {
+		err = f(ctx, i)
+	}
+	if err != nil {
+		l.fail(outcome{err: err})
+	}
+	return !l.stopped.Load()
 }
 
 func (l *forLoop) itemsApart(lo, hi int) bool {
