@@ -22,9 +22,10 @@ import (
 // there, the loop uses the caller's goroutine and the workers that the outermost
 // loop, or the pool, has free.
 //
-// For measures. A loop of less than some 30 µs starts no goroutine, and costs about
-// a quarter of a microsecond more than a plain one; items that block, or are slow, are
-// spread at once. A worker takes what is measured as 4 µs of work at a time, at
+// For measures. A loop of less than some 30 µs starts no goroutine, unless one over
+// the same function has just been much longer, and costs about a quarter of a
+// microsecond more than a plain one; items that block, or are slow, are spread at
+// once. A worker takes what is measured as 4 µs of work at a time, at
 // most 128 items, and looks at ctx in between. An item costs about a
 // nanosecond and no allocation.
 func For(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error {

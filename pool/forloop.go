@@ -25,7 +25,7 @@ type forLoop struct {
 
 	first    span                 // the caller's
 	spans    atomic.Pointer[span] // a list of the helpers', written under mu
-	watchdog *watchdog            // nil if there can be no helper, or the caller has started the first; the caller's
+	watchdog *watchdog            // the caller's; nil if there can be no helper, or it has been released
 }
 
 const (
@@ -37,6 +37,8 @@ const (
 	probation = 5 * time.Microsecond
 	// worthwhile is the measured rest that is worth starting a helper.
 	worthwhile = 30 * time.Microsecond
+	// surely is that for a rest that is only expected.
+	surely = 4 * worthwhile
 )
 
 // run runs the loop over 0..n-1.
@@ -44,19 +46,21 @@ func (l *forLoop) run(n int) (err error) {
 	l.first.set(0, uint32(n))
 	if l.most > 0 {
 		l.watchdog = watchdogFor(l)
+		if !l.watchdog.expects(l, n) || !l.share() {
+			l.watchdog.watch(l)
+		}
 	}
 	defer func() {
-		l.callOff()
+		l.releaseWatchdog()
 		err = l.join()
 	}()
 	core.Call(func() { l.work(&l.first, 0) }, l.abort)
 	return nil
 }
 
-// callOff calls the watchdog off, if there is one.
-func (l *forLoop) callOff() {
+func (l *forLoop) releaseWatchdog() {
 	if l.watchdog != nil {
-		l.watchdog.callOff(l)
+		l.watchdog.release(l)
 		l.watchdog = nil
 	}
 }
@@ -80,11 +84,11 @@ func (l *forLoop) work(s *span, from time.Duration) {
 			continue // too little to judge by, or nobody to start
 		}
 		if rest := s.left(); rest > 0 && p.each > worthwhile/time.Duration(rest) {
-			if s == &l.first {
-				l.callOff()
+			if s == &l.first && l.watchdog != nil {
+				l.watchdog.remember(l, p.each)
+				l.releaseWatchdog()
 			}
-			if l.recruit() {
-				handOver()
+			if l.share() {
 				p.restart()
 			}
 		}
@@ -140,10 +144,16 @@ func (l *forLoop) recruit() bool {
 	return l.enlist(func() { core.Call(l.helper, l.abort) })
 }
 
-// handOver lets a helper that the caller has just started, or woken, run in its
-// place. The scheduler has given the helper the caller's time slice, and for some
+// share starts a helper, or reports false, and lets it run in the place of its
+// caller. The scheduler has given the helper the caller's time slice, and for some
 // 50 µs no idle processor would take it from there; so one takes the caller.
-func handOver() { runtime.Gosched() }
+func (l *forLoop) share() bool {
+	started := l.recruit()
+	if started {
+		runtime.Gosched()
+	}
+	return started
+}
 
 // helper is the life of a helper.
 func (l *forLoop) helper() {
@@ -153,9 +163,7 @@ func (l *forLoop) helper() {
 	l.spans.Store(s)
 	l.mu.Unlock()
 	if l.refill(s) {
-		if l.recruit() {
-			handOver()
-		}
+		l.share()
 		l.work(s, l.clock.now())
 	}
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"reflect"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
@@ -19,9 +20,18 @@ import (
 // is none. If the timer is not set, the next loop sets it: it first writes loop and
 // then reads set, and the timer's call first writes set and then reads loop, so one
 // of the two finds what the other has written.
+//
+// A timer that is set wakes a thread, if one is idle, and then the system is likely
+// to put the helper's on the same processor as the caller's. So a watchdog also
+// remembers the last loop that was worth a helper, and starts one at once for a
+// further loop over the same function.
 type watchdog struct {
+	code uintptr       // of the function of that loop; 0 if there is none
+	each time.Duration // what an item took
+
 	timer    *time.Timer
 	patience time.Duration
+	watching bool                    // it watches over the loop that holds it
 	loop     atomic.Pointer[forLoop] // that is to have a helper, or nil
 	set      atomic.Bool             // the timer is set
 	ended    chan struct{}           // the timer's call that has taken loop has ended; has room for that
@@ -42,23 +52,38 @@ func newWatchdog(patience time.Duration) *watchdog {
 // an order between its loops.
 func (l *forLoop) ofItsOwn() bool { return l.clock.frozen || core.RaceHidden }
 
-// watchdogFor returns a watchdog that watches over a loop.
+// watchdogFor returns a watchdog for a loop.
 func watchdogFor(l *forLoop) *watchdog {
-	var w *watchdog
 	if !l.ofItsOwn() {
-		w, _ = watchdogs.Get().(*watchdog)
-	}
-	if w == nil {
-		w = newWatchdog(patience)
+		if w, _ := watchdogs.Get().(*watchdog); w != nil {
+			return w
+		}
 	}
 	if l.clock.frozen {
-		w.patience = 0 // that is as soon as the caller blocks
+		return newWatchdog(0) // that is as soon as the caller blocks
 	}
+	return newWatchdog(patience)
+}
+
+// codeOf returns what stays the same of a function from one loop to the next, though
+// it may be a closure.
+func codeOf(l *forLoop) uintptr { return reflect.ValueOf(l.f).Pointer() }
+
+// expects reports whether a loop over n items is likely to be worth a helper.
+func (w *watchdog) expects(l *forLoop, n int) bool {
+	return w.code != 0 && w.each > surely/time.Duration(n) && w.code == codeOf(l)
+}
+
+// remember notes that a loop whose items take a time each was worth a helper.
+func (w *watchdog) remember(l *forLoop, each time.Duration) { w.code, w.each = codeOf(l), each }
+
+// watch begins to watch over a loop.
+func (w *watchdog) watch(l *forLoop) {
+	w.watching = true
 	w.loop.Store(l)
 	if !w.set.Load() {
 		w.reset(w.patience)
 	}
-	return w
 }
 
 func (w *watchdog) reset(d time.Duration) {
@@ -85,12 +110,18 @@ func (w *watchdog) bark() {
 	l.recruit()
 }
 
-// callOff ends the watch over a loop: from then on the watchdog does nothing for
-// it. It is called once.
-func (w *watchdog) callOff(l *forLoop) {
-	if !w.loop.CompareAndSwap(l, nil) {
+// release gives the watchdog of a loop back, which it then does nothing for any
+// more.
+func (w *watchdog) release(l *forLoop) {
+	switch {
+	case !w.watching:
+		if l.clock.now() < worthwhile { // it was not worth a helper
+			w.code = 0
+		}
+	case !w.loop.CompareAndSwap(l, nil):
 		<-w.ended
 	}
+	w.watching = false
 	if l.ofItsOwn() {
 		w.timer.Stop()
 	} else {
