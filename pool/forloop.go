@@ -49,6 +49,8 @@ func (l *forLoop) run(n int) (err error) {
 		if !l.watchdog.expects(l, n) || !l.share() {
 			l.watchdog.watch(l)
 		}
+	} else if n > 1 {
+		l.heed() // there is no watchdog that would
 	}
 	defer func() {
 		l.releaseWatchdog()
@@ -105,31 +107,35 @@ func (l *forLoop) items(lo, hi int) bool {
 	f, ctx := l.f, context.Context(&l.ctx)
 	var err error
 	i := lo
-	for ; i+4 <= hi && !l.stopped.Load(); i += 4 {
-		if err = f(ctx, i); err != nil || l.stopped.Load() {
+	for ; i+4 <= hi && !l.look.Load(); i += 4 {
+		if err = f(ctx, i); err != nil || l.look.Load() {
 			break
 		}
-		if err = f(ctx, i+1); err != nil || l.stopped.Load() {
+		if err = f(ctx, i+1); err != nil || l.look.Load() {
 			break
 		}
-		if err = f(ctx, i+2); err != nil || l.stopped.Load() {
+		if err = f(ctx, i+2); err != nil || l.look.Load() {
 			break
 		}
 		if err = f(ctx, i+3); err != nil {
 			break
 		}
 	}
-	for ; i < hi && err == nil && !l.stopped.Load(); i++ {
+	for ; i < hi && err == nil && !l.look.Load(); i++ {
 		err = f(ctx, i)
 	}
 	if err != nil {
 		l.fail(outcome{err: err})
+		return false
 	}
-	return !l.stopped.Load()
+	return i >= hi || !l.over()
 }
 
 func (l *forLoop) itemsApart(lo, hi int) bool {
-	for i := lo; i < hi && !l.stopped.Load(); i++ {
+	for i := lo; i < hi; i++ {
+		if l.look.Load() && l.over() {
+			return false
+		}
 		l.apart(func() {
 			if err := l.f(&l.ctx, i); err != nil {
 				l.fail(outcome{err: err})

@@ -107,7 +107,7 @@ func (m *mapping[T, R]) runClaimed(w *mapWorker[T]) bool {
 	f, ctx := m.f, context.Context(&m.ctx)
 	for i, v := range w.items {
 		k := w.first + uint64(i)
-		if w.at = i; m.stopped.Load() || k > m.bad.Load() {
+		if w.at = i; m.look.Load() || k > m.bad.Load() {
 			return false
 		}
 		if core.RaceHidden {
