@@ -195,6 +195,46 @@ func TestMapWithinLoop(t *testing.T) {
 		})
 	})
 
+	t.Run("results before an item that calls Goexit are yielded, also where the caller runs it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, inItem := range []bool{true, false} {
+				start := time.Now()
+				var got []int
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					pool.For(t.Context(), 2, 1, func(ctx context.Context, _ int) error {
+						for v, err := range pool.Map(ctx, 2, func(yield func(int) bool) {
+							for i := 0; inItem || i < 2; i++ {
+								if !yield(i) {
+									return
+								}
+							}
+							runtime.Goexit()
+						}, func(_ context.Context, i int) (int, error) {
+							switch i {
+							case 0: // of the caller
+								time.Sleep(time.Millisecond)
+							case 1: // of the helper
+								time.Sleep(time.Second)
+							case 2: // of the caller
+								runtime.Goexit()
+							}
+							return i, nil
+						}) {
+							require.NoError(t, err)
+							got = append(got, v)
+						}
+						panic("went on")
+					})
+				}()
+				<-done
+				require.Equal(t, []int{0, 1}, got)
+				require.Equal(t, time.Second, time.Since(start))
+			}
+		})
+	})
+
 	t.Run("workers of Each that wait for input until it ends are free then", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
