@@ -192,7 +192,7 @@ func TestMap(t *testing.T) {
 			for range yielded % 5000 / 4999 * 10_000 {
 				runtime.Gosched() // in vain if the input goes on
 			}
-			require.LessOrEqual(t, in.pulled.Load(), yielded+256*2)
+			require.LessOrEqual(t, in.pulled.Load(), yielded+1024*2)
 			if yielded++; yielded == 20000 {
 				break
 			}

@@ -19,7 +19,7 @@ import (
 // writes the item at tail, the workers claim items from head on, in order, and
 // write results, and the consumer yields them. An item is in flight from its pull
 // until the consumer has asked for what comes after its result; the reader keeps
-// those below window, which is between 4 and 256 for each worker, and large only
+// those below window, which is between 4 and 1024 for each worker, and large only
 // as long as items are measured to be quick. A worker claims one item at a time,
 // or as many as are measured to take a few microseconds.
 //
@@ -83,8 +83,8 @@ type cacheLine [64]byte
 
 const (
 	segmentSize = 64
-	leastWindow = 4   // for each worker
-	mostWindow  = 256 // for each worker
+	leastWindow = 4    // for each worker
+	mostWindow  = 1024 // for each worker
 	// ahead is the measured work that a window holds for each worker, at most:
 	// enough for the time that waking a worker or the reader takes.
 	ahead = time.Millisecond
