@@ -22,11 +22,13 @@ import (
 // there, the loop uses the caller's goroutine and the workers that the outermost
 // loop, or the pool, has free.
 //
-// For measures. A loop of less than some 30 µs starts no goroutine, and costs about
-// half a microsecond more than a plain one; items that block, or are slow, are
-// spread at once. A worker takes what is measured as 4 µs of work at a time, at
-// most 128 items, and looks at ctx in between. An item costs about a
-// nanosecond and no allocation.
+// For measures. A loop of less than some 30 µs starts no goroutine, unless one over
+// the same function has just been much longer, and costs about a quarter of a
+// microsecond more than a plain one; items that block, or are slow, are spread at
+// once. A worker takes what is measured as 4 µs of work at a time, at most 128
+// items, which are left to it should one of them prove slow. When ctx ends no
+// further item starts; a loop that has lasted less than some 50 µs notices that only
+// before it takes the next. An item costs about a nanosecond and no allocation.
 func For(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error {
 	workers = checkLoop(ctx, workers)
 	if f == nil {

@@ -78,16 +78,26 @@ func TestFor(t *testing.T) {
 	})
 
 	t.Run("every worker is busy from the first item by a real clock too", func(t *testing.T) {
-		// Nobody returns before all have been called.
-		var called atomic.Int32
-		all := make(chan struct{})
-		require.NoError(t, pool.For(t.Context(), 8, 8, func(context.Context, int) error {
-			if called.Add(1) == 8 {
-				close(all)
+		// Nobody returns before all have been called, but in the loops that are
+		// just long: For begins otherwise after these.
+		for _, long := range []bool{false, true, false, false, true, true, false} {
+			n := 8
+			if long {
+				n = 1_000_000
 			}
-			<-all
-			return nil
-		}))
+			var called atomic.Int32
+			all := make(chan struct{})
+			require.NoError(t, pool.For(t.Context(), 8, n, func(context.Context, int) error {
+				if long {
+					return nil
+				}
+				if called.Add(1) == 8 {
+					close(all)
+				}
+				<-all
+				return nil
+			}))
+		}
 	})
 
 	t.Run("items that turn slow share all workers again", func(t *testing.T) {

@@ -2,7 +2,7 @@ package pool
 
 import (
 	"context"
-	"runtime/pprof"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -17,18 +17,15 @@ import (
 // spreads.
 //
 // The caller works alone until it has measured that the rest is worth a
-// goroutine. A watchdog, which is a timer and not a goroutine, sees to it that
-// items that block do not wait for that: it starts the first helper when the
-// caller has been at it for some time. Each helper starts the next before it runs
-// an item, if there is more to do.
+// goroutine, and starts the first helper; or a watchdog does so. Each helper starts
+// the next before it runs an item, if there is more to do.
 type forLoop struct {
 	loop
 	f func(ctx context.Context, i int) error
 
-	spans    atomic.Pointer[span] // a list, written under mu
 	first    span                 // the caller's
-	watchdog *time.Timer          // nil if there can be no helper
-	watch    core.WaitGroup       // counts the watchdog while it is set or runs
+	spans    atomic.Pointer[span] // a list of the helpers', written under mu
+	watchdog *watchdog            // the caller's; nil if there can be no helper, or it has been released
 }
 
 const (
@@ -40,38 +37,33 @@ const (
 	probation = 5 * time.Microsecond
 	// worthwhile is the measured rest that is worth starting a helper.
 	worthwhile = 30 * time.Microsecond
+	// surely is that for a rest that is only expected.
+	surely = 4 * worthwhile
 )
 
 // run runs the loop over 0..n-1.
 func (l *forLoop) run(n int) (err error) {
 	l.first.set(0, uint32(n))
-	l.spans.Store(&l.first)
 	if l.most > 0 {
-		wait := patience
-		if l.clock.frozen {
-			wait = 0 // in a bubble that is as soon as the caller blocks
+		l.watchdog = watchdogFor(l)
+		if !l.watchdog.expects(l, n) || !l.share() {
+			l.watchdog.watch(l)
 		}
-		l.watch.Add(1)
-		l.watchdog = time.AfterFunc(wait, func() {
-			defer l.watch.Done()
-			// A helper gets the profiler labels of the goroutine that starts it.
-			pprof.SetGoroutineLabels(l.parent)
-			l.recruit()
-		})
+	} else if n > 1 {
+		l.heed() // there is no watchdog that would
 	}
 	defer func() {
-		l.callOff()
-		l.watch.Wait()
+		l.releaseWatchdog()
 		err = l.join()
 	}()
 	core.Call(func() { l.work(&l.first, 0) }, l.abort)
 	return nil
 }
 
-// callOff calls the watchdog off.
-func (l *forLoop) callOff() {
-	if l.watchdog != nil && l.watchdog.Stop() {
-		l.watch.Done()
+func (l *forLoop) releaseWatchdog() {
+	if l.watchdog != nil {
+		l.watchdog.release(l)
+		l.watchdog = nil
 	}
 }
 
@@ -94,35 +86,56 @@ func (l *forLoop) work(s *span, from time.Duration) {
 			continue // too little to judge by, or nobody to start
 		}
 		if rest := s.left(); rest > 0 && p.each > worthwhile/time.Duration(rest) {
-			if s == &l.first {
-				l.callOff()
+			if s == &l.first && l.watchdog != nil {
+				l.watchdog.remember(l, p.each)
+				l.releaseWatchdog()
 			}
-			l.recruit()
+			if l.share() {
+				p.restart()
+			}
 		}
 	}
 }
 
 // items runs the items from lo up to, and without, hi. It reports false if no
-// further one is to start.
+// further one is to start. It runs four to a turn, because items that take a
+// nanosecond take a third more where the turn of the loop comes with each.
 func (l *forLoop) items(lo, hi int) bool {
 	if core.RaceHidden {
 		return l.itemsApart(lo, hi)
 	}
 	f, ctx := l.f, context.Context(&l.ctx)
-	for i := lo; i < hi; i++ {
-		if l.stopped.Load() {
-			return false
+	var err error
+	i := lo
+	for ; i+4 <= hi && !l.look.Load(); i += 4 {
+		if err = f(ctx, i); err != nil || l.look.Load() {
+			break
 		}
-		if err := f(ctx, i); err != nil {
-			l.fail(outcome{err: err})
-			return false
+		if err = f(ctx, i+1); err != nil || l.look.Load() {
+			break
+		}
+		if err = f(ctx, i+2); err != nil || l.look.Load() {
+			break
+		}
+		if err = f(ctx, i+3); err != nil {
+			break
 		}
 	}
-	return true
+	for ; i < hi && err == nil && !l.look.Load(); i++ {
+		err = f(ctx, i)
+	}
+	if err != nil {
+		l.fail(outcome{err: err})
+		return false
+	}
+	return i >= hi || !l.over()
 }
 
 func (l *forLoop) itemsApart(lo, hi int) bool {
-	for i := lo; i < hi && !l.stopped.Load(); i++ {
+	for i := lo; i < hi; i++ {
+		if l.look.Load() && l.over() {
+			return false
+		}
 		l.apart(func() {
 			if err := l.f(&l.ctx, i); err != nil {
 				l.fail(outcome{err: err})
@@ -132,9 +145,20 @@ func (l *forLoop) itemsApart(lo, hi int) bool {
 	return !l.stopped.Load()
 }
 
-// recruit starts a helper.
-func (l *forLoop) recruit() {
-	l.enlist(func() { core.Call(l.helper, l.abort) })
+// recruit starts a helper, or reports false.
+func (l *forLoop) recruit() bool {
+	return l.enlist(func() { core.Call(l.helper, l.abort) })
+}
+
+// share starts a helper, or reports false, and lets it run in the place of its
+// caller. The scheduler has given the helper the caller's time slice, and for some
+// 50 µs no idle processor would take it from there; so one takes the caller.
+func (l *forLoop) share() bool {
+	started := l.recruit()
+	if started {
+		runtime.Gosched()
+	}
+	return started
 }
 
 // helper is the life of a helper.
@@ -145,7 +169,7 @@ func (l *forLoop) helper() {
 	l.spans.Store(s)
 	l.mu.Unlock()
 	if l.refill(s) {
-		l.recruit()
+		l.share()
 		l.work(s, l.clock.now())
 	}
 }
@@ -153,17 +177,19 @@ func (l *forLoop) helper() {
 // refill moves the back half of the longest span to s, which is empty. It reports
 // false if all are empty, or nothing further is to start.
 func (l *forLoop) refill(s *span) bool {
+	if l.spans.Load() == nil {
+		return false // nobody has ever taken any from the caller's, which is s
+	}
 	l.mu.Lock() // so that no index is between two spans when somebody looks for one
 	defer l.mu.Unlock()
 	for !l.stopped.Load() {
-		var longest *span
-		most := 0
+		longest, most := &l.first, l.first.left()
 		for other := l.spans.Load(); other != nil; other = other.next {
 			if left := other.left(); left > most {
 				longest, most = other, left
 			}
 		}
-		if longest == nil {
+		if most == 0 {
 			return false
 		}
 		if lo, hi := longest.split(); lo != hi {

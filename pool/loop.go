@@ -19,7 +19,10 @@ type loop struct {
 	ctx    loopContext
 	clock  clock
 
-	stopped atomic.Bool // no further item is to start
+	stopped atomic.Bool   // no further item is to start
+	look    atomic.Bool   // whoever is about to start an item asks over first: stopped is set, or the parent has ended
+	heeding func() bool   // ends that look heeds the parent; nil if it does not. Written when the loop begins or, once, under mu
+	heeded  chan struct{} // closed when look has heeded it
 
 	mu      sync.Mutex
 	crew    crew         // nil until there is a helper; guarded by mu
@@ -71,6 +74,7 @@ func (l *loop) short() bool {
 func (l *loop) enlist(f func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.heed()
 	if int(l.helpers.Load()) >= l.most || !l.ctx.budget.borrow() {
 		return false
 	}
@@ -83,6 +87,20 @@ func (l *loop) enlist(f func()) bool {
 	}
 	l.helpers.Add(1)
 	return true
+}
+
+// heed sees to it that the end of the parent context is noticed before the next
+// item. A loop that is not known to be long goes without, and looks at the context
+// itself in between.
+func (l *loop) heed() {
+	if l.heeding != nil || l.parent.Done() == nil {
+		return
+	}
+	l.heeded = make(chan struct{})
+	l.heeding = context.AfterFunc(l.parent, func() {
+		l.look.Store(true)
+		close(l.heeded)
+	})
 }
 
 // help is the life of a helper.
@@ -138,6 +156,7 @@ func (l *loop) abort(p *core.PanicError) { l.fail(aborted(p)) }
 // stop cancels the items that run, and no further one starts.
 func (l *loop) stop(cause error) {
 	l.stopped.Store(true)
+	l.look.Store(true)
 	l.ctx.cancel(cause)
 }
 
@@ -164,6 +183,7 @@ func (l *loop) apart(item func(), abort func(p *core.PanicError)) {
 func (l *loop) start(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.heed()
 	l.crew = newCrew(l.parent)
 	l.crew.TryGo(f)
 }
@@ -185,12 +205,18 @@ func (l *loop) join() error {
 func (l *loop) wait() {
 	if l.crew != nil {
 		l.crew.Wait()
+		for range l.helpers.Swap(0) { // that a Shutdown of the pool has dropped
+			l.ctx.budget.giveBack()
+		}
 	}
 	if l.own != nil {
 		l.own.Wait()
 	}
-	for range l.helpers.Swap(0) { // that a Shutdown of the pool has dropped
-		l.ctx.budget.giveBack()
+	if l.heeding != nil {
+		if !l.heeding() {
+			<-l.heeded
+		}
+		l.heeding = nil
 	}
 	l.ctx.end()
 }

@@ -136,6 +136,37 @@ func TestNestedLoops(t *testing.T) {
 	}
 }
 
+// Quick items travel in blocks, of which no further one starts when the context ends.
+func TestLoopEndsWithinABlock(t *testing.T) {
+	for name, loop := range loops {
+		for _, workers := range []int{1, 2} {
+			went := 0 // loops that went on
+			for at := range 9 {
+				ctx, cancel := context.WithCancel(t.Context())
+				var noticed atomic.Bool
+				var after atomic.Int32
+				require.Equal(t, context.Canceled, loop(ctx, workers, 1_000_000, func(_ context.Context, i int) error {
+					if noticed.Load() {
+						after.Add(1)
+					}
+					if i == 5000+at {
+						cancel()
+						for range 1000 { // enough for what reacts to the end, unless the system withholds its thread
+							runtime.Gosched()
+						}
+						noticed.Store(true)
+					}
+					return nil
+				}))
+				if int(after.Load()) >= workers { // another worker may have been about to start one
+					went++
+				}
+			}
+			require.Less(t, went, 5, "%s, %d workers", name, workers)
+		}
+	}
+}
+
 func TestMapWithinLoop(t *testing.T) {
 	t.Run("a bounded number of items is in flight", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -160,6 +191,46 @@ func TestMapWithinLoop(t *testing.T) {
 					}
 					return nil
 				}))
+			}
+		})
+	})
+
+	t.Run("results before an item that calls Goexit are yielded, also where the caller runs it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, inItem := range []bool{true, false} {
+				start := time.Now()
+				var got []int
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					pool.For(t.Context(), 2, 1, func(ctx context.Context, _ int) error {
+						for v, err := range pool.Map(ctx, 2, func(yield func(int) bool) {
+							for i := 0; inItem || i < 2; i++ {
+								if !yield(i) {
+									return
+								}
+							}
+							runtime.Goexit()
+						}, func(_ context.Context, i int) (int, error) {
+							switch i {
+							case 0: // of the caller
+								time.Sleep(time.Millisecond)
+							case 1: // of the helper
+								time.Sleep(time.Second)
+							case 2: // of the caller
+								runtime.Goexit()
+							}
+							return i, nil
+						}) {
+							require.NoError(t, err)
+							got = append(got, v)
+						}
+						panic("went on")
+					})
+				}()
+				<-done
+				require.Equal(t, []int{0, 1}, got)
+				require.Equal(t, time.Second, time.Since(start))
 			}
 		})
 	})

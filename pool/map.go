@@ -23,9 +23,9 @@ import (
 // seq runs in one goroutine, not that of the caller, ahead of the range loop: at
 // most 4 items for each worker are in flight, from their pull until the range loop
 // asks for more than their result. As long as items are measured to be quick it
-// is up to 256, so that handing them over costs little: some 30 ns, and no
-// allocation, for an item that takes no time. A call of seq that blocks holds up
-// nothing but the end of the loop.
+// is up to 1024, or what is measured to take a millisecond, so that handing them
+// over costs little: some 20 ns, and no allocation, for an item that takes no time.
+// A call of seq that blocks holds up nothing but the end of the loop.
 //
 // Within an item of another loop, or a task of a [Pool], and with the context given
 // there, the loop uses the caller's goroutine and the workers that the outermost

@@ -19,13 +19,14 @@ import (
 // writes the item at tail, the workers claim items from head on, in order, and
 // write results, and the consumer yields them. An item is in flight from its pull
 // until the consumer has asked for what comes after its result; the reader keeps
-// those below window, which is between 4 and 256 for each worker, and large only
+// those below window, which is between 4 and 1024 for each worker, and large only
 // as long as items are measured to be quick. A worker claims one item at a time,
 // or as many as are measured to take a few microseconds.
 //
 // Whoever finds nothing to do waits, and is woken by the one who has something:
 // it says that it waits, looks once more, and only then sleeps; and the other
-// first publishes, and then looks who waits.
+// first publishes, and then looks who waits. docs/model has this, for the workers,
+// as a program for a model checker.
 //
 // Within an item of another loop or a task of a pool, where the caller's goroutine
 // may be the only one, there are no such roles; see mapwithin.go.
@@ -46,6 +47,7 @@ type mapping[T, R any] struct {
 	bad     atomic.Uint64 // the first item known not to have a result; where results are ordered
 	ended   atomic.Bool   // there are no more items than tail
 	joining atomic.Bool   // a worker has been enlisted that has not yet begun
+	noMore  chan struct{} // closed when ended is set
 	work    chan struct{} // calls a worker
 	room    chan struct{} // calls the reader
 	result  chan struct{} // calls the consumer
@@ -65,8 +67,8 @@ type mapping[T, R any] struct {
 	claims   sync.Mutex    // held to claim items
 	head     atomic.Uint64 // items that have been claimed; written under claims
 	finished atomic.Uint64 // results, where they are unordered
-	idle     atomic.Int64  // workers that wait and have not been called
-	waking   atomic.Bool   // a worker has been called that has not yet looked for items
+	idle     atomic.Int64  // workers that wait
+	waking   atomic.Bool   // a worker has been called, see waitItem
 	_        cacheLine
 
 	// Written by the consumer.
@@ -81,8 +83,8 @@ type cacheLine [64]byte
 
 const (
 	segmentSize = 64
-	leastWindow = 4   // for each worker
-	mostWindow  = 256 // for each worker
+	leastWindow = 4    // for each worker
+	mostWindow  = 1024 // for each worker
 	// ahead is the measured work that a window holds for each worker, at most:
 	// enough for the time that waking a worker or the reader takes.
 	ahead = time.Millisecond
@@ -120,7 +122,8 @@ func (m *mapping[T, R]) run(ctx context.Context, seq iter.Seq[T], yield func(R, 
 	m.segments, m.mask = make([]*segment[T, R], n), uint64(n-1)
 	m.window.Store(int64(m.least))
 	m.bad.Store(none)
-	m.work = make(chan struct{}, m.workers)
+	m.noMore = make(chan struct{})
+	m.work = make(chan struct{}, 1)
 	m.room = make(chan struct{}, 1)
 	m.result = make(chan struct{}, 1)
 
@@ -176,8 +179,8 @@ func (m *mapping[T, R]) unread(p *core.PanicError) {
 
 // end tells everybody that there are no more items.
 func (m *mapping[T, R]) end() {
-	m.ended.Store(true)
-	for m.callIdle() {
+	if m.ended.CompareAndSwap(false, true) {
+		close(m.noMore)
 	}
 	m.callConsumer()
 }

@@ -19,8 +19,15 @@ func (m *mapping[T, R]) runWithin(seq iter.Seq[T], yield func(R, error) bool) (r
 		m.wait()
 		core.Call(stop, m.unread)
 	}()
+	k := uint64(0)
+	running := false
+	defer func() {
+		if running { // what the caller ran has called Goexit
+			m.yieldBefore(k, yield)
+		}
+	}()
 	w := &mapWorker[T]{pace: newPace(m.clock, m.clock.now())}
-	for k := uint64(0); ; {
+	for {
 		if err = m.cause(); err != nil {
 			return r, err
 		}
@@ -40,12 +47,30 @@ func (m *mapping[T, R]) runWithin(seq iter.Seq[T], yield func(R, error) bool) (r
 			return r, nil
 		}
 		if m.awaitOrHold(k) {
+			running = true
 			core.Call(func() {
 				if m.pull(w, next) {
 					m.runClaimed(w)
 				}
 			}, func(p *core.PanicError) { m.abortWithin(w, p) })
+			running = false
 		}
+	}
+}
+
+// yieldBefore yields the results from k on that come before the first item without
+// one, as the other workers finish them.
+func (m *mapping[T, R]) yieldBefore(k uint64, yield func(R, error) bool) {
+	for m.cause() == nil && !m.exhausted(k) {
+		if !m.has(k) {
+			m.awaitOnce(k)
+			continue
+		}
+		if c := m.cell(k); c.bad != nil || !m.yield(c, yield) {
+			return
+		}
+		k++
+		m.tellReader(k)
 	}
 }
 

@@ -18,35 +18,20 @@ type mapWorker[T any] struct {
 	pulling bool // it holds the input; within another loop or a pool
 }
 
-// callWorker sees to it that somebody will look for items.
+// callWorker sees to it that somebody will look for items. What it is called for has
+// been published.
 func (m *mapping[T, R]) callWorker() {
 	if m.idle.Load() > 0 {
-		for !m.waking.Load() && m.waking.CompareAndSwap(false, true) && !m.callIdle() {
-			m.waking.Store(false)
-			// Another may have begun to wait meanwhile, and the reader may have
-			// passed it over because of waking.
-			if m.idle.Load() == 0 {
-				break
+		if !m.waking.Load() && m.waking.CompareAndSwap(false, true) {
+			select {
+			case m.work <- struct{}{}:
+			default: // there is a call that nobody has taken
 			}
 		}
 		return
 	}
 	if m.short() && !m.joining.Load() && m.joining.CompareAndSwap(false, true) && !m.enlist(m.helper) {
 		m.joining.Store(false)
-	}
-}
-
-// callIdle wakes a worker that waits, or reports false if there is none.
-func (m *mapping[T, R]) callIdle() bool {
-	for {
-		n := m.idle.Load()
-		if n == 0 {
-			return false
-		}
-		if m.idle.CompareAndSwap(n, n-1) {
-			m.work <- struct{}{} // has room for all of them
-			return true
-		}
 	}
 }
 
@@ -86,44 +71,29 @@ func (m *mapping[T, R]) claim(w *mapWorker[T]) bool {
 
 // waitItem waits for an item, and claims it; or it reports false if there will be
 // none.
+//
+// A call that it does not take stays for the next who waits. So as long as waking is
+// set there is a call, or one is about to be made, or somebody who has taken it is
+// about to look for items, after having unset it: whoever is passed over because of
+// waking is not forgotten.
 func (m *mapping[T, R]) waitItem(w *mapWorker[T]) bool {
 	for {
 		m.idle.Add(1)
-		if m.head.Load() == m.tail.Load() && !m.ended.Load() {
+		if m.head.Load() == m.tail.Load() {
 			select {
 			case <-m.work:
+				m.waking.Store(false)
+			case <-m.noMore:
 			case <-m.ctx.Done():
-				m.unwait()
-				return false
 			}
-		} else {
-			m.unwait()
 		}
-		m.waking.Store(false)
+		m.idle.Add(-1)
 		if m.claim(w) {
 			w.pace.restart()
 			return true
 		}
-		if m.ended.Load() && m.head.Load() == m.tail.Load() {
+		if m.done() || m.ended.Load() && m.head.Load() == m.tail.Load() {
 			return false
-		}
-	}
-}
-
-// unwait takes back that a worker waits, or, if it has been called meanwhile, takes
-// the call. There are thus as many waiting workers as idle and the calls in work
-// add up to: so one of the two is there to be taken, but for the moment in which a
-// call is made, and a call never finds the channel full.
-func (m *mapping[T, R]) unwait() {
-	for {
-		if n := m.idle.Load(); n > 0 && m.idle.CompareAndSwap(n, n-1) {
-			return
-		}
-		select {
-		case <-m.work:
-			return
-		default:
-			runtime.Gosched()
 		}
 	}
 }
@@ -137,7 +107,7 @@ func (m *mapping[T, R]) runClaimed(w *mapWorker[T]) bool {
 	f, ctx := m.f, context.Context(&m.ctx)
 	for i, v := range w.items {
 		k := w.first + uint64(i)
-		if w.at = i; m.stopped.Load() || k > m.bad.Load() {
+		if w.at = i; m.look.Load() || k > m.bad.Load() {
 			return false
 		}
 		if core.RaceHidden {

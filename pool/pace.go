@@ -12,7 +12,7 @@ const (
 	mostTaken = 128
 	// mostMeasured is how many items a worker runs between two looks at the
 	// clock, at most.
-	mostMeasured = 512
+	mostMeasured = 1024
 )
 
 // A pace is what a worker has measured of its items, and what it concludes from
@@ -46,7 +46,7 @@ func (p *pace) count(items int) bool {
 	}
 	p.each = max((now-p.last)/time.Duration(p.ran), 1)
 	p.take = int(min(max(grain/p.each, 1), mostTaken))
-	p.due = int(min(max(chunk/p.each, 1), time.Duration(8*p.ran), mostMeasured))
+	p.due = int(min(max(chunk/p.each, 1), time.Duration(64*p.ran), mostMeasured))
 	p.last, p.ran = now, 0
 	if p.clock.frozen {
 		p.take, p.due = 1, 1
