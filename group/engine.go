@@ -323,7 +323,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	}
 	spares := uint32(1) // that are wanted, if tasks stay open
 	switch {
-	case !ended && e.steal(h):
+	case (!ended || e.lots.late(2*e.procsLocked())) && e.steal(h):
 		// Somebody is held up, and so may be those who come: then the spares
 		// have to start many goroutines.
 		spares = e.procsLocked()
@@ -376,8 +376,9 @@ func (e *Engine[T]) pick(h *hand[T], mayBeLot bool) bool {
 
 // steal claims a task of the oldest lot that has an open one, whosever it is.
 //
-// Spares do so before they look into the queue, so that no task waits behind those
-// that are started after it for longer than until the next spare comes.
+// Spares do so before they look into the queue. So does everybody when many lots have
+// been taken after that one: else its tasks would wait for a spare each, and meanwhile
+// one who starts tasks without end could keep all goroutines busy with younger ones.
 func (e *Engine[T]) steal(h *hand[T]) bool {
 	for c := e.lots.oldest(); c != nil; c = e.lots.oldest() {
 		if c.claim(&h.entry) {
