@@ -464,7 +464,7 @@ func (e *Engine[T]) SetLimit(n int) {
 		e.revokeLocked()
 	}
 	r.limit.Store(n)
-	e.admit(r)
+	e.letIn(r) // also if the queue is not empty: without a limit it may never be
 	e.mend(1)
 }
 

@@ -1,0 +1,146 @@
+package group_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/group"
+)
+
+func TestRoom(t *testing.T) {
+	t.Run("who waits is served in turn, also when some give up or may do so", func(t *testing.T) {
+		for _, shared := range []*core.Semaphore{nil, core.NewSemaphore(1)} {
+			synctest.Test(t, func(t *testing.T) {
+				g := group.New(group.Options{Limit: 1, Semaphore: shared})
+				release := make(chan struct{})
+				g.Go(func() { <-release })
+				var order []int
+				giveUp, cancel := context.WithCancel(t.Context())
+				for i := range 12 {
+					f := func() { order = append(order, i) }
+					go func() {
+						switch i % 4 {
+						case 0, 1:
+							g.Go(f)
+						case 2:
+							require.NoError(t, g.GoContext(t.Context(), func(context.Context) { f() }))
+						case 3:
+							require.ErrorIs(t, g.GoContext(giveUp, func(context.Context) { f() }), context.Canceled)
+						}
+					}()
+					synctest.Wait()
+				}
+				require.False(t, g.TryGo(func() {}))
+				cancel()
+				synctest.Wait()
+				close(release)
+				synctest.Wait()
+				require.Equal(t, []int{0, 1, 2, 4, 5, 6, 8, 9, 10}, order)
+				require.True(t, g.TryGo(func() {}))
+				g.Wait()
+			})
+		}
+	})
+
+	t.Run("who waits has a task started that does not wait for its submitter", func(t *testing.T) {
+		if core.RaceHidden {
+			t.Skip("each starts its own")
+		}
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		synctest.Test(t, func(t *testing.T) {
+			var g group.Group
+			g.SetLimit(0)
+			release := make(chan struct{})
+			for range 5 {
+				go g.Go(func() { <-release })
+			}
+			synctest.Wait()
+			require.Zero(t, g.Running())
+			g.SetLimit(3)
+			require.Equal(t, 3, g.Running())
+			g.SetLimit(4)
+			require.Equal(t, 4, g.Running(), "though the queue is not empty")
+			g.SetLimit(-1)
+			g.SetLimit(0)
+			require.Equal(t, 5, g.Running(), "though the limit has gone down again")
+			close(release)
+			g.Wait()
+		})
+	})
+
+	t.Run("a task that ends makes room at once, and so does one that panics or calls goexit", func(t *testing.T) {
+		for _, end := range []func(){func() {}, func() { panic("end") }, runtime.Goexit} {
+			synctest.Test(t, func(t *testing.T) {
+				g := group.New(group.Options{Limit: 1})
+				release := make(chan struct{})
+				g.Go(func() { <-release; end() })
+				started := 0
+				for range 3 {
+					go func() { g.Go(func() { started++; end() }) }()
+				}
+				synctest.Wait()
+				require.Zero(t, started)
+				close(release)
+				synctest.Wait()
+				require.Equal(t, 3, started)
+				exited(g.Wait)
+			})
+		}
+	})
+
+	t.Run("go context that waits when the scope ends panics, whether or not it can give up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			raised := make(chan any, 2)
+			group.Run(func(g *group.Group) {
+				g.SetLimit(0)
+				for _, ctx := range []context.Context{t.Context(), context.Background()} {
+					go func() {
+						raised <- caught(func() { _ = g.GoContext(ctx, func(context.Context) {}) })
+					}()
+				}
+				synctest.Wait()
+			})
+			for range cap(raised) {
+				require.Equal(t, "group: Go on a group, which has ended", <-raised)
+			}
+		})
+	})
+
+	t.Run("with a limit, tasks are measured to be slow or quick, one of some dozens", func(t *testing.T) {
+		if core.RaceHidden {
+			t.Skip("it does not matter there")
+		}
+		synctest.Test(t, func(t *testing.T) {
+			g := group.New(group.Options{Limit: 1})
+			run := func(n int, takes time.Duration) {
+				for range n {
+					g.Go(func() { time.Sleep(takes) })
+				}
+				g.Wait()
+			}
+			for range 3 {
+				run(200, time.Microsecond)
+				require.True(t, g.Slow())
+				run(200, 400)
+				require.False(t, g.Slow())
+			}
+			slow := 0
+			for range 640 {
+				run(1, time.Microsecond)
+				if g.Slow() {
+					slow++
+				}
+				run(129, 0)
+				require.False(t, g.Slow())
+			}
+			require.NotZero(t, slow)
+			require.Less(t, slow, 160)
+		})
+	})
+}
