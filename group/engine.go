@@ -323,7 +323,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	}
 	spares := uint32(1) // that are wanted, if tasks stay open
 	switch {
-	case (!ended || e.lots.late(2*e.procsLocked())) && e.steal(h):
+	case (!ended || e.lots.first != nil && e.lots.late(2*e.procsLocked())) && e.steal(h):
 		// Somebody is held up, and so may be those who come: then the spares
 		// have to start many goroutines.
 		spares = e.procsLocked()

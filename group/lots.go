@@ -45,9 +45,9 @@ func (l *lots[T]) oldest() *chunk[T] {
 }
 
 // late reports whether there is an open task in a lot after which more than so many
-// were taken.
+// were taken. The list must not be empty.
 func (l *lots[T]) late(many uint32) bool {
-	if l.first == nil || l.taken-l.first.number <= many {
+	if l.taken-l.first.number <= many {
 		return false
 	}
 	c := l.oldest()
