@@ -174,6 +174,35 @@ func TestLots(t *testing.T) {
 		g.Wait()
 	})
 
+	t.Run("a limit that is taken away leaves none behind that is queued", func(t *testing.T) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		for at := range 60 {
+			g := group.New(group.Options{Limit: 100})
+			var ran [60]atomic.Int32
+			for i := range ran {
+				g.Go(func() {
+					if ran[i].Add(1); i == at {
+						g.SetLimit(-1)
+					}
+				})
+			}
+			g.Wait()
+			for i := range ran {
+				require.EqualValues(t, 1, ran[i].Load(), "task %d", i)
+			}
+		}
+	})
+
+	t.Run("the list of them stays whole, whichever leaves", func(t *testing.T) {
+		require.Equal(t, []uint32{1, 2, 3, 4}, group.LotsBut(4))
+		require.Equal(t, []uint32{2, 3, 4}, group.LotsBut(4, 1))
+		require.Equal(t, []uint32{1, 3, 4}, group.LotsBut(4, 2))
+		require.Equal(t, []uint32{1, 2, 3}, group.LotsBut(4, 4))
+		require.Equal(t, []uint32{1, 4}, group.LotsBut(4, 2, 3))
+		require.Equal(t, []uint32{1, 4}, group.LotsBut(4, 3, 2))
+		require.Empty(t, group.LotsBut(3, 3, 1, 2))
+	})
+
 	t.Run("running counts those that nobody has begun", func(t *testing.T) {
 		if core.RaceHidden {
 			t.Skip("each has begun")
