@@ -39,9 +39,9 @@ import (
 // So an open task is claimed: by a spare goroutine, if no other is faster. (A
 // submitter that yields, see await, runs no code but the engine's either, and counts
 // a spare when it comes back to find that one is lacking. The busy goroutine keeps
-// Wait from returning until then.) All that changes the one side or the other mends the invariant before it lets mu
-// go, by counting a further spare, which it starts once mu is free, with no code
-// of the user's in between:
+// Wait from returning until then.) All that changes the one side or the other mends
+// the invariant before it lets mu go, by counting a further spare, which it starts
+// once mu is free, with no code of the user's in between:
 //
 //   - push puts a task into the queue. It counts a spare if there is none (and up
 //     to one for each P, which spreads short tasks).
