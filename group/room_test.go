@@ -98,6 +98,53 @@ func TestRoom(t *testing.T) {
 		}
 	})
 
+	t.Run("who gives up while a permit is lacking lets the next one in", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			shared := core.NewSemaphore(1)
+			require.NoError(t, shared.Acquire(t.Context(), 1))
+			g := group.New(group.Options{Limit: 1, Semaphore: shared})
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { require.Error(t, g.GoContext(ctx, func(context.Context) {})) }()
+			synctest.Wait()
+			var ran atomic.Bool
+			go g.Go(func() { ran.Store(true) })
+			synctest.Wait()
+			cancel()
+			synctest.Wait()
+			shared.Release(1)
+			synctest.Wait()
+			require.True(t, ran.Load())
+			g.Wait()
+		})
+	})
+
+	t.Run("a task that has waited for room and ended is not kept alive", func(t *testing.T) {
+		g := group.New(group.Options{Limit: 1})
+		freed := make(chan struct{})
+		release := make(chan struct{})
+		g.Go(func() { <-release })
+		func() {
+			big := new([1 << 16]byte)
+			runtime.AddCleanup(big, func(ch chan struct{}) { close(ch) }, freed)
+			go g.Go(func() { runtime.KeepAlive(big) })
+		}()
+		for range 1000 {
+			runtime.Gosched()
+		}
+		close(release)
+		for range 100 {
+			g.Wait()
+			runtime.GC()
+			select {
+			case <-freed:
+				runtime.KeepAlive(g)
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+		t.Error("the group holds on to a task")
+	})
+
 	t.Run("go context that waits when the scope ends panics, whether or not it can give up", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			raised := make(chan any, 2)
