@@ -18,6 +18,7 @@ type chunk[T Job] struct {
 	end     uint32        // of a lot: places from this one on are empty; does not change
 
 	next, prev *chunk[T] // in the queue, its free list, or the lots; guarded by mu
+	number     uint32    // of a lot, in the order in which they were taken; guarded by mu
 	listed     bool      // among the lots; guarded by mu
 }
 

@@ -39,9 +39,9 @@ import (
 // So an open task is claimed: by a spare goroutine, if no other is faster. (A
 // submitter that yields, see await, runs no code but the engine's either, and counts
 // a spare when it comes back to find that one is lacking. The busy goroutine keeps
-// Wait from returning until then.) All that changes the one side or the other mends the invariant before it lets mu
-// go, by counting a further spare, which it starts once mu is free, with no code
-// of the user's in between:
+// Wait from returning until then.) All that changes the one side or the other mends
+// the invariant before it lets mu go, by counting a further spare, which it starts
+// once mu is free, with no code of the user's in between:
 //
 //   - push puts a task into the queue. It counts a spare if there is none (and up
 //     to one for each P, which spreads short tasks).
@@ -323,7 +323,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	}
 	spares := uint32(1) // that are wanted, if tasks stay open
 	switch {
-	case !ended && e.steal(h):
+	case (!ended || e.lots.first != nil && e.lots.late(2*e.procsLocked())) && e.steal(h):
 		// Somebody is held up, and so may be those who come: then the spares
 		// have to start many goroutines.
 		spares = e.procsLocked()
@@ -376,8 +376,9 @@ func (e *Engine[T]) pick(h *hand[T], mayBeLot bool) bool {
 
 // steal claims a task of the oldest lot that has an open one, whosever it is.
 //
-// Spares do so before they look into the queue, so that no task waits behind those
-// that are started after it for longer than until the next spare comes.
+// Spares do so before they look into the queue. So does everybody when many lots have
+// been taken after that one: else its tasks would wait for a spare each, and meanwhile
+// one who starts tasks without end could keep all goroutines busy with younger ones.
 func (e *Engine[T]) steal(h *hand[T]) bool {
 	for c := e.lots.oldest(); c != nil; c = e.lots.oldest() {
 		if c.claim(&h.entry) {
@@ -463,7 +464,7 @@ func (e *Engine[T]) SetLimit(n int) {
 		e.revokeLocked()
 	}
 	r.limit.Store(n)
-	e.admit(r)
+	e.letIn(r) // also if the queue is not empty: without a limit it may never be
 	e.mend(1)
 }
 

@@ -77,9 +77,11 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 // belongs to a goroutine and not to a task:
 //
 //   - pprof labels. A new goroutine has those of the caller of Go or, if another of
-//     the group's goroutines starts it, of that one. So if all who call Go have the
-//     same labels, all tasks have these, as with a go statement; but where callers
-//     with different labels share a group, a task may have those of another caller.
+//     the group's goroutines starts it, of that one; if SetLimit makes the room that
+//     a task waits for, of the caller of SetLimit. So if all who call Go and SetLimit
+//     have the same labels, all tasks have these, as with a go statement; but where
+//     callers with different labels share a group, a task may have those of another
+//     caller.
 //     Labels that a task sets with pprof.SetGoroutineLabels and does not reset
 //     stay for the next (pprof.Do resets them). A group that has a name sets
 //     the label "coterie", and no other, afresh for every task.
@@ -88,7 +90,8 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 //     must end its thread ends with runtime.Goexit.
 //
 // A Go on a group that has no limit costs two uncontended lock operations, and the
-// end of the task two more; a goroutine is started now and then.
+// end of a short task one atomic addition; now and then a goroutine is started, or
+// comes for more tasks, which takes the lock, too.
 func (g *Group) Go(f func()) { g.engine.Go(check(f)) }
 
 // TryGo is Go that never blocks: it starts f, or reports false, having done

@@ -2,10 +2,14 @@ package group
 
 // lots is a list of the lots that goroutines have, in the order in which they were
 // taken. Those that are exhausted may be missing. The engine's mu guards it.
-type lots[T Job] struct{ first, last *chunk[T] }
+type lots[T Job] struct {
+	first, last *chunk[T]
+	taken       uint32 // how many there have been; wraps
+}
 
 func (l *lots[T]) push(c *chunk[T]) {
-	c.prev, c.listed = l.last, true
+	l.taken++
+	c.prev, c.listed, c.number = l.last, true, l.taken
 	if l.last == nil {
 		l.first = c
 	} else {
@@ -38,6 +42,16 @@ func (l *lots[T]) oldest() *chunk[T] {
 		l.remove(c)
 	}
 	return nil
+}
+
+// late reports whether there is an open task in a lot after which more than so many
+// were taken. The list must not be empty.
+func (l *lots[T]) late(many uint32) bool {
+	if l.taken-l.first.number <= many {
+		return false
+	}
+	c := l.oldest()
+	return c != nil && l.taken-c.number > many
 }
 
 // open returns the number of open tasks.

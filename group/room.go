@@ -15,9 +15,10 @@ import (
 // to wake up first. It does so once the queue is empty: whoever is woken then finds
 // as much room as there can be. Whenever mu is free,
 //
-//	there is no room, or nobody waits, or the queue is not empty;
+//	there is no room, or nobody waits, or there is a limit and the queue is not empty;
 //
-// and a queue that is not empty is emptied without anybody's help.
+// and such a queue is emptied without anybody's help, because while somebody waits
+// nothing new is put into it.
 type room[T Job] struct {
 	shared *core.Semaphore // of Options; nil if there is none
 

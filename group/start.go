@@ -128,14 +128,13 @@ func (e *Engine[T]) refuse() {
 	panic(owner[T]() + ": Go on " + e.title() + ", which has ended")
 }
 
-// admit ends the wait of those for whom there is room, if the queue is empty. It
-// reports whether to yield to them is worth while, once mu is free: those who have
-// been unparked go on at once then, and bring the next task while this one runs. It is
-// called with mu held.
-func (e *Engine[T]) admit(r *room[T]) (yield bool) {
-	if e.queue.n > 0 {
-		return false
-	}
+// admit is letIn if the queue is empty.
+func (e *Engine[T]) admit(r *room[T]) (yield bool) { return e.queue.n == 0 && e.letIn(r) }
+
+// letIn ends the wait of those for whom there is room. It reports whether to yield to
+// them is worth while, once mu is free: those who have been unparked go on at once
+// then, and bring the next task while this one runs. It is called with mu held.
+func (e *Engine[T]) letIn(r *room[T]) (yield bool) {
 	for s := r.first.Load(); s != nil && r.fits(e.runningLocked(), true); s = r.first.Load() {
 		r.remove(s)
 		r.expected.Store(r.expected.Load() + 1)
