@@ -36,6 +36,9 @@
 #ifndef SHARED
 #define SHARED 0              /* permits of the shared semaphore; 0: there is none */
 #endif
+#ifndef FOREVER
+#define FOREVER 0             /* 1: who has given up calls Go again, and no task panics */
+#endif
 #ifndef RESIZES
 #define RESIZES 0
 #endif
@@ -366,7 +369,7 @@ inline Go(impatient) {
 				mu == 0 ->
 				yielding--;
 				if
-				:: yielding == 0 && BROKEN != 11 -> mend(1)
+				:: BROKEN != 11 && (yielding == 0 || BROKEN != 19) -> mend(1)
 				:: else
 				fi;
 #if BROKEN == 12
@@ -496,7 +499,7 @@ work:	/* it has claimed t, and runs it */
 	:: atomic { MAYEND && !EXHAUSTED -> ends(); claim(lot); goto work } /* returns */
 #endif
 	:: atomic { MAYEND && EXHAUSTED && mu == 0 -> ran = 1; goto next }
-	:: atomic { MAYEND && mu == 0 -> /* aborts; end */
+	:: atomic { MAYEND && mu == 0 && !FOREVER -> /* aborts; end */
 			ends();
 #if BROKEN == 9
 			putDown();
@@ -576,7 +579,15 @@ proctype goer(byte me, n, last) {
 	bit place = 0, shared = 0, late = 0;
 
 	do
-	:: n <= last -> Go(me >= GOERS-IMPATIENT); n++
+	:: n <= last ->
+		Go(me >= GOERS-IMPATIENT);
+#if FOREVER
+		if
+		:: status[n] == DROPPED -> status[n] = NEW; n--
+		:: else
+		fi;
+#endif
+		n++
 	:: else -> break
 	od;
 	/* Wait: an instant at which the counter is zero */
@@ -612,4 +623,8 @@ init {
 	assert(len(room) == 0 && reserved == 0 && expected == 0 && sem == SHARED)
 }
 
+#if FOREVER
+ltl bothStart { <> (status[0] > ACCEPTED && status[1] > ACCEPTED) }
+#else
 ltl everybodyReturns { <> (waited == GOERS) }
+#endif
