@@ -7,6 +7,16 @@ func (g *Group) Slow() bool {
 	return g.engine.extras.Load().room.slow
 }
 
+// Waiting returns the number of those who wait for room.
+func (g *Group) Waiting() (n int) {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	for s := g.engine.extras.Load().room.first.Load(); s != nil; s = s.next.Load() {
+		n++
+	}
+	return n
+}
+
 // LotsBut lists n lots with an open task each, numbered from 1, removes some, and
 // returns those that are left, each when those before are exhausted.
 func LotsBut(n int, removed ...int) (left []uint32) {

@@ -199,3 +199,61 @@ func TestRoom(t *testing.T) {
 		})
 	})
 }
+
+// A submitter stands for a spare goroutine while it yields. An accepted task does not
+// wait for an instant at which nobody does.
+func TestStormOfSubmittersWhoGiveUp(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // where they take turns
+	g := group.New(group.Options{})
+	g.SetLimit(0)
+	waits := func(n int) {
+		for g.Waiting() != n {
+			runtime.Gosched()
+		}
+	}
+	second := make(chan struct{})
+	var ended core.WaitGroup
+	var started atomic.Bool
+	goes := func(f func()) {
+		ended.Add(1)
+		go func() { defer ended.Done(); f() }()
+	}
+	goes(func() { g.Go(func() { <-second }) })
+	waits(1)
+	goes(func() { g.Go(func() { started.Store(true); close(second) }) })
+	waits(2)
+	var calls atomic.Int64 // of the storm, so that it ends also if the test fails
+	for range 8 {
+		goes(func() {
+			for !started.Load() && calls.Add(1) < 500_000 {
+				_ = g.GoContext(&doneSoon{Context: t.Context()}, func(context.Context) {})
+			}
+		})
+	}
+	for calls.Load() < 1000 {
+		runtime.Gosched()
+	}
+	g.SetLimit(2)
+	ended.Wait()
+	require.Less(t, calls.Load(), int64(500_000), "calls before the second task started")
+	g.Wait()
+}
+
+// doneSoon is a context that is done when somebody waits for it.
+type doneSoon struct {
+	context.Context
+	asked atomic.Bool
+}
+
+func (d *doneSoon) Err() error {
+	if d.asked.Swap(true) {
+		return context.Canceled
+	}
+	return nil
+}
+
+func (*doneSoon) Done() <-chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
+}

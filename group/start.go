@@ -82,7 +82,8 @@ func (e *Engine[T]) await(ctx context.Context, s *submitter[T]) submission {
 	e.lock()
 	r := &e.extras.Load().room
 	if !core.RaceHidden {
-		if e.yielding--; e.yielding == 0 && e.spares == 0 && e.open() {
+		// Also if others yield: there might always be some who do, by turns.
+		if e.yielding--; e.spares == 0 && e.open() {
 			e.moreLocked(1)
 			go e.work()
 		}
