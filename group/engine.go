@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/coterie-go/coterie/core"
 )
@@ -260,15 +259,6 @@ func (e *Engine[T]) procsLocked() uint32 {
 	return e.procs
 }
 
-// A hand is what a goroutine has taken.
-type hand[T Job] struct {
-	entry[T]           // the task that it runs or has run last
-	busy     bool      // the goroutine is counted as busy; if it is not, it is spare
-	lot      *chunk[T] // where it claims the next task; nil if it has none
-	began    time.Time // when it took the task, if that is timed
-	record   *running  // of a named task
-}
-
 // serve is the life of a goroutine: it runs one task after another. In a -race
 // build that hides bookkeeping it is given its only one.
 func (e *Engine[T]) serve(h hand[T]) {
@@ -285,9 +275,6 @@ func (e *Engine[T]) serve(h hand[T]) {
 		e.goroutines.Done()
 	}, func(p *core.PanicError) { e.aborted(&h, p) })
 }
-
-// claim ends the task that the goroutine has run, and takes the next of its lot.
-func (h *hand[T]) claim() bool { return h.lot != nil && h.lot.claim(&h.entry) }
 
 // next ends the task that the goroutine has run, if it has run one, and gets it
 // the next. It reports false if there is none; the goroutine has to exit then.

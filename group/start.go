@@ -7,21 +7,6 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// permits are what a task holds that has not been accepted yet.
-type permits struct {
-	place  bool // within the engine's own limit
-	shared bool // of the shared semaphore
-}
-
-// patience says for how long somebody waits for room.
-type patience uint8
-
-const (
-	doesNotWait patience = iota
-	mayGiveUp
-	waitsForEver
-)
-
 // start starts a task as soon as there is room. If ctx is not nil, it gives up when
 // that is done, and returns the cause.
 func (e *Engine[T]) start(ctx context.Context, en entry[T]) error {
