@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -162,9 +161,9 @@ func TestLots(t *testing.T) {
 		for range 3 {
 			<-blocks
 		}
-		for range 100 {
+		for range 1000 {
 			runtime.GC()
-			time.Sleep(time.Millisecond)
+			runtime.Gosched() // to the clean-ups
 			if len(freed) == cap(freed) {
 				break
 			}
