@@ -60,6 +60,24 @@ func TestFor(t *testing.T) {
 		require.Equal(t, enough, err)
 	})
 
+	t.Run("comes to the indexes after those that a span holds", func(t *testing.T) {
+		if strconv.IntSize == 32 || raceBuild || testing.Short() {
+			t.Skip("there are none, or it would take too long")
+		}
+		var calls [3]atomic.Int32
+		n := math.MaxInt32
+		n += len(calls)
+		require.NoError(t, pool.For(t.Context(), 0, n, func(_ context.Context, i int) error {
+			if i >= math.MaxInt32 {
+				calls[i-math.MaxInt32].Add(1)
+			}
+			return nil
+		}))
+		for i := range calls {
+			require.EqualValues(t, 1, calls[i].Load())
+		}
+	})
+
 	t.Run("every worker is busy from the first item", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			for _, workers := range []int{1, 2, 8} {

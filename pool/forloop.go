@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -20,13 +19,21 @@ import (
 // goroutine, and starts the first helper; or a watchdog does so. Each helper starts
 // the next before it runs an item, if there is more to do.
 type forLoop struct {
-	loop
-	f func(ctx context.Context, i int) error
+	block block
+	of    any // the caller's function
+	base  int // to be added to indexes
 
-	first    span                 // the caller's
+	loop
+
 	spans    atomic.Pointer[span] // a list of the helpers', written under mu
 	watchdog *watchdog            // the caller's; nil if there can be no helper, or it has been released
+	first    span                 // the caller's; far from what helpers read for each block
 }
+
+// A block runs the items from lo up to, and without, hi, one after another. It returns
+// at once with the error of one. When look is set it runs no further one, and returns
+// which is the next.
+type block func(l *forLoop, lo, hi int) (next int, err error)
 
 const (
 	// patience is how long the caller works alone if it cannot say whether
@@ -79,7 +86,7 @@ func (l *forLoop) work(s *span, from time.Duration) {
 			}
 			continue
 		}
-		if l.over() || !l.items(int(lo), int(hi)) {
+		if l.over() || !l.items(lo, hi) {
 			return
 		}
 		if !p.count(int(hi-lo)) || p.last < probation || !l.short() {
@@ -98,37 +105,18 @@ func (l *forLoop) work(s *span, from time.Duration) {
 }
 
 // items runs the items from lo up to, and without, hi. It reports false if no
-// further one is to start. It runs four to a turn, because items that take a
-// nanosecond take a third more where the turn of the loop comes with each.
-func (l *forLoop) items(lo, hi int) bool {
+// further one is to start.
+func (l *forLoop) items(lo, hi uint32) bool {
+	from, to := l.base+int(lo), l.base+int(hi)
 	if core.RaceHidden {
-		return l.itemsApart(lo, hi)
+		return l.itemsApart(from, to)
 	}
-	f, ctx := l.f, context.Context(&l.ctx)
-	var err error
-	i := lo
-	for ; i+4 <= hi && !l.look.Load(); i += 4 {
-		if err = f(ctx, i); err != nil || l.look.Load() {
-			break
-		}
-		if err = f(ctx, i+1); err != nil || l.look.Load() {
-			break
-		}
-		if err = f(ctx, i+2); err != nil || l.look.Load() {
-			break
-		}
-		if err = f(ctx, i+3); err != nil {
-			break
-		}
-	}
-	for ; i < hi && err == nil && !l.look.Load(); i++ {
-		err = f(ctx, i)
-	}
+	next, err := l.block(l, from, to)
 	if err != nil {
 		l.fail(outcome{err: err})
 		return false
 	}
-	return i >= hi || !l.over()
+	return next == to || !l.over()
 }
 
 func (l *forLoop) itemsApart(lo, hi int) bool {
@@ -137,7 +125,7 @@ func (l *forLoop) itemsApart(lo, hi int) bool {
 			return false
 		}
 		l.apart(func() {
-			if err := l.f(&l.ctx, i); err != nil {
+			if _, err := l.block(l, i, i+1); err != nil {
 				l.fail(outcome{err: err})
 			}
 		}, l.abort)
@@ -163,7 +151,7 @@ func (l *forLoop) share() bool {
 
 // helper is the life of a helper.
 func (l *forLoop) helper() {
-	s := new(span)
+	s := newSpan()
 	l.mu.Lock()
 	s.next = l.spans.Load()
 	l.spans.Store(s)

@@ -14,17 +14,22 @@ import "context"
 // zero. If ctx is done before every item has started, MapSlice does the same with
 // [context.Cause] of ctx.
 func MapSlice[T, R any](ctx context.Context, workers int, in []T, f func(ctx context.Context, v T) (R, error)) ([]R, error) {
-	checkLoop(ctx, workers)
+	workers = checkLoop(ctx, workers)
 	if f == nil {
 		panic("pool: nil func")
 	}
 	out := make([]R, len(in))
-	err := For(ctx, workers, len(in), func(ctx context.Context, i int) error {
-		r, err := f(ctx, in[i])
-		if err == nil {
+	err := runFor(ctx, workers, len(in), f, func(l *forLoop, lo, hi int) (next int, err error) {
+		ctx := context.Context(&l.ctx)
+		i := lo
+		for ; i < hi && !l.look.Load(); i++ {
+			r, err := f(ctx, in[i])
+			if err != nil {
+				return i, err
+			}
 			out[i] = r
 		}
-		return err
+		return i, nil
 	})
 	return out, err
 }

@@ -8,7 +8,15 @@ import "sync/atomic"
 type span struct {
 	word atomic.Uint64 // lo in the high 32 bits, hi in the low 32
 	next *span         // in the loop's list; written before the span is in it
-	_    [48]byte      // keeps the words of two workers in two cache lines
+}
+
+// newSpan returns a span whose word has a cache line for itself.
+func newSpan() *span {
+	s := new(struct {
+		span
+		_ [48]byte
+	})
+	return &s.span
 }
 
 func pack(lo, hi uint32) uint64 { return uint64(lo)<<32 | uint64(hi) }

@@ -67,7 +67,7 @@ func watchdogFor(l *forLoop) *watchdog {
 
 // codeOf returns what stays the same of a function from one loop to the next, though
 // it may be a closure.
-func codeOf(l *forLoop) uintptr { return reflect.ValueOf(l.f).Pointer() }
+func codeOf(l *forLoop) uintptr { return reflect.ValueOf(l.of).Pointer() }
 
 // expects reports whether a loop over n items is likely to be worth a helper.
 func (w *watchdog) expects(l *forLoop, n int) bool {
