@@ -51,10 +51,11 @@ type Semaphore struct {
 	// S is set while somebody waits, and also while a number does not fit.
 	word atomic.Uint64
 
-	mu    sync.Mutex // nothing blocks while it is held
-	limit Guarded[int64]
-	inUse Guarded[int64] // above limit after SetLimit has shrunk it
-	queue waiterQueue
+	mu      sync.Mutex // nothing blocks while it is held
+	limit   Guarded[int64]
+	inUse   Guarded[int64] // above limit after SetLimit has shrunk it
+	queue   waiterQueue
+	waiting Guarded[int] // how many are in queue
 }
 
 const (
@@ -153,9 +154,9 @@ func (s *Semaphore) SetLimit(limit int64) {
 	s.limit.Store(limit)
 	if limit > 0 {
 		for w := s.queue.front(); w != nil; {
-			next := w.next.Load()
+			next := s.queue.after(w)
 			if w.n.Load() > limit {
-				s.queue.remove(w)
+				s.leave(w)
 				w.end(refused)
 			}
 			w = next
@@ -249,6 +250,7 @@ func (s *Semaphore) waitSlow(n int64, cancel <-chan struct{}) (outcome int32) {
 	w := newWaiter(&s.mu, cancel)
 	w.n.Store(n)
 	s.queue.push(w)
+	s.waiting.Store(s.waiting.Load() + 1)
 	w.park(cancel) // unlocks mu, and leaves S set, as it is while the queue is not empty
 	outcome = w.outcome.Load()
 	if outcome != refused && isClosed(cancel) {
@@ -273,7 +275,7 @@ func (s *Semaphore) giveUpSlow(w *waiter) (outcome int32) {
 	outcome = w.outcome.Load()
 	switch outcome {
 	case queued:
-		s.queue.remove(w)
+		s.leave(w)
 	case granted:
 		s.inUse.Store(s.inUse.Load() - w.n.Load())
 		outcome = queued
@@ -343,10 +345,16 @@ func (s *Semaphore) fits(n int64) bool { return n <= s.limit.Load()-s.inUse.Load
 // grant serves the queue from the front until somebody does not fit.
 func (s *Semaphore) grant() {
 	for w := s.queue.front(); w != nil && s.fits(w.n.Load()); w = s.queue.front() {
-		s.queue.remove(w)
+		s.leave(w)
 		s.inUse.Store(s.inUse.Load() + w.n.Load())
 		w.end(granted)
 	}
+}
+
+// leave takes w out of the queue.
+func (s *Semaphore) leave(w *waiter) {
+	s.queue.remove(w)
+	s.waiting.Store(s.waiting.Load() - 1)
 }
 
 func (s *Semaphore) snapshot() (limit, inUse int64, waiting int) {
@@ -357,7 +365,7 @@ func (s *Semaphore) snapshot() (limit, inUse int64, waiting int) {
 	}
 	s.lock()
 	defer s.unlock()
-	return s.limit.Load(), s.inUse.Load(), s.queue.size.Load()
+	return s.limit.Load(), s.inUse.Load(), s.waiting.Load()
 }
 
 func panicWeight(n int64) { panic(fmt.Sprintf("core: negative weight, got %d", n)) }

@@ -20,7 +20,7 @@ type waiter struct {
 	cond    sync.Cond              // its L is the waiter as a condLocker
 	outcome atomic.Int32           // set when the waiter leaves the queue
 
-	prev, next Guarded[*waiter]
+	prev, next Guarded[*waiter] // nil if it is in no queue
 }
 
 // What became of a waiter.
@@ -98,39 +98,49 @@ func (w *condLocker) Unlock() {
 	RaceEnable()
 }
 
-// A waiterQueue is a list of waiters in the order in which they came.
+// A waiterQueue is a list of waiters in the order in which they came. It is linked
+// in a ring, so that one pointer leads to both of its ends.
 type waiterQueue struct {
-	head, tail Guarded[*waiter]
-	size       Guarded[int]
+	head Guarded[*waiter]
 }
 
 func (q *waiterQueue) front() *waiter { return q.head.Load() }
 
+// after returns who comes after w, which is in the queue, or nil.
+func (q *waiterQueue) after(w *waiter) *waiter {
+	if next := w.next.Load(); next != q.front() {
+		return next
+	}
+	return nil
+}
+
 func (q *waiterQueue) push(w *waiter) {
-	last := q.tail.Load()
-	if last == nil {
+	first, last := w, w
+	if q.front() == nil {
 		q.head.Store(w)
 	} else {
-		last.next.Store(w)
-		w.prev.Store(last)
+		first = q.front()
+		last = first.prev.Load()
 	}
-	q.tail.Store(w)
-	q.size.Store(q.size.Load() + 1)
+	link(last, w)
+	link(w, first)
 }
 
 func (q *waiterQueue) remove(w *waiter) {
 	prev, next := w.prev.Load(), w.next.Load()
-	if prev == nil {
-		q.head.Store(next)
+	if next == w {
+		q.head.Store(nil)
 	} else {
-		prev.next.Store(next)
-	}
-	if next == nil {
-		q.tail.Store(prev)
-	} else {
-		next.prev.Store(prev)
+		link(prev, next)
+		if q.head.Load() == w {
+			q.head.Store(next)
+		}
 	}
 	w.prev.Store(nil)
 	w.next.Store(nil)
-	q.size.Store(q.size.Load() - 1)
+}
+
+func link(a, b *waiter) {
+	a.next.Store(b)
+	b.prev.Store(a)
 }

@@ -79,27 +79,39 @@ type Group struct {
 // cancelled when a task returns an error, panics or calls Goexit, or else when Wait
 // returns.
 func WithContext(ctx context.Context) (*Group, context.Context) {
-	return New(ctx, Options{})
+	checkContext(ctx)
+	g := &Group{wide: true}
+	g.engine.Init(ctx, nil)
+	g.begin(ctx)
+	return g, g.ctx
 }
 
 // New is [WithContext] with options. It panics if one is out of range.
 func New(ctx context.Context, opts Options) (*Group, context.Context) {
-	if ctx == nil {
-		panic("errgroup: nil context")
-	}
+	checkContext(ctx)
 	opts.check()
 	g := &Group{panics: uint8(opts.Panics), collect: opts.Collect, wide: !opts.Collect}
 	if opts.Collect {
 		g.failures.Store(&failures{kept: kept{most: opts.MaxErrors}})
 	}
-	g.engine.Init(ctx, group.Options{
+	g.engine.Init(ctx, &group.Options{
 		Name:      opts.Name,
 		Limit:     opts.Limit,
 		Semaphore: opts.Semaphore,
 		Panics:    opts.Panics,
 	})
-	g.ctx, g.cancel = context.WithCancelCause(g.engine.Scope(ctx))
+	g.begin(ctx)
 	return g, g.ctx
+}
+
+func (g *Group) begin(ctx context.Context) {
+	g.ctx, g.cancel = context.WithCancelCause(g.engine.Scope(ctx))
+}
+
+func checkContext(ctx context.Context) {
+	if ctx == nil {
+		panic("errgroup: nil context")
+	}
 }
 
 // Go starts f as if in a goroutine of its own: f may block for as long as it

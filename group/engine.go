@@ -68,19 +68,20 @@ type Engine[T Job] struct {
 	ended core.Guarded[bool]  // by Close
 
 	// In a -race build that hides bookkeeping these are not touched.
-	procs    uint32 // GOMAXPROCS when it was first asked for
-	spares   uint32
-	yielding int32 // submitters
-	queue    queue[T]
-	lots     lots[T]
-	work     func() // the life of a goroutine; made once, so that go need not allocate
+	procs  uint32 // GOMAXPROCS when it was first asked for
+	spares uint32
+	queue  queue[T]
+	work   func() // the life of a goroutine; made once, so that go need not allocate
 
 	extras atomic.Pointer[extras[T]] // made by Init, or later with mu held, and then kept
 }
 
-// Init gives the engine its options, before its first use. Its name nests in
-// that of the task or owner that ctx carries; ctx may be nil.
-func (e *Engine[T]) Init(ctx context.Context, opts Options) {
+// Init gives the engine its options, before its first use; nil stands for the zero
+// Options. Its name nests in that of the task or owner that ctx carries; ctx may be nil.
+func (e *Engine[T]) Init(ctx context.Context, opts *Options) {
+	if opts == nil {
+		opts = new(Options)
+	}
 	opts.check()
 	s := newSettings(ctx, opts)
 	if s == nil && opts.Limit == 0 {
@@ -166,7 +167,7 @@ func (e *Engine[T]) push(en entry[T], have *permits, wait patience) (ok bool, s 
 			case full:
 				s = r.enter(e, en, wait == waitsForEver)
 				if !core.RaceHidden {
-					e.yielding++
+					r.yielding++
 				}
 			default:
 				have.place = true
@@ -227,11 +228,19 @@ func (e *Engine[T]) unlockPushed(spread bool) {
 // moreLocked counts n goroutines, which are to be started once mu is free.
 func (e *Engine[T]) moreLocked(n uint32) {
 	if e.work == nil {
-		e.work = func() { e.serve(hand[T]{}) }
+		e.work = newWork(e)
 	}
 	e.spares += n
 	e.goroutines.Add(int(n))
 }
+
+// newWork makes the function that the goroutines of an engine run. It does so for engines
+// of all kinds, because the runtime measures the length of that function's name
+// when a goroutine starts and when it exits, and the name of a method of an Engine
+// is long.
+func newWork(e interface{ life() }) func() { return func() { e.life() } }
+
+func (e *Engine[T]) life() { e.serve(hand[T]{}) }
 
 // lock locks mu. Whoever has to wait looks a few times more before it parks:
 // nobody holds mu for long, but one who has parked may have to wait for a
@@ -300,17 +309,25 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	} else {
 		e.spares--
 	}
+	x := e.extras.Load()
+	if x == nil && e.queue.backlog == nil { // and so there is at most one task
+		if h.busy = e.pick(h, false); h.busy {
+			e.busy.Store(e.busy.Load() + 1)
+		}
+		e.mu.Unlock()
+		core.RaceEnable()
+		return false
+	}
 	if h.lot != nil {
 		e.putDown(h)
 	}
-	x := e.extras.Load()
 	yield := x != nil && e.admit(&x.room)
 	if x != nil {
 		x.room.measure(&h.began, ended)
 	}
 	spares := uint32(1) // that are wanted, if tasks stay open
 	switch {
-	case (!ended || e.lots.first != nil && e.lots.late(2*e.procsLocked())) && e.steal(h):
+	case (!ended || e.queue.backlog != nil && e.queue.lots().late(2*e.procsLocked())) && e.steal(h):
 		// Somebody is held up, and so may be those who come: then the spares
 		// have to start many goroutines.
 		spares = e.procsLocked()
@@ -320,7 +337,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	}
 	if h.busy {
 		e.busy.Store(e.busy.Load() + 1)
-		if e.yielding > 0 {
+		if x != nil && x.room.yielding > 0 {
 			spares = 0
 		}
 	}
@@ -341,7 +358,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 }
 
 // open reports whether there is an open task.
-func (e *Engine[T]) open() bool { return e.queue.n > 0 || e.lots.oldest() != nil }
+func (e *Engine[T]) open() bool { return e.queue.n > 0 || e.queue.lots().oldest() != nil }
 
 // pick takes the oldest task out of the queue, or a lot that begins with it.
 func (e *Engine[T]) pick(h *hand[T], mayBeLot bool) bool {
@@ -353,7 +370,6 @@ func (e *Engine[T]) pick(h *hand[T], mayBeLot bool) bool {
 		if c := e.queue.popLot(); c != nil {
 			c.claim(&h.entry)
 			h.lot = c
-			e.lots.push(c)
 			return true
 		}
 	}
@@ -367,7 +383,8 @@ func (e *Engine[T]) pick(h *hand[T], mayBeLot bool) bool {
 // been taken after that one: else its tasks would wait for a spare each, and meanwhile
 // one who starts tasks without end could keep all goroutines busy with younger ones.
 func (e *Engine[T]) steal(h *hand[T]) bool {
-	for c := e.lots.oldest(); c != nil; c = e.lots.oldest() {
+	lots := e.queue.lots()
+	for c := lots.oldest(); c != nil; c = lots.oldest() {
 		if c.claim(&h.entry) {
 			h.busy = true
 			return true
@@ -378,10 +395,11 @@ func (e *Engine[T]) steal(h *hand[T]) bool {
 
 // putDown gives back the lot of a goroutine that has found it exhausted.
 func (e *Engine[T]) putDown(h *hand[T]) {
+	b := e.queue.backlog
 	if h.lot.listed {
-		e.lots.remove(h.lot)
+		b.lots.remove(h.lot)
 	}
-	e.queue.recycle(h.lot)
+	b.recycle(h.lot)
 	h.lot = nil
 }
 
@@ -389,7 +407,7 @@ func (e *Engine[T]) putDown(h *hand[T]) {
 // ended. One that has ended counts until its goroutine claims the next, or finds
 // that there is none.
 func (e *Engine[T]) runningLocked() int {
-	return int(e.busy.Load()) + int(e.queue.n) + e.lots.open()
+	return int(e.busy.Load()) + int(e.queue.n) + e.queue.lots().open()
 }
 
 // end ends a task whose goroutine will take no other, because it exits.
@@ -458,7 +476,8 @@ func (e *Engine[T]) SetLimit(n int) {
 // revokeLocked puts the open tasks of all lots back into the queue. With a limit
 // there are no lots, because the end of each task makes room for another.
 func (e *Engine[T]) revokeLocked() {
-	for c := e.lots.oldest(); c != nil; c = e.lots.oldest() {
+	lots := e.queue.lots()
+	for c := lots.oldest(); c != nil; c = lots.oldest() {
 		for i := c.claimed.Swap(chunkLen); i < uint32(c.end); i++ {
 			e.queue.push(c.clear(i))
 		}

@@ -19,7 +19,7 @@ func (l line) Aborted(*core.PanicError) bool { return false }
 
 func ExampleEngine_Init() {
 	var e group.Engine[line]
-	e.Init(context.Background(), group.Options{Name: "printer", Limit: 1})
+	e.Init(context.Background(), &group.Options{Name: "printer", Limit: 1})
 	e.Go("first")
 	e.Go("second") // waits for the first to end
 	e.Wait()
@@ -118,15 +118,15 @@ func ExampleEngine_Close() {
 
 func ExampleEngine_Path() {
 	outer, inner := new(group.Engine[line]), new(group.Engine[line])
-	outer.Init(context.Background(), group.Options{Name: "ingest"})
-	inner.Init(outer.Scope(context.Background()), group.Options{Name: "fetch"})
+	outer.Init(context.Background(), &group.Options{Name: "ingest"})
+	inner.Init(outer.Scope(context.Background()), &group.Options{Name: "fetch"})
 	fmt.Println(inner.Path())
 	// Output: ingest/fetch
 }
 
 func ExampleEngine_Scope() {
 	var e group.Engine[line]
-	e.Init(context.Background(), group.Options{Name: "ingest"})
+	e.Init(context.Background(), &group.Options{Name: "ingest"})
 	_, path := group.Scope(e.Scope(context.Background()), "fetch")
 	fmt.Println(path)
 	// Output: ingest/fetch
@@ -134,7 +134,7 @@ func ExampleEngine_Scope() {
 
 func ExampleEngine_Stuck() {
 	var e group.Engine[line]
-	e.Init(context.Background(), group.Options{Name: "printer"})
+	e.Init(context.Background(), &group.Options{Name: "printer"})
 	fmt.Println(e.Stuck(errors.New("out of paper")))
 	// Output: group "printer": 0 still running: out of paper
 }

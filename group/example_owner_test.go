@@ -44,7 +44,7 @@ func ExampleEngine() {
 	}
 
 	var e group.Engine[download]
-	e.Init(context.Background(), group.Options{Name: "mirror", Limit: 1})
+	e.Init(context.Background(), &group.Options{Name: "mirror", Limit: 1})
 	ctx := e.Scope(context.Background()) // for what is nested in it
 
 	e.Go(newDownload("/"))
@@ -68,7 +68,7 @@ func ExampleEngine() {
 func ExampleEngine_EndScope() {
 	scope := func(body func(e *group.Engine[download])) {
 		e := new(group.Engine[download])
-		e.Init(context.Background(), group.Options{Name: "mirror"})
+		e.Init(context.Background(), &group.Options{Name: "mirror"})
 		defer func() { e.EndScope(recover()) }()
 		body(e)
 	}
@@ -97,7 +97,7 @@ func ExampleEngine_Fail() {
 // Who gives up waiting learns who is stuck.
 func ExampleEngine_WaitContext() {
 	var e group.Engine[download]
-	e.Init(context.Background(), group.Options{Name: "mirror"})
+	e.Init(context.Background(), &group.Options{Name: "mirror"})
 	gate := make(chan struct{})
 	e.Go(download{fetch: func(string) error { <-gate; return nil }})
 

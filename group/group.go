@@ -32,7 +32,7 @@ func New(opts Options) *Group {
 		panic("group: OnPanic is required by, and only for, the policy Capture")
 	}
 	g := new(Group)
-	g.engine.Init(context.Background(), opts)
+	g.engine.Init(context.Background(), &opts)
 	return g
 }
 

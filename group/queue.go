@@ -1,24 +1,30 @@
 package group
 
-// A queue is first in, first out: a list of chunks. The zero value is empty and
-// ready for use.
+// A queue is first in, first out. The zero value is empty and ready for use.
 type queue[T Job] struct {
-	only        entry[T]  // instead of a chunk, if there has never been more than one task
-	first, last *chunk[T] // nil if there is none
-	free        *chunk[T] // kept for the next that is needed
-	n           uint32
-	head, tail  uint8 // index of the oldest in first; of the next to come in last
-	frees       uint8
-	lonely      bool // only is in use, and is the oldest
+	only    T           // the oldest, if lonely
+	backlog *backlog[T] // nil as long as there has not been more than one task
+	n       uint32
+	lonely  bool
 }
 
-// keptChunks is how many chunks a queue keeps that it does not need.
+// A backlog holds the tasks of a queue that has had more than one: a list of chunks.
+type backlog[T Job] struct {
+	initial     chunk[T]  // the one that is used first
+	first, last *chunk[T] // nil if there is none
+	free        *chunk[T] // kept for the next that is needed
+	head, tail  uint8     // index of the oldest in first; of the next to come in last
+	frees       uint8
+	lots        lots[T] // what goroutines have taken
+}
+
+// keptChunks is how many chunks a backlog keeps that it does not need.
 const keptChunks = 128
 
 func (q *queue[T]) push(en entry[T]) {
-	if c := q.last; c != nil && q.tail < chunkLen && en.meta == nil {
-		c.tasks[q.tail] = en.task
-		q.tail++
+	if b := q.backlog; b != nil && b.last != nil && b.tail < chunkLen && en.meta == nil {
+		b.last.tasks[b.tail] = en.task
+		b.tail++
 		q.n++
 		return
 	}
@@ -26,21 +32,27 @@ func (q *queue[T]) push(en entry[T]) {
 }
 
 func (q *queue[T]) pushSlow(en entry[T]) {
-	if q.last == nil && q.n == 0 {
-		q.only, q.lonely, q.n = en, true, 1
+	b := q.backlog
+	if q.n == 0 && en.meta == nil && (b == nil || b.last == nil) {
+		q.only, q.lonely, q.n = en.task, true, 1
 		return
 	}
-	if q.last == nil || q.tail == chunkLen {
-		q.grow()
+	if b == nil {
+		b = new(backlog[T])
+		b.recycle(&b.initial)
+		q.backlog = b
 	}
-	q.last.tasks[q.tail] = en.task
+	if b.last == nil || b.tail == chunkLen {
+		b.grow()
+	}
+	b.last.tasks[b.tail] = en.task
 	if en.meta != nil {
-		if q.last.metas == nil {
-			q.last.metas = new([chunkLen]*meta)
+		if b.last.metas == nil {
+			b.last.metas = new([chunkLen]*meta)
 		}
-		q.last.metas[q.tail] = en.meta
+		b.last.metas[b.tail] = en.meta
 	}
-	q.tail++
+	b.tail++
 	q.n++
 }
 
@@ -48,17 +60,19 @@ func (q *queue[T]) pushSlow(en entry[T]) {
 func (q *queue[T]) pop() (en entry[T]) {
 	q.n--
 	if q.lonely {
-		en, q.only, q.lonely = q.only, entry[T]{}, false
+		var zero T
+		en.task, q.only, q.lonely = q.only, zero, false
 		return en
 	}
-	c := q.first
-	en = c.clear(uint32(q.head))
-	q.head++
+	b := q.backlog
+	c := b.first
+	en = c.clear(uint32(b.head))
+	b.head++
 	if q.n == 0 {
-		q.head, q.tail = 0, 0
-	} else if q.head == chunkLen {
-		q.unchain()
-		q.recycle(c)
+		b.head, b.tail = 0, 0
+	} else if b.head == chunkLen {
+		b.unchain()
+		b.recycle(c)
 	}
 	return en
 }
@@ -69,10 +83,11 @@ func (q *queue[T]) popLot() *chunk[T] {
 	if q.lonely {
 		return nil
 	}
-	c := q.first
-	head, end := uint32(q.head), uint32(chunkLen)
-	if c == q.last {
-		end = uint32(q.tail)
+	b := q.backlog
+	c := b.first
+	head, end := uint32(b.head), uint32(chunkLen)
+	if c == b.last {
+		end = uint32(b.tail)
 	}
 	if end-head < 2 {
 		return nil
@@ -80,40 +95,49 @@ func (q *queue[T]) popLot() *chunk[T] {
 	c.claimed.Store(head)
 	c.end = end
 	q.n -= end - head
-	q.unchain()
+	b.unchain()
+	b.lots.push(c)
 	return c
 }
 
-// unchain takes out the oldest chunk.
-func (q *queue[T]) unchain() {
-	c := q.first
-	q.first, c.next = c.next, nil
-	if q.first == nil {
-		q.last = nil
+// lots returns nil if there are none.
+func (q *queue[T]) lots() *lots[T] {
+	if q.backlog == nil {
+		return nil
 	}
-	q.head = 0
+	return &q.backlog.lots
+}
+
+// unchain takes out the oldest chunk.
+func (b *backlog[T]) unchain() {
+	c := b.first
+	b.first, c.next = c.next, nil
+	if b.first == nil {
+		b.last = nil
+	}
+	b.head = 0
 }
 
 // recycle keeps a chunk that is empty and not in the queue for later.
-func (q *queue[T]) recycle(c *chunk[T]) {
-	if q.frees < keptChunks {
-		c.next, q.free = q.free, c
-		q.frees++
+func (b *backlog[T]) recycle(c *chunk[T]) {
+	if b.frees < keptChunks {
+		c.next, b.free = b.free, c
+		b.frees++
 	}
 }
 
-func (q *queue[T]) grow() {
-	c := q.free
+func (b *backlog[T]) grow() {
+	c := b.free
 	if c == nil {
 		c = new(chunk[T])
 	} else {
-		q.free, c.next = c.next, nil
-		q.frees--
+		b.free, c.next = c.next, nil
+		b.frees--
 	}
-	if q.last == nil {
-		q.first = c
+	if b.last == nil {
+		b.first = c
 	} else {
-		q.last.next = c
+		b.last.next = c
 	}
-	q.last, q.tail = c, 0
+	b.last, b.tail = c, 0
 }

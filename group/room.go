@@ -29,10 +29,11 @@ type room[T Job] struct {
 	first, last core.Guarded[*submitter[T]] // who wait
 
 	// In a -race build that hides bookkeeping these are not touched.
-	idle    *submitter[T] // to be used again, linked by next
-	idles   uint8
-	untimed uint8 // how many tasks come before the one that is timed next
-	slow    bool  // tasks are measured to be slow
+	yielding int32         // submitters; see Engine
+	idle     *submitter[T] // to be used again, linked by next
+	idles    uint8
+	untimed  uint8 // how many tasks come before the one that is timed next
+	slow     bool  // tasks are measured to be slow
 }
 
 // noLimit is a limit that is not reached.

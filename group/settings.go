@@ -18,7 +18,7 @@ type settings struct {
 }
 
 // newSettings returns nil if opts and ctx come to the zero value.
-func newSettings(ctx context.Context, opts Options) *settings {
+func newSettings(ctx context.Context, opts *Options) *settings {
 	if ctx == nil {
 		ctx = context.Background()
 	}

@@ -68,7 +68,7 @@ func (e *Engine[T]) await(ctx context.Context, s *submitter[T]) submission {
 	r := &e.extras.Load().room
 	if !core.RaceHidden {
 		// Also if others yield: there might always be some who do, by turns.
-		if e.yielding--; e.spares == 0 && e.open() {
+		if r.yielding--; e.spares == 0 && e.open() {
 			e.moreLocked(1)
 			go e.work()
 		}
