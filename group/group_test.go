@@ -120,6 +120,20 @@ func TestGo(t *testing.T) {
 		round()
 		require.Less(t, testing.AllocsPerRun(20, round), 20.0) // a goroutine may be new to the runtime
 	})
+
+	t.Run("allocates three times for a few tasks of a new group", func(t *testing.T) {
+		if core.RaceHidden {
+			t.Skip("each task has a goroutine of its own")
+		}
+		f := func() {}
+		require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
+			g := new(group.Group)
+			for range 10 {
+				g.Go(f)
+			}
+			g.Wait()
+		}), 3.0)
+	})
 }
 
 func TestWait(t *testing.T) {
