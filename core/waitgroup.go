@@ -233,6 +233,14 @@ func (wg *WaitGroup) Count() int {
 	return int(max(counterOf(wg.state.Load()), 0))
 }
 
+// HasWaiters reports whether a goroutine was waiting at some instant within the call:
+// one that has not been released, and has not given up. It is one atomic load.
+func (wg *WaitGroup) HasWaiters() bool {
+	RaceDisable()
+	defer RaceEnable()
+	return wg.state.Load()&queueBit != 0
+}
+
 func counterOf(state uint64) int32 { return int32(state / counterUnit) }
 
 func panicRange(delta int) {

@@ -403,6 +403,38 @@ func TestWaitGroupCounter(t *testing.T) {
 		require.Equal(t, 0, wg.Count())
 	})
 
+	t.Run("has waiters as long as there are some who wait", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var wg core.WaitGroup
+			require.False(t, wg.HasWaiters())
+			wg.Wait()
+			wg.Add(1)
+			require.False(t, wg.HasWaiters())
+			ctx, cancel := context.WithCancel(t.Context())
+			var waits sync.WaitGroup
+			waits.Go(wg.Wait)
+			waits.Go(func() { _ = wg.WaitContext(ctx) })
+			synctest.Wait()
+			require.True(t, wg.HasWaiters())
+			cancel()
+			synctest.Wait()
+			require.True(t, wg.HasWaiters())
+			wg.Done()
+			require.False(t, wg.HasWaiters())
+			waits.Wait()
+
+			wg.Add(1)
+			require.Error(t, wg.WaitContext(ctx))
+			gone, giveUp := context.WithCancel(t.Context())
+			waits.Go(func() { _ = wg.WaitContext(gone) })
+			synctest.Wait()
+			require.True(t, wg.HasWaiters())
+			giveUp()
+			waits.Wait()
+			require.False(t, wg.HasWaiters())
+		})
+	})
+
 	t.Run("what would leave the range panics and changes nothing", func(t *testing.T) {
 		const negative, above = "core: negative WaitGroup counter", "core: WaitGroup counter above 2147483647"
 		for _, c := range []struct {

@@ -332,6 +332,11 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 		// have to start many goroutines.
 		spares = e.procsLocked()
 	case e.pick(h, x == nil || !x.room.limited()):
+		if !ended && h.lot != nil && e.goroutines.HasWaiters() {
+			// As likely as not all tasks have been started, and the processor of
+			// whoever has done that, and waits, is free.
+			spares = e.procsLocked()
+		}
 	default:
 		h.busy = ended && e.steal(h)
 	}

@@ -464,7 +464,8 @@ next:	/* take */
 			if
 			:: t != NONE && yielding > 0
 			:: !(t != NONE && yielding > 0) && thief && !ran -> mend(PROCS)
-			:: else -> mend(BROKEN != 1)
+			:: !(t != NONE && yielding > 0) && !thief && !ran && lot != NONE -> mend(PROCS) /* if somebody waits */
+			:: !(t != NONE && yielding > 0) && !(thief && !ran) -> mend(BROKEN != 1)
 			fi;
 			thief = 0;
 			unlock()
