@@ -112,8 +112,7 @@ func (w *worker) takeFast() bool {
 	case p.submitters.front() != nil && int(left) <= p.admissionLocked():
 		return false
 	}
-	at := p.ring.at(head)
-	if at.task.Load() == nil {
+	if p.ring.at(head).Load() == nil {
 		return false
 	}
 	if b := w.turn.batch; b != nil {
@@ -124,7 +123,7 @@ func (w *worker) takeFast() bool {
 		b.active.Store(active)
 	}
 	p.ring.head.Store(head + 1)
-	w.turn.ticket = at.clear()
+	w.turn.ticket = p.ring.clear(head)
 	p.portionLocked(w, w.turn.ticket)
 	return true
 }
