@@ -327,7 +327,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	}
 	spares := uint32(1) // that are wanted, if tasks stay open
 	switch {
-	case (!ended || e.queue.backlog != nil && e.queue.lots().late(2*e.procsLocked())) && e.steal(h):
+	case e.queue.hasLots() && (!ended || e.queue.backlog.lots.late(2*e.procsLocked())) && e.steal(h):
 		// Somebody is held up, and so may be those who come: then the spares
 		// have to start many goroutines.
 		spares = e.procsLocked()
@@ -338,7 +338,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 			spares = e.procsLocked()
 		}
 	default:
-		h.busy = ended && e.steal(h)
+		h.busy = e.queue.hasLots() && ended && e.steal(h)
 	}
 	if h.busy {
 		e.busy.Store(e.busy.Load() + 1)
@@ -363,7 +363,9 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 }
 
 // open reports whether there is an open task.
-func (e *Engine[T]) open() bool { return e.queue.n > 0 || e.queue.lots().oldest() != nil }
+func (e *Engine[T]) open() bool {
+	return e.queue.n > 0 || e.queue.hasLots() && e.queue.backlog.lots.oldest() != nil
+}
 
 // pick takes the oldest task out of the queue, or a lot that begins with it.
 func (e *Engine[T]) pick(h *hand[T], mayBeLot bool) bool {
@@ -388,7 +390,7 @@ func (e *Engine[T]) pick(h *hand[T], mayBeLot bool) bool {
 // been taken after that one: else its tasks would wait for a spare each, and meanwhile
 // one who starts tasks without end could keep all goroutines busy with younger ones.
 func (e *Engine[T]) steal(h *hand[T]) bool {
-	lots := e.queue.lots()
+	lots := &e.queue.backlog.lots
 	for c := lots.oldest(); c != nil; c = lots.oldest() {
 		if c.claim(&h.entry) {
 			h.busy = true
@@ -412,7 +414,11 @@ func (e *Engine[T]) putDown(h *hand[T]) {
 // ended. One that has ended counts until its goroutine claims the next, or finds
 // that there is none.
 func (e *Engine[T]) runningLocked() int {
-	return int(e.busy.Load()) + int(e.queue.n) + e.queue.lots().open()
+	n := int(e.busy.Load()) + int(e.queue.n)
+	if e.queue.hasLots() {
+		n += e.queue.backlog.lots.open()
+	}
+	return n
 }
 
 // end ends a task whose goroutine will take no other, because it exits.
@@ -481,7 +487,10 @@ func (e *Engine[T]) SetLimit(n int) {
 // revokeLocked puts the open tasks of all lots back into the queue. With a limit
 // there are no lots, because the end of each task makes room for another.
 func (e *Engine[T]) revokeLocked() {
-	lots := e.queue.lots()
+	if !e.queue.hasLots() {
+		return
+	}
+	lots := &e.queue.backlog.lots
 	for c := lots.oldest(); c != nil; c = lots.oldest() {
 		for i := c.claimed.Swap(chunkLen); i < uint32(c.end); i++ {
 			e.queue.push(c.clear(i))

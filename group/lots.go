@@ -1,8 +1,7 @@
 package group
 
 // lots is a list of the lots that goroutines have, in the order in which they were
-// taken. Those that are exhausted may be missing. The engine's mu guards it. A nil
-// pointer is as good as to an empty list, to whoever looks for something in it.
+// taken. Those that are exhausted may be missing. The engine's mu guards it.
 type lots[T Job] struct {
 	first, last *chunk[T]
 	taken       uint32 // how many there have been; wraps
@@ -36,9 +35,6 @@ func (l *lots[T]) remove(c *chunk[T]) {
 // oldest returns the oldest lot that has an open task, or nil. It drops those that
 // have none.
 func (l *lots[T]) oldest() *chunk[T] {
-	if l == nil {
-		return nil
-	}
 	for c := l.first; c != nil; c = l.first {
 		if c.open() > 0 {
 			return c
@@ -49,9 +45,9 @@ func (l *lots[T]) oldest() *chunk[T] {
 }
 
 // late reports whether there is an open task in a lot after which more than so many
-// were taken.
+// were taken. The list must not be empty.
 func (l *lots[T]) late(many uint32) bool {
-	if l.first == nil || l.taken-l.first.number <= many {
+	if l.taken-l.first.number <= many {
 		return false
 	}
 	c := l.oldest()
@@ -60,9 +56,6 @@ func (l *lots[T]) late(many uint32) bool {
 
 // open returns the number of open tasks.
 func (l *lots[T]) open() (n int) {
-	if l == nil {
-		return 0
-	}
 	for c := l.first; c != nil; c = c.next {
 		n += c.open()
 	}

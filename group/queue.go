@@ -100,13 +100,8 @@ func (q *queue[T]) popLot() *chunk[T] {
 	return c
 }
 
-// lots returns nil if there are none.
-func (q *queue[T]) lots() *lots[T] {
-	if q.backlog == nil {
-		return nil
-	}
-	return &q.backlog.lots
-}
+// hasLots reports whether the list of lots is not empty. They may be exhausted.
+func (q *queue[T]) hasLots() bool { return q.backlog != nil && q.backlog.lots.first != nil }
 
 // unchain takes out the oldest chunk.
 func (b *backlog[T]) unchain() {
