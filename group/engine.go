@@ -353,7 +353,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 		}
 	}
 	e.mend(spares)
-	if ended && x != nil {
+	if ended && x != nil && x.room.shared != nil {
 		e.release()
 	}
 	if yield && h.busy {
