@@ -181,21 +181,30 @@ func (r *ring) popAll(b *Batch, to []slot) int {
 	return n
 }
 
-// untag takes the tags, if b is not nil, of up to n tasks from pos on, and returns how many
-// of them are of b and need not stay.
+// untag takes the tags, if b is not nil, of up to n tasks from pos on, and returns how
+// many of them are of b and need not stay.
 func (r *ring) untag(b *Batch, pos uint64, n int) int {
+	if b == nil {
+		return r.untagged(pos, n)
+	}
+	tags := r.tags.Load()
+	i := 0
+	for ; i < n; i++ {
+		at := &tags[(pos+uint64(i))&uint64(len(tags)-1)]
+		if at.batch.Load() != b || at.stays.Load() > 0 {
+			break
+		}
+		at.batch.Store(nil)
+	}
+	r.tagged.Store(r.tagged.Load() - i)
+	return i
+}
+
+// untagged returns how many of up to n tasks from pos on have no tag.
+func (r *ring) untagged(pos uint64, n int) int {
 	for i := range n {
-		at := r.tagOf(pos + uint64(i))
-		switch {
-		case at == nil:
-			if b != nil || r.at(pos+uint64(i)).Load() == nil {
-				return i
-			}
-		case at.batch.Load() != b || at.stays.Load() > 0:
+		if r.tagOf(pos+uint64(i)) != nil || r.at(pos+uint64(i)).Load() == nil {
 			return i
-		default:
-			at.batch.Store(nil)
-			r.tagged.Store(r.tagged.Load() - 1)
 		}
 	}
 	return n
