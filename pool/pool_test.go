@@ -304,6 +304,28 @@ func TestIdleWorkers(t *testing.T) {
 		}
 	})
 
+	t.Run("end IdleAfter after the last of many tasks that followed one another", func(t *testing.T) {
+		for _, tasks := range []int{1, 15, 16, 17, 18, 1000} {
+			synctest.Test(t, func(t *testing.T) {
+				p := pool.New(1, pool.Options{IdleAfter: time.Minute})
+				workers := func() int { synctest.Wait(); return p.Stats().Workers }
+				for range 2 {
+					p.Go(func() {})
+					time.Sleep(30 * time.Second)
+					for range tasks {
+						done := make(chan struct{})
+						p.Go(func() { close(done) })
+						<-done
+					}
+					time.Sleep(time.Minute - 1)
+					require.Equal(t, 1, workers())
+				}
+				time.Sleep(time.Nanosecond)
+				require.Zero(t, workers())
+			})
+		}
+	})
+
 	t.Run("end after a second if nothing else is said", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(1, pool.Options{})

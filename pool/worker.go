@@ -20,6 +20,8 @@ type worker struct {
 	spare   bool // see Pool
 	settled bool // has a task, and nothing is to be noted about that or the next
 	due     int  // tasks of the portion that it has run, and not counted
+	streak  int  // how often it has found a task since it was idle, up to longStreak
+	resets  bool // has to set its timer before it parks
 
 	portion core.Guarded[*portion] // that it is attached to; written with mu held, by the worker
 
@@ -29,6 +31,7 @@ type worker struct {
 	isIdle       core.Guarded[bool]
 	since        core.Guarded[time.Time]        // when it became idle
 	timer        core.Guarded[*time.Timer]      // calls expire; nil until the worker has been idle
+	timed        core.Guarded[bool]             // the timer is set, or about to be
 	wake         core.Guarded[chan bool]        // made by the worker, so it belongs to its bubble; holds one
 	record       core.Guarded[group.TaskRecord] // of the task that it runs; its name is empty for none
 }
@@ -139,7 +142,7 @@ func (w *worker) takeSlow(now time.Time) bool {
 		if admitted.first != nil && !found && !surplus {
 			found = w.takeLocked(now)
 		}
-		stays := found
+		stays, stops := found, found && w.stopsLocked()
 		lingers := !found && !lingered && !surplus && !p.closed.Load()
 		switch {
 		case lingers:
@@ -160,6 +163,9 @@ func (w *worker) takeSlow(now time.Time) bool {
 		}
 		switch {
 		case found:
+			if stops {
+				w.timer.Load().Stop()
+			}
 			if woke {
 				runtime.Gosched() // hands the time slice on to those who have been woken
 			}
@@ -258,6 +264,8 @@ func (w *worker) restLocked() bool {
 		p.listLocked(w)
 	}
 	p.enterIdleLocked(w)
+	w.streak, w.resets = 0, !w.timed.Load()
+	w.timed.Store(true)
 	return true
 }
 
@@ -287,9 +295,9 @@ func (w *worker) leave() {
 // park waits to be woken, and reports false if it has waited too long; the worker
 // has left the pool then.
 //
-// A timer in the select would cost more than the rest of the waiting. So the timer
-// runs on while the worker works, and looks when it fires whether the worker has
-// been idle for long enough.
+// A timer in the select, or one that is set for each wait, would cost more than the
+// rest of the waiting. So the timer runs on for a while when the worker works again.
+// When it fires it looks whether the worker has been idle for long enough.
 func (w *worker) park() bool {
 	p := w.pool
 	core.RaceDisable()
@@ -298,6 +306,8 @@ func (w *worker) park() bool {
 		p.mu.Lock() // for expire, which may be called at once
 		w.timer.Store(time.AfterFunc(p.options.IdleAfter, func() { p.expire(w) }))
 		p.mu.Unlock()
+	} else if w.resets {
+		w.timer.Load().Reset(p.options.IdleAfter)
 	}
 	if !<-w.wake.Load() {
 		return false
@@ -306,14 +316,32 @@ func (w *worker) park() bool {
 	return true
 }
 
+// longStreak is how often a worker has found a task when it stops its timer. While a
+// timer is set, its processor's scheduler looks at the clock whenever it switches
+// goroutines, and to hand over a task one by one takes a sixth longer.
+const longStreak = 16
+
+// stopsLocked reports, when the worker has found a task, whether it is to stop its
+// timer.
+func (w *worker) stopsLocked() bool {
+	if w.streak < longStreak {
+		w.streak++
+		return false
+	}
+	stops := w.timed.Load()
+	w.timed.Store(false)
+	return stops
+}
+
 func (w *worker) stopTimer() {
 	if timer := w.timer.Load(); timer != nil {
 		timer.Stop()
 	}
 }
 
-// expire is called by the timer of w, of which it uses what is Guarded. It ends the worker if that has been idle for as
-// long as it may, and otherwise sets the timer for when it will have been.
+// expire is called by the timer of w, of which it uses what is Guarded. It ends the
+// worker if that has been idle for as long as it may, and if it has been for less, sets
+// the timer for when that will be so.
 func (p *Pool) expire(w *worker) {
 	p.born.Load()
 	core.RaceDisable()
@@ -323,11 +351,13 @@ func (p *Pool) expire(w *worker) {
 		p.mu.Unlock()
 		return
 	}
-	timer := w.timer.Load()
-	rest := p.options.IdleAfter
-	if w.isIdle.Load() {
-		rest -= time.Since(w.since.Load())
+	if !w.isIdle.Load() {
+		w.timed.Store(false)
+		p.mu.Unlock()
+		return
 	}
+	timer := w.timer.Load()
+	rest := p.options.IdleAfter - time.Since(w.since.Load())
 	if rest <= 0 {
 		p.leaveIdleLocked(w)
 		p.unlistLocked(w)
