@@ -287,6 +287,21 @@ func TestIdleWorkers(t *testing.T) {
 		})
 	})
 
+	t.Run("end after IdleAfter if that has passed while they worked", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{IdleAfter: time.Minute})
+			workers := func() int { synctest.Wait(); return p.Stats().Workers }
+			p.Go(func() {})
+			time.Sleep(time.Second)
+			p.Go(func() { time.Sleep(10 * time.Minute) })
+			p.Wait()
+			time.Sleep(time.Minute - 1)
+			require.Equal(t, 1, workers())
+			time.Sleep(time.Nanosecond)
+			require.Zero(t, workers())
+		})
+	})
+
 	t.Run("end after IdleAfter if another took the task they were started for", func(t *testing.T) {
 		for range 100 {
 			synctest.Test(t, func(t *testing.T) {
