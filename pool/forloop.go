@@ -135,7 +135,7 @@ func (l *forLoop) itemsApart(lo, hi int) bool {
 
 // recruit starts a helper, or reports false.
 func (l *forLoop) recruit() bool {
-	return l.enlist(func() { core.Call(l.helper, l.abort) })
+	return l.enlist(func() { core.Call(l.helper, l.abort) }, nil)
 }
 
 // share starts a helper, or reports false, and lets it run in the place of its

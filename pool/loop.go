@@ -70,8 +70,9 @@ func (l *loop) short() bool {
 
 // enlist starts a helper that runs f, or reports false: there are as many as may
 // be, or there is no worker left in the budget or in the pool. f itself tells the
-// loop of a panic or a Goexit in it.
-func (l *loop) enlist(f func()) bool {
+// loop of a panic or a Goexit in it. When the helper no longer counts as one, it calls
+// left, if that is not nil.
+func (l *loop) enlist(f, left func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.heed()
@@ -81,7 +82,7 @@ func (l *loop) enlist(f func()) bool {
 	if l.crew == nil {
 		l.crew = newCrew(l.parent)
 	}
-	if !l.crew.TryGo(func() { l.help(f) }) {
+	if !l.crew.TryGo(func() { l.help(f, left) }) {
 		l.ctx.budget.giveBack()
 		return false
 	}
@@ -104,12 +105,15 @@ func (l *loop) heed() {
 }
 
 // help is the life of a helper.
-func (l *loop) help(f func()) {
+func (l *loop) help(f, left func()) {
 	defer func() {
 		l.mu.Lock()
 		l.helpers.Add(-1)
 		l.mu.Unlock()
 		l.ctx.budget.giveBack()
+		if left != nil {
+			left()
+		}
 	}()
 	f()
 }

@@ -261,6 +261,62 @@ func TestMapWithinLoop(t *testing.T) {
 	})
 }
 
+// A worker that has no room for a further result does not wait for it: the body of the
+// loop may wait for a task that needs the worker.
+func TestMapInPoolKeepsNoWorker(t *testing.T) {
+	for name, loop := range map[string]mapper{"Map": pool.Map[int, int], "MapUnordered": pool.MapUnordered[int, int]} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for _, took := range []time.Duration{0, time.Millisecond} {
+					p := pool.New(2, pool.Options{})
+					yielded := 0
+					require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+						for _, err := range loop(ctx, 2, (&input{n: 100}).seq, sleeper(took)) {
+							if err != nil {
+								panic(err)
+							}
+							yielded++
+							done := make(chan struct{})
+							p.Go(func() { close(done) })
+							<-done
+						}
+					}))
+					p.Wait()
+					p.Close()
+					require.Equal(t, 100, yielded)
+				}
+			})
+		})
+	}
+}
+
+// It comes back when there is room.
+func TestMapInPoolWithSlowBody(t *testing.T) {
+	for name, loop := range map[string]mapper{"Map": pool.Map[int, int], "MapUnordered": pool.MapUnordered[int, int]} {
+		t.Run(name, func(t *testing.T) {
+			for _, c := range []struct{ workers, item, body, took int }{ // in seconds, for 60 items
+				{2, 1, 1, 61},
+				{2, 1, 3, 181},
+				{2, 3, 1, 121},
+				{3, 1, 1, 61},
+			} {
+				synctest.Test(t, func(t *testing.T) {
+					p := pool.New(c.workers, pool.Options{})
+					start := time.Now()
+					require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+						for range loop(ctx, c.workers, (&input{n: 60}).seq, sleeper(time.Duration(c.item)*time.Second)) {
+							time.Sleep(time.Duration(c.body) * time.Second)
+						}
+					}))
+					p.Wait()
+					require.Equal(t, time.Duration(c.took)*time.Second, time.Since(start), "%+v", c)
+					p.Close()
+				})
+			}
+		})
+	}
+}
+
 // Loops within tasks of a pool.
 func TestLoopsInPool(t *testing.T) {
 	for name, loop := range loops {

@@ -33,9 +33,9 @@ import (
 // to be yielded. seq is a coroutine then, which any of them may resume: neither the
 // caller nor an item may leave its goroutine locked to a thread, with
 // [runtime.LockOSThread], or the runtime ends the process. An item costs some 200 ns.
-// A worker of the pool stays with the loop until that ends, also while the body of
-// the range loop runs: a body that waits for other tasks of the pool must start them
-// with the context of its task, and wait as [Pool] says.
+// Others than the caller stay with the loop as long as there is room for a further
+// item, also while a call of seq blocks. So the body of the range loop may wait for
+// tasks of the pool in the ways that [Pool] has for any task.
 func Map[T, R any](ctx context.Context, workers int, seq iter.Seq[T], f func(ctx context.Context, v T) (R, error)) iter.Seq2[R, error] {
 	return mapSeq(ctx, workers, seq, f, true)
 }

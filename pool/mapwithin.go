@@ -11,6 +11,11 @@ import (
 // one of the workers. Whoever has nothing to do pulls an item and runs it; the
 // caller does so if there is no result to be yielded. The input sequence is a
 // coroutine, so that each can pull.
+//
+// A helper that finds no room for a further item leaves, because the body of the loop
+// may wait for something that needs the helper's worker. The caller makes room and then
+// looks how many helpers there are; and a helper first leaves and then looks whether
+// there is room. So one of them finds that a helper is to be called.
 func (m *mapping[T, R]) runWithin(seq iter.Seq[T], yield func(R, error) bool) (r R, err error) {
 	next, stop := iter.Pull(seq)
 	m.input = make(chan struct{}, 1)
@@ -40,7 +45,8 @@ func (m *mapping[T, R]) runWithin(seq iter.Seq[T], yield func(R, error) bool) (r
 				return r, nil
 			}
 			k++
-			m.tellReader(k)
+			m.yielded.Store(k)
+			m.callHelper(next)
 			continue
 		}
 		if m.exhausted(k) {
@@ -70,18 +76,15 @@ func (m *mapping[T, R]) yieldBefore(k uint64, yield func(R, error) bool) {
 			return
 		}
 		k++
-		m.tellReader(k)
+		m.yielded.Store(k)
 	}
 }
 
 // awaitOrHold waits until it seems that there is result k, or the caller holds the
 // input and there is room for an item; then it returns true.
 func (m *mapping[T, R]) awaitOrHold(k uint64) bool {
-	mayPull := func() bool {
-		return !m.ended.Load() && m.bad.Load() == none && m.tail.Load()-k < uint64(m.window.Load())
-	}
 	var input chan<- struct{}
-	if mayPull() {
+	if m.mayPull() {
 		input = m.input
 	}
 	m.resultAt.Store(k + 1)
@@ -91,7 +94,7 @@ func (m *mapping[T, R]) awaitOrHold(k uint64) bool {
 	}
 	select {
 	case input <- struct{}{}:
-		if mayPull() { // still: whoever has held the input has pulled
+		if m.mayPull() { // still: whoever has held the input has pulled
 			return true
 		}
 		<-m.input
@@ -99,6 +102,21 @@ func (m *mapping[T, R]) awaitOrHold(k uint64) bool {
 	case <-m.parent.Done():
 	}
 	return false
+}
+
+// mayPull reports whether a further item is needed and there is room for it.
+func (m *mapping[T, R]) mayPull() bool {
+	return !m.ended.Load() && m.bad.Load() == none && m.tail.Load()-m.yielded.Load() < uint64(m.window.Load())
+}
+
+// callHelper enlists a helper if there is something to do for it.
+func (m *mapping[T, R]) callHelper(next func() (T, bool)) {
+	if !m.short() || !m.mayPull() || m.stopped.Load() || !m.joining.CompareAndSwap(false, true) {
+		return
+	}
+	if !m.enlist(func() { m.helperWithin(next) }, func() { m.callHelper(next) }) {
+		m.joining.Store(false)
+	}
 }
 
 // helperWithin is the life of a helper.
@@ -111,15 +129,15 @@ func (m *mapping[T, R]) helperWithin(next func() (T, bool)) {
 	}, func(p *core.PanicError) { m.abortWithin(w, p) })
 }
 
-// hold waits until the helper holds the input and there is room for an item. It
-// reports false if no further item is needed.
+// hold waits until the helper holds the input. It reports false if no further item is
+// needed, or there is no room for it.
 func (m *mapping[T, R]) hold() bool {
 	select {
 	case m.input <- struct{}{}:
 	case <-m.ctx.Done():
 		return false
 	}
-	if m.ended.Load() || !m.waitRoom() {
+	if !m.mayPull() {
 		<-m.input
 		return false
 	}
@@ -147,8 +165,8 @@ func (m *mapping[T, R]) pull(w *mapWorker[T], next func() (T, bool)) bool {
 	}
 	w.pulling = false
 	<-m.input
-	if ok && m.short() && m.joining.CompareAndSwap(false, true) && !m.enlist(func() { m.helperWithin(next) }) {
-		m.joining.Store(false)
+	if ok {
+		m.callHelper(next)
 	}
 	return ok
 }

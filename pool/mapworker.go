@@ -30,7 +30,7 @@ func (m *mapping[T, R]) callWorker() {
 		}
 		return
 	}
-	if m.short() && !m.joining.Load() && m.joining.CompareAndSwap(false, true) && !m.enlist(m.helper) {
+	if m.short() && !m.joining.Load() && m.joining.CompareAndSwap(false, true) && !m.enlist(m.helper, nil) {
 		m.joining.Store(false)
 	}
 }

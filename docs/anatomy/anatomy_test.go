@@ -160,7 +160,7 @@ func TestSizes(t *testing.T) {
 		t.Skip("the page names the sizes on 64-bit machines")
 	}
 	require.EqualValues(t, 16, unsafe.Sizeof(sync.WaitGroup{}))
-	require.EqualValues(t, 48, unsafe.Sizeof(core.WaitGroup{}))
+	require.EqualValues(t, 32, unsafe.Sizeof(core.WaitGroup{}))
 }
 
 // snippet: reuse, with sync
