@@ -45,7 +45,7 @@ func For(ctx context.Context, workers, n int, f func(ctx context.Context, i int)
 func forBlock(l *forLoop, lo, hi int) (next int, err error) {
 	f, ctx := l.of.(func(ctx context.Context, i int) error), context.Context(&l.ctx)
 	i := lo
-	for ; i+4 <= hi; i += 4 {
+	for ; hi-i >= 4; i += 4 { // i+4 may be more than an int holds
 		if l.look.Load() {
 			return i, nil
 		}

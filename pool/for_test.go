@@ -78,6 +78,73 @@ func TestFor(t *testing.T) {
 		}
 	})
 
+	t.Run("comes to the last index that an int holds, and to none after it", func(t *testing.T) {
+		if strconv.IntSize > 32 || testing.Short() {
+			t.Skip("it would take too long")
+		}
+		beyond := errors.New("beyond")
+		var last atomic.Int32
+		require.NoError(t, pool.For(t.Context(), 0, math.MaxInt, func(_ context.Context, i int) error {
+			if i >= math.MaxInt-1 || i < 0 {
+				last.Add(1)
+				if i != math.MaxInt-1 {
+					return beyond
+				}
+			}
+			return nil
+		}))
+		require.EqualValues(t, 1, last.Load())
+	})
+
+	t.Run("no further item starts after an error, wherever in its stride a worker is", func(t *testing.T) {
+		const n = 10_000
+		type item = func(ctx context.Context, i int) error
+		for name, loop := range map[string]func(workers int, f item) error{
+			"For": func(workers int, f item) error { return pool.For(t.Context(), workers, n, f) },
+			"MapSlice": func(workers int, f item) error {
+				in := make([]int, n)
+				for i := range in {
+					in[i] = i
+				}
+				_, err := pool.MapSlice(t.Context(), workers, in, func(ctx context.Context, i int) (int, error) { return i, f(ctx, i) })
+				return err
+			},
+		} {
+			for at := 1000; at < 1032; at++ { // by then the caller takes many at a time
+				enough := errors.New("enough")
+				t.Run(name+", its own", func(t *testing.T) {
+					var calls atomic.Int32
+					require.Equal(t, enough, loop(1, func(_ context.Context, i int) error {
+						calls.Add(1)
+						if i == at {
+							return enough
+						}
+						return nil
+					}))
+					require.EqualValues(t, at+1, calls.Load())
+				})
+				t.Run(name+", another's", func(t *testing.T) {
+					here := make(chan struct{})
+					var further atomic.Int32
+					require.Equal(t, enough, loop(2, func(ctx context.Context, i int) error {
+						switch {
+						case i >= n/2: // the helper's first
+							<-here
+							return enough
+						case i == at:
+							close(here)
+							<-ctx.Done()
+						case i > at:
+							further.Add(1)
+						}
+						return nil
+					}))
+					require.Zero(t, further.Load())
+				})
+			}
+		}
+	})
+
 	t.Run("every worker is busy from the first item", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			for _, workers := range []int{1, 2, 8} {

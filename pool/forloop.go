@@ -125,8 +125,11 @@ func (l *forLoop) itemsApart(lo, hi int) bool {
 			return false
 		}
 		l.apart(func() {
-			if _, err := l.block(l, i, i+1); err != nil {
+			next, err := l.block(l, i, i+1)
+			if err != nil {
 				l.fail(outcome{err: err})
+			} else if next == i { // look has been set meanwhile
+				l.over()
 			}
 		}, l.abort)
 	}

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,6 +41,18 @@ func TestMapSlice(t *testing.T) {
 			})
 			require.Equal(t, broken, err)
 			require.Equal(t, []int{10, 20, 0, 40}, out) // 4 does not heed the context
+		})
+	})
+
+	t.Run("has GOMAXPROCS workers if it is given none", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			_, err := pool.MapSlice(t.Context(), 0, make([]int, 3*runtime.GOMAXPROCS(0)), func(context.Context, int) (int, error) {
+				time.Sleep(time.Second)
+				return 0, nil
+			})
+			require.NoError(t, err)
+			require.Equal(t, 3*time.Second, time.Since(start))
 		})
 	})
 

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 	"weak"
 
 	"github.com/stretchr/testify/require"
@@ -248,21 +249,77 @@ func TestQueuedTogether(t *testing.T) {
 		})
 	})
 
-	t.Run("nothing is kept of a task that has ended", func(t *testing.T) {
-		p, release := held(1, pool.Options{})
-		var kept []weak.Pointer[[64]byte]
-		for range 100 {
-			data := new([64]byte)
-			kept = append(kept, weak.Make(data))
-			p.Go(func() { data[0]++ })
-		}
-		release()
-		p.Wait()
-		runtime.GC()
-		for _, k := range kept {
-			require.Nil(t, k.Value())
+	t.Run("nothing is kept of a task that has ended, wherever in the queue it was", func(t *testing.T) {
+		p := pool.New(1, pool.Options{})
+		for range 3 { // from the second time on over the end of the ring
+			here, open := make(chan struct{}), make(chan struct{})
+			p.Go(func() {
+				close(here)
+				<-open
+			})
+			<-here
+			var kept []weak.Pointer[[64]byte]
+			for range 100 {
+				data := new([64]byte)
+				kept = append(kept, weak.Make(data))
+				p.Go(func() { data[0]++ })
+			}
+			close(open)
+			p.Wait()
+			runtime.GC()
+			for _, k := range kept {
+				require.Nil(t, k.Value())
+			}
 		}
 		closeEmpty(t, p)
+	})
+
+	t.Run("what comes out of the queue leaves nothing to what takes its place", func(t *testing.T) {
+		const queue = 64
+		fill := map[string]func(ctx context.Context, p *pool.Pool){
+			"Submit": func(ctx context.Context, p *pool.Pool) {
+				for range queue {
+					_, err := pool.Submit(ctx, p, func(context.Context) (int, error) { return 0, nil })
+					require.NoError(t, err)
+				}
+			},
+			"Batch.Go": func(_ context.Context, p *pool.Pool) {
+				b := p.Batch(context.Background())
+				for range queue {
+					b.Go(func() {})
+				}
+			},
+			"Batch.Go, of a task's": func(ctx context.Context, p *pool.Pool) {
+				b := p.Batch(ctx)
+				for range queue {
+					b.Go(func() {})
+				}
+			},
+		}
+		for name, fill := range fill {
+			for _, tasks := range []int{1, 2, 10} {
+				t.Run(fmt.Sprintf("%s, then %d", name, tasks), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						p := pool.New(1, pool.Options{Queue: queue})
+						require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) { fill(ctx, p) }))
+						p.Wait()
+						open := make(chan struct{})
+						p.Go(func() { <-open })
+						synctest.Wait()
+						p.Go(func() {})
+						b := p.Batch(t.Context())
+						for range tasks {
+							b.Go(func() {})
+						}
+						close(open)
+						ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+						defer cancel()
+						require.NoError(t, b.WaitContext(ctx))
+						p.Close()
+					})
+				})
+			}
+		}
 	})
 
 	t.Run("Shutdown drops what no worker has begun", func(t *testing.T) {
