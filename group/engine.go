@@ -67,7 +67,7 @@ type Engine[T Job] struct {
 	busy  core.Guarded[int32] // goroutines that run a task, or have run one and not come back to the queue
 	ended core.Guarded[bool]  // by Close
 
-	// In a -race build that hides bookkeeping these are not touched.
+	// In a -race build that hides bookkeeping these are not written.
 	procs  uint32 // GOMAXPROCS when it was first asked for
 	spares uint32
 	queue  queue[T]

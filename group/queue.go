@@ -3,12 +3,12 @@ package group
 // A queue is first in, first out. The zero value is empty and ready for use.
 type queue[T Job] struct {
 	only    T           // the oldest, if lonely
-	backlog *backlog[T] // nil as long as there has not been more than one task
+	backlog *backlog[T] // nil as long as there has not been more than one task, nor one with a meta
 	n       uint32
 	lonely  bool
 }
 
-// A backlog holds the tasks of a queue that has had more than one: a list of chunks.
+// A backlog is a list of chunks, which hold the tasks of a queue but for only.
 type backlog[T Job] struct {
 	initial     chunk[T]  // the one that is used first
 	first, last *chunk[T] // nil if there is none

@@ -28,7 +28,7 @@ type room[T Job] struct {
 
 	first, last core.Guarded[*submitter[T]] // who wait
 
-	// In a -race build that hides bookkeeping these are not touched.
+	// In a -race build that hides bookkeeping these are not written.
 	yielding int32         // submitters; see Engine
 	idle     *submitter[T] // to be used again, linked by next
 	idles    uint8
