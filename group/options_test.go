@@ -41,6 +41,19 @@ func TestBadInput(t *testing.T) {
 	g.Wait()
 }
 
+func TestInitWithoutContext(t *testing.T) {
+	var noContext context.Context
+	for _, opts := range []*group.Options{nil, {}, {Name: "ingest", Limit: 1}} {
+		var e group.Engine[line]
+		e.Init(noContext, opts)
+		require.True(t, opts == nil && e.Path() == "" || opts != nil && e.Path() == opts.Name)
+	}
+	var e, nested group.Engine[line]
+	e.Init(noContext, &group.Options{Name: "ingest"})
+	nested.Init(e.Scope(t.Context()), nil)
+	require.Equal(t, "ingest", nested.Path())
+}
+
 func TestVet(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs go vet")
