@@ -95,7 +95,15 @@ func (w *worker) takeNext() bool {
 		core.RaceEnable()
 		return true
 	}
-	return w.takeSlow(now)
+	lingers := w.lingerFast()
+	if lingers {
+		w.pool.mu.Unlock()
+		core.RaceEnable()
+		runtime.Gosched() // as in takeSlow
+		core.RaceDisable()
+		w.pool.mu.Lock()
+	}
+	return w.takeSlow(now, lingers)
 }
 
 // takeFast is called with mu held. It ends a task and takes the next if there is
@@ -131,10 +139,26 @@ func (w *worker) takeFast() bool {
 	return true
 }
 
-// takeSlow is called with mu held and the race detector disabled.
-func (w *worker) takeSlow(now time.Time) bool {
+// lingerFast is called with mu held. It ends a task and makes the worker spare if there
+// is no other, and nothing more to it.
+func (w *worker) lingerFast() bool {
 	p := w.pool
-	for lingered := false; ; lingered = true {
+	switch {
+	case !w.settled || w.turn.batch != nil || w.turn.end.Load() != completed || w.portion.Load() != nil,
+		p.ring.len() > 0 || p.portion.Load() != nil || p.submitters.front() != nil,
+		p.awake.Load() > p.limit.Load() || p.closed.Load():
+		return false
+	}
+	w.ran = false
+	w.turn.ticket = ticket{}
+	w.spareLocked()
+	return true
+}
+
+// takeSlow is called with mu held and the race detector disabled.
+func (w *worker) takeSlow(now time.Time, lingered bool) bool {
+	p := w.pool
+	for ; ; lingered = true {
 		done := w.endLocked()
 		surplus := p.awake.Load() > p.limit.Load()
 		found := !surplus && w.takeLocked(now)
