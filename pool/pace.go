@@ -6,7 +6,7 @@ const (
 	// chunk is the measured work that a worker does between two looks at the
 	// clock, at most, and grain that which it takes at a time.
 	chunk = 20 * time.Microsecond
-	grain = 4 * time.Microsecond
+	grain = 8 * time.Microsecond
 	// mostTaken is how many items a worker takes at a time, at most: those are
 	// left to it should one of them prove slow.
 	mostTaken = 128
