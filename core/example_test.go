@@ -79,6 +79,26 @@ func ExampleWaitGroup_WaitContext() {
 	// <nil>
 }
 
+func ExampleWaitGroup_HasWaiters() {
+	var jobs core.WaitGroup
+	jobs.Add(1)
+	fmt.Println(jobs.HasWaiters())
+	ended := make(chan struct{})
+	go func() {
+		jobs.Wait()
+		close(ended)
+	}()
+	for !jobs.HasWaiters() { // a goroutine that has been started need not run yet
+		runtime.Gosched()
+	}
+	jobs.Done()
+	<-ended
+	fmt.Println(jobs.HasWaiters())
+	// Output:
+	// false
+	// false
+}
+
 func ExampleWaitGroup_Count() {
 	var wg core.WaitGroup
 	wg.Add(3)
