@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -347,7 +348,9 @@ func TestWaitGroupBehaviour(t *testing.T) {
 					defer close(returned)
 					synctest.Test(t, func(*testing.T) { go wg.Wait() })
 				}()
-				time.Sleep(10 * time.Millisecond)
+				for !hasStack("[sync.WaitGroup.Wait") { // never for ours, which ends the process
+					runtime.Gosched()
+				}
 				wg.Done()
 				<-returned
 				return "returns"
@@ -382,6 +385,12 @@ func TestWaitGroupBehaviour(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hasStack reports whether the stack traces of all goroutines contain a text.
+func hasStack(text string) bool {
+	stacks := make([]byte, 1<<20)
+	return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte(text))
 }
 
 func either(first bool, a, b string) string {

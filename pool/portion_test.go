@@ -161,6 +161,42 @@ func TestQueuedTogether(t *testing.T) {
 		})
 	})
 
+	t.Run("a worker that finds nothing after its last task is done with the portion", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p, release := held(2, pool.Options{})
+			gates := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
+			for _, gate := range gates { // one for each worker, behind what it takes first
+				p.Go(func() {})
+				p.Go(func() { <-gate })
+			}
+			for range 20 {
+				p.Go(func() {})
+			}
+			release()
+			synctest.Wait()
+			close(gates[1])
+			synctest.Wait() // all others have been run, by one worker
+			close(gates[0])
+			p.Wait()
+
+			b := p.Batch(t.Context())
+			block := make(chan struct{})
+			for range 2 {
+				b.Go(func() {})
+				b.Go(func() { <-block })
+			}
+			synctest.Wait()
+			var stuck *group.StuckError
+			done, cancel := context.WithCancel(t.Context())
+			cancel()
+			require.ErrorAs(t, b.WaitContext(done), &stuck)
+			require.Equal(t, 2, stuck.Running)
+			close(block)
+			b.Wait()
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("fewer workers are fewer at once", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p, release := held(4, pool.Options{})
