@@ -371,3 +371,14 @@ func TestMisuse(t *testing.T) {
 	}
 	require.NoError(t, g.Wait())
 }
+
+func TestWithContextAllocates(t *testing.T) {
+	if core.RaceHidden {
+		t.Skip("the bookkeeping differs")
+	}
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
+		g, _ := errgroup.WithContext(context.Background())
+		g.Go(nothing)
+		_ = g.Wait()
+	}), 4.0)
+}

@@ -18,6 +18,9 @@ func (t task) Run() {
 	}
 }
 
+// serve is the life of a goroutine that is started for the task.
+func (t task) serve() { t.mark.group().engine.Serve(t) }
+
 // Aborted ends a task that has panicked, or, if p is nil, has called Goexit.
 func (t task) Aborted(p *core.PanicError) bool {
 	t.mark.group().aborted(t.mark, p)

@@ -26,6 +26,9 @@ import (
 // in the lot are claimed by others. To claim a task is one atomic addition, so each
 // runs once; see chunk.
 //
+// An engine that has never had two tasks at once has no queue yet, see crowd, and gives
+// a task to the goroutine that it starts for it.
+//
 // Call a task open from when it is accepted until it is claimed, be it in the
 // queue or in a lot. Call a goroutine spare from when it is counted in spares, which
 // is before it is started, until it gets to the queue. A spare goroutine runs no code
@@ -44,6 +47,9 @@ import (
 //
 //   - push puts a task into the queue. It counts a spare if there is none (and up
 //     to one for each P, which spreads short tasks).
+//   - A goroutine that was started for a task is spare until it runs that, see
+//     serveFirst. It counts a spare if it leaves open tasks, which have come
+//     meanwhile, and no spare.
 //   - take claims a task, and if the goroutine was spare it is so no longer. It
 //     counts a spare if it leaves open tasks, also those of its new lot, and nobody
 //     to see to them.
@@ -63,23 +69,20 @@ import (
 type Engine[T Job] struct {
 	goroutines core.WaitGroup // that have been started and have not left serve; added to with mu held
 
-	mu    sync.Mutex          // guards what follows, up to work; nothing blocks while it is held
-	busy  core.Guarded[int32] // goroutines that run a task, or have run one and not come back to the queue
-	ended core.Guarded[bool]  // by Close
-
-	// In a -race build that hides bookkeeping these are not written.
-	procs  uint32 // GOMAXPROCS when it was first asked for
-	spares uint32
-	queue  queue[T]
-	work   func() // the life of a goroutine; made once, so that go need not allocate
-
-	extras atomic.Pointer[extras[T]] // made by Init, or later with mu held, and then kept
+	mu     sync.Mutex               // guards what follows; nothing blocks while it is held
+	busy   core.Guarded[int32]      // goroutines that have a task, or have run one and not come back to the queue
+	ended  core.Guarded[bool]       // by Close
+	spares uint16                   // at most one for each P; not written in a -race build that hides bookkeeping
+	crowd  atomic.Pointer[crowd[T]] // made by Init, or later with mu held, and then kept
 }
 
 // Init gives the engine its options, before its first use; nil stands for the zero
 // Options. Its name nests in that of the task or owner that ctx carries; ctx may be nil.
 func (e *Engine[T]) Init(ctx context.Context, opts *Options) {
 	if opts == nil {
+		if ctx == nil || taskOf(ctx) == nil {
+			return
+		}
 		opts = new(Options)
 	}
 	opts.check()
@@ -92,24 +95,75 @@ func (e *Engine[T]) Init(ctx context.Context, opts *Options) {
 	if opts.Limit > 0 {
 		x.room.limit.Store(opts.Limit)
 	}
-	e.extras.Store(x)
+	c := newCrowd[T]()
+	c.extras.Store(x)
+	e.crowd.Store(c)
 }
 
 // Go starts t. It blocks while the engine is at its limit.
 func (e *Engine[T]) Go(t T) {
-	if core.RaceHidden || e.extras.Load() != nil {
-		e.start(nil, entry[T]{t, e.settings().meta()})
-		return
+	if e.Start(t) {
+		go e.Serve(t)
 	}
-	// The same, but for what does not apply.
-	e.lock()
-	if e.ended.Load() || e.extras.Load() != nil {
+}
+
+// Start is Go, except that it may leave the go statement to its caller: if it returns
+// true, the caller starts, at once, a goroutine that calls Serve with t. That is for
+// owners in a hurry: outside of generic code a go statement allocates less.
+func (e *Engine[T]) Start(t T) (serve bool) {
+	c := e.crowd.Load()
+	if core.RaceHidden || c == nil || c.extras.Load() != nil {
+		return e.startSlow(t)
+	}
+	if !e.mu.TryLock() {
+		e.lockSlow()
+	}
+	if e.ended.Load() || c.extras.Load() != nil {
 		e.mu.Unlock()
-		e.start(nil, entry[T]{t, e.settings().meta()})
-		return
+		return e.startSlow(t)
 	}
-	e.queue.push(entry[T]{task: t})
-	e.unlockPushed(true)
+	if !c.queue.pushFast(t) {
+		c.queue.push(entry[T]{task: t})
+	}
+	e.unlockPushed(c, true)
+	return false
+}
+
+// startSlow is Start for an engine of any kind.
+func (e *Engine[T]) startSlow(t T) (serve bool) {
+	if !core.RaceHidden && e.crowd.Load() == nil {
+		e.lock()
+		alone := e.aloneLocked()
+		e.mu.Unlock()
+		if alone {
+			return true
+		}
+	}
+	e.start(nil, entry[T]{t, e.settings().meta()})
+	return false
+}
+
+// Serve is the life of the goroutine that Start has left to its caller.
+func (e *Engine[T]) Serve(t T) { e.serveFirst(entry[T]{task: t}) }
+
+// aloneLocked accepts a task if it is the only one and there is no queue, and counts the
+// goroutine that is to be started for it once mu is free.
+func (e *Engine[T]) aloneLocked() bool {
+	if e.crowd.Load() != nil || e.busy.Load() > 0 || e.ended.Load() {
+		return false
+	}
+	e.busy.Store(1)
+	e.spares++
+	e.goroutines.Add(1)
+	return true
+}
+
+// serveFirst is the life of a goroutine that was started for a task.
+func (e *Engine[T]) serveFirst(en entry[T]) {
+	e.lock()
+	e.spares--
+	e.mend(1)
+	e.serve(hand[T]{entry: en, busy: true})
 }
 
 // GoNamed is Go for a task with a name of its own.
@@ -145,7 +199,7 @@ func (e *Engine[T]) GoContext(ctx context.Context, newTask func(ctx context.Cont
 func (e *Engine[T]) push(en entry[T], have *permits, wait patience) (ok bool, s *submitter[T]) {
 	core.RaceDisable()
 	e.lock()
-	x := e.extras.Load()
+	x := e.extras()
 	if have.place {
 		x.room.reserved.Store(x.room.reserved.Load() - 1)
 	}
@@ -192,43 +246,50 @@ func (e *Engine[T]) push(en entry[T], have *permits, wait patience) (ok bool, s 
 		go e.serve(hand[T]{entry: en, busy: true})
 		return true, nil
 	}
-	e.queue.push(en)
-	e.unlockPushed(x == nil || !x.room.limited() || x.room.slow)
+	if e.aloneLocked() {
+		e.mu.Unlock()
+		go e.serveFirst(en)
+		return true, nil
+	}
+	c := e.crowdLocked()
+	c.queue.push(en)
+	e.unlockPushed(c, x == nil || !x.room.limited() || x.room.slow)
 	return true, nil
 }
 
 // mend lets mu go, when there are as many spare goroutines as are wanted, or no
 // open task.
-func (e *Engine[T]) mend(spares uint32) {
-	more := uint32(0)
-	if e.spares < spares && e.open() {
+func (e *Engine[T]) mend(spares uint16) {
+	more := uint16(0)
+	c := e.crowd.Load()
+	if c != nil && e.spares < spares && c.queue.open() {
 		more = spares - e.spares
-		e.moreLocked(more)
+		e.moreLocked(c, more)
 	}
 	e.mu.Unlock()
 	core.RaceEnable()
 	for range more {
-		go e.work()
+		go c.work()
 	}
 }
 
 // unlockPushed lets mu go when a task has been put into the queue, and sees to it
 // that a goroutine will take it. One spare keeps the invariant; up to one for each
 // P spreads short tasks.
-func (e *Engine[T]) unlockPushed(spread bool) {
-	if e.spares > 0 && (!spread || e.spares >= e.queue.n || e.spares >= e.procsLocked()) {
+func (e *Engine[T]) unlockPushed(c *crowd[T], spread bool) {
+	if e.spares > 0 && (!spread || uint32(e.spares) >= c.queue.n || e.spares >= c.processors()) {
 		e.mu.Unlock()
 		return
 	}
-	e.moreLocked(1)
+	e.moreLocked(c, 1)
 	e.mu.Unlock()
-	go e.work()
+	go c.work()
 }
 
 // moreLocked counts n goroutines, which are to be started once mu is free.
-func (e *Engine[T]) moreLocked(n uint32) {
-	if e.work == nil {
-		e.work = newWork(e)
+func (e *Engine[T]) moreLocked(c *crowd[T], n uint16) {
+	if c.work == nil {
+		c.work = newWork(e)
 	}
 	e.spares += n
 	e.goroutines.Add(int(n))
@@ -260,16 +321,8 @@ func (e *Engine[T]) lockSlow() {
 	e.mu.Lock()
 }
 
-// procsLocked is called with mu held.
-func (e *Engine[T]) procsLocked() uint32 {
-	if e.procs == 0 {
-		e.procs = uint32(runtime.GOMAXPROCS(0))
-	}
-	return e.procs
-}
-
-// serve is the life of a goroutine: it runs one task after another. In a -race
-// build that hides bookkeeping it is given its only one.
+// serve is what a goroutine does: it runs one task after another. It may be given the
+// first, in a -race build that hides bookkeeping its only one.
 func (e *Engine[T]) serve(h hand[T]) {
 	core.Call(func() {
 		for found := h.busy || e.next(&h); found; found = h.claim() || e.next(&h) {
@@ -306,39 +359,38 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	ended := h.busy
 	if ended {
 		e.busy.Store(e.busy.Load() - 1)
+		h.busy = false
 	} else {
 		e.spares--
 	}
-	x := e.extras.Load()
-	if x == nil && e.queue.backlog == nil { // and so there is at most one task
-		if h.busy = e.pick(h, false); h.busy {
-			e.busy.Store(e.busy.Load() + 1)
-		}
+	c := e.crowd.Load()
+	if c == nil { // and so that was the only task
 		e.mu.Unlock()
 		core.RaceEnable()
 		return false
 	}
+	x := c.extras.Load()
 	if h.lot != nil {
-		e.putDown(h)
+		c.queue.putDown(h)
 	}
 	yield := x != nil && e.admit(&x.room)
 	if x != nil {
 		x.room.measure(&h.began, ended)
 	}
-	spares := uint32(1) // that are wanted, if tasks stay open
+	spares := uint16(1) // that are wanted, if tasks stay open
 	switch {
-	case e.queue.hasLots() && (!ended || e.queue.backlog.lots.late(2*e.procsLocked())) && e.steal(h):
+	case c.queue.hasLots() && (!ended || c.queue.lots.late(2*uint32(c.processors()))) && c.queue.steal(h):
 		// Somebody is held up, and so may be those who come: then the spares
 		// have to start many goroutines.
-		spares = e.procsLocked()
-	case e.pick(h, x == nil || !x.room.limited()):
+		spares = c.processors()
+	case c.queue.pick(h, x == nil || !x.room.limited()):
 		if !ended && h.lot != nil && e.goroutines.HasWaiters() {
 			// As likely as not all tasks have been started, and the processor of
 			// whoever has done that, and waits, is free.
-			spares = e.procsLocked()
+			spares = c.processors()
 		}
 	default:
-		h.busy = e.queue.hasLots() && ended && e.steal(h)
+		h.busy = c.queue.hasLots() && ended && c.queue.steal(h)
 	}
 	if h.busy {
 		e.busy.Store(e.busy.Load() + 1)
@@ -348,7 +400,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	}
 	if x != nil {
 		yield = e.admit(&x.room) || yield
-		if stay = !h.busy && yields < x.room.turns() && e.spares < e.procsLocked(); stay {
+		if stay = !h.busy && yields < x.room.turns() && e.spares < c.processors(); stay {
 			e.spares++
 		}
 	}
@@ -362,61 +414,16 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	return stay
 }
 
-// open reports whether there is an open task.
-func (e *Engine[T]) open() bool {
-	return e.queue.n > 0 || e.queue.hasLots() && e.queue.backlog.lots.oldest() != nil
-}
-
-// pick takes the oldest task out of the queue, or a lot that begins with it.
-func (e *Engine[T]) pick(h *hand[T], mayBeLot bool) bool {
-	if e.queue.n == 0 {
-		return false
-	}
-	h.busy = true
-	if mayBeLot {
-		if c := e.queue.popLot(); c != nil {
-			c.claim(&h.entry)
-			h.lot = c
-			return true
-		}
-	}
-	h.entry = e.queue.pop()
-	return true
-}
-
-// steal claims a task of the oldest lot that has an open one, whosever it is.
-//
-// Spares do so before they look into the queue. So does everybody when many lots have
-// been taken after that one: else its tasks would wait for a spare each, and meanwhile
-// one who starts tasks without end could keep all goroutines busy with younger ones.
-func (e *Engine[T]) steal(h *hand[T]) bool {
-	lots := &e.queue.backlog.lots
-	for c := lots.oldest(); c != nil; c = lots.oldest() {
-		if c.claim(&h.entry) {
-			h.busy = true
-			return true
-		}
-	}
-	return false
-}
-
-// putDown gives back the lot of a goroutine that has found it exhausted.
-func (e *Engine[T]) putDown(h *hand[T]) {
-	b := e.queue.backlog
-	if h.lot.listed {
-		b.lots.remove(h.lot)
-	}
-	b.recycle(h.lot)
-	h.lot = nil
-}
-
 // runningLocked returns the number of tasks that have been accepted and have not
 // ended. One that has ended counts until its goroutine claims the next, or finds
 // that there is none.
 func (e *Engine[T]) runningLocked() int {
-	n := int(e.busy.Load()) + int(e.queue.n)
-	if e.queue.hasLots() {
-		n += e.queue.backlog.lots.open()
+	n := int(e.busy.Load())
+	if c := e.crowd.Load(); c != nil {
+		n += int(c.queue.n)
+		if c.queue.hasLots() {
+			n += c.queue.lots.open()
+		}
 	}
 	return n
 }
@@ -426,7 +433,7 @@ func (e *Engine[T]) end() {
 	core.RaceDisable()
 	e.lock()
 	e.busy.Store(e.busy.Load() - 1)
-	if x := e.extras.Load(); x != nil {
+	if x := e.extras(); x != nil {
 		e.admit(&x.room)
 	}
 	e.mend(1)
@@ -473,29 +480,16 @@ func (e *Engine[T]) aborted(h *hand[T], p *core.PanicError) {
 func (e *Engine[T]) SetLimit(n int) {
 	core.RaceDisable()
 	e.lock()
-	r := &e.extrasLocked().room
+	c := e.crowdLocked()
+	r := &c.extrasLocked().room
 	if n < 0 {
 		n = noLimit
 	} else {
-		e.revokeLocked()
+		c.queue.revoke()
 	}
 	r.limit.Store(n)
 	e.letIn(r) // also if the queue is not empty: without a limit it may never be
 	e.mend(1)
-}
-
-// revokeLocked puts the open tasks of all lots back into the queue. With a limit
-// there are no lots, because the end of each task makes room for another.
-func (e *Engine[T]) revokeLocked() {
-	if !e.queue.hasLots() {
-		return
-	}
-	lots := &e.queue.backlog.lots
-	for c := lots.oldest(); c != nil; c = lots.oldest() {
-		for i := c.claimed.Swap(chunkLen); i < uint32(c.end); i++ {
-			e.queue.push(c.clear(i))
-		}
-	}
 }
 
 // Running returns the number of tasks that have been accepted and have not ended.
@@ -512,10 +506,10 @@ func (e *Engine[T]) Running() int {
 // task had called Goexit.
 func (e *Engine[T]) Fail(p *core.PanicError) {
 	core.RaceDisable()
-	x := e.extras.Load()
+	x := e.extras()
 	if x == nil {
 		e.lock()
-		x = e.extrasLocked()
+		x = e.crowdLocked().extrasLocked()
 		e.mu.Unlock()
 	}
 	core.RaceEnable()
@@ -573,7 +567,7 @@ func (e *Engine[T]) Close() {
 		e.lock()
 		ended = e.runningLocked() == 0
 		e.ended.Store(ended)
-		if x := e.extras.Load(); ended && x != nil {
+		if x := e.extras(); ended && x != nil {
 			for s := x.room.first.Load(); s != nil; s = x.room.first.Load() {
 				x.room.remove(s)
 				x.room.expected.Store(x.room.expected.Load() + 1)
@@ -588,7 +582,7 @@ func (e *Engine[T]) Close() {
 
 // settings returns nil if there are none.
 func (e *Engine[T]) settings() *settings {
-	if x := e.extras.Load(); x != nil {
+	if x := e.extras(); x != nil {
 		return x.settings
 	}
 	return nil
@@ -596,20 +590,28 @@ func (e *Engine[T]) settings() *settings {
 
 // failures returns nil if nothing has failed yet.
 func (e *Engine[T]) failures() *Failures {
-	if x := e.extras.Load(); x != nil {
+	if x := e.extras(); x != nil {
 		return &x.failures
 	}
 	return nil
 }
 
-// extrasLocked is called with mu held.
-func (e *Engine[T]) extrasLocked() *extras[T] {
-	x := e.extras.Load()
-	if x == nil {
-		x = newExtras[T]()
-		e.extras.Store(x)
+// extras returns nil if there are none.
+func (e *Engine[T]) extras() *extras[T] {
+	if c := e.crowd.Load(); c != nil {
+		return c.extras.Load()
 	}
-	return x
+	return nil
+}
+
+// crowdLocked is called with mu held.
+func (e *Engine[T]) crowdLocked() *crowd[T] {
+	c := e.crowd.Load()
+	if c == nil {
+		c = newCrowd[T]()
+		e.crowd.Store(c)
+	}
+	return c
 }
 
 // EndScope is Close, and then raises what tasks raised, for a lexical scope. It is

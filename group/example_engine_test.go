@@ -35,6 +35,28 @@ func ExampleEngine_Go() {
 	// Output: hello
 }
 
+func ExampleEngine_Start() {
+	var e group.Engine[line]
+	if e.Start("hello") {
+		go e.Serve("hello")
+	}
+	e.Wait()
+	// Output: hello
+}
+
+func ExampleEngine_Serve() {
+	var e group.Engine[line]
+	for _, t := range []line{"hello", "hello again"} {
+		if e.Start(t) { // or else it has been started
+			go e.Serve(t)
+		}
+	}
+	e.Wait()
+	// Unordered output:
+	// hello
+	// hello again
+}
+
 func ExampleEngine_GoNamed() {
 	var e group.Engine[line]
 	e.GoNamed("greeting", "hello") // a stuck report would call it so

@@ -4,14 +4,14 @@ package group
 func (g *Group) Slow() bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
-	return g.engine.extras.Load().room.slow
+	return g.engine.extras().room.slow
 }
 
 // Waiting returns the number of those who wait for room.
 func (g *Group) Waiting() (n int) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
-	for s := g.engine.extras.Load().room.first.Load(); s != nil; s = s.next.Load() {
+	for s := g.engine.extras().room.first.Load(); s != nil; s = s.next.Load() {
 		n++
 	}
 	return n

@@ -92,7 +92,11 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 // A Go on a group that has no limit costs two uncontended lock operations, and the
 // end of a short task one atomic addition; now and then a goroutine is started, or
 // comes for more tasks, which takes the lock, too.
-func (g *Group) Go(f func()) { g.engine.Go(check(f)) }
+func (g *Group) Go(f func()) {
+	if t := check(f); g.engine.Start(t) {
+		go func() { g.engine.Serve(t) }()
+	}
+}
 
 // TryGo is Go that never blocks: it starts f, or reports false, having done
 // nothing, if the group is at its limit or the shared semaphore has no permit free.

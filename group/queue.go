@@ -1,78 +1,63 @@
 package group
 
-// A queue is first in, first out. The zero value is empty and ready for use.
+// A queue is first in, first out: a list of chunks. It also keeps the list of those
+// that goroutines have taken out of it as lots.
 type queue[T Job] struct {
-	only    T           // the oldest, if lonely
-	backlog *backlog[T] // nil as long as there has not been more than one task, nor one with a meta
-	n       uint32
-	lonely  bool
-}
-
-// A backlog is a list of chunks, which hold the tasks of a queue but for only.
-type backlog[T Job] struct {
-	initial     chunk[T]  // the one that is used first
 	first, last *chunk[T] // nil if there is none
-	free        *chunk[T] // kept for the next that is needed
-	head, tail  uint8     // index of the oldest in first; of the next to come in last
+	n           uint32    // how many tasks
+	head, tail  uint8     // index of the oldest in first; of the next to come in last, chunkLen if that is nil
 	frees       uint8
-	lots        lots[T] // what goroutines have taken
+	free        *chunk[T] // kept for the next that is needed
+	lots        lots[T]   // what goroutines have taken
+	initial     chunk[T]  // the one that is used first
 }
 
-// keptChunks is how many chunks a backlog keeps that it does not need.
+func (q *queue[T]) init() {
+	q.tail = chunkLen
+	q.recycle(&q.initial)
+}
+
+// keptChunks is how many chunks a queue keeps that it does not need.
 const keptChunks = 128
 
 func (q *queue[T]) push(en entry[T]) {
-	if b := q.backlog; b != nil && b.last != nil && b.tail < chunkLen && en.meta == nil {
-		b.last.tasks[b.tail] = en.task
-		b.tail++
-		q.n++
+	if en.meta == nil && q.pushFast(en.task) {
 		return
 	}
-	q.pushSlow(en)
+	if q.tail == chunkLen {
+		q.grow()
+	}
+	if en.meta != nil {
+		if q.last.metas == nil {
+			q.last.metas = new([chunkLen]*meta)
+		}
+		q.last.metas[q.tail] = en.meta
+	}
+	q.pushFast(en.task)
 }
 
-func (q *queue[T]) pushSlow(en entry[T]) {
-	b := q.backlog
-	if q.n == 0 && en.meta == nil && (b == nil || b.last == nil) {
-		q.only, q.lonely, q.n = en.task, true, 1
-		return
+// pushFast puts a task into the last chunk, or reports false if that is full.
+func (q *queue[T]) pushFast(t T) bool {
+	if q.tail >= chunkLen {
+		return false
 	}
-	if b == nil {
-		b = new(backlog[T])
-		b.recycle(&b.initial)
-		q.backlog = b
-	}
-	if b.last == nil || b.tail == chunkLen {
-		b.grow()
-	}
-	b.last.tasks[b.tail] = en.task
-	if en.meta != nil {
-		if b.last.metas == nil {
-			b.last.metas = new([chunkLen]*meta)
-		}
-		b.last.metas[b.tail] = en.meta
-	}
-	b.tail++
+	q.last.tasks[q.tail] = t
+	q.tail++
 	q.n++
+	return true
 }
 
 // pop takes the oldest out of a queue that is not empty.
 func (q *queue[T]) pop() (en entry[T]) {
 	q.n--
-	if q.lonely {
-		var zero T
-		en.task, q.only, q.lonely = q.only, zero, false
-		return en
-	}
-	b := q.backlog
-	c := b.first
-	en = c.clear(uint32(b.head))
-	b.head++
+	c := q.first
+	en = c.clear(uint32(q.head))
+	q.head++
 	if q.n == 0 {
-		b.head, b.tail = 0, 0
-	} else if b.head == chunkLen {
-		b.unchain()
-		b.recycle(c)
+		q.head, q.tail = 0, 0
+	} else if q.head == chunkLen {
+		q.unchain()
+		q.recycle(c)
 	}
 	return en
 }
@@ -80,14 +65,10 @@ func (q *queue[T]) pop() (en entry[T]) {
 // popLot takes the oldest chunk out of a queue that is not empty, as a lot. It
 // returns nil if that would be of one task only.
 func (q *queue[T]) popLot() *chunk[T] {
-	if q.lonely {
-		return nil
-	}
-	b := q.backlog
-	c := b.first
-	head, end := uint32(b.head), uint32(chunkLen)
-	if c == b.last {
-		end = uint32(b.tail)
+	c := q.first
+	head, end := uint32(q.head), uint32(chunkLen)
+	if c == q.last {
+		end = uint32(q.tail)
 	}
 	if end-head < 2 {
 		return nil
@@ -95,44 +76,98 @@ func (q *queue[T]) popLot() *chunk[T] {
 	c.claimed.Store(head)
 	c.end = end
 	q.n -= end - head
-	b.unchain()
-	b.lots.push(c)
+	q.unchain()
+	q.lots.push(c)
 	return c
 }
 
+// open reports whether there is an open task.
+func (q *queue[T]) open() bool { return q.n > 0 || q.hasLots() && q.lots.oldest() != nil }
+
+// pick takes the oldest task out of the queue, or a lot that begins with it.
+func (q *queue[T]) pick(h *hand[T], mayBeLot bool) bool {
+	if q.n == 0 {
+		return false
+	}
+	h.busy = true
+	if mayBeLot {
+		if c := q.popLot(); c != nil {
+			c.claim(&h.entry)
+			h.lot = c
+			return true
+		}
+	}
+	h.entry = q.pop()
+	return true
+}
+
 // hasLots reports whether the list of lots is not empty. They may be exhausted.
-func (q *queue[T]) hasLots() bool { return q.backlog != nil && q.backlog.lots.first != nil }
+func (q *queue[T]) hasLots() bool { return q.lots.first != nil }
+
+// steal claims a task of the oldest lot that has an open one, whosever it is.
+//
+// Spares do so before they look into the queue. So does everybody when many lots have
+// been taken after that one: else its tasks would wait for a spare each, and meanwhile
+// one who starts tasks without end could keep all goroutines busy with younger ones.
+func (q *queue[T]) steal(h *hand[T]) bool {
+	for c := q.lots.oldest(); c != nil; c = q.lots.oldest() {
+		if c.claim(&h.entry) {
+			h.busy = true
+			return true
+		}
+	}
+	return false
+}
+
+// putDown gives back the lot of a goroutine that has found it exhausted.
+func (q *queue[T]) putDown(h *hand[T]) {
+	if h.lot.listed {
+		q.lots.remove(h.lot)
+	}
+	q.recycle(h.lot)
+	h.lot = nil
+}
+
+// revoke puts the open tasks of all lots back into the queue. With a limit
+// there are no lots, because the end of each task makes room for another.
+func (q *queue[T]) revoke() {
+	for c := q.lots.oldest(); c != nil; c = q.lots.oldest() {
+		for i := c.claimed.Swap(chunkLen); i < uint32(c.end); i++ {
+			q.push(c.clear(i))
+		}
+	}
+}
 
 // unchain takes out the oldest chunk.
-func (b *backlog[T]) unchain() {
-	c := b.first
-	b.first, c.next = c.next, nil
-	if b.first == nil {
-		b.last = nil
+func (q *queue[T]) unchain() {
+	c := q.first
+	q.first, c.next = c.next, nil
+	if q.first == nil {
+		q.last, q.tail = nil, chunkLen
 	}
-	b.head = 0
+	q.head = 0
 }
 
 // recycle keeps a chunk that is empty and not in the queue for later.
-func (b *backlog[T]) recycle(c *chunk[T]) {
-	if b.frees < keptChunks {
-		c.next, b.free = b.free, c
-		b.frees++
+func (q *queue[T]) recycle(c *chunk[T]) {
+	if q.frees < keptChunks {
+		c.next, q.free = q.free, c
+		q.frees++
 	}
 }
 
-func (b *backlog[T]) grow() {
-	c := b.free
+func (q *queue[T]) grow() {
+	c := q.free
 	if c == nil {
 		c = new(chunk[T])
 	} else {
-		b.free, c.next = c.next, nil
-		b.frees--
+		q.free, c.next = c.next, nil
+		q.frees--
 	}
-	if b.last == nil {
-		b.first = c
+	if q.last == nil {
+		q.first = c
 	} else {
-		b.last.next = c
+		q.last.next = c
 	}
-	b.last, b.tail = c, 0
+	q.last, q.tail = c, 0
 }

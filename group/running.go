@@ -32,7 +32,7 @@ func (e *Engine[T]) enter(m *meta, r *running) *running {
 	}
 	core.RaceDisable()
 	e.lock()
-	list := &e.extrasLocked().running
+	list := &e.crowdLocked().extrasLocked().running
 	first := list.Load()
 	r.record.Store(rec)
 	r.prev.Store(nil)
@@ -57,7 +57,7 @@ func (e *Engine[T]) leave(m *meta, r *running) {
 	if prev != nil {
 		prev.next.Store(next)
 	} else {
-		e.extras.Load().running.Store(next)
+		e.extras().running.Store(next)
 	}
 	if next != nil {
 		next.prev.Store(prev)
@@ -72,7 +72,7 @@ func (e *Engine[T]) records() (running int, all []TaskRecord) {
 	defer core.RaceEnable()
 	e.lock()
 	defer e.mu.Unlock()
-	if x := e.extras.Load(); x != nil {
+	if x := e.extras(); x != nil {
 		for r := x.running.Load(); r != nil; r = r.next.Load() {
 			if rec := r.record.Load(); rec.Name != "" {
 				all = append(all, rec)

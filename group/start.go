@@ -65,12 +65,13 @@ func (e *Engine[T]) await(ctx context.Context, s *submitter[T]) submission {
 	runtime.Gosched()
 	core.RaceDisable()
 	e.lock()
-	r := &e.extras.Load().room
+	c := e.crowd.Load()
+	r := &c.extras.Load().room
 	if !core.RaceHidden {
 		// Also if others yield: there might always be some who do, by turns.
-		if r.yielding--; e.spares == 0 && e.open() {
-			e.moreLocked(1)
-			go e.work()
+		if r.yielding--; e.spares == 0 && c.queue.open() {
+			e.moreLocked(c, 1)
+			go c.work()
 		}
 	}
 	if s.state.Load() == waiting {
@@ -92,7 +93,7 @@ func (e *Engine[T]) await(ctx context.Context, s *submitter[T]) submission {
 func (e *Engine[T]) giveBack() {
 	core.RaceDisable()
 	e.lock()
-	r := &e.extras.Load().room
+	r := &e.extras().room
 	r.reserved.Store(r.reserved.Load() - 1)
 	e.admit(r)
 	e.mend(1)
@@ -115,7 +116,7 @@ func (e *Engine[T]) refuse() {
 }
 
 // admit is letIn if the queue is empty.
-func (e *Engine[T]) admit(r *room[T]) (yield bool) { return e.queue.n == 0 && e.letIn(r) }
+func (e *Engine[T]) admit(r *room[T]) (yield bool) { return e.crowd.Load().queue.n == 0 && e.letIn(r) }
 
 // letIn ends the wait of those for whom there is room. It reports whether to yield to
 // them is worth while, once mu is free: those who have been unparked go on at once
@@ -129,7 +130,7 @@ func (e *Engine[T]) letIn(r *room[T]) (yield bool) {
 			as = placed
 			r.reserved.Store(r.reserved.Load() + 1)
 		} else {
-			e.queue.push(s.task.Load())
+			e.crowd.Load().queue.push(s.task.Load())
 		}
 		yield = s.settle(as) || r.slow || yield
 	}

@@ -60,6 +60,9 @@
 #ifndef CHUNKS
 #define CHUNKS 2
 #endif
+#ifndef CROWD
+#define CROWD 0               /* 1: the engine has been used before, for several tasks at once */
+#endif
 #ifndef TURNS
 #define TURNS 1
 #endif
@@ -79,6 +82,7 @@ bit  mu = 0;
 byte busy = 0;
 byte spares = 0;
 byte yielding = 0;
+bit  crowd = CROWD || LIMIT != NOLIMIT || SHARED > 0;
 chan queue = [TASKS] of { byte };
 
 /* the lots, and the chunks that they are; claimed is atomic, and stands still at end */
@@ -106,6 +110,7 @@ bit parked[GOERS+1];
 
 /* goroutines of the engine, of which one may run */
 bit alive[SLOTS];
+byte given[SLOTS];            /* 1 + the task that it was started for; 0: for none */
 
 /* what the tasks do */
 #define NEW 0
@@ -155,8 +160,7 @@ inline accept(n) {
 	unstarted++;
 	live++;
 	assert(RESIZES > 0 || live + reserved <= LIMIT);
-	assert(SHARED == 0 || live <= SHARED);
-	queue!n
+	assert(SHARED == 0 || live <= SHARED)
 }
 
 inline begin() {
@@ -285,7 +289,7 @@ inline admit() {
 			expected++;
 			if
 			:: s >= GOERS-IMPATIENT && s < GOERS || SHARED > 0 -> state[s] = placed; reserved++
-			:: else -> state[s] = started; accept(u)
+			:: else -> state[s] = started; accept(u); queue!u
 			fi;
 			parked[s] = 0
 		:: else -> break
@@ -333,10 +337,18 @@ inline Go(impatient) {
 				shared = 0;
 				accept(n);
 				if
+				:: !crowd && busy == 0 -> /* aloneLocked */
+					busy = 1;
+					more(1);
+					given[i] = n+1
+				:: else -> crowd = 1; queue!n
+				fi;
+				if
+				:: !crowd
 #if BROKEN == 3
-				:: goroutines > 0
+				:: crowd && goroutines > 0
 #else
-				:: spares > 0 && (LIMITED || spares >= len(queue) || spares >= PROCS)
+				:: crowd && spares > 0 && (LIMITED || spares >= len(queue) || spares >= PROCS)
 #endif
 #if BROKEN == 4
 				:: else -> spares++; late = 1
@@ -425,7 +437,18 @@ active [SLOTS] proctype goroutine() {
 	bit place = 0, shared = 0, late = 0;
 #endif
 
-end:	alive[_pid];           /* until then it is none */
+end:	if                      /* until it is alive it is none */
+	:: atomic { alive[_pid] && given[_pid] > 0 && mu == 0 -> /* serveFirst */
+			t = given[_pid] - 1;
+			given[_pid] = 0;
+			begin();
+			spares--;
+			mend(BROKEN != 20);
+			unlock();
+			goto work
+		}
+	:: alive[_pid] && given[_pid] == 0
+	fi;
 
 next:	/* take */
 	atomic {
@@ -539,7 +562,7 @@ inline SetLimit(n) {
 	:: atomic { c != NONE && load == NONE -> load = chunk[c].claimed }
 		atomic { chunk[c].claimed = load; load = NONE;
 #else
-	:: atomic { c != NONE -> /* revokeLocked */
+	:: atomic { c != NONE -> /* revoke */
 #endif
 			do
 			:: chunk[c].claimed < chunk[c].end ->
@@ -551,6 +574,7 @@ inline SetLimit(n) {
 			oldest(c)
 		}
 	:: atomic { c == NONE ->
+			crowd = 1;
 			limit = n;
 			admit();
 			mend(1);
