@@ -45,7 +45,7 @@ import (
 // the invariant before it lets mu go, by counting a further spare, which it starts
 // once mu is free, with no code of the user's in between:
 //
-//   - push puts a task into the queue. It counts a spare if there is none (and up
+//   - pushLocked puts a task into the queue. It counts a spare if there is none (and up
 //     to one for each P, which spreads short tasks).
 //   - A goroutine that was started for a task is spare until it runs that, see
 //     serveFirst. It counts a spare if it leaves open tasks, which have come
@@ -112,34 +112,41 @@ func (e *Engine[T]) Go(t T) {
 // owners in a hurry: outside of generic code a go statement allocates less.
 func (e *Engine[T]) Start(t T) (serve bool) {
 	c := e.crowd.Load()
-	if core.RaceHidden || c == nil || c.extras.Load() != nil {
+	if core.RaceHidden || c == nil {
 		return e.startSlow(t)
 	}
 	if !e.mu.TryLock() {
 		e.lockSlow()
 	}
-	if e.ended.Load() || c.extras.Load() != nil {
-		e.mu.Unlock()
-		return e.startSlow(t)
+	x := c.extras.Load()
+	if e.ended.Load() || x != nil && !e.simple(c, x) {
+		e.startLocked(nil, entry[T]{t, e.settings().meta()})
+		return false
 	}
 	if !c.queue.pushFast(t) {
 		c.queue.push(entry[T]{task: t})
 	}
-	e.unlockPushed(c, true)
+	e.unlockPushed(c, x == nil || x.room.spread())
 	return false
+}
+
+// simple reports whether to accept a task is no more than to put it into the queue: no
+// option but a limit has to be heeded, and there is room. It is called with mu held.
+func (e *Engine[T]) simple(c *crowd[T], x *extras[T]) bool {
+	r := &x.room // with a limit there are no lots
+	return x.settings == nil && (r.limit.Load() == noLimit || r.fits(int(e.busy.Load())+int(c.queue.n), false))
 }
 
 // startSlow is Start for an engine of any kind.
 func (e *Engine[T]) startSlow(t T) (serve bool) {
-	if !core.RaceHidden && e.crowd.Load() == nil {
-		e.lock()
-		alone := e.aloneLocked()
+	en := entry[T]{t, e.settings().meta()}
+	core.RaceDisable()
+	e.lock()
+	if !core.RaceHidden && e.aloneLocked() {
 		e.mu.Unlock()
-		if alone {
-			return true
-		}
+		return true
 	}
-	e.start(nil, entry[T]{t, e.settings().meta()})
+	e.startLocked(nil, en)
 	return false
 }
 
@@ -173,7 +180,10 @@ func (e *Engine[T]) GoNamed(name string, t T) {
 
 // TryGo starts t if the engine is not at its limit, and otherwise reports false.
 func (e *Engine[T]) TryGo(t T) bool {
-	ok, _ := e.push(entry[T]{t, e.settings().meta()}, new(permits), doesNotWait)
+	en := entry[T]{t, e.settings().meta()}
+	core.RaceDisable()
+	e.lock()
+	ok, _ := e.pushLocked(en, new(permits), doesNotWait)
 	return ok
 }
 
@@ -192,13 +202,11 @@ func (e *Engine[T]) GoContext(ctx context.Context, newTask func(ctx context.Cont
 	return e.start(ctx, en)
 }
 
-// push puts a task into the queue and sees to it that a goroutine will take it.
-// If there is no room, push does not accept it, and makes the caller a submitter if
-// that waits. If a permit of the shared semaphore is missing, push does not accept it
-// either, and reserves it a place if the caller waits.
-func (e *Engine[T]) push(en entry[T], have *permits, wait patience) (ok bool, s *submitter[T]) {
-	core.RaceDisable()
-	e.lock()
+// pushLocked puts a task into the queue and sees to it that a goroutine will take it.
+// If there is no room, it does not accept it, and makes the caller a submitter if
+// that waits. If a permit of the shared semaphore is missing, it does not accept it
+// either, and reserves it a place if the caller waits. It lets mu go.
+func (e *Engine[T]) pushLocked(en entry[T], have *permits, wait patience) (ok bool, s *submitter[T]) {
 	x := e.extras()
 	if have.place {
 		x.room.reserved.Store(x.room.reserved.Load() - 1)
@@ -253,7 +261,7 @@ func (e *Engine[T]) push(en entry[T], have *permits, wait patience) (ok bool, s 
 	}
 	c := e.crowdLocked()
 	c.queue.push(en)
-	e.unlockPushed(c, x == nil || !x.room.limited() || x.room.slow)
+	e.unlockPushed(c, x == nil || x.room.spread())
 	return true, nil
 }
 
@@ -313,7 +321,7 @@ func (e *Engine[T]) lock() {
 }
 
 func (e *Engine[T]) lockSlow() {
-	for range 100 {
+	for range 300 {
 		if e.mu.TryLock() {
 			return
 		}
@@ -355,7 +363,9 @@ func (e *Engine[T]) next(h *hand[T]) bool {
 // stay, take says whether that is worth while; the goroutine is spare then.
 func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	core.RaceDisable()
-	e.lock()
+	if !e.mu.TryLock() {
+		e.lockSlow()
+	}
 	ended := h.busy
 	if ended {
 		e.busy.Store(e.busy.Load() - 1)
@@ -373,9 +383,9 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	if h.lot != nil {
 		c.queue.putDown(h)
 	}
-	yield := x != nil && e.admit(&x.room)
+	yield := x != nil && e.admit(c, &x.room)
 	if x != nil {
-		x.room.measure(&h.began, ended)
+		x.room.measure(&h.timer, ended)
 	}
 	spares := uint16(1) // that are wanted, if tasks stay open
 	switch {
@@ -399,7 +409,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 		}
 	}
 	if x != nil {
-		yield = e.admit(&x.room) || yield
+		yield = e.admit(c, &x.room) || yield
 		if stay = !h.busy && yields < x.room.turns() && e.spares < c.processors(); stay {
 			e.spares++
 		}
@@ -434,7 +444,7 @@ func (e *Engine[T]) end() {
 	e.lock()
 	e.busy.Store(e.busy.Load() - 1)
 	if x := e.extras(); x != nil {
-		e.admit(&x.room)
+		e.admit(e.crowd.Load(), &x.room)
 	}
 	e.mend(1)
 	e.release()

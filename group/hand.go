@@ -1,13 +1,11 @@
 package group
 
-import "time"
-
 // A hand is what a goroutine has taken.
 type hand[T Job] struct {
 	entry[T]           // the task that it runs or has run last
 	busy     bool      // the goroutine is counted as busy; if it is not, it is spare
 	lot      *chunk[T] // where it claims the next task; nil if it has none
-	began    time.Time // when it took the task, if that is timed
+	timer    timer     // of the task
 	record   *running  // of a named task
 }
 

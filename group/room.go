@@ -42,6 +42,9 @@ const noLimit = math.MaxInt
 // limited reports whether there is any limit.
 func (r *room[T]) limited() bool { return r.limit.Load() != noLimit || r.shared != nil }
 
+// spread reports whether it is worth while to have short tasks run on all Ps.
+func (r *room[T]) spread() bool { return r.slow || !r.limited() }
+
 // fits reports whether a further task may be accepted when so many are running: the
 // next one in turn, or one who comes. SetLimit may have taken back what was reserved.
 func (r *room[T]) fits(running int, itsTurn bool) bool {
@@ -107,8 +110,8 @@ func (r *room[T]) free(s *submitter[T]) {
 const (
 	// sampled is how many tasks there are to one of which the time is taken.
 	sampled = 64
-	// slowTask is what makes yielding to a submitter worth while after each task:
-	// a few times what it costs.
+	// slowTask is from when on it pays to have tasks run on all Ps, and to keep
+	// those awake for the next: a few times what a yield costs.
 	slowTask = 500 * time.Nanosecond
 	// turns and slowTurns are how often a goroutine yields, at most, for a
 	// submitter to go on. Where tasks are slow that is some 10 µs: the processor
@@ -119,19 +122,25 @@ const (
 
 // measure is called when a goroutine comes for a task, and now and then takes the
 // time that it was away. ended says that it has run a task in between.
-func (r *room[T]) measure(began *time.Time, ended bool) {
+func (r *room[T]) measure(t *timer, ended bool) {
+	if r.untimed > 0 && !t.runs {
+		r.untimed--
+		return
+	}
+	r.measureSlow(t, ended)
+}
+
+func (r *room[T]) measureSlow(t *timer, ended bool) {
 	switch {
 	case core.RaceHidden || r.limit.Load() == noLimit:
-	case !began.IsZero():
+	case t.runs:
 		if ended {
-			r.slow = time.Since(*began) > slowTask
+			r.slow = time.Since(t.began) > slowTask
 		}
-		*began = time.Time{}
-	case r.untimed == 0:
-		r.untimed = sampled
-		*began = time.Now()
+		t.runs = false
 	default:
-		r.untimed--
+		r.untimed = sampled
+		*t = timer{began: time.Now(), runs: true}
 	}
 }
 

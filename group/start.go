@@ -10,13 +10,20 @@ import (
 // start starts a task as soon as there is room. If ctx is not nil, it gives up when
 // that is done, and returns the cause.
 func (e *Engine[T]) start(ctx context.Context, en entry[T]) error {
+	core.RaceDisable()
+	e.lock()
+	return e.startLocked(ctx, en)
+}
+
+// startLocked is start when mu is held, which it lets go.
+func (e *Engine[T]) startLocked(ctx context.Context, en entry[T]) error {
 	var have permits
 	wait := waitsForEver
 	if ctx != nil && ctx.Done() != nil {
 		wait = mayGiveUp
 	}
 	for {
-		ok, s := e.push(en, &have, wait)
+		ok, s := e.pushLocked(en, &have, wait)
 		switch {
 		case ok:
 			return nil
@@ -42,6 +49,8 @@ func (e *Engine[T]) start(ctx context.Context, en entry[T]) error {
 				return context.Cause(ctx)
 			}
 		}
+		core.RaceDisable()
+		e.lock()
 	}
 }
 
@@ -95,7 +104,7 @@ func (e *Engine[T]) giveBack() {
 	e.lock()
 	r := &e.extras().room
 	r.reserved.Store(r.reserved.Load() - 1)
-	e.admit(r)
+	e.admit(e.crowd.Load(), r)
 	e.mend(1)
 }
 
@@ -116,11 +125,14 @@ func (e *Engine[T]) refuse() {
 }
 
 // admit is letIn if the queue is empty.
-func (e *Engine[T]) admit(r *room[T]) (yield bool) { return e.crowd.Load().queue.n == 0 && e.letIn(r) }
+func (e *Engine[T]) admit(c *crowd[T], r *room[T]) (yield bool) {
+	return r.first.Load() != nil && c.queue.n == 0 && e.letIn(r)
+}
 
 // letIn ends the wait of those for whom there is room. It reports whether to yield to
 // them is worth while, once mu is free: those who have been unparked go on at once
-// then, and bring the next task while this one runs. It is called with mu held.
+// then, and bring the next task while this one runs. One who has yielded goes on when
+// a goroutine finds no task, and yields in turn. It is called with mu held.
 func (e *Engine[T]) letIn(r *room[T]) (yield bool) {
 	for s := r.first.Load(); s != nil && r.fits(e.runningLocked(), true); s = r.first.Load() {
 		r.remove(s)
@@ -132,7 +144,7 @@ func (e *Engine[T]) letIn(r *room[T]) (yield bool) {
 		} else {
 			e.crowd.Load().queue.push(s.task.Load())
 		}
-		yield = s.settle(as) || r.slow || yield
+		yield = s.settle(as) || yield
 	}
 	return yield
 }

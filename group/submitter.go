@@ -14,10 +14,11 @@ type submitter[T Job] struct {
 	patient core.Guarded[bool] // does not give up
 	state   core.Guarded[submission]
 	parked  core.Guarded[bool]
-	ready   core.Guarded[chan struct{}] // closed to unpark; nil if cond is signalled
-	cond    sync.Cond
 
 	prev, next core.Guarded[*submitter[T]]
+
+	ready core.Guarded[chan struct{}] // closed to unpark; nil if cond is signalled
+	cond  sync.Cond
 }
 
 // A submission is what has become of a wait for room.
