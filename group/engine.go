@@ -111,12 +111,21 @@ func (e *Engine[T]) Go(t T) {
 // true, the caller starts, at once, a goroutine that calls Serve with t. That is for
 // owners in a hurry: outside of generic code a go statement allocates less.
 func (e *Engine[T]) Start(t T) (serve bool) {
-	c := e.crowd.Load()
-	if core.RaceHidden || c == nil {
-		return e.startSlow(t)
+	if core.RaceHidden {
+		e.start(nil, entry[T]{t, e.settings().meta()})
+		return false
 	}
 	if !e.mu.TryLock() {
 		e.lockSlow()
+	}
+	c := e.crowd.Load()
+	if c == nil {
+		if e.aloneLocked() {
+			e.mu.Unlock()
+			return true
+		}
+		e.startLocked(nil, entry[T]{task: t})
+		return false
 	}
 	x := c.extras.Load()
 	if e.ended.Load() || x != nil && !e.simple(c, x) {
@@ -135,19 +144,6 @@ func (e *Engine[T]) Start(t T) (serve bool) {
 func (e *Engine[T]) simple(c *crowd[T], x *extras[T]) bool {
 	r := &x.room // with a limit there are no lots
 	return x.settings == nil && (r.limit.Load() == noLimit || r.fits(int(e.busy.Load())+int(c.queue.n), false))
-}
-
-// startSlow is Start for an engine of any kind.
-func (e *Engine[T]) startSlow(t T) (serve bool) {
-	en := entry[T]{t, e.settings().meta()}
-	core.RaceDisable()
-	e.lock()
-	if !core.RaceHidden && e.aloneLocked() {
-		e.mu.Unlock()
-		return true
-	}
-	e.startLocked(nil, en)
-	return false
 }
 
 // Serve is the life of the goroutine that Start has left to its caller.
@@ -528,10 +524,15 @@ func (e *Engine[T]) Fail(p *core.PanicError) {
 
 // Wait blocks until every task has ended, and then raises what they raised.
 func (e *Engine[T]) Wait() {
-	seen := e.failures().Seen()
+	var seen uint64
+	if fs := e.failures(); fs != nil {
+		seen = fs.Seen()
+	}
 	e.yield()
 	e.goroutines.Wait()
-	e.failures().Raise(seen)
+	if fs := e.failures(); fs != nil {
+		fs.Raise(seen)
+	}
 }
 
 // yield lets what was started last run before its caller waits for it. If that was
