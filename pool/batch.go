@@ -52,7 +52,7 @@ func (p *Pool) Batch(ctx context.Context) *Batch {
 func (b *Batch) Go(f func()) {
 	checkFunc(f == nil)
 	t, p, stays := alone(plain(f)), b.pool, b.stays()
-	core.RaceDisable()
+	core.RaceDisable() // pushQuick, as in Pool.Go
 	p.mu.Lock()
 	quick := !stays && p.isQuickLocked(b) && b.active.Load() > 0
 	if quick {

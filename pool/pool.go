@@ -137,7 +137,7 @@ func checkWorkers(n int) {
 func (p *Pool) Go(f func()) {
 	checkFunc(f == nil)
 	t := alone(plain(f))
-	core.RaceDisable()
+	core.RaceDisable() // pushQuick, without the call, which would be a tenth of the whole
 	p.mu.Lock()
 	quick := p.isQuickLocked(nil)
 	if quick {
