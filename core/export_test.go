@@ -7,8 +7,14 @@ func (wg *WaitGroup) DoneHalf() (rest func()) {
 	var done uint64 = counterUnit
 	state := wg.state.Add(-done)
 	return func() {
-		if counterOf(state) <= 0 {
+		if isEventful(state) {
 			wg.addSlow(-1, state)
 		}
 	}
+}
+
+// Age makes the WaitGroup, which is new, what it is when so many goroutines have waited.
+func (wg *WaitGroup) Age(waiters int64) {
+	wg.issued.Store(waiters)
+	wg.state.Store(uint64(waiters & ticketMask))
 }

@@ -94,7 +94,7 @@ func (wg *WaitGroup) Add(delta int) {
 	}
 	RaceDisable()
 	state := wg.state.Add(uint64(delta) * counterUnit)
-	if counterOf(state) <= 0 {
+	if isEventful(state) {
 		wg.addSlow(delta, state)
 	}
 	RaceEnable()
@@ -105,8 +105,11 @@ func (wg *WaitGroup) Add(delta int) {
 // no task.
 func (wg *WaitGroup) Done() { wg.Add(-1) }
 
-// addSlow ends an Add that has made state what it is: with a counter of zero, or
-// with one that is out of range.
+// isEventful reports whether there is more to an Add that has made state what it is: the
+// counter is zero and somebody waits, or it is out of range.
+func isEventful(state uint64) bool { return counterOf(state) <= 0 && state >= queueBit }
+
+// addSlow ends an Add that has made state what it is, which is eventful.
 func (wg *WaitGroup) addSlow(delta int, state uint64) {
 	outOfRange := counterOf(state) < 0
 	if outOfRange {

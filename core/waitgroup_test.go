@@ -677,6 +677,30 @@ func TestWaitGroupLateRelease(t *testing.T) {
 	}
 }
 
+// Tickets have more bits than the word has for them, so that these begin again at zero.
+func TestWaitGroupOldAge(t *testing.T) {
+	for _, waiters := range []int64{1<<31 - 3, 1<<31 - 2, 1<<31 - 1, 1 << 31, 1<<33 - 1} {
+		synctest.Test(t, func(t *testing.T) {
+			var wg core.WaitGroup
+			wg.Age(waiters)
+			wg.Wait()
+			for n := range 3 {
+				wg.Add(1)
+				var ended []chan struct{}
+				for range n + 1 {
+					blocked, ch := blocks(wg.Wait)
+					require.True(t, blocked)
+					ended = append(ended, ch)
+				}
+				wg.Done()
+				for _, ch := range ended {
+					<-ch
+				}
+			}
+		})
+	}
+}
+
 // Reuse: rounds follow each other without a pause, so that Add and Wait come
 // while the waiters of the round before are still waking. A lost waiter hangs.
 func TestWaitGroupReuseStorms(t *testing.T) {

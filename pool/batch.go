@@ -51,8 +51,17 @@ func (p *Pool) Batch(ctx context.Context) *Batch {
 // is raised by Wait. It costs up to a third more than the pool's Go, and no allocation.
 func (b *Batch) Go(f func()) {
 	checkFunc(f == nil)
-	t, stays := alone(plain(f)), b.stays()
-	if (stays || !b.pool.pushQuick(t, b)) && b.pool.startSlow(forever, t, b, stays, nil) != nil {
+	t, p, stays := alone(plain(f)), b.pool, b.stays()
+	core.RaceDisable() // pushQuick, as in Pool.Go
+	p.mu.Lock()
+	quick := !stays && p.isQuickLocked(b) && b.active.Load() > 0
+	if quick {
+		p.ring.pushOwn(t)
+		b.active.Store(b.active.Load() + 1)
+	}
+	p.mu.Unlock()
+	core.RaceEnable()
+	if !quick && p.startSlow(forever, t, b, stays, nil) != nil {
 		panic("pool: Go on a closed pool")
 	}
 }

@@ -65,12 +65,12 @@ type Pool struct {
 	// a task. The invariant, true whenever mu is free, is
 	//
 	//	no task waits, or a worker is spare, or limit workers are awake.
-	limit core.Guarded[int32]
-	awake core.Guarded[int32]
-	spare core.Guarded[int32]
+	spare  core.Guarded[int32]
+	vacant core.Guarded[int32] // limit without those awake; less than zero if it has shrunk below them
 
 	ring ring
 
+	limit      core.Guarded[int32]
 	portion    core.Guarded[*portion] // the current one; nil if there is none
 	spares     core.Guarded[*portion] // portions for later, linked by next
 	submitters submitterQueue         // who wait for room in the ring, in the order in which they came
@@ -112,6 +112,7 @@ func New(workers int, opts Options) *Pool {
 	p.ring.init(p.options.Queue)
 	p.openLocked()
 	p.limit.Store(clamped(workers))
+	p.vacant.Store(clamped(workers))
 	p.born.Store(true)
 	return p
 }
@@ -131,12 +132,20 @@ func checkWorkers(n int) {
 // Nobody waits for f in particular: a panic of f goes to Options.OnPanic, or else
 // ends the process. If f calls Goexit, f has ended.
 //
-// To start and run a task that does nothing takes some 25 ns of processor time, and
+// To start and run a task that does nothing takes some 12 ns of processor time, and
 // no allocation.
 func (p *Pool) Go(f func()) {
 	checkFunc(f == nil)
 	t := alone(plain(f))
-	if !p.pushQuick(t, nil) && p.startSlow(forever, t, nil, false, nil) != nil {
+	core.RaceDisable() // pushQuick, without the call, which would be a tenth of the whole
+	p.mu.Lock()
+	quick := p.isQuickLocked(nil)
+	if quick {
+		p.ring.pushOwn(t)
+	}
+	p.mu.Unlock()
+	core.RaceEnable()
+	if !quick && p.startSlow(forever, t, nil, false, nil) != nil {
 		panic("pool: Go on a closed pool")
 	}
 }
@@ -199,10 +208,11 @@ func (p *Pool) SetWorkers(n int) {
 	checkWorkers(n)
 	core.RaceDisable()
 	p.mu.Lock()
+	p.vacant.Store(p.vacant.Load() + clamped(n) - p.limit.Load())
 	p.limit.Store(clamped(n))
 	p.recallLocked()
 	var roused rousing
-	for p.ring.len() > 0 && int(p.spare.Load()) < p.ring.len() && p.awake.Load() < p.limit.Load() {
+	for p.ring.len() > 0 && int(p.spare.Load()) < p.ring.len() && p.vacant.Load() > 0 {
 		p.rouseLocked(&roused)
 	}
 	for surplus := p.workers.Load() - n; surplus > 0 && p.idle.Load() != nil; surplus-- {

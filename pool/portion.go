@@ -18,8 +18,10 @@ import (
 //
 // A worker is attached to a portion from when it takes a task of it until it comes
 // to take one and finds none left. An entry belongs to whoever has counted it in
-// word's upper half, who reads and clears it. Nobody is between those two when
-// nobody is attached, so then the entries may be written anew.
+// word's upper half, who reads it, and clears it before running the next task or when
+// detached: by then the next entries are likely to be read, and no longer to be fetched
+// from the processor that clears their neighbour. Nobody has an entry when nobody is
+// attached, so then they may be written anew.
 //
 // The pool's mu guards what is Guarded, but for the entries.
 type portion struct {
@@ -35,18 +37,19 @@ type portion struct {
 
 const portionSize = 64
 
-// take takes the oldest task that is left, or returns nil.
-func (g *portion) take() task {
+// take takes the oldest task that is left, and returns it and its entry's index, or
+// returns nil.
+func (g *portion) take() (t task, at uint32) {
 	word := g.word.Add(1 << 32)
-	i := uint32(word>>32) - 1
-	if i >= uint32(word) {
-		return nil
+	at = uint32(word>>32) - 1
+	if at >= uint32(word) {
+		return nil, 0
 	}
-	e := &g.entries[i%portionSize]
-	t := e.Load()
-	e.Store(nil)
-	return t
+	return g.entries[at%portionSize].Load(), at
 }
+
+// clear clears an entry whose task has ended.
+func (g *portion) clear(at uint32) { g.entries[at%portionSize].Store(nil) }
 
 // split returns the number of entries that have been taken, and their end.
 func split(word uint64) (taken, end int) {
@@ -117,7 +120,7 @@ func (p *Pool) portionLocked(w *worker, t ticket) {
 	g.counted.Store(0)
 	g.word.Store(1<<32 | uint64(1+n))
 	p.portion.Store(g)
-	p.attachLocked(w, g)
+	p.attachLocked(w, g, 0)
 }
 
 // takePortionLocked takes a task of the current portion, if that has one left.
@@ -126,8 +129,8 @@ func (p *Pool) takePortionLocked(w *worker) (ticket, bool) {
 	if g == nil {
 		return ticket{}, false
 	}
-	if t := g.take(); t != nil {
-		p.attachLocked(w, g)
+	if t, at := g.take(); t != nil {
+		p.attachLocked(w, g, at)
 		return ticket{t, g.batch.Load()}, true
 	}
 	p.portion.Store(nil)
@@ -151,9 +154,10 @@ func (p *Pool) recallLocked() {
 	p.openLocked()
 }
 
-func (p *Pool) attachLocked(w *worker, g *portion) {
+func (p *Pool) attachLocked(w *worker, g *portion, at uint32) {
 	g.attached.Store(g.attached.Load() + 1)
 	w.portion.Store(g)
+	w.at = at
 }
 
 // detachLocked counts the tasks of a portion that a worker has run, and ended.
@@ -168,14 +172,17 @@ func (w *worker) detachLocked() {
 	g.counted.Store(g.counted.Load() + w.due + 1)
 	g.attached.Store(g.attached.Load() - 1)
 	w.due = 0
+	g.clear(w.at)
 	w.portion.Store(nil)
 	if g != w.pool.portion.Load() {
 		w.pool.reuseLocked(g)
 	}
 }
 
-// thriftyLocked lets all portions go but one, when a pool has nothing to do.
+// thriftyLocked lets all portions go but one, and the batch that owns the ring, when a
+// pool has nothing to do.
 func (p *Pool) thriftyLocked() {
+	p.ring.owner.Store(nil)
 	if g := p.spares.Load(); g != nil {
 		g.next.Store(nil)
 	}

@@ -38,6 +38,93 @@ func held(workers int, opts pool.Options) (p *pool.Pool, release func()) {
 	return p, func() { close(open) }
 }
 
+// shareQueue starts tasks of several batches, one of which belongs to a task of the
+// pool, and of the pool, which go through the queue in parts, and at times back into
+// it, and are at last run or dropped.
+func shareQueue(t *testing.T, r *rand.Rand) {
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	p := pool.New(2, pool.Options{Queue: 256})
+	step := make(chan struct{})
+	var batches []*pool.Batch
+	for range 3 {
+		batches = append(batches, p.Batch(t.Context()))
+	}
+	require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+		batches = append(batches, p.Batch(ctx)) // whose tasks stay in the queue
+		<-step
+	}))
+	p.Go(func() { <-step })
+	synctest.Wait()
+	var started, ran [4]int
+	var mu sync.Mutex
+	kinds := 1 + r.IntN(len(batches)+1)
+	for range 20 {
+		kind := r.IntN(kinds)
+		for range r.IntN(20) {
+			if r.IntN(8) == 0 {
+				kind = r.IntN(kinds)
+			}
+			if kind == len(batches) {
+				p.Go(func() { <-step })
+				continue
+			}
+			of := kind
+			started[of]++
+			batches[of].Go(func() {
+				<-step
+				mu.Lock()
+				ran[of]++
+				mu.Unlock()
+			})
+		}
+		if r.IntN(4) == 0 {
+			p.SetWorkers(1 + r.IntN(3))
+		}
+		synctest.Wait()
+		s := p.Stats()
+		for n := s.Queued + s.Busy; n > 0 && r.IntN(4) > 0; n-- {
+			step <- struct{}{}
+			synctest.Wait()
+		}
+		for i, b := range batches {
+			mu.Lock()
+			left := started[i] - ran[i]
+			mu.Unlock()
+			if left == 0 {
+				require.NoError(t, b.WaitContext(t.Context()))
+				continue
+			}
+			var stuck *group.StuckError
+			require.ErrorAs(t, b.WaitContext(done), &stuck)
+			require.Equal(t, left, stuck.Running)
+		}
+	}
+	if r.IntN(2) == 0 {
+		close(step)
+		closeEmpty(t, p)
+		require.Equal(t, started, ran)
+		return
+	}
+	var stuck *group.StuckError
+	synctest.Wait()
+	queued := p.Stats().Queued
+	if err := p.Shutdown(done); err != nil {
+		require.ErrorAs(t, err, &stuck)
+	}
+	require.EqualValues(t, queued, p.Stats().Dropped)
+	close(step)
+	p.Close()
+	for i, b := range batches {
+		err := b.WaitContext(t.Context())
+		if started[i] == ran[i] {
+			require.NoError(t, err)
+		} else {
+			require.ErrorIs(t, err, pool.ErrClosed)
+		}
+	}
+}
+
 // What waits in a queue is handed to workers many at a time, which must not show.
 func TestQueuedTogether(t *testing.T) {
 	// As many consecutive tasks as there are workers meet, while those behind them
@@ -308,6 +395,76 @@ func TestQueuedTogether(t *testing.T) {
 			}
 		}
 		closeEmpty(t, p)
+	})
+
+	t.Run("a worker that has been kept busy and comes back to two tasks calls another", func(t *testing.T) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that it yields to who starts both
+		p := pool.New(2, pool.Options{})
+		for range 100 {
+			for range 20 {
+				done := make(chan struct{})
+				p.Go(func() { close(done) })
+				<-done
+			}
+			begun := make(chan struct{})
+			p.Go(func() { <-begun })
+			p.Go(func() { close(begun) })
+			p.Wait()
+		}
+		closeEmpty(t, p)
+	})
+
+	t.Run("nothing is kept of a task that has ended when the next one blocks", func(t *testing.T) {
+		p, release := held(1, pool.Options{})
+		var kept []weak.Pointer[[64]byte]
+		here, open := make(chan struct{}), make(chan struct{})
+		for i := range 100 {
+			data := new([64]byte)
+			kept = append(kept, weak.Make(data))
+			p.Go(func() {
+				data[0]++
+				if i%40 == 39 {
+					here <- struct{}{}
+					<-open
+				}
+			})
+		}
+		release()
+		for blocked := range 2 {
+			<-here
+			runtime.GC()
+			for _, k := range kept[:40*blocked+39] {
+				require.Nil(t, k.Value())
+			}
+			open <- struct{}{}
+		}
+		closeEmpty(t, p)
+	})
+
+	t.Run("nothing is kept of a batch when its pool rests", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(2, pool.Options{})
+			kept := make(chan weak.Pointer[pool.Batch], 1)
+			go func() {
+				b := p.Batch(context.Background())
+				for range 100 {
+					b.Go(func() {})
+				}
+				b.Wait()
+				kept <- weak.Make(b)
+			}()
+			k := <-kept
+			synctest.Wait()
+			runtime.GC()
+			require.Nil(t, k.Value())
+			closeEmpty(t, p)
+		})
+	})
+
+	t.Run("each task counts for its own batch, whoever else shares the queue", func(t *testing.T) {
+		for round := range 200 {
+			synctest.Test(t, func(t *testing.T) { shareQueue(t, rand.New(rand.NewPCG(uint64(round), 0))) })
+		}
 	})
 
 	t.Run("what comes out of the queue leaves nothing to what takes its place", func(t *testing.T) {

@@ -8,15 +8,20 @@ import (
 
 // A ring is the bounded queue of a pool's tasks; the pool's mu guards it.
 //
+// The ring has an owner, a batch or the pool itself, and most tasks are the owner's. A
+// task of another one has a tag that says so. While no task goes without a tag,
+// whoever comes next becomes the owner.
+//
 // A task stays in the ring until it is run if somebody who waits for it may take it
 // out of the middle: a task that was submitted by another one of the pool, and that of
-// a batch that was made by one. A slot that holds one of a batch is a ticket for the
-// batch's next task: those that wait are chained through their tags, in the order in
-// which they came. What is taken out leaves behind a ticket for nothing, which a
-// worker drops.
+// a batch that was made by one. Such a task has a tag, too. A slot that holds one of a
+// batch is a ticket for the batch's next task: those that wait are chained through
+// their tags, in the order in which they came. What is taken out leaves behind a
+// ticket for nothing, which a worker drops.
 type ring struct {
 	tail   core.Guarded[uint64] // position after the newest
 	end    core.Guarded[uint64] // position that tail may reach before openLocked is called again
+	owner  core.Guarded[*Batch] // of the tasks without a tag; nil for the pool itself
 	slots  core.Guarded[[]slot] // their number is a power of two
 	head   core.Guarded[uint64] // position of the oldest
 	tags   core.Guarded[[]tag]  // one for each slot; nil as long as no task has needed one
@@ -31,11 +36,18 @@ const firstSlots = 64
 // A slot is at index position mod size. It holds a task, or nil: a ticket for nothing.
 type slot = core.Guarded[task]
 
-// A tag is what there is to say of a task that is of a batch, or stays.
+// A tag is what there is to say of a task that is not the owner's, or stays.
 type tag struct {
 	batch core.Guarded[*Batch] // nil for a task of the pool itself
-	stays core.Guarded[uint64] // 0 if it need not; else 1 + position of the batch's next, if more of them wait
+	state core.Guarded[uint64]
 }
+
+// These are the states of a tag.
+const (
+	untagged = iota // for a task that is the owner's and need not stay
+	goes            // for one of another that need not stay
+	stays           // for one that has to; plus 1 + position of the batch's next, if more of them wait
+)
 
 // A ticket is a task and the batch that it belongs to, or nil.
 type ticket struct {
@@ -73,12 +85,14 @@ func (r *ring) tagAt(pos uint64) *tag {
 }
 
 // tag gives the task at pos, which has none, a tag.
-func (r *ring) tag(pos uint64) *tag {
+func (r *ring) tag(pos uint64, b *Batch, state uint64) {
 	if r.tags.Load() == nil {
 		r.tags.Store(make([]tag, len(r.slots.Load())))
 	}
 	r.tagged.Store(r.tagged.Load() + 1)
-	return r.tagAt(pos)
+	at := r.tagAt(pos)
+	at.batch.Store(b)
+	at.state.Store(state)
 }
 
 // tagOf returns the tag of the task at pos, or nil if it has none.
@@ -86,28 +100,38 @@ func (r *ring) tagOf(pos uint64) *tag {
 	if r.tagged.Load() == 0 {
 		return nil
 	}
-	if at := r.tagAt(pos); at.batch.Load() != nil || at.stays.Load() > 0 {
+	if at := r.tagAt(pos); at.state.Load() != untagged {
 		return at
 	}
 	return nil
 }
 
+// own makes b the owner, if it is not, and may become it.
+func (r *ring) own(b *Batch) bool {
+	switch {
+	case r.owner.Load() == b:
+		return true
+	case r.len() > r.tagged.Load()+r.taken.Load():
+		return false
+	}
+	r.owner.Store(b)
+	return true
+}
+
 // push puts a task at the end of the ring and returns its position.
-func (r *ring) push(t task, b *Batch, stays bool) uint64 {
+func (r *ring) push(t task, b *Batch, staying bool) uint64 {
 	pos := r.tail.Load()
 	if r.len() == len(r.slots.Load()) {
 		r.grow()
 	}
-	r.at(pos).Store(t)
-	if b != nil || stays {
-		at := r.tag(pos)
-		at.batch.Store(b)
-		if stays {
-			at.stays.Store(1)
-			b.chain(r, pos)
-		}
+	switch {
+	case staying:
+		r.tag(pos, b, stays)
+		b.chain(r, pos)
+	case !r.own(b):
+		r.tag(pos, b, goes)
 	}
-	r.tail.Store(pos + 1)
+	r.pushOwn(t)
 	return pos
 }
 
@@ -120,21 +144,23 @@ func (b *Batch) chain(r *ring, pos uint64) {
 	if b.queued.Load() == 0 {
 		b.head.Store(pos)
 	} else {
-		r.tagAt(b.tail.Load()).stays.Store(1 + pos)
+		r.tagAt(b.tail.Load()).state.Store(stays + 1 + pos)
 	}
 	b.tail.Store(pos)
 	b.queued.Store(b.queued.Load() + 1)
 }
 
-// pushQuick is push, before end, of a task that need not stay. b is nil or has a task
-// that has not ended.
-func (r *ring) pushQuick(t task, b *Batch) {
+// add
+func (r *ring) add(t task) {
 	pos := r.tail.Load()
 	r.at(pos).Store(t)
-	if b != nil {
-		r.tag(pos).batch.Store(b)
-		b.active.Store(b.active.Load() + 1)
-	}
+	r.tail.Store(pos + 1)
+}
+
+// pushOwn is push, before end, of a task of the owner's, which need not stay.
+func (r *ring) pushOwn(t task) {
+	pos := r.tail.Load()
+	r.at(pos).Store(t)
 	r.tail.Store(pos + 1)
 }
 
@@ -151,7 +177,7 @@ func (r *ring) grow() {
 		if tags != nil {
 			to := r.tagAt(pos)
 			to.batch.Store(tags[i].batch.Load())
-			to.stays.Store(tags[i].stays.Load())
+			to.state.Store(tags[i].state.Load())
 		}
 	}
 }
@@ -162,52 +188,49 @@ func (r *ring) unpop(t ticket) {
 		r.grow()
 	}
 	pos := r.head.Load() - 1
+	if !r.own(t.batch) {
+		r.tag(pos, t.batch, goes)
+	}
 	r.head.Store(pos)
 	r.at(pos).Store(t.task)
-	if t.batch != nil {
-		r.tag(pos).batch.Store(t.batch)
-	}
 }
 
 // popAll moves the oldest tasks, as long as they are of the given batch, or of none,
 // and need not stay, to where there is place for so many, and returns their number.
 func (r *ring) popAll(b *Batch, to []slot) int {
 	head, n := r.head.Load(), min(len(to), r.len())
-	if b != nil || r.tagged.Load() > 0 || r.taken.Load() > 0 {
+	switch {
+	case r.tagged.Load() > 0 || r.taken.Load() > 0:
 		n = r.untag(b, head, n)
+	case r.owner.Load() != b:
+		return 0
 	}
 	r.move(head, to[:n])
 	r.head.Store(head + uint64(n))
 	return n
 }
 
-// untag takes the tags, if b is not nil, of up to n tasks from pos on, and returns how
-// many of them are of b and need not stay.
+// untag takes the tags of up to n tasks from pos on, as long as they are of b and need
+// not stay, and returns how many these are.
 func (r *ring) untag(b *Batch, pos uint64, n int) int {
-	if b == nil {
-		return r.untagged(pos, n)
-	}
-	tags := r.tags.Load()
-	i := 0
-	for ; i < n; i++ {
-		at := &tags[(pos+uint64(i))&uint64(len(tags)-1)]
-		if at.batch.Load() != b || at.stays.Load() > 0 {
-			break
-		}
-		at.batch.Store(nil)
-	}
-	r.tagged.Store(r.tagged.Load() - i)
-	return i
-}
-
-// untagged returns how many of up to n tasks from pos on have no tag.
-func (r *ring) untagged(pos uint64, n int) int {
+	isOwner := r.owner.Load() == b
 	for i := range n {
-		if r.tagOf(pos+uint64(i)) != nil || r.at(pos+uint64(i)).Load() == nil {
+		at := r.tagOf(pos + uint64(i))
+		switch {
+		case at == nil && isOwner && r.at(pos+uint64(i)).Load() != nil:
+		case at != nil && at.state.Load() == goes && at.batch.Load() == b:
+			r.untagAt(at)
+		default:
 			return i
 		}
 	}
 	return n
+}
+
+func (r *ring) untagAt(at *tag) {
+	at.batch.Store(nil)
+	at.state.Store(untagged)
+	r.tagged.Store(r.tagged.Load() - 1)
 }
 
 // move moves tasks, from pos on, to where there is place for just them.
@@ -264,17 +287,15 @@ func (r *ring) holds(pos uint64) bool {
 // leaves nothing of it behind for the garbage collector to find.
 func (r *ring) clear(pos uint64) ticket {
 	at := r.at(pos)
-	t := ticket{task: at.Load()}
+	t := ticket{at.Load(), r.owner.Load()}
 	at.Store(nil)
 	if tag := r.tagOf(pos); tag != nil {
 		t.batch = tag.batch.Load()
-		if stays := tag.stays.Load(); stays > 0 && t.batch != nil {
-			t.batch.head.Store(stays - 1)
+		if state := tag.state.Load(); state >= stays && t.batch != nil {
+			t.batch.head.Store(state - stays - 1)
 			t.batch.queued.Store(t.batch.queued.Load() - 1)
 		}
-		tag.batch.Store(nil)
-		tag.stays.Store(0)
-		r.tagged.Store(r.tagged.Load() - 1)
+		r.untagAt(tag)
 	}
 	return t
 }

@@ -9,12 +9,12 @@ type rousing struct {
 
 // lacksLocked reports whether a further worker is needed to keep the invariant.
 func (p *Pool) lacksLocked() bool {
-	return p.spare.Load() == 0 && p.awake.Load() < p.limit.Load() && (p.ring.len() > 0 || p.leftLocked() > 0)
+	return p.spare.Load() == 0 && p.vacant.Load() > 0 && (p.ring.len() > 0 || p.leftLocked() > 0)
 }
 
 // rouseLocked wakes an idle worker, or starts one.
 func (p *Pool) rouseLocked(r *rousing) {
-	p.awake.Store(p.awake.Load() + 1)
+	p.vacant.Store(p.vacant.Load() - 1)
 	p.spare.Store(p.spare.Load() + 1)
 	p.working.Add(1)
 	w := p.idle.Load()

@@ -61,15 +61,22 @@ const (
 func (p *Pool) pushQuick(t task, b *Batch) bool {
 	core.RaceDisable()
 	p.mu.Lock()
-	done := p.ring.tail.Load() < p.ring.end.Load() &&
-		(p.spare.Load() > 0 || p.awake.Load() >= p.limit.Load()) &&
-		(b == nil || b.active.Load() > 0)
+	done := p.isQuickLocked(b) && (b == nil || b.active.Load() > 0)
 	if done {
-		p.ring.pushQuick(t, b)
+		p.ring.pushOwn(t)
+		if b != nil {
+			b.active.Store(b.active.Load() + 1)
+		}
 	}
 	p.mu.Unlock()
 	core.RaceEnable()
 	return done
+}
+
+// isQuickLocked reports whether a task of b that need not stay in the ring may be put
+// there with nothing more to it, but to count it in b, which has to have one already.
+func (p *Pool) isQuickLocked(b *Batch) bool {
+	return p.ring.tail.Load() < p.ring.end.Load() && p.ring.owner.Load() == b && (p.spare.Load() > 0 || p.vacant.Load() <= 0)
 }
 
 // push puts a task into the ring if there is room and nobody waits for it, and
@@ -125,9 +132,12 @@ func (p *Pool) pushLocked(t task, b *Batch, stays bool) uint64 {
 // waitingLocked returns the number of tasks that have been accepted and wait.
 func (p *Pool) waitingLocked() int { return p.ring.waiting() + p.leftLocked() }
 
+// busyLocked returns the number of workers that have a task.
+func (p *Pool) busyLocked() int { return int(p.limit.Load() - p.vacant.Load() - p.spare.Load()) }
+
 // runningLocked returns the number of tasks that run.
 func (p *Pool) runningLocked() int {
-	return int(p.awake.Load()-p.spare.Load()) + p.helped.Load()
+	return p.busyLocked() + p.helped.Load()
 }
 
 // startHere runs a task, for which there was no room, in place of its starter.

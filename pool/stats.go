@@ -39,7 +39,7 @@ func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	s := Stats{
 		Workers:   p.workers.Load(),
-		Busy:      int(p.awake.Load() - p.spare.Load()),
+		Busy:      p.busyLocked(),
 		Queued:    p.waitingLocked(),
 		Submitted: p.ring.tail.Load() + p.startedHere.Load(),
 		Panicked:  p.panicked.Load(),

@@ -15,13 +15,14 @@ import (
 // Guarded; the others are the worker's own.
 type worker struct {
 	pool    *Pool
-	turn    turn // of the task that it runs
-	ran     bool // there is a task in turn
-	spare   bool // see Pool
-	settled bool // has a task, and nothing is to be noted about that or the next
-	due     int  // tasks of the portion that it has run, and not counted
-	streak  int  // how often it has found a task since it was idle, up to longStreak
-	resets  bool // has to set its timer before it parks
+	turn    turn   // of the task that it runs
+	ran     bool   // there is a task in turn
+	spare   bool   // see Pool
+	settled bool   // nothing is to be noted about its task, if it has one, or about the next
+	due     int    // tasks of the portion that it has run, and not counted
+	at      uint32 // the index in the portion of the task that it runs
+	streak  int    // how often it has found a task since it was idle, up to longStreak
+	resets  bool   // has to set its timer before it parks
 
 	portion core.Guarded[*portion] // that it is attached to; written with mu held, by the worker
 
@@ -63,52 +64,62 @@ func (p *Pool) work() {
 func (w *worker) serve() {
 	for w.take() {
 		w.pool.execute(&w.turn)
+		if g := w.portion.Load(); g != nil {
+			w.servePortion(g)
+		}
+	}
+}
+
+// servePortion runs tasks of the portion that the worker is attached to, until none is
+// left or there is something to be seen to.
+func (w *worker) servePortion(g *portion) {
+	for w.turn.end.Load() == completed {
+		core.RaceDisable()
+		t, at := g.take()
+		core.RaceEnable()
+		if t == nil {
+			return
+		}
+		g.clear(w.at)
+		w.at, w.turn.task = at, t
+		w.due++
+		if f, ok := t.(plain); ok && !core.RaceHidden {
+			f()
+		} else {
+			w.pool.execute(&w.turn)
+		}
 	}
 }
 
 // take ends the task that the worker has run, if it has run one, and takes the
 // next, for which it waits. It reports false when the worker has to exit.
 func (w *worker) take() bool {
-	if g := w.portion.Load(); g != nil && w.turn.end.Load() == completed {
-		core.RaceDisable()
-		t := g.take()
-		core.RaceEnable()
-		if t != nil {
-			w.turn.task = t
-			w.due++
-			return true
-		}
-	}
-	return w.takeNext()
-}
-
-// takeNext is take with mu.
-func (w *worker) takeNext() bool {
 	var now time.Time
 	if w.pool.labels != nil {
 		now = time.Now()
 	}
 	core.RaceDisable()
 	w.pool.mu.Lock()
-	if w.takeFast() {
-		w.pool.mu.Unlock()
-		core.RaceEnable()
-		return true
-	}
-	lingers := w.lingerFast()
-	if lingers {
+	taken, lingered := w.takeFast(), 0
+	if !taken && w.lingerFast() {
 		w.pool.mu.Unlock()
 		core.RaceEnable()
 		runtime.Gosched() // as in takeSlow
 		core.RaceDisable()
 		w.pool.mu.Lock()
+		taken, lingered = w.takeFast(), 1
 	}
-	return w.takeSlow(now, lingers)
+	if !taken {
+		return w.takeSlow(now, lingered)
+	}
+	w.pool.mu.Unlock()
+	core.RaceEnable()
+	return true
 }
 
-// takeFast is called with mu held. It ends a task and takes the next if there is
-// nothing more to it: if there is nothing to be counted about the one or noted about
-// the other, and nobody is to be woken or to leave.
+// takeFast is called with mu held. It ends a task, if the worker has one, and takes the
+// next if there is nothing more to it: if there is nothing to be counted about the one
+// or noted about the other, and nobody is to be woken or to leave.
 func (w *worker) takeFast() bool {
 	p := w.pool
 	head := p.ring.head.Load()
@@ -117,8 +128,12 @@ func (w *worker) takeFast() bool {
 		return false
 	}
 	left--
-	switch awake, limit := p.awake.Load(), p.limit.Load(); {
-	case awake > limit, awake < limit && left > 0 && p.spare.Load() == 0:
+	others := p.spare.Load()
+	if w.spare {
+		others--
+	}
+	switch vacant := p.vacant.Load(); {
+	case vacant < 0, vacant > 0 && left > 0 && others == 0:
 		return false
 	case p.submitters.front() != nil && int(left) <= p.admissionLocked():
 		return false
@@ -133,6 +148,8 @@ func (w *worker) takeFast() bool {
 		}
 		b.active.Store(active)
 	}
+	w.unspareLocked()
+	w.ran = true
 	p.ring.head.Store(head + 1)
 	w.turn.ticket = p.ring.clear(head)
 	p.portionLocked(w, w.turn.ticket)
@@ -146,28 +163,29 @@ func (w *worker) lingerFast() bool {
 	switch {
 	case !w.settled || w.turn.batch != nil || w.turn.end.Load() != completed || w.portion.Load() != nil,
 		p.ring.len() > 0 || p.portion.Load() != nil || p.submitters.front() != nil,
-		p.awake.Load() > p.limit.Load() || p.closed.Load():
+		p.vacant.Load() < 0 || p.closed.Load():
 		return false
 	}
 	w.ran = false
 	w.turn.ticket = ticket{}
 	w.spareLocked()
+	w.settled = w.streak == longStreak && !w.timed.Load()
 	return true
 }
 
 // takeSlow is called with mu held and the race detector disabled.
-func (w *worker) takeSlow(now time.Time, lingered bool) bool {
+func (w *worker) takeSlow(now time.Time, lingered int) bool {
 	p := w.pool
-	for ; ; lingered = true {
+	for ; ; lingered++ {
 		done := w.endLocked()
-		surplus := p.awake.Load() > p.limit.Load()
+		surplus := p.vacant.Load() < 0
 		found := !surplus && w.takeLocked(now)
 		admitted := p.admitLocked()
 		if admitted.first != nil && !found && !surplus {
 			found = w.takeLocked(now)
 		}
 		stays, stops := found, found && w.stopsLocked()
-		lingers := !found && !lingered && !surplus && !p.closed.Load()
+		lingers := !found && lingered < w.patience() && !surplus && !p.closed.Load()
 		switch {
 		case lingers:
 			w.spareLocked()
@@ -212,6 +230,17 @@ func (w *worker) takeSlow(now time.Time, lingered bool) bool {
 		core.RaceDisable()
 		p.mu.Lock()
 	}
+}
+
+// patience returns how often the worker yields before it parks. It is twice for one that
+// has been kept busy: one in sixty times the scheduler lets whoever yields go on at
+// once, before those who are ready, and would so break a chain of tasks each of which
+// is awaited before the next is submitted.
+func (w *worker) patience() int {
+	if w.streak == longStreak {
+		return 2
+	}
+	return 1
 }
 
 // endLocked ends the turn, if there is one, and returns its batch if that is done.
@@ -271,8 +300,8 @@ func (w *worker) unspareLocked() {
 // reports false.
 func (w *worker) restLocked() bool {
 	p := w.pool
-	p.awake.Store(p.awake.Load() - 1)
-	if p.awake.Load() == 0 {
+	p.vacant.Store(p.vacant.Load() + 1)
+	if p.vacant.Load() == p.limit.Load() {
 		p.thriftyLocked()
 	}
 	w.settled = false
@@ -299,7 +328,7 @@ func (w *worker) leave() {
 	core.RaceDisable()
 	p.mu.Lock()
 	done := w.endLocked()
-	p.awake.Store(p.awake.Load() - 1)
+	p.vacant.Store(p.vacant.Load() + 1)
 	p.unlistLocked(w)
 	var roused rousing
 	if p.lacksLocked() {

@@ -7,16 +7,16 @@
  * which DEATHS do so, ends its worker by runtime.Goexit. With RESIZE somebody sets the
  * limit to 1 and then to 2 again.
  *
- * A transition is one atomic operation on a portion's word, the reading and clearing
+ * A transition is one atomic operation on a portion's word, the reading or the clearing
  * of an entry, or one taking or leaving of mu. What is done to data that only the holder
  * of mu may look at is part of the transition before it. The tasks in the ring are
  * those numbered from head to tail-1, so an entry is known by its number.
  *
- * -DBROKEN=1 to 6 are variants with one mistake each, which spin must find: 1 uses a
+ * -DBROKEN=1 to 7 are variants with one mistake each, which spin must find: 1 uses a
  * portion again while a worker is attached to it, 2 recalls without a
  * compare-and-swap, 3 keeps a portion to the worker that made it, 4 wakes nobody for
  * the sake of a portion, 5 sets the limit without recalling, 6 prefers the ring to
- * the portion.
+ * the portion, 7 clears a worker's last entry when the portion is no longer its own.
  */
 
 #ifndef TASKS
@@ -74,7 +74,7 @@ inline rouse() {
 	fi
 }
 
-/* takes the next entry of portion p; i is NONE if there is none left */
+/* takes the next entry of portion p, with index i; t is NONE if there is none left */
 inline take(p) {
 	atomic {
 		i = taken[p];
@@ -91,17 +91,41 @@ inline take(p) {
 	:: i != NONE ->
 		atomic {
 			t = entries[p*SIZE+i];
-			assert(t != NONE && !begun[t]);
-			entries[p*SIZE+i] = NONE;
-			i = NONE
+			assert(t != NONE && !begun[t])
 		}
 	:: else -> t = NONE
 	fi
 }
 
+/* clears the entry that the worker has taken last of portion p */
+inline clear(p) {
+	assert(entries[p*SIZE+at] == held);
+	entries[p*SIZE+at] = NONE;
+	at = 0;
+	held = NONE
+}
+
+inline belated() {
+	atomic {
+		if
+		:: late != NONE -> entries[late] = NONE; late = NONE
+		:: else
+		fi
+	}
+}
+
 inline detach() {
 	if
-	:: g != NONE -> attached[g]--; g = NONE
+	:: g != NONE ->
+		attached[g]--;
+#if BROKEN == 7
+		late = g*SIZE + at;
+		at = 0;
+		held = NONE;
+#else
+		clear(g);
+#endif
+		g = NONE
 	:: else
 	fi
 }
@@ -143,8 +167,15 @@ inline portion() {
 
 proctype worker() {
 	byte t = NONE, g = NONE, i = NONE, n = 0;
+#if BROKEN == 7
+	byte late = NONE;
+#endif
+	byte at = 0, held = NONE; /* the index of its entry in g, and what that holds */
 	bit isSpare = 0, abnormal = 0;
 asleep:
+#if BROKEN == 7
+	belated();
+#endif
 end_asleep:
 	atomic { wakes > 0 -> wakes--; isSpare = 1 }
 next:
@@ -153,7 +184,9 @@ next:
 	:: else -> t = NONE
 	fi;
 	if
-	:: t != NONE -> goto runs
+	:: t != NONE ->
+		atomic { clear(g); at = i; held = t; i = NONE }
+		goto runs
 	:: else
 	fi;
 	atomic { mu == 0 -> mu = 1; detach() };
@@ -170,7 +203,7 @@ next:
 		take(current);
 		atomic {
 			if
-			:: t != NONE -> g = current; attached[g]++
+			:: t != NONE -> g = current; attached[g]++; at = i; held = t; i = NONE
 			:: else -> current = NONE
 			fi
 		}
@@ -199,6 +232,9 @@ next:
 	fi;
 	atomic { rouse(); unlock() }
 runs:
+#if BROKEN == 7
+	belated();
+#endif
 	atomic {
 		assert(!begun[t]);
 		begun[t] = 1
@@ -296,5 +332,8 @@ init {
 		n = 0
 	}
 	/* everything has been run, and everybody rests */
-	atomic { ended == TASKS && tail == TASKS && awake == 0 -> assert(spare == 0 && wakes == 0 && WAITING == 0) }
+	atomic {
+		ended == TASKS && tail == TASKS && awake == 0 -> assert(spare == 0 && wakes == 0 && WAITING == 0);
+		for (n : 0 .. 8) { assert(entries[n] == NONE) }
+	}
 }
