@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// A crowd is what an engine needs once it has had two tasks at once, or has options.
+// A crowd is what an engine needs from its second task on, or when it has options.
 // The engine's mu guards it.
 type crowd[T Job] struct {
 	extras atomic.Pointer[extras[T]] // made by Init, or later with mu held, and then kept

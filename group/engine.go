@@ -26,8 +26,8 @@ import (
 // in the lot are claimed by others. To claim a task is one atomic addition, so each
 // runs once; see chunk.
 //
-// An engine that has never had two tasks at once has no queue yet, see crowd, and gives
-// a task to the goroutine that it starts for it.
+// An engine gives its first task to the goroutine that it starts for it. It has a queue,
+// see crowd, from the second on, or from when it has options.
 //
 // Call a task open from when it is accepted until it is claimed, be it in the
 // queue or in a lot. Call a goroutine spare from when it is counted in spares, which
@@ -47,7 +47,7 @@ import (
 //
 //   - pushLocked puts a task into the queue. It counts a spare if there is none (and up
 //     to one for each P, which spreads short tasks).
-//   - A goroutine that was started for a task is spare until it runs that, see
+//   - The goroutine that was started for the first task is spare until it runs that, see
 //     serveFirst. It counts a spare if it leaves open tasks, which have come
 //     meanwhile, and no spare.
 //   - take claims a task, and if the goroutine was spare it is so no longer. It
@@ -72,7 +72,8 @@ type Engine[T Job] struct {
 	mu     sync.Mutex               // guards what follows; nothing blocks while it is held
 	busy   core.Guarded[int32]      // goroutines that have a task, or have run one and not come back to the queue
 	ended  core.Guarded[bool]       // by Close
-	spares uint16                   // at most one for each P; not written in a -race build that hides bookkeeping
+	begun  bool                     // there has been a task; like spares not written in a -race build that hides bookkeeping
+	spares uint16                   // at most one for each P
 	crowd  atomic.Pointer[crowd[T]] // made by Init, or later with mu held, and then kept
 }
 
@@ -120,7 +121,7 @@ func (e *Engine[T]) Start(t T) (serve bool) {
 	}
 	c := e.crowd.Load()
 	if c == nil {
-		if e.aloneLocked() {
+		if e.firstLocked() {
 			e.mu.Unlock()
 			return true
 		}
@@ -149,19 +150,20 @@ func (e *Engine[T]) simple(c *crowd[T], x *extras[T]) bool {
 // Serve is the life of the goroutine that Start has left to its caller.
 func (e *Engine[T]) Serve(t T) { e.serveFirst(entry[T]{task: t}) }
 
-// aloneLocked accepts a task if it is the only one and there is no queue, and counts the
+// firstLocked accepts a task if it is the first and there is no queue, and counts the
 // goroutine that is to be started for it once mu is free.
-func (e *Engine[T]) aloneLocked() bool {
-	if e.crowd.Load() != nil || e.busy.Load() > 0 || e.ended.Load() {
+func (e *Engine[T]) firstLocked() bool {
+	if e.begun || e.crowd.Load() != nil || e.ended.Load() {
 		return false
 	}
+	e.begun = true
 	e.busy.Store(1)
 	e.spares++
 	e.goroutines.Add(1)
 	return true
 }
 
-// serveFirst is the life of a goroutine that was started for a task.
+// serveFirst is the life of the goroutine that was started for the first task.
 func (e *Engine[T]) serveFirst(en entry[T]) {
 	e.lock()
 	e.spares--
@@ -250,7 +252,7 @@ func (e *Engine[T]) pushLocked(en entry[T], have *permits, wait patience) (ok bo
 		go e.serve(hand[T]{entry: en, busy: true})
 		return true, nil
 	}
-	if e.aloneLocked() {
+	if e.firstLocked() {
 		e.mu.Unlock()
 		go e.serveFirst(en)
 		return true, nil
@@ -370,7 +372,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 		e.spares--
 	}
 	c := e.crowd.Load()
-	if c == nil { // and so that was the only task
+	if c == nil { // and so that was the first and only task
 		e.mu.Unlock()
 		core.RaceEnable()
 		return false

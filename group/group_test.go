@@ -122,6 +122,20 @@ func TestGo(t *testing.T) {
 		require.Less(t, testing.AllocsPerRun(20, round), 20.0) // a goroutine may be new to the runtime
 	})
 
+	t.Run("a group that is used again for one task at a time allocates nothing for it", func(t *testing.T) {
+		if core.RaceHidden {
+			t.Skip("each task has a goroutine of its own")
+		}
+		var g group.Group
+		f := func() {}
+		round := func() {
+			g.Go(f)
+			g.Wait()
+		}
+		round()
+		require.Zero(t, testing.AllocsPerRun(100, round))
+	})
+
 	for tasks, allocs := range map[int]float64{1: 2, 10: 4} {
 		t.Run(fmt.Sprintf("allocates %.0f times for %d tasks of a new group", allocs, tasks), func(t *testing.T) {
 			if core.RaceHidden {

@@ -61,7 +61,7 @@
 #define CHUNKS 2
 #endif
 #ifndef CROWD
-#define CROWD 0               /* 1: the engine has been used before, for several tasks at once */
+#define CROWD 0               /* 1: the engine has been used before */
 #endif
 #ifndef TURNS
 #define TURNS 1
@@ -82,6 +82,7 @@ bit  mu = 0;
 byte busy = 0;
 byte spares = 0;
 byte yielding = 0;
+bit  begun = 0;
 bit  crowd = CROWD || LIMIT != NOLIMIT || SHARED > 0;
 chan queue = [TASKS] of { byte };
 
@@ -337,7 +338,8 @@ inline Go(impatient) {
 				shared = 0;
 				accept(n);
 				if
-				:: !crowd && busy == 0 -> /* aloneLocked */
+				:: !crowd && !begun -> /* firstLocked */
+					begun = 1;
 					busy = 1;
 					more(1);
 					given[i] = n+1
