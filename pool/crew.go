@@ -41,6 +41,5 @@ func (f loopTask) scope() (context.Context, string) { return nil, "" }
 type batchCrew struct{ *Batch }
 
 func (b batchCrew) TryGo(t loopTask) bool {
-	_, got := b.pool.push(alone(t), b.Batch)
-	return got == accepted
+	return b.pool.push(alone(t), b.Batch) == accepted
 }

@@ -18,10 +18,10 @@ import (
 //
 // A worker is attached to a portion from when it takes a task of it until it comes
 // to take one and finds none left. An entry belongs to whoever has counted it in
-// word's upper half, who reads it, and clears it before running the next task or when
-// detached: by then the next entries are likely to be read, and no longer to be fetched
-// from the processor that clears their neighbour. Nobody has an entry when nobody is
-// attached, so then they may be written anew.
+// word's upper half, who reads it, and clears it before running the next task, or when
+// detached. (Not at once, because another is about to read the entry behind it, and
+// would have to fetch it from the processor that writes next to it.) Nobody has an entry
+// when nobody is attached, so then they may be written anew.
 //
 // The pool's mu guards what is Guarded, but for the entries.
 type portion struct {
@@ -179,11 +179,20 @@ func (w *worker) detachLocked() {
 	}
 }
 
-// thriftyLocked lets all portions go but one, and the batch that owns the ring, when a
-// pool has nothing to do.
-func (p *Pool) thriftyLocked() {
+// vacateLocked counts a worker that is awake no longer. A pool that has nothing to do
+// then lets all portions go but one, and one that has nothing in the queue the batch
+// that owns it.
+func (p *Pool) vacateLocked() {
+	p.vacant.Store(p.vacant.Load() + 1)
+	if p.queuedLocked() > 0 {
+		return
+	}
 	p.ring.owner.Store(nil)
-	if g := p.spares.Load(); g != nil {
+	if g := p.portion.Load(); g != nil {
+		p.portion.Store(nil)
+		p.reuseLocked(g)
+	}
+	if g := p.spares.Load(); g != nil && p.vacant.Load() == p.limit.Load() {
 		g.next.Store(nil)
 	}
 }

@@ -442,21 +442,67 @@ func TestQueuedTogether(t *testing.T) {
 	})
 
 	t.Run("nothing is kept of a batch when its pool rests", func(t *testing.T) {
+		for _, last := range []func(){func() {}, runtime.Goexit} {
+			for _, tasks := range []int{1, 50, 100} {
+				synctest.Test(t, func(t *testing.T) {
+					p := pool.New(2, pool.Options{})
+					busy := make(chan struct{})
+					p.Go(func() { <-busy }) // to the end
+					open := make(chan struct{})
+					p.Go(func() { <-open }) // until all that follow wait
+					kept := make(chan weak.Pointer[pool.Batch], 1)
+					go func() {
+						b := p.Batch(context.Background())
+						for range tasks - 1 {
+							b.Go(func() {})
+						}
+						b.Go(last)
+						close(open)
+						kept <- weak.Make(b)
+						b.Wait()
+					}()
+					k := <-kept
+					synctest.Wait()
+					runtime.GC()
+					require.Nil(t, k.Value())
+					close(busy)
+					closeEmpty(t, p)
+				})
+			}
+		}
+	})
+
+	t.Run("a Get of a future whose task has begun runs no other in its place", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(2, pool.Options{})
-			kept := make(chan weak.Pointer[pool.Batch], 1)
-			go func() {
-				b := p.Batch(context.Background())
-				for range 100 {
-					b.Go(func() {})
-				}
-				b.Wait()
-				kept <- weak.Make(b)
-			}()
-			k := <-kept
+			held, begins, blocks, runs := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+			futures := make(chan *group.Future[int], 1)
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				<-begins
+				f, err := pool.Submit(ctx, p, func(context.Context) (int, error) {
+					p.SetWorkers(2) // puts back into the queue what a worker has taken out of it
+					<-runs
+					return 0, nil
+				})
+				require.NoError(t, err)
+				futures <- f
+				_, _ = f.Get() // runs it
+			}))
+			p.Go(func() { <-held })
 			synctest.Wait()
-			runtime.GC()
-			require.Nil(t, k.Value())
+			for range 10 {
+				p.Go(func() { <-blocks })
+			}
+			for _, next := range []chan struct{}{held, begins} {
+				close(next)
+				synctest.Wait()
+			}
+			f := <-futures
+			go func() { _, _ = f.Get() }()
+			synctest.Wait()
+			require.Equal(t, 9, p.Stats().Queued)
+			close(blocks)
+			close(runs)
 			closeEmpty(t, p)
 		})
 	})

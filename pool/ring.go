@@ -8,9 +8,9 @@ import (
 
 // A ring is the bounded queue of a pool's tasks; the pool's mu guards it.
 //
-// The ring has an owner, a batch or the pool itself, and most tasks are the owner's. A
-// task of another one has a tag that says so. While no task goes without a tag,
-// whoever comes next becomes the owner.
+// The ring has an owner, a batch or the pool itself, and a task without a tag is the
+// owner's. A task of another one has a tag that says so. While no task goes without a
+// tag, whoever brings the next that need not have one becomes the owner.
 //
 // A task stays in the ring until it is run if somebody who waits for it may take it
 // out of the middle: a task that was submitted by another one of the pool, and that of
@@ -44,8 +44,8 @@ type tag struct {
 
 // These are the states of a tag.
 const (
-	untagged = iota // for a task that is the owner's and need not stay
-	goes            // for one of another that need not stay
+	untagged = iota // for a task that is the owner's and need not stay, or for none
+	goes            // for another that need not stay; its batch may have become the owner since
 	stays           // for one that has to; plus 1 + position of the batch's next, if more of them wait
 )
 
@@ -150,14 +150,8 @@ func (b *Batch) chain(r *ring, pos uint64) {
 	b.queued.Store(b.queued.Load() + 1)
 }
 
-// add
-func (r *ring) add(t task) {
-	pos := r.tail.Load()
-	r.at(pos).Store(t)
-	r.tail.Store(pos + 1)
-}
-
-// pushOwn is push, before end, of a task of the owner's, which need not stay.
+// pushOwn is push, before end, of a task of the owner's that need not stay, or of one
+// that has been given its tag.
 func (r *ring) pushOwn(t task) {
 	pos := r.tail.Load()
 	r.at(pos).Store(t)
@@ -195,7 +189,7 @@ func (r *ring) unpop(t ticket) {
 	r.at(pos).Store(t.task)
 }
 
-// popAll moves the oldest tasks, as long as they are of the given batch, or of none,
+// popAll moves the oldest tasks, as long as they are of b, or of the pool if that is nil,
 // and need not stay, to where there is place for so many, and returns their number.
 func (r *ring) popAll(b *Batch, to []slot) int {
 	head, n := r.head.Load(), min(len(to), r.len())
@@ -278,9 +272,14 @@ func (r *ring) take(pos uint64) ticket {
 	return t
 }
 
-// holds reports whether the task that was put at pos still waits there.
+// holds reports whether the task that was put at pos, to stay, still waits there. What
+// is there else is no such task: those are never put back, as by unpop.
 func (r *ring) holds(pos uint64) bool {
-	return pos-r.head.Load() < r.tail.Load()-r.head.Load() && r.at(pos).Load() != nil
+	if pos-r.head.Load() >= r.tail.Load()-r.head.Load() {
+		return false
+	}
+	at := r.tagOf(pos)
+	return at != nil && at.state.Load() >= stays
 }
 
 // clear takes the task at pos out, if it is of no batch or the first of its batch, and

@@ -13,15 +13,21 @@ import (
 func (p *Pool) start(ctx context.Context, t task, b *Batch, at *uint64) error {
 	t = alone(t)
 	stays := at != nil || b.stays()
-	if !stays && p.pushQuick(t, b) {
+	core.RaceDisable()
+	p.mu.Lock()
+	if !stays && p.isQuickLocked(b) {
+		p.ring.pushOwn(t)
+		b.countQuickLocked()
+		p.mu.Unlock()
+		core.RaceEnable()
 		return nil
 	}
-	return p.startSlow(ctx, t, b, stays, at)
+	return p.startLocked(ctx, t, b, stays, at)
 }
 
-// startSlow is start when something is to be seen to.
-func (p *Pool) startSlow(ctx context.Context, t task, b *Batch, stays bool, at *uint64) error {
-	pos, got := p.pushed(t, b, stays, true)
+// startLocked is start with mu held, which it lets go, when something is to be seen to.
+func (p *Pool) startLocked(ctx context.Context, t task, b *Batch, stays bool, at *uint64) error {
+	pos, got := p.pushLocked(t, b, stays, true)
 	if got == full {
 		if b.helpful() || ctx != forever && taskOf(ctx, p) != nil {
 			got = p.startHere(t, b)
@@ -56,40 +62,26 @@ const (
 	givenUp
 )
 
-// pushQuick is push of a task that need not stay in the ring, if nothing else is to
-// be seen to. It passes those who wait, if they may be passed.
-func (p *Pool) pushQuick(t task, b *Batch) bool {
-	core.RaceDisable()
-	p.mu.Lock()
-	done := p.isQuickLocked(b) && (b == nil || b.active.Load() > 0)
-	if done {
-		p.ring.pushOwn(t)
-		if b != nil {
-			b.active.Store(b.active.Load() + 1)
-		}
-	}
-	p.mu.Unlock()
-	core.RaceEnable()
-	return done
-}
-
 // isQuickLocked reports whether a task of b that need not stay in the ring may be put
-// there with nothing more to it, but to count it in b, which has to have one already.
+// there, by pushOwn, with nothing more to it but to count it. It passes those who wait,
+// if they may be passed.
 func (p *Pool) isQuickLocked(b *Batch) bool {
-	return p.ring.tail.Load() < p.ring.end.Load() && p.ring.owner.Load() == b && (p.spare.Load() > 0 || p.vacant.Load() <= 0)
+	return p.ring.tail.Load() < p.ring.end.Load() && p.ring.owner.Load() == b &&
+		(p.spare.Load() > 0 || p.vacant.Load() <= 0) && (b == nil || b.active.Load() > 0)
 }
 
 // push puts a task into the ring if there is room and nobody waits for it, and
 // sees to it that a worker will take it.
-func (p *Pool) push(t task, b *Batch) (uint64, answer) {
-	return p.pushed(t, b, b.stays(), false)
-}
-
-// pushed is push of a task that may have to stay in the ring, and may pass those who
-// wait, if they may be passed.
-func (p *Pool) pushed(t task, b *Batch, stays, passes bool) (uint64, answer) {
+func (p *Pool) push(t task, b *Batch) answer {
 	core.RaceDisable()
 	p.mu.Lock()
+	_, got := p.pushLocked(t, b, b.stays(), false)
+	return got
+}
+
+// pushLocked is push with mu held, which it lets go, of a task that may have to stay in
+// the ring, and may pass those who wait, if they may be passed.
+func (p *Pool) pushLocked(t task, b *Batch, stays, passes bool) (uint64, answer) {
 	if !p.isOpenLocked() || !passes && p.submitters.front() != nil {
 		got := full
 		if p.closed.Load() {
@@ -99,7 +91,7 @@ func (p *Pool) pushed(t task, b *Batch, stays, passes bool) (uint64, answer) {
 		core.RaceEnable()
 		return 0, got
 	}
-	pos := p.pushLocked(t, b, stays)
+	pos := p.addLocked(t, b, stays)
 	if !p.lacksLocked() && (b == nil || b.helpers.Load() == nil) {
 		p.mu.Unlock()
 	} else {
@@ -122,7 +114,8 @@ func (p *Pool) unlockSlow(b *Batch) {
 	helper.wake()
 }
 
-func (p *Pool) pushLocked(t task, b *Batch, stays bool) uint64 {
+// addLocked puts a task into the ring, and returns its position.
+func (p *Pool) addLocked(t task, b *Batch, stays bool) uint64 {
 	if b != nil {
 		b.beginLocked()
 	}

@@ -99,7 +99,7 @@ func (p *Pool) admitLocked() admission {
 		n--
 		p.submitters.remove(s)
 		s.got.Store(accepted)
-		s.pos.Store(p.pushLocked(s.task.Load(), s.batch.Load(), s.stays.Load()))
+		s.pos.Store(p.addLocked(s.task.Load(), s.batch.Load(), s.stays.Load()))
 		if last == nil {
 			a.first = s
 		} else {

@@ -300,10 +300,7 @@ func (w *worker) unspareLocked() {
 // reports false.
 func (w *worker) restLocked() bool {
 	p := w.pool
-	p.vacant.Store(p.vacant.Load() + 1)
-	if p.vacant.Load() == p.limit.Load() {
-		p.thriftyLocked()
-	}
+	p.vacateLocked()
 	w.settled = false
 	w.unspareLocked()
 	if p.labels != nil {
@@ -328,7 +325,7 @@ func (w *worker) leave() {
 	core.RaceDisable()
 	p.mu.Lock()
 	done := w.endLocked()
-	p.vacant.Store(p.vacant.Load() + 1)
+	p.vacateLocked()
 	p.unlistLocked(w)
 	var roused rousing
 	if p.lacksLocked() {
