@@ -450,6 +450,7 @@ func TestQueuedTogether(t *testing.T) {
 					p.Go(func() { <-busy }) // to the end
 					open := make(chan struct{})
 					p.Go(func() { <-open }) // until all that follow wait
+					synctest.Wait()
 					kept := make(chan weak.Pointer[pool.Batch], 1)
 					go func() {
 						b := p.Batch(context.Background())
