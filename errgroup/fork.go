@@ -10,9 +10,7 @@ import (
 // g's panic policy as that of any task; under [group.Capture] it is the error that
 // Get returns.
 func Fork[T any](g *Group, f func() (T, error)) *group.Future[T] {
-	if f == nil {
-		panic("errgroup: nil func")
-	}
+	checkFunc(f == nil)
 	if group.PanicPolicy(g.panics) == group.Capture {
 		f = captured(f)
 	}

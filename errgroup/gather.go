@@ -32,9 +32,7 @@ func All2[A, B any](
 	fa func(ctx context.Context) (A, error),
 	fb func(ctx context.Context) (B, error),
 ) (A, B, error) {
-	if fa == nil || fb == nil {
-		panic("errgroup: nil func")
-	}
+	checkFunc(fa == nil || fb == nil)
 	var a, zeroA A
 	var b, zeroB B
 	g, ctx := WithContext(ctx)
@@ -54,9 +52,7 @@ func All3[A, B, C any](
 	fb func(ctx context.Context) (B, error),
 	fc func(ctx context.Context) (C, error),
 ) (A, B, C, error) {
-	if fa == nil || fb == nil || fc == nil {
-		panic("errgroup: nil func")
-	}
+	checkFunc(fa == nil || fb == nil || fc == nil)
 	var a, zeroA A
 	var b, zeroB B
 	var c, zeroC C
@@ -84,8 +80,6 @@ func gather[T any](ctx context.Context, g *Group, f func(ctx context.Context) (T
 
 func checkFuncs[T any](fs []func(ctx context.Context) (T, error)) {
 	for _, f := range fs {
-		if f == nil {
-			panic("errgroup: nil func")
-		}
+		checkFunc(f == nil)
 	}
 }

@@ -114,6 +114,12 @@ func checkContext(ctx context.Context) {
 	}
 }
 
+func checkFunc(isNil bool) {
+	if isNil {
+		panic("errgroup: nil func")
+	}
+}
+
 // Go starts f as if in a goroutine of its own: f may block for as long as it
 // likes. Go blocks only while the group is at its limit. f runs in any case, also if
 // the group's context is done by then, because f may own a clean-up.
@@ -123,7 +129,8 @@ func checkContext(ctx context.Context) {
 //
 // A short task costs about a fifth of a go statement, and no allocation.
 func (g *Group) Go(f func() error) {
-	if t := g.task(f); g.engine.Start(t) {
+	checkFunc(f == nil)
+	if t := (task{f, g.newMark()}); g.engine.Start(t) {
 		go t.serve()
 	}
 }
@@ -138,12 +145,8 @@ func (g *Group) TryGo(f func() error) bool { return g.engine.TryGo(g.task(f)) }
 // group. For f to be cancelled with its siblings, ctx has to be the group's context
 // or derived from it.
 func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error) error {
-	if ctx == nil {
-		panic("errgroup: nil context")
-	}
-	if f == nil {
-		panic("errgroup: nil func")
-	}
+	checkContext(ctx)
+	checkFunc(f == nil)
 	return g.engine.GoContext(ctx, func(ctx context.Context) task {
 		return g.task(func() error { return f(ctx) })
 	})
@@ -153,9 +156,7 @@ func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error
 // becomes a *[TaskError]: "ingest/fetch: connection refused". Stuck reports show the
 // name.
 func (g *Group) GoNamed(name string, f func() error) {
-	if f == nil {
-		panic("errgroup: nil func")
-	}
+	checkFunc(f == nil)
 	g.engine.GoNamed(name, task{f, g.newNamedMark(&TaskError{Path: joinPath(g.engine.Path(), name)})})
 }
 
@@ -177,9 +178,7 @@ func (g *Group) Wait() error {
 // context is not cancelled, and WaitContext may be called again. It panics if ctx is
 // that of a task of the group, for which it would wait.
 func (g *Group) WaitContext(ctx context.Context) error {
-	if ctx == nil {
-		panic("errgroup: nil context")
-	}
+	checkContext(ctx)
 	if err := g.engine.WaitContext(ctx); err != nil {
 		return err
 	}
@@ -200,9 +199,7 @@ func (g *Group) Cancel(cause error) {
 }
 
 func (g *Group) task(f func() error) task {
-	if f == nil {
-		panic("errgroup: nil func")
-	}
+	checkFunc(f == nil)
 	return task{f, g.newMark()}
 }
 

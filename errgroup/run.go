@@ -19,9 +19,7 @@ func Run(ctx context.Context, body func(ctx context.Context, g *Group) error) er
 
 // RunWith is [Run] with options.
 func RunWith(ctx context.Context, opts Options, body func(ctx context.Context, g *Group) error) error {
-	if body == nil {
-		panic("errgroup: nil func")
-	}
+	checkFunc(body == nil)
 	g, ctx := New(ctx, opts)
 	if !g.scope(ctx, body) {
 		panic(new(runtime.PanicNilError))

@@ -143,8 +143,7 @@ func (e *Engine[T]) Start(t T) (serve bool) {
 // simple reports whether to accept a task is no more than to put it into the queue: no
 // option but a limit has to be heeded, and there is room. It is called with mu held.
 func (e *Engine[T]) simple(c *crowd[T], x *extras[T]) bool {
-	r := &x.room // with a limit there are no lots
-	return x.settings == nil && (r.limit.Load() == noLimit || r.fits(int(e.busy.Load())+int(c.queue.n), false))
+	return x.settings == nil && x.room.fits(int(e.busy.Load())+int(c.queue.n), false) // with a limit there are no lots
 }
 
 // Serve is the life of the goroutine that Start has left to its caller.
@@ -381,8 +380,11 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 	if h.lot != nil {
 		c.queue.putDown(h)
 	}
-	yield := x != nil && e.admit(c, &x.room)
+	yield := false
 	if x != nil {
+		if x.room.admits(c.queue.n) {
+			yield = e.letIn(&x.room)
+		}
 		x.room.measure(&h.timer, ended)
 	}
 	spares := uint16(1) // that are wanted, if tasks stay open
@@ -407,12 +409,19 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 		}
 	}
 	if x != nil {
-		yield = e.admit(c, &x.room) || yield
+		if x.room.admits(c.queue.n) {
+			yield = e.letIn(&x.room) || yield
+		}
 		if stay = !h.busy && yields < x.room.turns() && e.spares < c.processors(); stay {
 			e.spares++
 		}
 	}
-	e.mend(spares)
+	if e.spares < spares && (c.queue.n > 0 || c.queue.hasLots()) {
+		e.mend(spares)
+	} else {
+		e.mu.Unlock()
+		core.RaceEnable()
+	}
 	if ended && x != nil && x.room.shared != nil {
 		e.release()
 	}

@@ -51,6 +51,10 @@ func (r *room[T]) fits(running int, itsTurn bool) bool {
 	return running+r.reserved.Load() < r.limit.Load() && (itsTurn || r.first.Load() == nil)
 }
 
+// admits reports whether somebody waits who may be let in if there is room, because so
+// many tasks in the queue are none.
+func (r *room[T]) admits(queued uint32) bool { return queued == 0 && r.first.Load() != nil }
+
 // enter makes somebody wait.
 func (r *room[T]) enter(e *Engine[T], en entry[T], patient bool) *submitter[T] {
 	s := r.idle

@@ -126,7 +126,7 @@ func (e *Engine[T]) refuse() {
 
 // admit is letIn if the queue is empty.
 func (e *Engine[T]) admit(c *crowd[T], r *room[T]) (yield bool) {
-	return r.first.Load() != nil && c.queue.n == 0 && e.letIn(r)
+	return r.admits(c.queue.n) && e.letIn(r)
 }
 
 // letIn ends the wait of those for whom there is room. It reports whether to yield to
