@@ -51,8 +51,8 @@ func (r *room[T]) fits(running int, itsTurn bool) bool {
 	return running+r.reserved.Load() < r.limit.Load() && (itsTurn || r.first.Load() == nil)
 }
 
-// admits reports whether somebody waits who may be let in if there is room, because so
-// many tasks in the queue are none.
+// admits reports whether it is time for letIn: somebody waits, and the queue is empty,
+// which holds so many tasks.
 func (r *room[T]) admits(queued uint32) bool { return queued == 0 && r.first.Load() != nil }
 
 // enter makes somebody wait.
