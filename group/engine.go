@@ -26,8 +26,8 @@ import (
 // in the lot are claimed by others. To claim a task is one atomic addition, so each
 // runs once; see chunk.
 //
-// An engine gives its first task to the goroutine that it starts for it. It has a queue,
-// see crowd, from the second on, or from when it has options.
+// An engine that is new gives its first task to the goroutine that it starts for it. It
+// gets a queue with the second, or earlier, with what else it keeps; see crowd.
 //
 // Call a task open from when it is accepted until it is claimed, be it in the
 // queue or in a lot. Call a goroutine spare from when it is counted in spares, which
@@ -45,10 +45,10 @@ import (
 // the invariant before it lets mu go, by counting a further spare, which it starts
 // once mu is free, with no code of the user's in between:
 //
-//   - pushLocked puts a task into the queue. It counts a spare if there is none (and up
-//     to one for each P, which spreads short tasks).
-//   - The goroutine that was started for the first task is spare until it runs that, see
-//     serveFirst. It counts a spare if it leaves open tasks, which have come
+//   - unlockPushed, when a task has been put into the queue, counts a spare if there is
+//     none (and up to one for each P, which spreads short tasks).
+//   - The goroutine that was started for a new engine's first task has that, and is spare
+//     all the same until it begins it, see serveFirst. It counts a spare if it leaves open tasks, which have come
 //     meanwhile, and no spare.
 //   - take claims a task, and if the goroutine was spare it is so no longer. It
 //     counts a spare if it leaves open tasks, also those of its new lot, and nobody
@@ -72,7 +72,7 @@ type Engine[T Job] struct {
 	mu     sync.Mutex               // guards what follows; nothing blocks while it is held
 	busy   core.Guarded[int32]      // goroutines that have a task, or have run one and not come back to the queue
 	ended  core.Guarded[bool]       // by Close
-	begun  bool                     // there has been a task; like spares not written in a -race build that hides bookkeeping
+	begun  bool                     // the first task went without a queue; like spares not written in a -race build that hides bookkeeping
 	spares uint16                   // at most one for each P
 	crowd  atomic.Pointer[crowd[T]] // made by Init, or later with mu held, and then kept
 }
@@ -146,7 +146,9 @@ func (e *Engine[T]) simple(c *crowd[T], x *extras[T]) bool {
 	return x.settings == nil && x.room.fits(int(e.busy.Load())+int(c.queue.n), false) // with a limit there are no lots
 }
 
-// Serve is the life of the goroutine that Start has left to its caller.
+// Serve is the life of the goroutine that Start has left to its caller, and is for
+// nothing else: Wait returns only when it has been called for each Start that returned
+// true.
 func (e *Engine[T]) Serve(t T) { e.serveFirst(entry[T]{task: t}) }
 
 // firstLocked accepts a task if it is the first and there is no queue, and counts the
@@ -308,7 +310,7 @@ func newWork(e interface{ life() }) func() { return func() { e.life() } }
 
 func (e *Engine[T]) life() { e.serve(hand[T]{}) }
 
-// lock locks mu. Whoever has to wait looks a few times more before it parks:
+// lock locks mu. Whoever has to wait looks some hundred times more before it parks:
 // nobody holds mu for long, but one who has parked may have to wait for a
 // processor until a task ends.
 func (e *Engine[T]) lock() {
@@ -371,7 +373,7 @@ func (e *Engine[T]) take(h *hand[T], yields int) (stay bool) {
 		e.spares--
 	}
 	c := e.crowd.Load()
-	if c == nil { // and so that was the first and only task
+	if c == nil { // and so that was the first task, and there has been no other
 		e.mu.Unlock()
 		core.RaceEnable()
 		return false

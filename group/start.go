@@ -131,8 +131,9 @@ func (e *Engine[T]) admit(c *crowd[T], r *room[T]) (yield bool) {
 
 // letIn ends the wait of those for whom there is room. It reports whether to yield to
 // them is worth while, once mu is free: those who have been unparked go on at once
-// then, and bring the next task while this one runs. One who has yielded goes on when
-// a goroutine finds no task, and yields in turn. It is called with mu held.
+// then, and bring the next task while this one runs. One who has yielded goes on without
+// that, at the latest when a goroutine finds no task, and yields in turn. It is called
+// with mu held.
 func (e *Engine[T]) letIn(r *room[T]) (yield bool) {
 	for s := r.first.Load(); s != nil && r.fits(e.runningLocked(), true); s = r.first.Load() {
 		r.remove(s)

@@ -1,7 +1,7 @@
 /*
- * group.Engine, step by step: group/engine.go with chunk.go and lots.go, and
- * room.go, start.go and submitter.go for the limit. README.md says which transition
- * is which function.
+ * group.Engine, step by step: group/engine.go with crowd.go, queue.go, chunk.go and
+ * lots.go, and room.go, start.go and submitter.go for the limit. README.md says which
+ * transition is which function.
  *
  * GOERS goroutines start TASKS tasks between them and then wait; the last
  * IMPATIENT of them may give up whenever they wait in Go. Each task returns, or
