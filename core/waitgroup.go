@@ -232,16 +232,18 @@ func (wg *WaitGroup) enter(w *waiter) bool {
 // instant within the call.
 func (wg *WaitGroup) Count() int {
 	RaceDisable()
-	defer RaceEnable()
-	return int(max(counterOf(wg.state.Load()), 0))
+	n := counterOf(wg.state.Load())
+	RaceEnable()
+	return int(max(n, 0))
 }
 
 // HasWaiters reports whether a goroutine was waiting at some instant within the call:
 // one that has not been released, and has not given up. It is one atomic load.
 func (wg *WaitGroup) HasWaiters() bool {
 	RaceDisable()
-	defer RaceEnable()
-	return wg.state.Load()&queueBit != 0
+	waits := wg.state.Load()&queueBit != 0
+	RaceEnable()
+	return waits
 }
 
 func counterOf(state uint64) int32 { return int32(state / counterUnit) }

@@ -105,7 +105,10 @@ func New(ctx context.Context, opts Options) (*Group, context.Context) {
 }
 
 func (g *Group) begin(ctx context.Context) {
-	g.ctx, g.cancel = context.WithCancelCause(g.engine.Scope(ctx))
+	if g.engine.Path() != "" {
+		ctx = g.engine.Scope(ctx)
+	}
+	g.ctx, g.cancel = context.WithCancelCause(ctx)
 }
 
 func checkContext(ctx context.Context) {
