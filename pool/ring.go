@@ -273,7 +273,7 @@ func (r *ring) take(pos uint64) ticket {
 }
 
 // holds reports whether the task that was put at pos, to stay, still waits there. What
-// is there else is no such task: those are never put back, as by unpop.
+// unpop may have put there since need not stay.
 func (r *ring) holds(pos uint64) bool {
 	if pos-r.head.Load() >= r.tail.Load()-r.head.Load() {
 		return false
