@@ -76,7 +76,7 @@ func (c *checker) groups() map[*types.Var]pair {
 				continue
 			}
 			g, inner := owner.VarOf(c.pass.TypesInfo, n.Lhs[0]), owner.VarOf(c.pass.TypesInfo, n.Lhs[1])
-			if g != nil && inner != nil {
+			if g != nil && inner != nil && inner.Name() != "_" {
 				groups[g] = pair{inner, call.Args[0]}
 			}
 		case *ast.CallExpr:

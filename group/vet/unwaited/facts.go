@@ -79,7 +79,7 @@ func (c *checker) startsOf(cur inspector.Cursor, fn *types.Func) *starts {
 }
 
 // returnsMade reports whether the first result of each return is an owner that the
-// function has just made, and that has no task yet.
+// function has made and that nobody else has.
 func (c *checker) returnsMade(cur inspector.Cursor, fn *types.Func) bool {
 	results := fn.Signature().Results()
 	if results.Len() == 0 || owner.KindOf(results.At(0).Type()) == nil {
@@ -100,7 +100,7 @@ func (c *checker) returnsMade(cur inspector.Cursor, fn *types.Func) bool {
 }
 
 // fresh reports whether e is a new owner, or a variable of the function that holds
-// one and is only returned and configured.
+// one and that is given to nobody.
 func (c *checker) fresh(cur inspector.Cursor, e ast.Expr) bool {
 	if c.makes(e) {
 		return true
