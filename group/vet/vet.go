@@ -14,6 +14,8 @@ import (
 	"github.com/coterie-go/coterie/group/vet/barego"
 	"github.com/coterie-go/coterie/group/vet/escapes"
 	"github.com/coterie-go/coterie/group/vet/failnow"
+	"github.com/coterie-go/coterie/group/vet/fixerrgroup"
+	"github.com/coterie-go/coterie/group/vet/fixgroup"
 	"github.com/coterie-go/coterie/group/vet/forargs"
 	"github.com/coterie-go/coterie/group/vet/outerctx"
 	"github.com/coterie-go/coterie/group/vet/selfwait"
@@ -39,4 +41,7 @@ var Optional = []*analysis.Analyzer{
 }
 
 // Fixers are the analyzers that go fix runs.
-var Fixers = []*analysis.Analyzer{}
+var Fixers = []*analysis.Analyzer{
+	fixerrgroup.Analyzer,
+	fixgroup.Analyzer,
+}
