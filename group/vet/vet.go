@@ -14,8 +14,12 @@ import (
 	"github.com/coterie-go/coterie/group/vet/barego"
 	"github.com/coterie-go/coterie/group/vet/escapes"
 	"github.com/coterie-go/coterie/group/vet/failnow"
+	"github.com/coterie-go/coterie/group/vet/fixconc"
 	"github.com/coterie-go/coterie/group/vet/fixerrgroup"
 	"github.com/coterie-go/coterie/group/vet/fixgroup"
+	"github.com/coterie-go/coterie/group/vet/fixlimit"
+	"github.com/coterie-go/coterie/group/vet/fixrun"
+	"github.com/coterie-go/coterie/group/vet/fixsemaphore"
 	"github.com/coterie-go/coterie/group/vet/forargs"
 	"github.com/coterie-go/coterie/group/vet/outerctx"
 	"github.com/coterie-go/coterie/group/vet/selfwait"
@@ -44,4 +48,8 @@ var Optional = []*analysis.Analyzer{
 var Fixers = []*analysis.Analyzer{
 	fixerrgroup.Analyzer,
 	fixgroup.Analyzer,
+	fixlimit.Analyzer,
+	fixrun.Analyzer,
+	fixsemaphore.Analyzer,
+	fixconc.Analyzer,
 }

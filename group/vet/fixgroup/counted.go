@@ -44,11 +44,11 @@ func (f *fixer) findCounted(cur inspector.Cursor) {
 	if len(lits) == 0 {
 		return
 	}
-	c.edits = append(c.edits, edits...)
-	c.tasks = append(c.tasks, lits...)
-	c.counts[call] = true
+	c.Edits = append(c.Edits, edits...)
+	f.tasks[c] = append(f.tasks[c], lits...)
+	f.counts[call] = true
 	for _, done := range counts {
-		c.counts[done] = true
+		f.counts[done] = true
 	}
 }
 

@@ -62,8 +62,8 @@ var (
 // PathOf returns the import path of an object's package, without the folders that
 // vendor it; "" for what belongs to no package.
 func PathOf(obj types.Object) string {
-	if obj == nil || obj.Pkg() == nil {
-		return ""
+	if fn, ok := obj.(*types.Func); obj == nil || ok && fn == nil || obj.Pkg() == nil {
+		return "" // Callee returns a nil *types.Func
 	}
 	return PathOfPackage(obj.Pkg())
 }

@@ -15,7 +15,7 @@ var all = []*sync.WaitGroup{{}}
 type Exported struct {
 	WG             sync.WaitGroup  // want `WG is left a sync.WaitGroup: line [0-9]+: code of other packages can use it`
 	sync.WaitGroup                 // want `WaitGroup is left a sync.WaitGroup: line [0-9]+: code of other packages can use it`
-	ptr            *sync.WaitGroup // want `ptr is left a sync.WaitGroup: line [0-9]+: it is declared in another way`
+	ptr            *sync.WaitGroup // want `ptr is left a sync.WaitGroup: line [0-9]+: it is declared in a way that has no counterpart`
 }
 
 func passed() {

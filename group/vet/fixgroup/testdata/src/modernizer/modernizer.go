@@ -73,7 +73,7 @@ func converted() {
 
 // The Done of another, and one that not each way out of the literal reaches.
 func others() {
-	var a, b sync.WaitGroup // want `a is left a sync.WaitGroup: line [0-9]+: it is declared in another way than by its type` `b is left a sync.WaitGroup`
+	var a, b sync.WaitGroup // want `a is left a sync.WaitGroup: line [0-9]+: it is declared in a way that has no counterpart` `b is left a sync.WaitGroup`
 	a.Add(1)
 	go func() {
 		defer b.Done()

@@ -97,6 +97,13 @@ func without(ctx context.Context, seq iter.Seq[int]) {
 	_ = pool.Each(ctx, 0, seq, func(ctx context.Context, i int) error { return fetch(ctx) })
 }
 
+func made(derive func(context.Context) context.Context, ctx context.Context) error {
+	g, gctx := xerrgroup.WithContext(derive(ctx)) // nobody knows from what it derives
+	g.Go(func() error { return fetch(ctx) })
+	use(gctx)
+	return g.Wait()
+}
+
 func elsewhere(ctx context.Context) error {
 	g, gctx := xerrgroup.WithContext(context.Background())
 	g.Go(func() error { return fetch(ctx) })
