@@ -18,7 +18,7 @@ var Analyzer = &analysis.Analyzer{
 A goroutine that calls Add for itself may not have got that far when another calls Wait, which
 then does not wait for it. The analyzer follows the functions of the package that the goroutine
 calls. It is silent where the goroutine was counted before it started, counts others, or waits
-itself.`,
+itself, and where an exported function counts its own calls.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/addinside",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
 	Run:      run,
@@ -83,8 +83,8 @@ func counting(x *owner.Index, body *ast.BlockStmt, env owner.Env) map[place]*cal
 			})
 		case *ast.CallExpr:
 			m := owner.MethodOf(x.Info, n)
-			if m == nil || !m.Kind.Counts {
-				return
+			if m == nil || !m.Kind.Counts || at.Exported {
+				return // an exported function counts its calls, in whichever goroutine
 			}
 			ref := at.Ref(m.Ref(x.Info))
 			if !ref.Valid() {

@@ -131,12 +131,25 @@ func (c *checker) neverFails(cur inspector.Cursor, call *ast.CallExpr) bool {
 			continue
 		}
 		tasks++
-		lit, ok := ast.Unparen(t.Func).(*ast.FuncLit)
-		if !ok || !c.returnsNil(lit) {
+		lit := c.literal(t)
+		if lit == nil || !c.returnsNil(lit) {
 			return false
 		}
 	}
 	return tasks > 0
+}
+
+// literal returns the function literal of a task, also one that is in a variable; nil
+// if it is another function.
+func (c *checker) literal(t *owner.Task) *ast.FuncLit {
+	f := ast.Unparen(t.Func)
+	if v := owner.VarOf(c.pass.TypesInfo, f); owner.Local(v) {
+		if decl := owner.Outermost(t.Cur); decl != nil {
+			f, _ = owner.Assigned(c.pass.TypesInfo, decl, v)
+		}
+	}
+	lit, _ := f.(*ast.FuncLit)
+	return lit
 }
 
 // returnsNil reports whether the last result of each return of lit is nil.

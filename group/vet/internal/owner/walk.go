@@ -25,6 +25,7 @@ type Site struct {
 	Deferred bool           // runs when the function that holds it returns
 	Level    int            // how many functions and literals are between the walked one and this place
 	Named    int            // how many of them are functions
+	Exported bool           // one of those is exported
 	Func     *ast.BlockStmt // the body of the function that holds it, or of the walked literal
 }
 
@@ -200,6 +201,8 @@ func (w *walker) call(call *ast.CallExpr, at Site) {
 	} else {
 		inner.Named++
 		inner.Func = body
+		fn := Callee(w.x.Info, call)
+		inner.Exported = at.Exported || fn != nil && fn.Exported()
 	}
 	w.inside[body] = true
 	w.walk(body, inner)

@@ -155,6 +155,18 @@ func sameGoroutine(c *crawler) {
 	}()
 }
 
+// Call counts its calls, in whichever goroutine they are.
+func (c *crawler) Call() {
+	c.wg.Add(1)
+	defer c.wg.Done()
+}
+
+func calls(c *crawler) {
+	go func() {
+		c.Call()
+	}()
+}
+
 type counter struct{}
 
 func (counter) Add(int) {}

@@ -118,6 +118,15 @@ func neverFails() {
 	g.Wait()
 }
 
+func neverFailsByName() {
+	var g xerrgroup.Group
+	f := func() error { return nil }
+	if !g.TryGo(f) {
+		g.Go(f)
+	}
+	g.Wait()
+}
+
 func passedOn(seq iter.Seq[string]) iter.Seq2[int, error] {
 	results := pool.Map(ctx, 1, seq, fetch)
 	return results
