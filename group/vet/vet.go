@@ -12,6 +12,7 @@ import (
 
 	"github.com/coterie-go/coterie/group/vet/addinside"
 	"github.com/coterie-go/coterie/group/vet/barego"
+	"github.com/coterie-go/coterie/group/vet/carries"
 	"github.com/coterie-go/coterie/group/vet/escapes"
 	"github.com/coterie-go/coterie/group/vet/failnow"
 	"github.com/coterie-go/coterie/group/vet/fixconc"
@@ -22,7 +23,10 @@ import (
 	"github.com/coterie-go/coterie/group/vet/fixsemaphore"
 	"github.com/coterie-go/coterie/group/vet/forargs"
 	"github.com/coterie-go/coterie/group/vet/outerctx"
+	"github.com/coterie-go/coterie/group/vet/placectx"
 	"github.com/coterie-go/coterie/group/vet/selfwait"
+	"github.com/coterie-go/coterie/group/vet/sharederr"
+	"github.com/coterie-go/coterie/group/vet/stranded"
 	"github.com/coterie-go/coterie/group/vet/unwaited"
 	"github.com/coterie-go/coterie/group/vet/waiterr"
 )
@@ -42,6 +46,10 @@ var Analyzers = []*analysis.Analyzer{
 // Optional are the analyzers that a flag turns on.
 var Optional = []*analysis.Analyzer{
 	barego.Analyzer,
+	stranded.Analyzer,
+	placectx.Analyzer,
+	carries.Analyzer,
+	sharederr.Analyzer,
 }
 
 // Fixers are the analyzers that go fix runs.

@@ -99,6 +99,9 @@ func counting(x *owner.Index, body *ast.BlockStmt, env owner.Env) map[place]*cal
 				c.others = c.others || c.done // it was counted before
 			case m.Name == "Done":
 				c.done = true
+				if at.Named > 0 && !at.Deferred {
+					c.others = true // it counts something in between, which may end elsewhere
+				}
 			}
 		}
 	})

@@ -22,8 +22,8 @@ func (c *crawler) visit() {
 
 func (c *crawler) count() {
 	c.tasks.Add(1) // want `c.tasks counts the goroutine`
+	defer c.tasks.Done()
 	work()
-	c.tasks.Done()
 }
 
 func start(c *crawler, urls []string) {
@@ -165,6 +165,19 @@ func calls(c *crawler) {
 	go func() {
 		c.Call()
 	}()
+}
+
+func (c *crawler) lookup(wait bool) {
+	c.wg.Add(1) // for what it starts
+	if wait {
+		c.wg.Done()
+		return
+	}
+	c.wg.Done()
+}
+
+func looks(c *crawler) {
+	go func() { c.lookup(true) }()
 }
 
 type counter struct{}
