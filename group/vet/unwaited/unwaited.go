@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"strings"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/passes/ctrlflow"
@@ -185,21 +186,25 @@ func (c *checker) check(cur inspector.Cursor, m made) {
 	if !leaves {
 		return
 	}
-	instead := "call Wait on every path, for example by defer"
-	switch kind := owner.KindOf(m.v.Type()); {
-	case kind.Closes:
-		instead = "call Close, Shutdown or Wait on every path, for example by defer"
-	case kind.Path == owner.Group || kind.Path == owner.Errgroup:
-		instead = "use " + kind.Path[len(owner.Module)+1:] + ".Run, which cannot be left without waiting"
-	}
-	end := c.pass.Fset.Position(pos)
-	how := "no Wait"
 	if u.waits {
-		how = "no Wait on the path to line"
-		c.pass.ReportRangef(m.at, "tasks of %s run on when the function returns: %s %d; %s (docs/guide/scopes.md)", m.v.Name(), how, end.Line, instead)
+		c.pass.ReportRangef(m.at, "tasks of %s run on when the function returns: no Wait on the path to line %d; %s (docs/guide/scopes.md)",
+			m.v.Name(), c.pass.Fset.Position(pos).Line, instead(m.v))
 		return
 	}
-	c.pass.ReportRangef(m.at, "tasks of %s run on when the function returns, and nobody learns how they end: there is %s; %s (docs/guide/scopes.md)", m.v.Name(), how, instead)
+	c.pass.ReportRangef(m.at, "tasks of %s run on when the function returns, and nobody learns how they end: there is no Wait; %s (docs/guide/scopes.md)",
+		m.v.Name(), instead(m.v))
+}
+
+// instead says what to write for an owner that is not waited for.
+func instead(v *types.Var) string {
+	kind := owner.KindOf(v.Type())
+	switch {
+	case kind.Closes:
+		return "call Close, Shutdown or Wait on every path, for example by defer"
+	case kind.Path == owner.Group || kind.Path == owner.Errgroup:
+		return "use " + strings.TrimPrefix(kind.Path, owner.Module+"/") + ".Run, which cannot be left without waiting"
+	}
+	return "call Wait on every path, for example by defer"
 }
 
 // neverAssigned reports whether v, declared without a value, stays what it is.

@@ -45,8 +45,12 @@ func run(pass *analysis.Pass) (any, error) {
 		if !dropped(cur) || c.takenElsewhere(cur, call) || c.neverFails(cur, call) {
 			continue
 		}
-		pass.ReportRangef(call, "the error of %s is dropped: a task that failed looks like one that succeeded; "+
-			"return the error, or write _ = %s if it cannot matter (docs/guide/%s)", what, what, page)
+		happens := "a task that failed looks like one that succeeded"
+		if c.givesUp(call) {
+			happens = "nobody learns that tasks still run"
+		}
+		pass.ReportRangef(call, "the error of %s is dropped: %s; return the error, or write _ = %s if it cannot matter (docs/guide/%s)",
+			what, happens, what, page)
 	}
 	return nil, nil
 }
@@ -81,6 +85,12 @@ func (c *checker) returnsError(call *ast.CallExpr) bool {
 		t = results.At(results.Len() - 1).Type()
 	}
 	return t != nil && types.Identical(t, types.Universe.Lookup("error").Type())
+}
+
+// givesUp reports whether call is a wait with a context.
+func (c *checker) givesUp(call *ast.CallExpr) bool {
+	m := owner.MethodOf(c.pass.TypesInfo, call)
+	return m != nil && (m.Name == "WaitContext" || m.Name == "Shutdown")
 }
 
 // dropped reports whether a call is a statement of its own.

@@ -121,8 +121,13 @@ func Import(pass *analysis.Pass, file *ast.File, importPath string) (name string
 	for _, decl := range file.Decls { // beside the other imports
 		if d, ok := decl.(*ast.GenDecl); ok && d.Tok == token.IMPORT && !isCgo(d) {
 			if d.Lparen.IsValid() {
-				at := d.Specs[len(d.Specs)-1].End()
-				return name, []analysis.TextEdit{{Pos: lineEnd(pass, at), End: lineEnd(pass, at), NewText: []byte("\n\n\t" + spec)}}
+				last := d.Specs[len(d.Specs)-1].(*ast.ImportSpec)
+				between := "\n\t"
+				if !strings.Contains(last.Path.Value, ".") { // of the standard library, which has a paragraph of its own
+					between = "\n\n\t"
+				}
+				at := lineEnd(pass, last.End())
+				return name, []analysis.TextEdit{{Pos: at, End: at, NewText: []byte(between + spec)}}
 			}
 			return name, []analysis.TextEdit{{Pos: d.Pos(), End: d.Pos(), NewText: []byte("import " + spec + "\n")}}
 		}

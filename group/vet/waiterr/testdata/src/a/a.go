@@ -57,6 +57,11 @@ func dropped(s *server, a *alias, seq iter.Seq[string]) {
 	}
 }
 
+func givesUp(g *group.Group, p *pool.Pool) {
+	g.WaitContext(ctx) // want `the error of g.WaitContext is dropped: nobody learns that tasks still run`
+	p.Shutdown(ctx)    // want `the error of p.Shutdown is dropped: nobody learns that tasks still run`
+}
+
 func deferredScope() {
 	defer func() {
 		errgroup.Run(ctx, body) // want `the error of errgroup.Run is dropped`
