@@ -178,7 +178,7 @@ func taken(pass *analysis.Pass, file *ast.File, name string) bool {
 // has seen it as it is.
 func Editable(pass *analysis.Pass, file *ast.File) bool {
 	name := pass.Fset.File(file.FileStart).Name()
-	return !ast.IsGenerated(file) && strings.HasSuffix(name, ".go") && !strings.Contains(name, "go-build")
+	return !ast.IsGenerated(file) && pass.Fset.Position(file.Package).Filename == name // else cgo or another program made it
 }
 
 // PerIteration reports whether each iteration of a loop in the file has a variable
