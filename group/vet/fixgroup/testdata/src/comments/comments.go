@@ -18,9 +18,11 @@ func comments(n int) {
 	}() // after all
 
 	switch n {
-	case 1: wg.Add(1); go func() { defer wg.Done(); work() }()
+	case 1:
+		start := func() { wg.Add(1); go func() { defer wg.Done(); work() }() }
+		start()
 	case 2:
-		wg.Add(1); // alone
+		wg.Add(1) // alone
 		go func() {
 			work()
 			wg.Done()

@@ -1,6 +1,7 @@
-// Package modernizer has rewrites that the modernizer for WaitGroup.Go got wrong:
-// golang/go issues 75724, 76004, 77754 and 77559. The literal is a task only if the
-// rewrite compiles and does the same.
+// Package modernizer has the code around which the modernizer for WaitGroup.Go was
+// wrong: golang/go issues 75724 (an incorrect fix), 76004 (invalid code), 77754 (a
+// result) and 77559 (a recover). The literal is a task only if the rewrite compiles
+// and does the same.
 package modernizer
 
 import "sync"
@@ -20,7 +21,7 @@ func results() {
 	wg.Wait()
 }
 
-// 75724, 76004: what the go statement passes has to be passed on.
+// What the go statement passes has to be passed on.
 func arguments() {
 	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup: line [0-9]+: Add`
 	i := 0
