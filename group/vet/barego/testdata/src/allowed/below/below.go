@@ -1,0 +1,3 @@
+package below
+
+func Work() { go Work() }

@@ -1,0 +1,3 @@
+package allowedelsewhere
+
+func Work() { go Work() } // want `this goroutine has no owner`

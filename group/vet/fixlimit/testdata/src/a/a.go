@@ -1,0 +1,39 @@
+package a
+
+import (
+	"runtime"
+
+	"github.com/coterie-go/coterie/group"
+)
+
+func work(...any) {}
+
+func limited(items []string) {
+	var g group.Group
+	// five at a time
+	slots := make(chan struct{}, 5) // want `slots can be the Limit of g, which no task can forget to give back .*docs/migrate/waitgroup.md`
+	for _, item := range items {
+		slots <- struct{}{}
+		g.Go(func() {
+			defer func() { <-slots }() // free again
+			defer work()
+			work(item)
+		})
+	}
+	g.Wait()
+}
+
+func processors(items []string) {
+	sem := make(chan bool, runtime.GOMAXPROCS(0)) // not of this kind: a bool is sent
+	for range items {
+		sem <- true
+		<-sem
+	}
+	tokens := make(chan struct{}, runtime.NumCPU()) // want `tokens can be the Limit of tasks`
+	var tasks group.Group
+	tokens <- struct{}{}
+	tasks.Go(func() {
+		defer func() { <-tokens }()
+	})
+	defer tasks.Wait()
+}
