@@ -109,10 +109,7 @@ func Dead[In, Out any](ctx context.Context, e *Engine, t *Task[In, Out]) iter.Se
 				}
 			}
 			if err != nil {
-				if err != ErrClosed && err != context.Cause(ctx) {
-					err = fmt.Errorf("remote: dead letters of %s: %w", t.name, err)
-				}
-				yield(nil, err)
+				yield(nil, explain(ctx, err, "remote: dead letters of %s", t.name))
 				return
 			}
 			if !yield(d, nil) {
@@ -156,11 +153,7 @@ func Requeue(ctx context.Context, e *Engine, id string) error {
 	case e == nil:
 		panic("remote: nil engine")
 	}
-	err := e.requeue(ctx, id)
-	if err != nil && err != ErrClosed && err != context.Cause(ctx) {
-		err = fmt.Errorf("remote: requeue %q: %w", id, err)
-	}
-	return err
+	return explain(ctx, e.requeue(ctx, id), "remote: requeue %q", id)
 }
 
 func (e *Engine) requeue(ctx context.Context, id string) error {

@@ -320,6 +320,15 @@ func (e *Engine) try(ctx context.Context, op func(ctx context.Context) error) er
 	}
 }
 
+// explain says what was being done when err came, unless err is ErrClosed or the
+// cause of ctx.
+func explain(ctx context.Context, err error, format string, args ...any) error {
+	if err == nil || err == ErrClosed || err == ErrFull || ctx.Err() != nil && err == context.Cause(ctx) {
+		return err
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}
+
 // unavailable are the codes of a JetStream that is about to be available:
 // temporarily unavailable, no leader yet, not the leader.
 var unavailable = []jetstream.ErrorCode{10008, 10009, 10006}

@@ -169,10 +169,7 @@ func (e *Engine) ensureStream(ctx context.Context, config jetstream.StreamConfig
 		stream, err = e.js.UpdateStream(ctx, changed)
 		return err
 	})
-	if err != nil {
-		err = fmt.Errorf("stream %s: %w", config.Name, err)
-	}
-	return stream, err
+	return stream, explain(ctx, err, "stream %s", config.Name)
 }
 
 // ensureConsumer makes the consumer of a queue, whose AckWait is the task's
@@ -202,10 +199,7 @@ func (e *Engine) ensureConsumer(ctx context.Context, q *queue, lease time.Durati
 		_, err = q.waiting.UpdateConsumer(ctx, config)
 		return err
 	})
-	if err != nil {
-		err = fmt.Errorf("consumer %s of stream coterie_queue_%s: %w", consumerName, q.task, err)
-	}
-	return err
+	return explain(ctx, err, "consumer %s of stream %s", consumerName, q.stream())
 }
 
 // release deletes the token of a run in the room. sequence is 0 if unknown.
@@ -240,10 +234,7 @@ func (e *Engine) deleteMessage(ctx context.Context, stream string, sequence uint
 		}
 		return answer.Error
 	})
-	if err != nil {
-		err = fmt.Errorf("stream %s: delete message %d: %w", stream, sequence, err)
-	}
-	return deleted, err
+	return deleted, explain(ctx, err, "stream %s: delete message %d", stream, sequence)
 }
 
 // isGone reports whether a message could not be deleted because it was not there.

@@ -102,10 +102,7 @@ func Serve[In, Out any](ctx context.Context, e *Engine, t *Task[In, Out], opts O
 	w.taking, w.rest = context.WithCancel(w.halted)
 	if err := w.begin(ctx, opts.Workers); err != nil {
 		w.halt()
-		if err == ErrClosed || err == context.Cause(ctx) {
-			return nil, err
-		}
-		return nil, fmt.Errorf("remote: serve %s: %w", t.name, err)
+		return nil, explain(ctx, err, "remote: serve %s", t.name)
 	}
 	return w, nil
 }

@@ -121,12 +121,8 @@ func submit[In, Out any](ctx context.Context, e *Engine, t *Task[In, Out], in In
 		s.input, err = t.Codec.Encode(in)
 		return err
 	})
-	switch {
-	case err == nil:
-	case err == ErrFull, err == ErrClosed, err == context.Cause(ctx):
-		return nil, err
-	default:
-		return nil, fmt.Errorf("remote: submit %s: %w", t.name, err)
+	if err != nil {
+		return nil, explain(ctx, err, "remote: submit %s", t.name)
 	}
 	decode := func(r *record) (out Out, err error) {
 		if r.State == dead {
