@@ -93,7 +93,11 @@ func (s *slot) attempt(msg *nats.Msg) {
 	}
 	ctx, cancel := a.leased()
 	defer cancel()
-	r, err := s.e.update(ctx, s.task.name, a.id, a.claim)
+	var known *record
+	if a.delivery.Count == 1 {
+		known = recordFromHint(msg.Header.Get(recordHeader))
+	}
+	r, err := s.e.update(ctx, s.task.name, a.id, known, a.claim)
 	switch {
 	case err != nil:
 		nak(msg, time.Second)
@@ -266,9 +270,9 @@ func (a *attempt) finish() {
 	if a.err == nil && len(a.result) > a.e.largest() {
 		a.err = Permanent(fmt.Errorf("result of %d bytes: %w, which is %d", len(a.result), ErrTooLarge, a.e.largest()))
 	}
-	for {
+	for known := a.record; ; known = nil {
 		ctx, cancel := a.leased()
-		r, err := a.e.update(ctx, a.task.name, a.id, a.outcome)
+		r, err := a.e.update(ctx, a.task.name, a.id, known, a.outcome)
 		cancel()
 		switch {
 		case err == nil && r != nil && r.Run == a.run && r.Delivery == a.delivery:
@@ -321,7 +325,7 @@ func (a *attempt) outcome(r *record) (*record, change, time.Duration) {
 func (a *attempt) giveBack() {
 	ctx, cancel := context.WithTimeout(a.e.life, answerTimeout)
 	defer cancel()
-	r, err := a.e.update(ctx, a.task.name, a.id, func(r *record) (*record, change, time.Duration) {
+	r, err := a.e.update(ctx, a.task.name, a.id, nil, func(r *record) (*record, change, time.Duration) {
 		if !a.mine(r) {
 			return r, keep, 0
 		}

@@ -175,7 +175,7 @@ func (e *Engine) requeue(ctx context.Context, id string) error {
 		return errors.New("it was not put into the queue by Submit")
 	}
 	run := nuid.Next()
-	r, err := e.update(ctx, letter.Task, letter.ID, func(r *record) (*record, change, time.Duration) {
+	r, err := e.update(ctx, letter.Task, letter.ID, nil, func(r *record) (*record, change, time.Duration) {
 		if r != nil && r.Run != letter.Run {
 			return r, keep, 0 // submitted or requeued since
 		}

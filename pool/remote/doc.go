@@ -112,5 +112,5 @@
 //
 // The server needs JetStream of NATS 2.11 or later, for records that expire. A record
 // is read from the stream's leader. Messages carry the headers Coterie-Task,
-// Coterie-Id, Coterie-Room, Coterie-Owners, Coterie-Tell and Coterie-Dead.
+// Coterie-Id, Coterie-Record, Coterie-Room, Coterie-Owners, Coterie-Tell and Coterie-Dead.
 package remote

@@ -38,6 +38,7 @@ const (
 const (
 	taskHeader   = "Coterie-Task"   // the task's name
 	idHeader     = "Coterie-Id"     // the last part of the record's subject
+	recordHeader = "Coterie-Record" // the record and its revision when the task was queued
 	roomHeader   = "Coterie-Room"   // the sequence of the token in the room
 	ownersHeader = "Coterie-Owners" // who waits for a record's task
 	tellHeader   = "Coterie-Tell"   // what is told

@@ -59,11 +59,11 @@ func doJob(ctx context.Context, j job) (int, error) {
 	return 2 * j.N, nil
 }
 
-var jobs = remote.NewTask("job-v1", doJob, remote.TaskOptions{Lease: time.Second, Attempts: 3, Backoff: soon, Queue: 200_000})
+var jobs = remote.NewTask("job-v1", doJob, remote.TaskOptions{Lease: 3 * time.Second, Attempts: 3, Backoff: soon, Queue: 200_000})
 
 // manyJobs are those of the test that kills workers at random, where an attempt
 // may be lost many times.
-var manyJobs = remote.NewTask("many", doJob, remote.TaskOptions{Lease: 2 * time.Second, Attempts: 50, Backoff: soon, Queue: 200_000})
+var manyJobs = remote.NewTask("many", doJob, remote.TaskOptions{Lease: 3 * time.Second, Attempts: 50, Backoff: soon, Queue: 200_000})
 
 // child is the main function of a process with a role.
 func child(role string) {
@@ -76,7 +76,7 @@ func child(role string) {
 	args := strings.Fields(os.Getenv(asRole + "_ARGS"))
 	ctx := context.Background()
 	connect := func() *remote.Engine {
-		e, err := remote.Connect(args[0])
+		e, err := remote.Connect(args[0], patient)
 		fail(err)
 		return e
 	}
@@ -162,7 +162,7 @@ func TestWorkerProcesses(t *testing.T) {
 		first.kill()
 		killed := time.Now()
 		start(t, "worker", url, 1, "second")
-		n, err := f.GetContext(within(t, 20*time.Second))
+		n, err := f.GetContext(within(t, 40*time.Second))
 		require.NoError(t, err)
 		require.Equal(t, 2, n)
 		require.Less(t, time.Since(killed), 10*time.Second)
@@ -181,7 +181,7 @@ func TestWorkerProcesses(t *testing.T) {
 		eventually(t, func() bool { return j.count("begun 1") == 1 }, "begun")
 		require.NoError(t, first.Process.Signal(syscall.SIGSTOP))
 		start(t, "worker", url, 1, "second")
-		n, err := f.GetContext(within(t, 20*time.Second))
+		n, err := f.GetContext(within(t, 40*time.Second))
 		require.NoError(t, err)
 		require.Equal(t, 2, n)
 		require.NoError(t, first.Process.Signal(syscall.SIGCONT))
@@ -191,7 +191,7 @@ func TestWorkerProcesses(t *testing.T) {
 		// The same key still has the result of the second, and the first goes on.
 		f, err = remote.Submit(t.Context(), e, jobs, job{N: 2, Journal: j})
 		require.NoError(t, err)
-		n, err = f.GetContext(within(t, 20*time.Second))
+		n, err = f.GetContext(within(t, 40*time.Second))
 		require.NoError(t, err)
 		require.Equal(t, 4, n)
 		fences(t, j)
@@ -208,7 +208,7 @@ func TestWorkerProcesses(t *testing.T) {
 			require.Error(t, w.Wait(), "killed")
 		}
 		start(t, "worker", url, 1, "w3")
-		_, err = f.GetContext(within(t, 20*time.Second))
+		_, err = f.GetContext(within(t, 40*time.Second))
 		var d *remote.DeadError
 		require.ErrorAs(t, err, &d)
 		require.Equal(t, 3, d.Attempts)
@@ -218,7 +218,7 @@ func TestWorkerProcesses(t *testing.T) {
 
 		f, err = remote.Submit(t.Context(), e, jobs, job{N: 2, Journal: j})
 		require.NoError(t, err)
-		_, err = f.GetContext(within(t, 20*time.Second))
+		_, err = f.GetContext(within(t, 40*time.Second))
 		require.NoError(t, err)
 	})
 }
@@ -274,7 +274,7 @@ func TestSubmitterProcesses(t *testing.T) {
 		case <-time.After(13 * time.Second):
 		}
 		start(t, "worker", url, 1, "w")
-		n, err := f.GetContext(within(t, 20*time.Second))
+		n, err := f.GetContext(within(t, 40*time.Second))
 		require.NoError(t, err)
 		require.Zero(t, n) // the argument of the first was used
 		require.Equal(t, 1, j.count("begun"))

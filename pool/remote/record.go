@@ -90,6 +90,30 @@ func decodeRecord(data []byte) (*record, error) {
 	return r, nil
 }
 
+// hint returns the record and its revision as text, for the message of the queue:
+// most records are still the same when a worker claims them.
+func (r *record) hint() string {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return ""
+	}
+	return strconv.FormatUint(r.revision, 10) + " " + string(line)
+}
+
+// recordFromHint returns what hint was made of, or nil.
+func recordFromHint(hint string) *record {
+	revision, line, _ := strings.Cut(hint, " ")
+	r := new(record)
+	var err error
+	if r.revision, err = strconv.ParseUint(revision, 10, 64); err != nil || r.revision == 0 {
+		return nil
+	}
+	if json.Unmarshal([]byte(line), r) != nil {
+		return nil
+	}
+	return r
+}
+
 // errConflict says that another engine has changed the record.
 var errConflict = errors.New("changed meanwhile")
 
@@ -164,15 +188,21 @@ const (
 	drop
 )
 
-// update reads a record, or nil if there is none, and does with it what decide
-// says, until no other engine comes between. A write that took effect without an
-// answer comes back to decide as a record that was changed already, so decide
-// must know its own work again. It returns the record as it is now; of a dropped
-// one, as it was, with revision 0.
-func (e *Engine) update(ctx context.Context, task, id string, decide func(*record) (*record, change, time.Duration)) (*record, error) {
+// A decision says what to do with a record, which is nil if there is none. A write
+// that took effect without an answer comes back as a record that was changed
+// already, so a decision must know its own work again.
+type decision func(*record) (*record, change, time.Duration)
+
+// update does with a record what decide says, until no other engine comes between.
+// It returns the record as it is now; of a dropped one, as it was, with revision 0.
+// It starts from known, which spares a read if that is what the record still is; nil
+// means to read it.
+func (e *Engine) update(ctx context.Context, task, id string, known *record, decide decision) (r *record, err error) {
 	for {
-		r, err := e.read(ctx, task, id)
-		if err != nil {
+		if known != nil {
+			current := *known
+			r, known = &current, nil
+		} else if r, err = e.read(ctx, task, id); err != nil {
 			return nil, err
 		}
 		r, what, ttl := decide(r)

@@ -45,9 +45,12 @@ func share(t *testing.T, e *remote.Engine) string {
 	return "nats://" + l.Addr().String()
 }
 
+// patient gives a busy machine time to connect.
+var patient = nats.Timeout(30 * time.Second)
+
 // join returns a further engine on the server at url.
 func join(t *testing.T, url string) *remote.Engine {
-	e, err := remote.Connect(url)
+	e, err := remote.Connect(url, patient)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, e.Close()) })
 	return e
@@ -62,7 +65,7 @@ func serve[In, Out any](t *testing.T, e *remote.Engine, task *remote.Task[In, Ou
 
 // inspect returns an operator's view of the server of e, by the ordinary client.
 func inspect(t *testing.T, e *remote.Engine) jetstream.JetStream {
-	conn, err := nats.Connect(share(t, e))
+	conn, err := nats.Connect(share(t, e), patient)
 	require.NoError(t, err)
 	t.Cleanup(conn.Close)
 	js, err := jetstream.New(conn)

@@ -193,8 +193,15 @@ func (s *submission) accept(ctx context.Context, encode func() error) (r *record
 			s.abandon()
 		}
 	}()
-	r, err = s.attach(bounded, run)
+	if s.keyed {
+		r, err = s.attach(bounded, run)
+	} else {
+		r, err = s.create(bounded, run)
+	}
 	s.waiter.attached.Store(err == nil)
+	if err == nil && r == nil {
+		err = ErrAbandoned // this engine has been taken for dead
+	}
 	if err != nil || r.State != queued || r.Delivery != (delivery{}) {
 		return r, err
 	}
@@ -205,9 +212,21 @@ func (s *submission) accept(ctx context.Context, encode func() error) (r *record
 	return r, err
 }
 
+// create makes the record of a submission that has no key, for which none can be
+// there.
+func (s *submission) create(ctx context.Context, run string) (*record, error) {
+	r := &record{Task: s.task.name, ID: run, Run: run, State: queued, Owners: []string{s.token}, Detached: s.detached}
+	return s.e.update(ctx, s.task.name, run, r, func(r *record) (*record, change, time.Duration) {
+		if r == nil || r.revision != 0 { // it was written, and perhaps given up again
+			return r, keep, 0
+		}
+		return r, replace, 0
+	})
+}
+
 // attach makes a record, or becomes an owner of the one that there is.
 func (s *submission) attach(ctx context.Context, run string) (*record, error) {
-	return s.e.update(ctx, s.task.name, s.waiter.id, func(r *record) (*record, change, time.Duration) {
+	return s.e.update(ctx, s.task.name, s.waiter.id, nil, func(r *record) (*record, change, time.Duration) {
 		switch {
 		case r == nil:
 			r = &record{Task: s.task.name, ID: s.waiter.id, Run: run, Key: s.key, State: queued}
@@ -245,7 +264,7 @@ func (s *submission) enqueue(ctx context.Context, r *record) (over *record, err 
 // publish puts the message of a run into the queue, unless it is there.
 func (s *submission) publish(ctx context.Context, r *record, room uint64) error {
 	msg := &nats.Msg{Subject: s.q.subject(r.Run), Data: s.input, Header: nats.Header{
-		taskHeader: {r.Task}, idHeader: {r.ID},
+		taskHeader: {r.Task}, idHeader: {r.ID}, recordHeader: {r.hint()},
 	}}
 	if room != 0 {
 		msg.Header.Set(roomHeader, strconv.FormatUint(room, 10))
@@ -373,7 +392,7 @@ func (s *submission) leave() {
 // finds no record for them.
 func (e *Engine) leave(ctx context.Context, task, id string, left func(token string) bool) error {
 	var ended *record
-	_, err := e.update(ctx, task, id, func(r *record) (*record, change, time.Duration) {
+	_, err := e.update(ctx, task, id, nil, func(r *record) (*record, change, time.Duration) {
 		if r == nil {
 			return nil, keep, 0 // perhaps by the drop that had no answer
 		}
