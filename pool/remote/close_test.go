@@ -85,6 +85,16 @@ func TestShutdown(t *testing.T) {
 		require.NoError(t, w.Shutdown(t.Context()), "again")
 	})
 
+	t.Run("of an idle worker returns nil, also without patience", func(t *testing.T) {
+		t.Parallel()
+		e := open(t)
+		task := remote.NewTask("t", func(context.Context, int) (int, error) { return 0, nil }, remote.TaskOptions{})
+		w := serve(t, e, task, "w", 3)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.NoError(t, w.Shutdown(ctx))
+	})
+
 	t.Run("the end of Serve's context stops the worker", func(t *testing.T) {
 		t.Parallel()
 		e := open(t)

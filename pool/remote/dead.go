@@ -62,7 +62,9 @@ func (r *record) failure(input []byte) *DeadError {
 
 // bury writes the dead letter of a record.
 func (e *Engine) bury(ctx context.Context, r *record, input []byte) error {
-	line, err := r.encode()
+	letter := *r
+	letter.Owners = nil
+	line, err := letter.encode()
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,8 @@ type Worker struct {
 	halt   context.CancelFunc
 	taking context.Context // until shutting down begins
 	rest   context.CancelFunc
+
+	release func() bool // ends the hold of Serve's context; written before Serve returns
 }
 
 // Serve makes this process run tasks t that are submitted on e's server, by any
@@ -135,7 +137,7 @@ func (w *Worker) begin(ctx context.Context, workers int) error {
 		s := &slot{w, q, sub}
 		w.slots.Go(s.serve)
 	}
-	context.AfterFunc(ctx, w.halt)
+	w.release = context.AfterFunc(ctx, w.halt)
 	return nil
 }
 
@@ -159,14 +161,12 @@ func (w *Worker) Stats() pool.Stats { return w.pool.Stats() }
 // waiting. It must not be called by a task that the worker runs.
 func (w *Worker) Shutdown(ctx context.Context) error {
 	w.rest()
-	err := w.pool.Shutdown(ctx)
-	if err == nil {
-		err = w.slots.WaitContext(ctx)
-	}
-	if err != nil {
+	if err := w.pool.Shutdown(ctx); err != nil {
 		w.halt()
 		return err
 	}
+	// Only results are still to be written.
+	defer context.AfterFunc(ctx, w.halt)()
 	w.join()
 	return nil
 }
@@ -177,6 +177,7 @@ func (w *Worker) join() {
 	w.slots.Wait()
 	w.pool.Close()
 	w.halt()
+	w.release()
 	w.e.mu.Lock()
 	defer w.e.mu.Unlock()
 	delete(w.e.workers, w)

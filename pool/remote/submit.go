@@ -33,6 +33,9 @@ var ErrTooLarge = errors.New("larger than the server takes")
 // record or a dead letter has besides an argument or a result.
 const reserved = 32 << 10
 
+// longestKey is how many bytes a key may have.
+const longestKey = 1 << 10
+
 // largest returns how large an argument or a result may be.
 func (e *Engine) largest() int {
 	limit := int(e.conn.MaxPayload())
@@ -47,7 +50,7 @@ type SubmitOption func(*submission)
 // Key gives a submission a name. While another with the same key waits or runs,
 // or its result is kept, no further task is started: both get the one result, or
 // the one *[DeadError]. The arguments should be the same; only one of them is
-// used. A Submit with an empty key returns an error.
+// used. A Submit with an empty key, or one of more than 1024 bytes, returns an error.
 func Key(key string) SubmitOption {
 	return func(s *submission) { s.key, s.keyed = key, true }
 }
@@ -160,11 +163,14 @@ func (s *submission) accept(ctx context.Context, encode func() error) (r *record
 	if s.keyed && s.key == "" {
 		return nil, errors.New("empty key")
 	}
+	if len(s.key) > longestKey {
+		return nil, fmt.Errorf("key of %d bytes is longer than %d", len(s.key), longestKey)
+	}
 	if err := encode(); err != nil {
 		return nil, fmt.Errorf("encode the argument: %w", err)
 	}
-	if len(s.input)+len(s.key) > e.largest() {
-		return nil, fmt.Errorf("argument of %d bytes: %w, which is %d", len(s.input)+len(s.key), ErrTooLarge, e.largest())
+	if len(s.input) > e.largest() {
+		return nil, fmt.Errorf("argument of %d bytes: %w, which is %d", len(s.input), ErrTooLarge, e.largest())
 	}
 	if e.active.Err() != nil {
 		return nil, ErrClosed

@@ -80,8 +80,13 @@ func TestSubmit(t *testing.T) {
 		require.Equal(t, most-2, n)
 	})
 
-	t.Run("an empty key is an error", func(t *testing.T) {
-		_, err := remote.Submit(t.Context(), e, double, 1, remote.Key(""))
+	t.Run("an empty key, or a very long one, is an error", func(t *testing.T) {
+		_, err := remote.Submit(t.Context(), e, double, 1, remote.Key(strings.Repeat("k", 1025)))
+		require.EqualError(t, err, "remote: submit double: key of 1025 bytes is longer than 1024")
+		_, err = remote.Submit(t.Context(), e, double, 1, remote.Key(strings.Repeat("k", 1024)))
+		require.NoError(t, err)
+
+		_, err = remote.Submit(t.Context(), e, double, 1, remote.Key(""))
 		require.EqualError(t, err, "remote: submit double: empty key")
 	})
 
