@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/coterie-go/coterie/pool/remote"
@@ -81,6 +82,10 @@ type plain struct {
 	conn *nats.Conn
 	js   jetstream.JetStream
 	stop func()
+
+	inbox   string // followed by a name for each task
+	mu      sync.Mutex
+	answers map[string]chan int
 }
 
 func openNats(dir string) (contender, error) {
@@ -100,21 +105,35 @@ func openNats(dir string) (contender, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = js.CreateStream(context.Background(), jetstream.StreamConfig{
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: "plain", Subjects: []string{"plain"}, Retention: jetstream.WorkQueuePolicy,
 	})
-	return &plain{s, conn, js, func() {}}, err
+	if err != nil {
+		return nil, err
+	}
+	p := &plain{s: s, conn: conn, js: js, stop: func() {}, inbox: conn.NewInbox(), answers: make(map[string]chan int)}
+	_, err = conn.Subscribe(p.inbox+".*", func(msg *nats.Msg) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.answers[msg.Subject] <- decode(msg.Data)
+		delete(p.answers, msg.Subject)
+	})
+	return p, err
 }
 
 func (p *plain) serve() error {
-	c, err := p.js.CreateConsumer(context.Background(), "plain", jetstream.ConsumerConfig{Durable: "workers", MaxAckPending: -1})
+	made, cancelMade := context.WithTimeout(context.Background(), time.Minute)
+	defer cancelMade()
+	c, err := p.js.CreateConsumer(made, "plain", jetstream.ConsumerConfig{Durable: "workers", MaxAckPending: -1})
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for range workers {
-		messages, err := c.Messages(jetstream.PullMaxMessages(1))
+		messages, err := c.Messages()
 		if err != nil {
 			cancel()
 			return err
@@ -139,21 +158,18 @@ func (p *plain) serve() error {
 }
 
 func (p *plain) one(ctx context.Context, n int) (int, error) {
-	inbox := p.conn.NewInbox()
-	sub, err := p.conn.SubscribeSync(inbox)
-	if err != nil {
-		return 0, err
-	}
-	defer sub.Unsubscribe()
+	inbox := p.inbox + "." + nuid.Next()
+	answer := make(chan int, 1)
+	p.mu.Lock()
+	p.answers[inbox] = answer
+	p.mu.Unlock()
 	msg := &nats.Msg{Subject: "plain", Data: encode(n), Header: nats.Header{"Answer-To": {inbox}}}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	if _, err := p.js.PublishMsg(ctx, msg); err != nil {
 		return 0, err
 	}
-	answer, err := sub.NextMsgWithContext(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return decode(answer.Data), nil
+	return <-answer, nil
 }
 
 func (p *plain) all(ctx context.Context, n int) error {
@@ -165,6 +181,8 @@ func (p *plain) all(ctx context.Context, n int) error {
 
 func (p *plain) queue(ctx context.Context, n int) error {
 	return concurrently(n, func(i int) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
 		_, err := p.js.Publish(ctx, "plain", encode(i))
 		return err
 	})
