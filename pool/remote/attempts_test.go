@@ -289,6 +289,32 @@ func TestLease(t *testing.T) {
 		require.EqualValues(t, 1, runs.Load())
 	})
 
+	t.Run("a result is refused when another delivery has claimed the task, also if the worker does not know", func(t *testing.T) {
+		t.Parallel()
+		e := open(t)
+		js := inspect(t, e)
+		g := newGate()
+		task := remote.NewTask("refused", g.run, remote.TaskOptions{Lease: time.Hour})
+		w := serve(t, e, task, "w", 1)
+		_, err := remote.Submit(t.Context(), e, task, 1, remote.Key("k"))
+		require.NoError(t, err)
+		get(t, g.begun)
+		records, err := js.Stream(t.Context(), "KV_coterie_tasks")
+		require.NoError(t, err)
+		record, err := records.GetLastMsgForSubject(t.Context(), "$KV.coterie_tasks.refused.>")
+		require.NoError(t, err)
+		claimed := strings.Replace(string(record.Data), `"count":1`, `"count":2`, 1) // as another worker would
+		require.NotEqual(t, string(record.Data), claimed)
+		_, err = js.Publish(t.Context(), record.Subject, []byte(claimed))
+		require.NoError(t, err)
+		g.release()
+		eventually(t, func() bool { return w.Stats().Completed == 1 }, "returned")
+		require.NoError(t, w.Shutdown(t.Context()))
+		record, err = records.GetLastMsgForSubject(t.Context(), record.Subject)
+		require.NoError(t, err)
+		require.Equal(t, claimed, string(record.Data))
+	})
+
 	t.Run("as many tasks are fetched as there are free workers", func(t *testing.T) {
 		t.Parallel()
 		e := open(t)

@@ -197,6 +197,28 @@ func TestWorkerProcesses(t *testing.T) {
 		fences(t, j)
 	})
 
+	t.Run("a worker that was stopped when it got a task does not take it from the one that has it by then", func(t *testing.T) {
+		t.Parallel()
+		e, j := open(t), newJournal(t)
+		url := share(t, e)
+		first := start(t, "worker", url, 1, "first")
+		f, err := remote.Submit(t.Context(), e, jobs, job{N: 1, Journal: j})
+		require.NoError(t, err)
+		_, err = f.GetContext(within(t, 40*time.Second)) // it asks for the next task
+		require.NoError(t, err)
+		time.Sleep(500 * time.Millisecond)
+		require.NoError(t, first.Process.Signal(syscall.SIGSTOP))
+		f, err = remote.Submit(t.Context(), e, jobs, job{N: 2, Do: "sleep", For: 5 * time.Second, Journal: j})
+		require.NoError(t, err)
+		start(t, "worker", url, 1, "second")
+		eventually(t, func() bool { return j.count("begun 2") == 1 }, "begun by the second")
+		require.NoError(t, first.Process.Signal(syscall.SIGCONT))
+		n, err := f.GetContext(within(t, 40*time.Second))
+		require.NoError(t, err)
+		require.Equal(t, 4, n)
+		require.Equal(t, 1, j.count("begun 2"), j.lines())
+	})
+
 	t.Run("a task that kills its workers is a dead letter, and those beside it go on", func(t *testing.T) {
 		t.Parallel()
 		e, j := open(t), newJournal(t)
@@ -255,7 +277,7 @@ func TestSubmitterProcesses(t *testing.T) {
 		require.Less(t, time.Since(killed), 15*time.Second)
 		t.Log("noticed after", time.Since(killed))
 		require.Contains(t, strings.Join(j.lines(), "\n"), ": "+remote.ErrAbandoned.Error())
-		require.Equal(t, 2, j.count("begun"), "those that waited never run")
+		require.Zero(t, j.count("ended"), "one that waited may begin while they are removed, and no more")
 		require.Zero(t, j.count("stopped 1"), "the detached one goes on")
 		require.Equal(t, 1, messages(t, js, "coterie_queue_job-v1"))
 	})
