@@ -23,9 +23,10 @@ import (
 // it. A result is written only if the record still has the delivery of the attempt.
 //
 // The lease is the time for which the server keeps the message from others. The
-// worker renews it at each third, and looks at the record then. By its own clock
-// the lease ends so long after the last renewal that the server has answered was
-// sent: never later than by the server's.
+// worker renews it at each third, and looks at the record then. By the worker's own
+// clock a lease counts from when the last renewal that the server has answered was
+// sent, so it never ends later than by the server's. Until the first renewal it
+// counts from the arrival of the message.
 //
 // When a record says that the task is over, whoever holds the message sees to the
 // rest: the dead letter, the owners, and then the message itself. Each of these may
