@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// progress counts what a search has done so far.
+type progress struct {
+	seen, done, todo atomic.Int64 // files found, hashed, and to be hashed in all
+	read             atomic.Int64 // bytes
+}
+
+// draw writes a line to w and writes it anew over itself until ctx is done; then
+// it clears the line.
+func (p *progress) draw(ctx context.Context, w io.Writer) {
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	width := 0
+	for {
+		line := fmt.Sprintf("%d files seen", p.seen.Load())
+		if todo := p.todo.Load(); todo > 0 {
+			line += fmt.Sprintf(", hashed %d of %d, %s", p.done.Load(), todo, megabytes(p.read.Load()))
+		}
+		fmt.Fprintf(w, "\r%-*s", width, line)
+		width = len(line)
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			fmt.Fprintf(w, "\r%s\r", strings.Repeat(" ", width))
+			return
+		}
+	}
+}
