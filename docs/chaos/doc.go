@@ -1,0 +1,2 @@
+// Package chaos runs random trees of owners.
+package chaos
