@@ -134,11 +134,11 @@ func fail(t *testing.T, execute mode, seed uint64, tree []*op, wrong []string) {
 		t.Name(), seed, runtime.GOMAXPROCS(0))
 	small, wrong, rate := shrink(t, execute, seed, tree)
 	if wrong == nil {
-		t.Logf("it does not fail again in %d runs; the tree:\n%s", firstTries, show(tree))
+		t.Logf("it does not fail again so soon; the tree:\n%s", show(tree))
 		return
 	}
 	t.Logf("a smaller tree, of %d ops, fails with:\n%s\n\n%s", size(small), strings.Join(wrong, "\n"), show(small))
-	t.Logf("the first tree failed in %d of %d runs", rate, firstTries)
+	t.Logf("one run of the first tree in %d failed", rate)
 }
 
 // firstTries is how often a tree that has failed is run again.
@@ -146,7 +146,8 @@ const firstTries = 30
 
 // shrink takes parts of a tree away as long as what remains fails.
 func shrink(t *testing.T, execute mode, seed uint64, tree []*op) (small []*op, wrong []string, rate int) {
-	for range firstTries {
+	began, runs := time.Now(), 0
+	for ; runs < firstTries || rate == 0 && time.Since(began) < *shrinkFlag/2; runs++ {
 		if again := execute(t, seed, tree); len(again) > 0 {
 			wrong = again
 			rate++
@@ -155,14 +156,13 @@ func shrink(t *testing.T, execute mode, seed uint64, tree []*op) (small []*op, w
 	if rate == 0 {
 		return tree, nil, 0
 	}
-	tries := min(200, 4*firstTries/rate)
-	began := time.Now()
+	tries := 4 * runs / rate
 	small = slices.Clone(tree)
 	for shrunk := true; shrunk; {
 		shrunk = false
 		for _, c := range cuts(&small) {
 			if time.Since(began) > *shrinkFlag {
-				return small, wrong, rate
+				return small, wrong, runs / rate
 			}
 			before := show(small)
 			undo := c()
@@ -176,7 +176,7 @@ func shrink(t *testing.T, execute mode, seed uint64, tree []*op) (small []*op, w
 			undo()
 		}
 	}
-	return small, wrong, rate
+	return small, wrong, runs / rate
 }
 
 // retry runs the tree until it fails.

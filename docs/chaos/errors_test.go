@@ -94,9 +94,9 @@ func (w *waitCall) checkError() {
 		switch {
 		case slices.ContainsFunc(all, func(f failure) bool { return f.is(part) }):
 			real++
-		case o.outer.Err() != nil && (errors.Is(part, context.Cause(o.outer)) || errors.Is(part, o.outer.Err())):
 		case o.echoes(part):
 			maybe++
+		case o.outer.Err() != nil && (errors.Is(part, context.Cause(o.outer)) || errors.Is(part, o.outer.Err())):
 		case outside && (errors.Is(part, context.Canceled) || errors.Is(part, context.DeadlineExceeded)):
 		case o.node.maxErrors > 0 && len(parts) > o.node.maxErrors:
 		default:
@@ -161,6 +161,9 @@ func (w *waitCall) checkFirst(parts []error, real, maybe int) {
 func (w *waitCall) checkCollected(parts []error, real int) {
 	o := w.o
 	covered, most := o.failures(w.covered), o.node.maxErrors
+	if most > 0 && slices.ContainsFunc(o.records, func(r *record) bool { return r.out.end == endEcho }) {
+		return // an error of a task's own context counts
+	}
 	if most > 0 && len(covered) > most {
 		if real != most && len(o.cancels) == 0 {
 			o.run.violation("%s returns %d errors of tasks, want %d: %v", w.name, real, most, w.err)

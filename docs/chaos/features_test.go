@@ -22,6 +22,7 @@ const (
 	selfWaitNested
 	statsCountTasks
 	inputStack
+	nestedStreamCancel
 	numFeatures
 )
 
@@ -63,6 +64,8 @@ var featureTable = [numFeatures]struct {
 		"5: as documented today, Stats counts what Go, TryGo, GoContext and Submit accept, and no helpers of loops"},
 	inputStack: {"inputStack", false,
 		"3: a panic has the origin's stack, also one of the input of a loop within a loop or a pool"},
+	nestedStreamCancel: {"nestedStreamCancel", false,
+		"5: loops within loops and pools are as at the top level, also if their context ends while an item goes on: nobody spins"},
 }
 
 // What is promised but not there yet gets a place as well: Background as a verb

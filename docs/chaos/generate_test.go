@@ -110,6 +110,8 @@ var (
 func (g *generator) verbsAt(i int) []verb {
 	o, in := g.levels[i].o, g.insider(i)
 	switch {
+	case g.crosses(i) && (kinds[o.kind].pooled || limited(o)):
+		return limitedVerbs
 	case !kinds[o.kind].pooled && (in < 0 || !limited(o)):
 		return allVerbs
 	case !kinds[o.kind].pooled && features.on(recursion) && g.levels[in].place:
@@ -126,6 +128,18 @@ func (g *generator) verbsAt(i int) []verb {
 		return placeVerbs
 	}
 	return poolVerbs
+}
+
+// crosses reports whether the function is a task of a batch whose pool is further out
+// than level i, and the batch is further in. What is at level i may wait for the pool's
+// workers, so the task must not wait for that.
+func (g *generator) crosses(i int) bool {
+	for _, s := range g.levels[i:] {
+		if s.o != nil && s.o.kind == batchOf && !s.lane && s.o.on < i {
+			return true
+		}
+	}
+	return false
 }
 
 // insiderBatch reports whether a batch was made by a task of its pool.
@@ -292,7 +306,7 @@ func (g *generator) relay() *op {
 func (g *generator) outside(i int) bool {
 	o := g.levels[i].o
 	in := slices.ContainsFunc(g.levels[i:], func(s spot) bool { return s.o == o && !s.lane })
-	return !in && (o.kind == batchOf || g.insider(i) < 0)
+	return !in && !g.crosses(i) && (o.kind == batchOf || g.insider(i) < 0)
 }
 
 func (g *generator) wait() *op {
@@ -446,7 +460,7 @@ func (g *generator) lanes(o *owner, most int) {
 func (g *generator) batch() *op {
 	up := g.find(func(i int) bool {
 		in := g.insider(i)
-		return g.levels[i].o.kind == poolNew && (in < 0 || g.levels[in].place)
+		return g.levels[i].o.kind == poolNew && !g.crosses(i) && (in < 0 || g.levels[in].place)
 	})
 	if up < 0 || g.top() >= deepest {
 		return nil

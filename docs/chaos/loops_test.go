@@ -42,6 +42,9 @@ func (f *frame) loop(p *op) {
 		records: make([]record, node.n), byIndex: make(map[int]*task),
 		budget: env.budget, nested: env.budget != nil,
 	}
+	if l.nested && node.kind >= loopEach && !features.on(nestedStreamCancel) {
+		l.ctx = context.WithoutCancel(l.ctx)
+	}
 	workers := node.workers
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
@@ -295,7 +298,7 @@ func (l *loopRun) checkError(bad []*record) {
 		if r.out.end == endFail {
 			first = min(first, r.ended)
 		}
-		if r.out.err == l.err {
+		if r.out.err == l.err && (mine == nil || r.ended < mine.ended) {
 			mine = r
 		}
 	}

@@ -447,7 +447,7 @@ func (w *waitCall) checkRaised(got raised) {
 	goexits := 0
 	for _, r := range w.covered {
 		switch {
-		case r.state.Load() != ended || r.told:
+		case r.owner != o || r.state.Load() != ended || r.told:
 		case r.out.panics() && r.sinks.panics == byWait:
 			wanted = append(wanted, r)
 		case r.out.goexits() && r.sinks.goexits == byWait:
@@ -463,9 +463,9 @@ func (w *waitCall) checkRaised(got raised) {
 		o.run.violation("%s raises nothing; tasks that panicked %v, Goexits %d", w.name, idsOf(wanted), goexits)
 	}
 	if !got.nothing() && (got.value != nil || len(wanted) == 0) {
-		for _, r := range w.covered {
-			if r.state.Load() == ended && r.out.goexits() {
-				r.told = true
+		for _, r := range o.records {
+			if r.owner == o && r.state.Load() == ended && r.out.goexits() {
+				r.told = true // if it ended in time
 			}
 		}
 	}
@@ -474,9 +474,9 @@ func (w *waitCall) checkRaised(got raised) {
 func (w *waitCall) raisedGoexit(panics int) {
 	o, found := w.o, false
 	for _, r := range o.records {
-		if r.state.Load() == ended && r.out.goexits() && r.sinks.goexits == byWait {
+		if r.owner == o && r.state.Load() == ended && r.out.goexits() && r.sinks.goexits == byWait {
 			found = found || !r.toldGoexit || !w.alone
-			r.toldGoexit = true
+			r.toldGoexit = r.toldGoexit || slices.Contains(w.covered, r)
 		}
 	}
 	if !found {
@@ -501,7 +501,7 @@ func (w *waitCall) raisedPanic(got raised, wanted []*record) {
 		o.run.violation("%s raises a panic without the stack of its origin: %v", w.name, got)
 	}
 	for _, r := range o.records {
-		if r.state.Load() == ended && r.out.panics() && r.sinks.panics == byWait {
+		if r.owner == o && r.state.Load() == ended && r.out.panics() && r.sinks.panics == byWait {
 			if mine, _ := keysOf(r.out.value); containsAny(keys, mine) {
 				if r.told && w.alone && !o.raisedTwice(r) {
 					o.run.violation("%s raises the panic of task %d again", w.name, r.id)
