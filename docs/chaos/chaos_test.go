@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -62,7 +63,7 @@ func many(t *testing.T, execute mode) {
 			t.Logf("seed %d\n%s", seed, show(tree))
 		}
 		for range *repeatFlag {
-			if wrong := execute(t, seed, tree); len(wrong) > 0 {
+			if wrong := attempt(t, execute, seed, tree); len(wrong) > 0 {
 				fail(t, execute, seed, tree, wrong)
 				return
 			}
@@ -73,6 +74,19 @@ func many(t *testing.T, execute mode) {
 
 // A mode executes a tree and returns what was violated.
 type mode func(t *testing.T, seed uint64, tree []*op) (wrong []string)
+
+// attempt executes the tree once. In a build with -race that is a test of its own,
+// which fails if a race is reported.
+func attempt(t *testing.T, execute mode, seed uint64, tree []*op) (wrong []string) {
+	if !raceBuild {
+		return execute(t, seed, tree)
+	}
+	ok := t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { wrong = execute(t, seed, tree) })
+	if !ok && wrong == nil {
+		wrong = []string{"a data race, which is reported above"}
+	}
+	return wrong
+}
 
 // fakeTime executes it in a bubble: all goroutines blocked is a deadlock, and one
 // that is left at the end is a leak.
@@ -148,7 +162,7 @@ const firstTries = 30
 func shrink(t *testing.T, execute mode, seed uint64, tree []*op) (small []*op, wrong []string, rate int) {
 	began, runs := time.Now(), 0
 	for ; runs < firstTries || rate == 0 && time.Since(began) < *shrinkFlag/2; runs++ {
-		if again := execute(t, seed, tree); len(again) > 0 {
+		if again := attempt(t, execute, seed, tree); len(again) > 0 {
 			wrong = again
 			rate++
 		}
@@ -182,7 +196,7 @@ func shrink(t *testing.T, execute mode, seed uint64, tree []*op) (small []*op, w
 // retry runs the tree until it fails.
 func retry(t *testing.T, execute mode, seed uint64, tree []*op, tries int) []string {
 	for range tries {
-		if wrong := execute(t, seed, tree); len(wrong) > 0 {
+		if wrong := attempt(t, execute, seed, tree); len(wrong) > 0 {
 			return wrong
 		}
 	}

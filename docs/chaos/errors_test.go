@@ -161,7 +161,7 @@ func (w *waitCall) checkFirst(parts []error, real, maybe int) {
 func (w *waitCall) checkCollected(parts []error, real int) {
 	o := w.o
 	covered, most := o.failures(w.covered), o.node.maxErrors
-	if most > 0 && slices.ContainsFunc(o.records, func(r *record) bool { return r.out.end == endEcho }) {
+	if most > 0 && slices.ContainsFunc(o.records, func(r *record) bool { return r.state.Load() == ended && r.out.end == endEcho }) {
 		return // an error of a task's own context counts
 	}
 	if most > 0 && len(covered) > most {
