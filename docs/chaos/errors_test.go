@@ -86,6 +86,8 @@ func (w *waitCall) checkError() {
 			o.run.violation("%s returns %v", w.name, w.err)
 		}
 		return
+	case o.node.capture && errors.Is(context.Cause(o.outer), core.ErrGoexit) && !features.on(goexitIsNoEcho):
+		return
 	}
 	all, parts := o.failures(o.records), partsOf(w.err)
 	outside := o.outer.Err() != nil || o.rounds > 0 || o.node.kind == errZero

@@ -23,6 +23,7 @@ const (
 	statsCountTasks
 	inputStack
 	nestedStreamCancel
+	goexitIsNoEcho
 	numFeatures
 )
 
@@ -66,6 +67,8 @@ var featureTable = [numFeatures]struct {
 		"3: a panic has the origin's stack, also one of the input of a loop within a loop or a pool"},
 	nestedStreamCancel: {"nestedStreamCancel", false,
 		"5: loops within loops and pools are as at the top level, also if their context ends while an item goes on: nobody spins"},
+	goexitIsNoEcho: {"goexitIsNoEcho", false,
+		"issue 16, 16: under Capture a Goexit is an error of its task, also if the parent's cause is a Goexit"},
 }
 
 // What is promised but not there yet gets a place as well: Background as a verb

@@ -101,6 +101,7 @@ func limited(o *owner) bool { return o.limit > 0 || o.permits > 0 || o.resized }
 var (
 	allVerbs     = []verb{verbGo, verbGo, verbTryGo, verbGoContext, verbGoContext, verbGoSoon, verbGoNamed, verbFork}
 	limitedVerbs = []verb{verbTryGo, verbGoSoon}
+	crossVerbs   = []verb{verbGo, verbTryGo, verbGoContext, verbGoSoon, verbGoNamed} // without a result to wait for
 	poolVerbs    = []verb{verbGo, verbGo, verbTryGo, verbGoContext, verbGoSoon, verbSubmit}
 	placeVerbs   = []verb{verbTryGo, verbGoContext, verbGoSoon, verbSubmit}
 	batchVerbs   = []verb{verbGo, verbGo, verbTryGo, verbGoContext, verbGoContext, verbGoSoon}
@@ -112,6 +113,8 @@ func (g *generator) verbsAt(i int) []verb {
 	switch {
 	case g.crosses(i) && (kinds[o.kind].pooled || limited(o)):
 		return limitedVerbs
+	case g.crosses(i):
+		return crossVerbs
 	case !kinds[o.kind].pooled && (in < 0 || !limited(o)):
 		return allVerbs
 	case !kinds[o.kind].pooled && features.on(recursion) && g.levels[in].place:

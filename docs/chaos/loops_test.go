@@ -260,7 +260,8 @@ func (l *loopRun) checkPanic(got raised) {
 }
 
 func (l *loopRun) checkGoexit() {
-	if len(l.ran(goexited)) == 0 && !l.input.goexits() && !l.inBody.goexits() {
+	exits := l.ran(func(r *record) bool { return r.out.goexits() || r.out.end == endPanicInGoexit })
+	if len(exits) == 0 && !l.input.goexits() && !l.inBody.goexits() {
 		l.f.run.violation("%s calls Goexit, and nothing of it has", l.label)
 	}
 	if len(l.ran(panicked)) > 0 && !l.inBody.goexits() && features.on(panicBesideGoexit) {
