@@ -15,6 +15,7 @@ func init() { // which the actions refer to themselves
 		opGet:      (*frame).getSome,
 		opWait:     func(f *frame, o *op) { f.wait(f.levels[o.up].o, -1) },
 		opWaitFor:  func(f *frame, o *op) { f.wait(f.levels[o.up].o, o.d) },
+		opCollect:  func(f *frame, o *op) { f.collect(f.levels[o.up].o) },
 		opCancel:   func(f *frame, o *op) { f.levels[o.up].o.cancel(&reason{int(f.run.ids.Add(1))}) },
 		opResize:   (*frame).resize,
 		opPause:    (*frame).pause,

@@ -274,6 +274,7 @@ func (f *frame) launch(o *ownerRun, r *record, p *op) {
 			o.declined(r, err)
 		default:
 			f.accepted(r, fut, done)
+			f.handOut(o, p)
 		}
 	})
 }
@@ -285,6 +286,29 @@ func (f *frame) accepted(r *record, fut future, done bool) {
 	r.accepted.Store(true)
 	if fut != nil {
 		f.futures = append(f.futures, &pending{r, fut})
+	}
+}
+
+// handOut gives the future that came last to those outside of the pool.
+func (f *frame) handOut(o *ownerRun, p *op) {
+	n := len(f.futures) - 1
+	if !p.hand || n < 0 {
+		return
+	}
+	o.mu.Lock()
+	o.handed = append(o.handed, f.futures[n])
+	o.mu.Unlock()
+	f.futures = f.futures[:n]
+}
+
+// collect asks for the results that tasks of the pool have handed out.
+func (f *frame) collect(o *ownerRun) {
+	o.mu.Lock()
+	handed := o.handed
+	o.handed = nil
+	o.mu.Unlock()
+	for _, p := range handed {
+		f.get(p, 0)
 	}
 }
 

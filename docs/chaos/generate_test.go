@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 )
@@ -178,6 +179,7 @@ func init() { // which the choices refer to themselves
 		{1, func(g *generator) *op { return &op{kind: opGet, d: g.IntN(3)} }},
 		{2, (*generator).wait},
 		{1, (*generator).cancel},
+		{1, (*generator).collect},
 		{2, (*generator).resize},
 		{1, (*generator).pause},
 		{1, (*generator).acquire},
@@ -230,6 +232,7 @@ func (g *generator) start() *op {
 	o := &op{kind: opStart, up: up, env: g.envOf(up), verb: all[g.IntN(len(all))], d: 1 + g.IntN(4)}
 	if o.verb == verbSubmit {
 		o.env = g.top()
+		o.hand = features.on(outsiderWaits) && g.levels[up].o.kind == poolNew && g.insider(up) >= 0 && g.one(2)
 	}
 	o.task = g.taskOf(up, o.verb)
 	return o
@@ -332,6 +335,18 @@ func (g *generator) cancel() *op {
 	return &op{kind: opCancel, up: up}
 }
 
+// collect is for those outside of a pool.
+func (g *generator) collect() *op {
+	if !features.on(outsiderWaits) {
+		return nil
+	}
+	up := g.find(func(i int) bool { return g.levels[i].o.kind == poolNew && g.outside(i) })
+	if up < 0 {
+		return nil
+	}
+	return &op{kind: opCollect, up: up}
+}
+
 func (g *generator) resize() *op {
 	up := g.find(func(i int) bool { return g.levels[i].o.resized })
 	if up < 0 {
@@ -427,6 +442,9 @@ func (g *generator) settings(o *owner) {
 			o.limit = 8
 		}
 		o.queue = []int{1, 1, 2, 3, 8, 64, 200, 1024}[g.IntN(8)]
+		if features.on(hugeNumbers) && g.one(3) {
+			o.queue = math.MaxInt - g.IntN(2)
+		}
 		o.finish, o.patience = finish(g.IntN(len(finishes))), g.IntN(8)
 	default:
 		if g.one(3) {
@@ -481,6 +499,9 @@ func (g *generator) loop() *op {
 		id: g.id(), kind: loopKind(g.IntN(len(loopNames))), workers: g.IntN(5), n: 1 + g.IntN(12),
 		breakAt: -1, bodyEnd: endReturn,
 	}
+	if features.on(hugeNumbers) && g.one(3) {
+		l.workers = []int{math.MaxInt, math.MaxInt32, 1 << 40}[g.IntN(3)]
+	}
 	if g.one(8) {
 		l.n = 50 + g.IntN(400)
 	}
@@ -498,7 +519,10 @@ func (g *generator) loop() *op {
 	}
 	if l.kind >= loopMap {
 		l.body = g.ops(2)
-		if g.one(3) {
+		if g.one(5) {
+			l.feed, l.items, l.input = true, nil, endReturn
+		}
+		if g.one(3) && !l.feed {
 			l.breakAt = g.IntN(l.n)
 			l.bodyEnd = g.inputEnding()
 		}

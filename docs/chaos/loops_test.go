@@ -25,7 +25,8 @@ type loopRun struct {
 	records []record
 	byIndex map[int]*task
 
-	pulled  int // items that the input has yielded
+	fed     int      // items that the body has let the input yield
+	todo    chan int // these; nil: the input needs nobody
 	inInput atomic.Bool
 	input   outcome
 	yields  []int   // the results, in the order in which the body got them
@@ -42,8 +43,13 @@ func (f *frame) loop(p *op) {
 		records: make([]record, node.n), byIndex: make(map[int]*task),
 		budget: env.budget, nested: env.budget != nil,
 	}
-	if l.nested && node.kind >= loopEach && !features.on(nestedStreamCancel) {
+	if l.nested && node.kind >= loopEach && !features.on(nestedStreamCancel) || node.feed {
 		l.ctx = context.WithoutCancel(l.ctx)
+	}
+	if node.feed && (!l.nested || features.on(bodyFeedsInput)) {
+		l.todo = make(chan int, node.n)
+		l.feed()
+		l.feed()
 	}
 	workers := node.workers
 	if workers < 1 {
@@ -130,13 +136,23 @@ func (l *loopRun) seq() iter.Seq[int] {
 			if l.node.pace > 0 {
 				time.Sleep(l.f.run.ticks(l.node.pace))
 			}
-			l.pulled = i + 1
+			if l.todo != nil {
+				<-l.todo
+			}
 			if !yield(i) {
 				return
 			}
 		}
 		h := &frame{run: l.f.run, levels: l.f.levels, out: &l.input}
 		_ = h.finish(l.node.input, int(l.f.run.ids.Add(1)))
+	}
+}
+
+// feed lets the input yield one more item, or end.
+func (l *loopRun) feed() {
+	if l.todo != nil && l.fed < l.node.n {
+		l.todo <- l.fed
+		l.fed++
 	}
 }
 
@@ -153,6 +169,7 @@ func (l *loopRun) range2(results iter.Seq2[int, error]) {
 			l.f.run.violation("%s yields after the error %v", l.label, l.err)
 		}
 		l.yields = append(l.yields, v)
+		l.feed()
 		l.bodyOf(h)
 		if len(l.yields)-1 == l.node.breakAt {
 			l.left = true
@@ -170,10 +187,17 @@ func (l *loopRun) bodyOf(h *frame) {
 		l.budget.lending(-1)
 		defer l.budget.lending(1)
 	}
-	first := len(l.yields) == 1
-	if first {
-		h.do(l.node.body)
+	if len(l.yields) > 1 {
+		return
 	}
+	goesOn := false
+	defer func() {
+		if !goesOn && l.todo != nil {
+			close(l.todo) // so that the input can end
+		}
+	}()
+	h.do(l.node.body)
+	goesOn = true
 }
 
 // check checks how the loop ended.

@@ -16,6 +16,9 @@ const (
 	capture   = group.Capture
 )
 
+// left is how many tasks the error says are left.
+func left(e *stuckError) int { return e.Running }
+
 // future is what Fork and Submit return.
 type future interface {
 	Get() (int, error)

@@ -152,7 +152,7 @@ func (r *record) begin() {
 // end is the last thing that a task does.
 func (r *record) end() {
 	if r.owner != nil {
-		r.owner.ends()
+		r.owner.ends(r)
 	}
 	r.ended = r.run.now()
 	r.state.Store(ended)
@@ -267,10 +267,10 @@ func (l *limiter) bound(now int64) int {
 	switch {
 	case !l.run.fake:
 		return l.high
-	case now == l.changed:
-		return l.loose
 	case l.lent > 0:
 		return l.high // on a place that is lent one may start in any case
+	case now == l.changed:
+		return l.loose
 	}
 	return l.limit
 }
@@ -335,6 +335,7 @@ type order struct {
 	mu     sync.Mutex
 	called int64          // when the task that began last was started
 	seqs   map[*frame]int // of each submitter, the last that began
+	shared int            // by the tasks, without synchronization
 }
 
 func (o *order) begins(r *record) {
@@ -403,7 +404,7 @@ func (w *waitCall) ends(got raised) {
 	delete(o.waiting, w)
 	var stuck *stuckError
 	if errors.As(w.err, &stuck) {
-		w.stuck()
+		w.stuck(stuck)
 		return
 	}
 	w.cover()
@@ -418,8 +419,14 @@ func (w *waitCall) ends(got raised) {
 }
 
 // stuck checks a wait that has given up. The caller holds the owner's mu.
-func (w *waitCall) stuck() {
-	now := w.o.run.now()
+func (w *waitCall) stuck(err *stuckError) {
+	now, name := w.o.run.now(), w.o.node.name
+	if features.on(nothingStuck) && left(err) == 0 && !w.o.root().hasDropped() {
+		w.o.run.violation("%s gives up, and says that nothing is left", w.name)
+	}
+	if features.on(namesOnce) && name != "" && strings.Contains(err.Error(), name+"/"+name) {
+		w.o.run.violation("%s repeats a name: %.200s", w.name, err)
+	}
 	if w.deadline < 0 || !errors.Is(w.err, w.cause) {
 		w.o.run.violation("%s gives up with %v, and not for %v", w.name, w.err, w.cause)
 		return
@@ -430,11 +437,11 @@ func (w *waitCall) stuck() {
 	if now < w.deadline || now > w.deadline && !kinds[w.o.node.kind].pooled {
 		w.o.run.violation("%s gives up at %d, its context was done at %d", w.name, now, w.deadline)
 	}
-	left := func(r *record) bool {
+	unfinished := func(r *record) bool {
 		s := r.state.Load()
-		return s == fresh || s == begun || s == ended && r.ended == now
+		return s == fresh || s == begun || s == ended && r.ended == now || s == sealed && !features.on(nothingStuck)
 	}
-	if !slices.ContainsFunc(w.o.records, left) {
+	if !slices.ContainsFunc(w.o.records, unfinished) {
 		w.o.run.violation("%s gives up although no task is left: %v", w.name, w.err)
 	}
 }

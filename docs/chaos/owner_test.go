@@ -3,6 +3,8 @@ package chaos_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +40,7 @@ type ownerRun struct {
 	records []*record
 	waiting map[*waitCall]struct{}
 	cancels []cancelCall
+	handed  []*pending
 	rounds  int     // Waits that have returned
 	body    *record // of a scope
 	final   *waitCall
@@ -62,11 +65,24 @@ func (o *ownerRun) begins(r *record, now int64) {
 	o.root().lim.enter(1, "task", r.id)
 	o.sem.enter(1, "task", r.id)
 	o.root().order.begins(r)
+	o.root().touch(r)
 }
 
-func (o *ownerRun) ends() {
+func (o *ownerRun) ends(r *record) {
+	if r.body {
+		return
+	}
+	o.root().touch(r)
 	o.root().lim.leave(1)
 	o.sem.leave(1)
+}
+
+// touch writes what the tasks of an owner with one worker share. That is no race
+// where they are ordered.
+func (o *ownerRun) touch(r *record) {
+	if o.order != nil && !r.inside && features.on(oneWorkerOrders) {
+		o.order.shared++
+	}
 }
 
 // hasDropped reports whether a Shutdown may have dropped tasks.
@@ -102,7 +118,7 @@ func (f *frame) newOwner(node *owner, env level) *ownerRun {
 		o.semaphore = core.NewSemaphore(int64(node.permits))
 		o.sem = newLimiter(f.run, "semaphore of "+o.label, node.permits)
 	}
-	if node.limit == 1 && !node.resized && node.permits == 0 && node.queue > 0 && node.queue < 64 {
+	if node.limit == 1 && !node.resized && node.permits == 0 && node.queue < 64 {
 		o.order = &order{seqs: make(map[*frame]int)}
 	}
 	return o
@@ -204,7 +220,9 @@ func (f *frame) maybeRaise(o *ownerRun, got raised) {
 // end ends an owner that is no scope.
 func (f *frame) end(o *ownerRun) {
 	defer o.verify()
-	if o.node.kind != poolNew {
+	if o.node.kind == poolNew {
+		defer f.collect(o)
+	} else {
 		f.maybeRaise(o, f.wait(o, -1))
 		return
 	}
@@ -241,6 +259,19 @@ func (f *frame) close(o *ownerRun, d int) {
 			o.p.Close()
 		}
 	}, w.ends)
+	if w.err != nil && features.on(stuckSaysDropped) {
+		o.checkDropped(w.err)
+	}
+}
+
+// checkDropped checks that the error of a Shutdown says that it has dropped tasks.
+func (o *ownerRun) checkDropped(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	dropped := slices.ContainsFunc(o.records, func(r *record) bool { return r.accepted.Load() && r.state.Load() == fresh })
+	if dropped && !strings.Contains(err.Error(), " dropped") {
+		o.run.violation("Shutdown of %s has dropped tasks, and says %.200s", o.label, err)
+	}
 }
 
 // drops notes that a Shutdown gives up at that instant.

@@ -112,6 +112,7 @@ const (
 	opWait                   // Wait
 	opWaitFor                // WaitContext, with a context that ends after d ticks
 	opCancel                 // the context of an owner
+	opCollect                // the results of what tasks of the pool have submitted for others
 	opResize                 // SetLimit, SetWorkers to n
 	opPause                  // SetLimit(0), and n again after d ticks
 	opAcquire                // n permits of the owner's semaphore, for d ticks
@@ -125,7 +126,7 @@ const (
 )
 
 var opNames = [...]string{
-	"sleep", "yield", "await ctx", "gate", "start", "bulk", "relay", "get", "Wait", "WaitContext", "cancel", "resize",
+	"sleep", "yield", "await ctx", "gate", "start", "bulk", "relay", "get", "Wait", "WaitContext", "cancel", "collect", "resize",
 	"pause", "acquire", "Shutdown", "Close", "wait for itself", "Go(nil)", "owner", "loop", "fan",
 }
 
@@ -136,6 +137,7 @@ type op struct {
 	env   int // the level whose context it uses
 	n, d  int
 	verb  verb
+	hand  bool // the result is for somebody outside of the pool
 	task  *task
 	owner *owner
 	loop  *loop
@@ -166,6 +168,7 @@ type loop struct {
 	bodyEnd    ending  // how it leaves the loop then
 	pace       int     // how long the input sleeps between items, in ticks
 	input      ending  // how the input ends
+	feed       bool    // the body decides when the input ends; items do nothing then
 }
 
 // An item is what the loop's function does with one of the indexes.
@@ -228,7 +231,7 @@ func (p *printer) op(o *op) {
 	case opFan:
 		p.fan(o.fan)
 	case opStart:
-		p.line("%s on level %d, context of %d:", verbs[o.verb].name, o.up, o.env)
+		p.line("%s on level %d, context of %d, for others %t:", verbs[o.verb].name, o.up, o.env, o.hand)
 		p.within(func() { p.task(o.task) })
 	case opBulk:
 		p.line("%d times %s on level %d, context of %d", o.n, verbs[o.verb].name, o.up, o.env)
@@ -292,8 +295,8 @@ func (o *owner) settings() string {
 }
 
 func (p *printer) loop(l *loop) {
-	p.line("%s %d: %d workers, %d items, input sleeps %d and ends by %s",
-		loopNames[l.kind], l.id, l.workers, l.n, l.pace, endings[l.input])
+	p.line("%s %d: %d workers, %d items, input sleeps %d and ends by %s, fed by the body %t",
+		loopNames[l.kind], l.id, l.workers, l.n, l.pace, endings[l.input], l.feed)
 	p.within(func() {
 		for _, item := range l.items {
 			p.line("item %d", item.index)
