@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "chaos: no feature %q\n", unknown)
 		os.Exit(2)
 	}
+	debug.SetTraceback("all")
 	goleak.VerifyTestMain(m)
 }
 
@@ -99,7 +101,7 @@ func fakeTime(t *testing.T, seed uint64, tree []*op) (wrong []string) {
 			wrong = append(wrong, fmt.Sprint(value))
 		}
 	}()
-	synctest.Test(t, func(*testing.T) { r.execute(tree) })
+	synctest.Test(t, func(*testing.T) { follow(seed, r, tree) })
 	return nil
 }
 
@@ -108,7 +110,7 @@ func realTime(t *testing.T, seed uint64, tree []*op) []string {
 	r := &run{tick: 20 * time.Microsecond}
 	defer watch(t, seed, tree)()
 	before := runtime.NumGoroutine()
-	r.execute(tree)
+	follow(seed, r, tree)
 	r.leaks(before)
 	return r.wrong
 }
@@ -127,8 +129,12 @@ func watch(t *testing.T, seed uint64, tree []*op) (stop func()) {
 	return func() { timer.Stop() }
 }
 
-// execute runs the tree's ops, each in a goroutine of its own, since a Goexit may end it.
-func (r *run) execute(tree []*op) {
+// follow runs the tree's ops, each in a goroutine of its own, since a Goexit may end
+// it. The seed is for those who read the trace of a crash.
+//
+//go:noinline
+func follow(seed uint64, r *run, tree []*op) {
+	defer runtime.KeepAlive(&seed)
 	r.origin = time.Now()
 	for i := range tree {
 		<-r.beside([]level{{ctx: context.Background()}}, func(f *frame) { f.do(tree[i : i+1]) })

@@ -469,6 +469,9 @@ func (g *generator) lanes(o *owner, most int) {
 	o.lanes = [][]*op{nil}
 	g.within(spot{o: o, lane: true}, func() {
 		o.lanes[0] = append([]*op{g.start()}, g.ops(6)...)
+		if o.kind == poolNew && features.on(outsiderWaits) {
+			o.lanes = append(o.lanes, []*op{{kind: opSleep, d: g.IntN(3)}, g.collect(), {kind: opSleep, d: 2}, g.collect()})
+		}
 		for range most {
 			if g.one(4) {
 				o.lanes = append(o.lanes, g.ops(3))
@@ -520,7 +523,10 @@ func (g *generator) loop() *op {
 	if l.kind >= loopMap {
 		l.body = g.ops(2)
 		if g.one(5) {
-			l.feed, l.items, l.input = true, nil, endReturn
+			l.feed, l.input = true, endReturn
+			for _, item := range l.items {
+				item.task.ops, item.task.end = []*op{{kind: opSleep, d: g.IntN(4)}}, endReturn
+			}
 		}
 		if g.one(3) && !l.feed {
 			l.breakAt = g.IntN(l.n)

@@ -168,7 +168,7 @@ type loop struct {
 	bodyEnd    ending  // how it leaves the loop then
 	pace       int     // how long the input sleeps between items, in ticks
 	input      ending  // how the input ends
-	feed       bool    // the body decides when the input ends; items do nothing then
+	feed       bool    // the body decides when the input ends; items only sleep then
 }
 
 // An item is what the loop's function does with one of the indexes.
