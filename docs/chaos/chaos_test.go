@@ -7,9 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,67 +144,3 @@ func show(tree []*op) string {
 	p.ops(tree)
 	return p.String()
 }
-
-// fail reports a tree that has failed, after it has made it smaller.
-func fail(t *testing.T, execute mode, seed uint64, tree []*op, wrong []string) {
-	t.Errorf("seed %d, GOMAXPROCS %d:\n%s", seed, runtime.GOMAXPROCS(0), strings.Join(wrong, "\n"))
-	t.Logf("replay: go test ./docs/chaos -run '%s$' -chaos.seed %d -chaos.trees 1 -chaos.procs %d -chaos.repeat 1000",
-		t.Name(), seed, runtime.GOMAXPROCS(0))
-	small, wrong, rate := shrink(t, execute, seed, tree)
-	if wrong == nil {
-		t.Logf("it does not fail again so soon; the tree:\n%s", show(tree))
-		return
-	}
-	t.Logf("a smaller tree, of %d ops, fails with:\n%s\n\n%s", size(small), strings.Join(wrong, "\n"), show(small))
-	t.Logf("one run of the first tree in %d failed", rate)
-}
-
-// firstTries is how often a tree that has failed is run again.
-const firstTries = 30
-
-// shrink takes parts of a tree away as long as what remains fails.
-func shrink(t *testing.T, execute mode, seed uint64, tree []*op) (small []*op, wrong []string, rate int) {
-	began, runs := time.Now(), 0
-	for ; runs < firstTries || rate == 0 && time.Since(began) < *shrinkFlag/2; runs++ {
-		if again := attempt(t, execute, seed, tree); len(again) > 0 {
-			wrong = again
-			rate++
-		}
-	}
-	if rate == 0 {
-		return tree, nil, 0
-	}
-	tries := 4 * runs / rate
-	small = slices.Clone(tree)
-	for shrunk := true; shrunk; {
-		shrunk = false
-		for _, c := range cuts(&small) {
-			if time.Since(began) > *shrinkFlag {
-				return small, wrong, runs / rate
-			}
-			before := show(small)
-			undo := c()
-			if show(small) == before {
-				continue
-			}
-			if again := retry(t, execute, seed, small, tries); again != nil {
-				wrong, shrunk = again, true
-				continue
-			}
-			undo()
-		}
-	}
-	return small, wrong, runs / rate
-}
-
-// retry runs the tree until it fails.
-func retry(t *testing.T, execute mode, seed uint64, tree []*op, tries int) []string {
-	for range tries {
-		if wrong := attempt(t, execute, seed, tree); len(wrong) > 0 {
-			return wrong
-		}
-	}
-	return nil
-}
-
-func size(tree []*op) int { return strings.Count(show(tree), "\n") }
