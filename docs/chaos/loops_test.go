@@ -7,6 +7,7 @@ import (
 	"iter"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,10 @@ type loopRun struct {
 	records []record
 	byIndex map[int]*task
 
+	mu       sync.Mutex
+	failedAt int64 // when an item failed first; -1: none has
+	failed   int   // which
+
 	fed     int      // items that the body has let the input yield
 	todo    chan int // these; nil: the input needs nobody
 	inInput atomic.Bool
@@ -41,7 +46,7 @@ func (f *frame) loop(p *op) {
 	l := &loopRun{
 		f: f, node: node, label: fmt.Sprintf("%s %d", loopNames[node.kind], node.id), ctx: env.ctx,
 		records: make([]record, node.n), byIndex: make(map[int]*task),
-		budget: env.budget, nested: env.budget != nil,
+		budget: env.budget, nested: env.budget != nil, failedAt: -1,
 	}
 	if l.nested && node.kind >= loopEach && !features.on(nestedStreamCancel) || node.feed {
 		l.ctx = context.WithoutCancel(l.ctx)
@@ -112,9 +117,13 @@ func (l *loopRun) call() {
 func (l *loopRun) item(ctx context.Context, i int) (int, error) {
 	r := &l.records[i]
 	r.begin()
+	if l.f.run.fake {
+		l.checkLate(i)
+	}
 	l.calls.enter(1, "item", i)
 	l.budget.enter(1, "item", i)
-	defer r.end()
+	defer r.end() // what it writes last must not be followed by synchronization
+	defer l.noteFailure(r, i)
 	defer l.calls.leave(1)
 	defer l.budget.leave(1)
 	if r.task == nil {
@@ -125,6 +134,26 @@ func (l *loopRun) item(ctx context.Context, i int) (int, error) {
 	defer f.settle()
 	f.do(r.task.ops)
 	return r.id, f.finish(r.task.end, r.id)
+}
+
+// noteFailure notes the first failure of an item.
+func (l *loopRun) noteFailure(r *record, i int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	failed := r.out.panics() || r.out.goexits() || r.out.end == endFail
+	if now := l.f.run.now(); failed && (l.failedAt < 0 || now == l.failedAt && i < l.failed) {
+		l.failedAt, l.failed = now, i
+	}
+}
+
+// checkLate checks that no item begins when one has failed; Map still needs those
+// before it.
+func (l *loopRun) checkLate(i int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failedAt >= 0 && l.f.run.now() > l.failedAt && (l.node.kind != loopMap || i > l.failed) {
+		l.f.run.violation("item %d of %s begins, and item %d has failed", i, l.label, l.failed)
+	}
 }
 
 // seq is the loop's input.

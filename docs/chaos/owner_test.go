@@ -34,6 +34,7 @@ type ownerRun struct {
 
 	resizing sync.Mutex
 	closing  atomic.Bool  // Close or Shutdown has been called
+	failedAt atomic.Int64 // of an errgroup that fails fast, when a task failed first; 0: none has
 	dropAt   atomic.Int64 // 1 more than when a Shutdown gives up; 0: never
 
 	mu      sync.Mutex
@@ -62,6 +63,9 @@ func (o *ownerRun) begins(r *record, now int64) {
 			o.run.violation("task %d begins, and its context was done before", r.id)
 		}
 	}
+	if at := o.failedAt.Load(); at != 0 && now > at && o.run.fake && o.ctx.Err() == nil {
+		o.run.violation("task %d begins in %s, where one has failed, and the context is not done", r.id, o.label)
+	}
 	o.root().lim.enter(1, "task", r.id)
 	o.sem.enter(1, "task", r.id)
 	o.root().order.begins(r)
@@ -75,6 +79,14 @@ func (o *ownerRun) ends(r *record) {
 	o.root().touch(r)
 	o.root().lim.leave(1)
 	o.sem.leave(1)
+	if failed := r.out.panics() || r.out.goexits() || r.out.end == endFail; failed && o.failsFast() {
+		o.failedAt.CompareAndSwap(0, max(o.run.now(), 1))
+	}
+}
+
+// failsFast reports whether the failure of a task has to cancel the owner's context.
+func (o *ownerRun) failsFast() bool {
+	return (o.node.kind == errNew || o.node.kind == errRun) && !o.node.collect
 }
 
 // touch writes what the tasks of an owner with one worker share. That is no race
