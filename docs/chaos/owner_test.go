@@ -58,6 +58,7 @@ func (o *ownerRun) begins(r *record, now int64) {
 	if r.body {
 		return
 	}
+	o.root().touch(r) // before the oracle's own synchronization
 	if r.ctx != nil && o.pool != nil && o.run.fake {
 		if late, ok := r.ctx.Deadline(); ok && r.ctx.Err() != nil && now > int64(late.Sub(o.run.origin)) {
 			o.run.violation("task %d begins, and its context was done before", r.id)
@@ -69,19 +70,18 @@ func (o *ownerRun) begins(r *record, now int64) {
 	o.root().lim.enter(1, "task", r.id)
 	o.sem.enter(1, "task", r.id)
 	o.root().order.begins(r)
-	o.root().touch(r)
 }
 
 func (o *ownerRun) ends(r *record) {
 	if r.body {
 		return
 	}
-	o.root().touch(r)
 	o.root().lim.leave(1)
 	o.sem.leave(1)
 	if failed := r.out.panics() || r.out.goexits() || r.out.end == endFail; failed && o.failsFast() {
 		o.failedAt.CompareAndSwap(0, max(o.run.now(), 1))
 	}
+	o.root().touch(r) // after it
 }
 
 // failsFast reports whether the failure of a task has to cancel the owner's context.
