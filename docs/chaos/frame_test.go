@@ -147,7 +147,6 @@ func (f *frame) settle() {
 	}
 }
 
-// pace sees to what the simple ops do.
 func (f *frame) sleep(o *op) { time.Sleep(f.run.ticks(o.d)) }
 
 func (f *frame) yield(o *op) {

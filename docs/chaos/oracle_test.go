@@ -63,14 +63,13 @@ type sinks struct{ panics, goexits, errs sink }
 type record struct {
 	run       *run
 	run0      func(ctx context.Context) error // what is given to the owner
-	cleanup   context.CancelFunc
-	body      bool // it is the body of a scope
+	cleanup   context.CancelFunc              // of the context that it was started with
+	body      bool                            // it is the body of a scope
 	id        int
 	task      *task // nil: one that does nothing
 	owner     *ownerRun
 	parents   []*record // the tasks of the same owner within which it was started
 	sinks     sinks
-	future    bool            // it has one
 	ctx       context.Context // what it was started with; nil: nothing
 	at        level           // the level it was started from
 	called    int64           // when it was started
@@ -82,7 +81,6 @@ type record struct {
 	arg      int
 	state    atomic.Int32
 	accepted atomic.Bool
-	got      atomic.Bool // somebody has had the future's result
 
 	// Written by the task before its state is ended.
 	out   outcome
@@ -252,6 +250,9 @@ func (o *ownerRun) verify() {
 		if r.state.Load() == ended && r.owner == o {
 			r.surfaced()
 		}
+		if r.cleanup != nil {
+			r.cleanup()
+		}
 	}
 	o.checkStats()
 }
@@ -307,7 +308,7 @@ func (o *ownerRun) hook(p *core.PanicError) {
 	o.run.violation("OnPanic of %s gets a panic of no task: %v", o.label, p.Value)
 }
 
-// hasGoroutine waits until no more goroutines run than before.
+// leaks waits until no more goroutines run than before.
 func (r *run) leaks(before int) {
 	for i := range 2000 {
 		if runtime.NumGoroutine() <= before {

@@ -33,8 +33,8 @@ func (f *frame) newRecord(o *ownerRun, v verb, env level, t *task) *record {
 	r := &record{
 		run: f.run, id: int(f.run.ids.Add(1)), task: t, owner: o,
 		parents: parents, inside: len(parents) > 0,
-		sinks: o.sinksOf(v), future: v == verbFork || v == verbSubmit,
-		at: env, called: f.run.now(), submitter: f, seq: f.seq,
+		sinks: o.sinksOf(v),
+		at:    env, called: f.run.now(), submitter: f, seq: f.seq,
 	}
 	if verbs[v].context {
 		r.ctx = env.ctx
