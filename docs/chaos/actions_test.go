@@ -16,7 +16,7 @@ func init() { // which the actions refer to themselves
 		opWait:     func(f *frame, o *op) { f.wait(f.levels[o.up].o, -1) },
 		opWaitFor:  func(f *frame, o *op) { f.wait(f.levels[o.up].o, o.d) },
 		opCollect:  func(f *frame, o *op) { f.collect(f.levels[o.up].o) },
-		opCancel:   func(f *frame, o *op) { f.levels[o.up].o.cancel(&reason{int(f.run.ids.Add(1))}) },
+		opCancel:   (*frame).cancel,
 		opResize:   (*frame).resize,
 		opPause:    (*frame).pause,
 		opAcquire:  (*frame).acquire,

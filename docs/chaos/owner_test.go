@@ -59,10 +59,8 @@ func (o *ownerRun) begins(r *record, now int64) {
 		return
 	}
 	o.root().touch(r) // before the oracle's own synchronization
-	if r.ctx != nil && o.pool != nil && o.run.fake {
-		if late, ok := r.ctx.Deadline(); ok && r.ctx.Err() != nil && now > int64(late.Sub(o.run.origin)) {
-			o.run.violation("task %d begins, and its context was done before", r.id)
-		}
+	if o.pool != nil && r.wasDone(now) {
+		o.run.violation("task %d begins, and its context was done before", r.id)
 	}
 	if at := o.failedAt.Load(); at != 0 && now > at && o.run.fake && o.ctx.Err() == nil {
 		o.run.violation("task %d begins in %s, where one has failed, and the context is not done", r.id, o.label)
@@ -82,6 +80,26 @@ func (o *ownerRun) ends(r *record) {
 		o.failedAt.CompareAndSwap(0, max(o.run.now(), 1))
 	}
 	o.root().touch(r) // after it
+}
+
+// wasDone reports whether the context that the task was started with was done before
+// this instant.
+func (r *record) wasDone(now int64) bool {
+	if r.ctx == nil || !r.run.fake || r.ctx.Err() == nil {
+		return false
+	}
+	if at, ok := r.run.ends.Load(context.Cause(r.ctx)); ok {
+		return now > at.(int64)
+	}
+	late, ok := r.ctx.Deadline()
+	return ok && now > int64(late.Sub(r.run.origin))
+}
+
+// cancel ends the context of an owner.
+func (f *frame) cancel(p *op) {
+	cause := &reason{int(f.run.ids.Add(1))}
+	f.run.ends.Store(cause, f.run.now())
+	f.levels[p.up].o.cancel(cause)
 }
 
 // failsFast reports whether the failure of a task has to cancel the owner's context.
