@@ -503,7 +503,7 @@ func (g *generator) loop() *op {
 		breakAt: -1, bodyEnd: endReturn,
 	}
 	if features.on(hugeNumbers) && g.one(3) {
-		l.workers = []int{math.MaxInt, math.MaxInt32, 1 << 40}[g.IntN(3)]
+		l.workers = []int{math.MaxInt, math.MaxInt32, math.MaxInt / 2}[g.IntN(3)]
 	}
 	if g.one(8) {
 		l.n = 50 + g.IntN(400)
