@@ -35,6 +35,7 @@ type ownerRun struct {
 	resizing sync.Mutex
 	closing  atomic.Bool  // Close or Shutdown has been called
 	failedAt atomic.Int64 // of an errgroup that fails fast, when a task failed first; 0: none has
+	closedAt atomic.Int64 // 1 more than when Close or Shutdown was called first; 0: never
 	dropAt   atomic.Int64 // 1 more than when a Shutdown gives up; 0: never
 
 	mu      sync.Mutex
@@ -272,6 +273,7 @@ func (f *frame) end(o *ownerRun) {
 // close closes a pool: with a patience of d ticks, or without end if d is negative.
 func (f *frame) close(o *ownerRun, d int) {
 	o.closing.Store(true)
+	o.closedAt.CompareAndSwap(0, f.run.now()+1)
 	w := o.waits("Close of " + o.label)
 	var ctx context.Context
 	if d >= 0 {

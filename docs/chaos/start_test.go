@@ -122,6 +122,9 @@ func (f *frame) accepted(r *record, fut future, done bool) {
 	if done {
 		f.run.violation("task %d was accepted, and its context was done", r.id)
 	}
+	if at := r.owner.root().closedAt.Load(); f.run.fake && at != 0 && r.called >= at && !r.inside {
+		f.run.violation("task %d was accepted from outside by %s, which was closed before", r.id, r.owner.label)
+	}
 	r.accepted.Store(true)
 	if fut != nil {
 		f.futures = append(f.futures, &pending{r, fut})
