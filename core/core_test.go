@@ -3,13 +3,9 @@ package core_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"runtime"
-	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
 
@@ -51,23 +47,4 @@ func outcomeOf(f func()) (outcome string) {
 	}()
 	f()
 	return "returns"
-}
-
-// inChild runs the test that calls it in a process of its own, in which inChild
-// returns inside=true, and returns what that wrote and whether it failed.
-func inChild(t *testing.T, env ...string) (inside bool, output string, err error) {
-	t.Helper()
-	if os.Getenv("COTERIE_CHILD") == t.Name() {
-		return true, "", nil
-	}
-	exe, err := os.Executable()
-	require.NoError(t, err)
-	parts := strings.Split(t.Name(), "/")
-	for i, part := range parts {
-		parts[i] = "^" + strings.NewReplacer("(", `\(`, ")", `\)`, "+", `\+`).Replace(part) + "$"
-	}
-	cmd := exec.Command(exe, "-test.run="+strings.Join(parts, "/"), "-test.timeout=60s")
-	cmd.Env = append(append(os.Environ(), "COTERIE_CHILD="+t.Name()), env...)
-	out, err := cmd.CombinedOutput()
-	return false, string(out), err
 }

@@ -1,31 +1,88 @@
 package core_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 
 	"github.com/coterie-go/coterie/core"
 )
 
-// A counter that many goroutines raise, without ordering them in the eyes of the
-// race detector.
-func ExampleGuarded() {
-	var mu sync.Mutex
-	var tasks core.Guarded[int] // guarded by mu
-	raise := func() {
-		core.RaceDisable()
-		mu.Lock()
-		tasks.Store(tasks.Load() + 1)
-		mu.Unlock()
-		core.RaceEnable()
+// The task writes to the promise; others read the future.
+func ExamplePromise() {
+	p := core.NewPromise[int]()
+	go p.Run(core.Propagate, func() (int, error) { return 6 * 7, nil })
+	fmt.Println(p.Future().Get())
+
+	p = core.NewPromise[int]()
+	p.Resolve(0, errors.New("dropped"))
+	fmt.Println(p.Future().Get())
+	// Output:
+	// 42 <nil>
+	// 0 dropped
+}
+
+// A reader can run the task, if nothing else would.
+func ExamplePromise_Help() {
+	p := core.NewPromise[string]()
+	var once sync.Once
+	p.Help(func(context.Context) { once.Do(func() { p.Resolve("done by the reader", nil) }) })
+	fmt.Println(p.Future().Get())
+	// Output: done by the reader <nil>
+}
+
+func ExampleNewPromise() {
+	p := core.NewPromise[string]()
+	go p.Resolve("kept", nil)
+	fmt.Println(p.Future().Get())
+	// Output: kept <nil>
+}
+
+func ExamplePromiseOf() {
+	type order struct {
+		number int
+		paid   core.Future[bool] // so that the promise allocates nothing
 	}
-	var wg sync.WaitGroup
-	for range 10 {
-		wg.Go(raise)
-	}
-	wg.Wait()
-	fmt.Println(tasks.Load())
-	// Output: 10
+	o := &order{number: 7}
+	core.PromiseOf(&o.paid).Resolve(true, nil)
+	fmt.Println(o.paid.Get())
+	// Output: true <nil>
+}
+
+func ExamplePromise_Future() {
+	p := core.NewPromise[int]()
+	f := p.Future() // given to those who wait
+	p.Resolve(42, nil)
+	fmt.Println(f.Get())
+	// Output: 42 <nil>
+}
+
+func ExamplePromise_Resolve() {
+	p := core.NewPromise[int]()
+	p.Resolve(0, errors.New("not today"))
+	fmt.Println(p.Future().Get())
+	// Output: 0 not today
+}
+
+func ExamplePromise_Run() {
+	p := core.NewPromise[int]()
+	p.Run(core.Propagate, func() (int, error) { return strconv.Atoi("42") })
+	fmt.Println(p.Future().Get())
+	// Output: 42 <nil>
+}
+
+// A panic that only the future's Get would raise does not vanish if nobody calls Get.
+func ExamplePromise_Watch() {
+	p := core.NewPromise[int]()
+	p.Watch()
+	core.Call(func() {
+		p.Run(core.Propagate, func() (int, error) { panic("boom") })
+	}, func(*core.PanicError) {})
+	defer func() { fmt.Println(recover().(*core.PanicError).Value) }()
+	p.Future().Get() // without this the process would end when the future is collected
+	// Output: boom
 }
 
 func ExampleNewPanicError() {

@@ -241,19 +241,43 @@ func ExamplePanicError() {
 }
 
 func ExamplePanicError_Error() {
-	p := &core.PanicError{Value: "boom", Stack: []byte("goroutine 7 [running]:\n...")}
-	p.Others = append(p.Others, &core.PanicError{Value: "bang", Stack: []byte("goroutine 8 [running]:\n...")})
+	p := &core.PanicError{Value: "boom", Task: "ingest/fetch", Stack: []byte("goroutine 7 [running]:\n...")}
+	fmt.Println(p)
+	p.Others = append(p.Others, &core.PanicError{Value: "bang"})
 	fmt.Println(p)
 	// Output:
-	// panic: boom
+	// panic in ingest/fetch: boom
+	// panic in ingest/fetch: boom (and 1 more)
+}
+
+func ExamplePanicError_Format() {
+	p := &core.PanicError{Value: "boom", Task: "ingest/fetch", Stack: []byte("goroutine 7 [running]:\n...")}
+	p.Others = append(p.Others, &core.PanicError{Value: "bang", Stack: []byte("goroutine 8 [running]:\n...")})
+	fmt.Printf("%+v\n", p)
+	// Output:
+	// panic in ingest/fetch: boom
 	//
 	// goroutine 7 [running]:
 	// ...
 	//
-	// another panic (1 of 1): panic: bang
+	// another panic (1 of 1): bang
 	//
 	// goroutine 8 [running]:
 	// ...
+}
+
+// A panic that was returned as an error can be raised again.
+func ExamplePanicError_Raise() {
+	defer func() {
+		p := recover().(*core.PanicError)
+		fmt.Println(p.Value)
+	}()
+	err := error(&core.PanicError{Value: "boom"})
+	var p *core.PanicError
+	if errors.As(err, &p) {
+		p.Raise()
+	}
+	// Output: boom
 }
 
 func ExamplePanicError_Unwrap() {
@@ -280,50 +304,73 @@ func ExampleErrGoexit() {
 	// Output: core: task called runtime.Goexit
 }
 
-// A counter whose lock must not order the tasks that count.
-func ExampleRaceDisable() {
-	var mu sync.Mutex
-	var started core.Guarded[int]
-	count := func() {
-		core.RaceDisable()
-		mu.Lock()
-		started.Store(started.Load() + 1)
-		mu.Unlock()
-		core.RaceEnable()
-	}
-	var all sync.WaitGroup
-	all.Go(count)
-	all.Go(count)
-	all.Wait()
-	fmt.Println(started.Load())
-	// Output: 2
+func ExampleStuckError() {
+	err := error(&core.StuckError{Kind: "pool", Owner: "mail", Running: 1, Dropped: 5, Cause: errors.New("no time")})
+	fmt.Println(err)
+	// Output: pool "mail": 1 running, 5 dropped: no time
 }
 
-func ExampleRaceEnable() {
-	core.RaceDisable() // calls nest
-	core.RaceDisable()
-	core.RaceEnable()
-	core.RaceEnable()
+func ExampleStuckError_Error() {
+	now := time.Now()
+	err := &core.StuckError{Kind: "group", Owner: "ingest", Running: 3, Time: now, Cause: context.DeadlineExceeded}
+	for _, id := range []string{"21", "22", "23"} {
+		err.Tasks = append(err.Tasks, core.Task{
+			Name:    "ingest/fetch",
+			Started: now.Add(-10 * time.Millisecond),
+			Stack:   []byte("goroutine " + id + " [chan receive]:\nmain.main.func1()\n\t/src/main.go:14 +0x1c"),
+		})
+	}
+	fmt.Println(err)
 	// Output:
+	// group "ingest": 3 running: context deadline exceeded
+	//
+	// 3 × ingest/fetch, for 10ms
+	// goroutine 21 [chan receive]:
+	// main.main.func1()
+	// 	/src/main.go:14 +0x1c
 }
 
-func ExampleRaceHidden() {
-	if core.RaceHidden {
-		fmt.Println("a goroutine for each task")
-	} else {
-		fmt.Println("tasks may share a goroutine")
+func ExampleStuckError_Unwrap() {
+	err := &core.StuckError{Running: 1, Cause: context.DeadlineExceeded}
+	fmt.Println(errors.Is(err, context.DeadlineExceeded))
+	// Output: true
+}
+
+func ExampleErrDone() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(core.ErrDone) // as an owner does with its background tasks
+	fmt.Println(context.Cause(ctx) == core.ErrDone)
+	// Output: true
+}
+
+func ExampleFuture_Get() {
+	p := core.NewPromise[int]() // group.Fork and pool.Submit make a future
+	go p.Run(core.Propagate, func() (int, error) { return 6 * 7, nil })
+	fmt.Println(p.Future().Get())
+	// Output: 42 <nil>
+}
+
+func ExampleFuture_GetContext() {
+	p := core.NewPromise[int]()
+	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Millisecond, errors.New("too slow"))
+	defer cancel()
+	fmt.Println(p.Future().GetContext(ctx))
+
+	p.Resolve(42, nil)
+	fmt.Println(p.Future().GetContext(ctx)) // a result is a result, also with ctx done
+	// Output:
+	// 0 too slow
+	// 42 <nil>
+}
+
+func ExampleFuture_Done() {
+	p := core.NewPromise[string]()
+	p.Resolve("kept", nil)
+	select {
+	case <-p.Future().Done():
+		fmt.Println(p.Future().Get())
+	case <-time.After(time.Minute):
+		fmt.Println("never printed")
 	}
-}
-
-func ExampleGuarded_Load() {
-	var g core.Guarded[int]
-	fmt.Println(g.Load())
-	// Output: 0
-}
-
-func ExampleGuarded_Store() {
-	var g core.Guarded[int]
-	g.Store(1)
-	fmt.Println(g.Load())
-	// Output: 1
+	// Output: kept <nil>
 }

@@ -1,8 +1,7 @@
 package core
 
-// DoneHalf is Done up to the instant at which the counter has gone down, with
-// the RaceDisable and the release for the race detector left out. What it returns
-// is the rest of Done, which the scheduler may put off for as long as it likes.
+// DoneHalf is Done up to the instant at which the counter has gone down. The function
+// that it returns is the rest of Done, which the scheduler may delay.
 func (wg *WaitGroup) DoneHalf() (rest func()) {
 	var done uint64 = counterUnit
 	state := wg.state.Add(-done)
@@ -13,8 +12,8 @@ func (wg *WaitGroup) DoneHalf() (rest func()) {
 	}
 }
 
-// Age makes the WaitGroup, which is new, what it is when so many goroutines have waited.
+// Age makes a new WaitGroup as if so many goroutines had waited.
 func (wg *WaitGroup) Age(waiters int64) {
-	wg.issued.Store(waiters)
+	wg.issued = waiters
 	wg.state.Store(uint64(waiters & ticketMask))
 }

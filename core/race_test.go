@@ -11,9 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/coterie-go/coterie/core/race"
 	"github.com/stretchr/testify/require"
-
-	"github.com/coterie-go/coterie/core"
 )
 
 // buildRacy compiles testdata/racy with the race detector.
@@ -30,10 +29,10 @@ func buildRacy(t *testing.T) string {
 	return exe
 }
 
-// The race detector reports at least as much with our types as with those of
-// sync and x/sync, and nothing where they promise an order.
+// The race detector reports at least as much with our types as with those of sync and
+// x/sync and with a channel, and nothing where they promise an order.
 func TestRacesStayVisible(t *testing.T) {
-	if testing.Short() || core.RaceHidden {
+	if testing.Short() || race.Hidden {
 		t.Skip("takes some seconds, and a build without -race has run it")
 	}
 	const runs = 50
@@ -47,7 +46,7 @@ func TestRacesStayVisible(t *testing.T) {
 			break
 		}
 	}
-	require.Len(t, reports["core"], 18)
+	require.Len(t, reports["core"], 21)
 	for _, name := range slices.Sorted(maps.Keys(reports["core"])) {
 		ours, theirs := reports["core"][name], reports["sync"][name]
 		t.Logf("%-80s reported in %d of %d runs, with sync in %d", name, ours, runs, theirs)
@@ -84,6 +83,9 @@ func countReports(t *testing.T, exe string, runs int) map[string]map[string]int 
 				cmd.Env = append(cmd.Environ(), "GORACE=atexit_sleep_ms=0")
 				out, err := cmd.CombinedOutput()
 				var exit *exec.ExitError
+				if impl == "sync" && strings.Contains(string(out), "panic: sync: WaitGroup") {
+					continue // it calls misuse what is none with ours
+				}
 				if !errors.As(err, &exit) || exit.ExitCode() != 66 {
 					t.Errorf("%s: %v\n%s", impl, err, out)
 				}

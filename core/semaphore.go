@@ -6,35 +6,37 @@ import (
 	"fmt"
 	"math"
 	"sync"
-	"sync/atomic"
-	"unsafe"
+
+	"github.com/coterie-go/coterie/core/internal/list"
+	"github.com/coterie-go/coterie/core/race"
 )
 
-// ErrWeight is returned by [Semaphore.Acquire] when the weight asked for is more
-// than the limit allows at all.
+// ErrWeight is returned by [Semaphore.Acquire] if the weight asked for is more than the
+// limit.
 var ErrWeight = errors.New("core: weight above the semaphore's limit")
 
-// A Semaphore hands out permits up to a limit and makes those wait who find none.
+// A Semaphore hands out permits up to a limit. A goroutine that finds too few waits.
 //
-// It is weighted (one call may take several permits), first in, first out (a
-// heavy waiter is not starved by light ones: nobody passes a queued waiter, not
-// even by [Semaphore.TryAcquire]) and resizable at any time.
+// A Semaphore is weighted: one call may take several permits. It is first in, first out:
+// no call passes a queued waiter, not even [Semaphore.TryAcquire], so light waiters do
+// not starve a heavy one. It can be resized at any time.
 //
-// Use [NewSemaphore]. The zero value has limit 0, and so pauses everyone until
-// [Semaphore.SetLimit]. A Semaphore must not be copied after first use; go vet
-// reports it.
+// Use [NewSemaphore]. The zero value has limit 0, so every Acquire waits until
+// [Semaphore.SetLimit]. A Semaphore must not be copied after first use; go vet reports a
+// copy.
 //
-// Acquire and Release without waiters are one compare-and-swap each, as long as
-// the limit is below 2^31. Nothing is allocated but a channel for an Acquire that
-// has to wait with a context that can be done.
+// While nobody waits, and the limit is below 2^31, Acquire and Release are one
+// compare-and-swap each. An Acquire that waits with a context that can be done allocates
+// a channel; nothing else is allocated.
 //
-// In the terminology of [the Go memory model], a Release, and a SetLimit,
-// "synchronizes before" the return of any Acquire or TryAcquire that it makes
-// possible.
+// In the terminology of [the Go memory model], a Release, and a SetLimit, "synchronizes
+// before" the return of any Acquire or TryAcquire that it makes possible.
 //
 // [the Go memory model]: https://go.dev/ref/mem
 type Semaphore struct {
 	_ noCopy
+
+	released race.Point // from Release and SetLimit to the waits that they end
 
 	// word is the whole state while nobody waits:
 	//
@@ -43,19 +45,17 @@ type Semaphore struct {
 	//	│     in use     │ S│    limit     │
 	//	└────────────────┴──┴──────────────┘
 	//
-	// While S is clear, the queue is empty, the word is the truth, and anyone
-	// may change it by compare-and-swap. While S is set, the fields below are
-	// the truth, and only the holder of mu changes them and the word.
-	// Only the holder of mu changes S.
+	// While S is clear, queue is empty, word is the truth, and every goroutine may change
+	// it by compare-and-swap. While S is set, the fields below are the truth, and only
+	// the holder of mu changes them and word. Only the holder of mu changes S.
 	//
-	// S is set while somebody waits, and also while a number does not fit.
-	word atomic.Uint64
+	// S is set while a goroutine waits, and also while a number does not fit into word.
+	word race.Uint64
 
-	mu      sync.Mutex // nothing blocks while it is held
-	limit   Guarded[int64]
-	inUse   Guarded[int64] // above limit after SetLimit has shrunk it
-	queue   waiterQueue
-	waiting Guarded[int] // how many are in queue
+	mu    sync.Mutex         // nothing blocks while it is held
+	limit int64              // guarded by mu
+	inUse int64              // above limit after SetLimit has lowered it; guarded by mu
+	queue list.List[*waiter] // whose n are weights; guarded by mu
 }
 
 const (
@@ -63,29 +63,27 @@ const (
 	maxPacked = math.MaxInt32
 )
 
-// NewSemaphore returns a semaphore with the given limit, which must not be
-// negative.
+// NewSemaphore returns a semaphore with the given limit. It panics if limit is negative.
 func NewSemaphore(limit int64) *Semaphore {
 	s := new(Semaphore)
 	s.SetLimit(limit)
 	return s
 }
 
-// Acquire takes n permits. It blocks until they are free and everyone who came
-// before has been served, or until ctx is done, in which case it returns
-// [context.Cause] of ctx and has taken nothing. With ctx already done it fails
-// even if there is room.
+// Acquire takes n permits. It blocks until all earlier callers have been served and n
+// permits are free, or until ctx is done. In the second case it returns [context.Cause]
+// of ctx and has taken nothing. If ctx is done at the call, Acquire fails even if there
+// is room.
 //
-// If n is more than the limit, and the limit is not 0, Acquire returns
-// [ErrWeight]: at once, or, for a caller that waits already, as soon as SetLimit
-// shrinks the limit below n. An Acquire of 0 takes nothing but waits for its turn.
+// Acquire returns [ErrWeight] if n is more than the limit and the limit is not 0: at
+// once, or, for a caller that waits, as soon as SetLimit lowers the limit below n. An
+// Acquire of 0 takes nothing and waits for its turn.
 //
-// To give up is never to lose a permit: those that came too late go on to
-// whoever is next, and if a waiter at the head gives up, those behind are looked
-// at again.
+// A waiter that gives up loses no permit: a permit that came too late goes to the next
+// waiter, and if the first waiter gives up, those behind it are served if they fit.
 //
-// Acquire panics if n is negative or ctx is nil. While permits are free and nobody
-// waits it costs one compare-and-swap.
+// Acquire panics if n is negative or ctx is nil. While permits are free and nobody waits
+// it costs one compare-and-swap.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	if n < 0 {
 		panicWeight(n)
@@ -96,97 +94,64 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	RaceDisable()
-	ok := s.acquireFast(n)
-	RaceEnable()
-	if !ok {
+	if !s.acquireFast(n) {
 		if err := s.acquireSlow(ctx, n); err != nil {
 			return err
 		}
 	}
-	raceAcquire(unsafe.Pointer(s))
+	s.released.Acquire()
 	return nil
 }
 
-// TryAcquire takes n permits if they are free and nobody waits, and otherwise
-// reports false. It never blocks. It panics if n is negative.
+// TryAcquire takes n permits if they are free and nobody waits. Otherwise it reports
+// false. It never blocks. It panics if n is negative.
 func (s *Semaphore) TryAcquire(n int64) bool {
 	if n < 0 {
 		panicWeight(n)
 	}
-	RaceDisable()
-	ok := s.acquireFast(n) || !s.full(n) && s.tryAcquireSlow(n)
-	RaceEnable()
-	if ok {
-		raceAcquire(unsafe.Pointer(s))
+	if !s.acquireFast(n) && (s.full(n) || !race.Get(func() bool { return s.tryAcquireSlow(n) })) {
+		return false
 	}
-	return ok
+	s.released.Acquire()
+	return true
 }
 
-// Release gives n permits back and wakes whoever now fits, in the order in which
-// they came. It never blocks. It panics, without having changed anything, if n
-// is negative or more than is in use.
+// Release gives n permits back and wakes the waiters that now fit, in the order in which
+// they came. It never blocks. It panics, and changes nothing, if n is negative or more
+// than is in use.
 func (s *Semaphore) Release(n int64) {
 	if n < 0 {
 		panicWeight(n)
 	}
-	raceRelease(unsafe.Pointer(s))
-	RaceDisable()
-	ok := s.releaseFast(n) || s.releaseSlow(n)
-	RaceEnable()
-	if !ok {
+	s.released.Release()
+	if !s.releaseFast(n) && !race.Get(func() bool { return s.releaseSlow(n) }) {
 		panicRelease(n)
 	}
 }
 
-// SetLimit changes the limit. Raising it wakes whoever now fits. Lowering it
-// takes nothing from those who hold permits: new ones are handed out once enough
-// have been released; those who wait for more than the new limit get
-// [ErrWeight]. A limit of 0 pauses: everyone waits. SetLimit never blocks. It
-// panics if limit is negative.
+// SetLimit changes the limit. Raising it wakes the waiters that now fit. Lowering it
+// takes nothing from holders of permits: new permits are handed out once enough have been
+// released, and waiters for more than the new limit get [ErrWeight]. A limit of 0 pauses:
+// every Acquire waits. SetLimit never blocks. It panics if limit is negative.
 func (s *Semaphore) SetLimit(limit int64) {
 	if limit < 0 {
 		panic(fmt.Sprintf("core: negative semaphore limit, got %d", limit))
 	}
-	raceRelease(unsafe.Pointer(s))
-	RaceDisable()
-	s.lock()
-	s.limit.Store(limit)
-	if limit > 0 {
-		for w := s.queue.front(); w != nil; {
-			next := s.queue.after(w)
-			if w.n.Load() > limit {
-				s.leave(w)
-				w.end(refused)
-			}
-			w = next
-		}
-	}
-	s.grant()
-	s.unlock()
-	RaceEnable()
+	s.released.Release()
+	race.Do(func() { s.setLimitSlow(limit) })
 }
 
-// Limit returns the limit, as NewSemaphore or the latest SetLimit gave it.
-func (s *Semaphore) Limit() int64 {
-	limit, _, _ := s.snapshot()
-	return limit
-}
+// Limit returns the limit that NewSemaphore or the latest SetLimit set.
+func (s *Semaphore) Limit() int64 { return s.snapshot().limit }
 
-// InUse returns the number of permits that are taken. It is more than Limit
-// while holders finish after SetLimit has lowered it.
-func (s *Semaphore) InUse() int64 {
-	_, inUse, _ := s.snapshot()
-	return inUse
-}
+// InUse returns the number of permits that are taken. It is more than Limit while
+// holders finish after SetLimit has lowered it.
+func (s *Semaphore) InUse() int64 { return s.snapshot().inUse }
 
 // Waiting returns the number of goroutines that wait in Acquire.
-func (s *Semaphore) Waiting() int {
-	_, _, waiting := s.snapshot()
-	return waiting
-}
+func (s *Semaphore) Waiting() int { return s.snapshot().waiting }
 
-// acquireFast takes n permits if the word says that they are free.
+// acquireFast takes n permits if word says that they are free.
 func (s *Semaphore) acquireFast(n int64) bool {
 	for {
 		word := s.word.Load()
@@ -199,16 +164,17 @@ func (s *Semaphore) acquireFast(n int64) bool {
 	}
 }
 
-// full says whether the word is the truth and n permits are not free.
+// full reports whether word is the truth and n permits are not free.
 func (s *Semaphore) full(n int64) bool {
 	word := s.word.Load()
 	return word&slowBit == 0 && n > freeOf(word)
 }
 
-// freeOf may be negative, after SetLimit has shrunk the limit.
+// freeOf returns the number of free permits. It is negative after SetLimit has lowered
+// the limit below what is in use.
 func freeOf(word uint64) int64 { return int64(word&maxPacked) - int64(word>>32) }
 
-// releaseFast gives n permits back if the word says that so many are in use.
+// releaseFast gives n permits back if word says that so many are in use.
 func (s *Semaphore) releaseFast(n int64) bool {
 	for {
 		word := s.word.Load()
@@ -222,11 +188,7 @@ func (s *Semaphore) releaseFast(n int64) bool {
 }
 
 func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
-	done := ctx.Done()
-	RaceDisable()
-	outcome := s.waitSlow(n, done)
-	RaceEnable()
-	switch outcome {
+	switch s.waitSlow(n, ctx.Done()) {
 	case refused:
 		return ErrWeight
 	case queued:
@@ -235,52 +197,62 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	return nil
 }
 
-// waitSlow waits for n permits, or until cancel is closed, if that is not nil.
-// It reports what came of it: queued, if nothing.
-func (s *Semaphore) waitSlow(n int64, cancel <-chan struct{}) (outcome int32) {
-	s.lock()
-	switch limit := s.limit.Load(); {
-	case n > limit && limit > 0:
-		s.unlock()
-		return refused
-	case s.take(n):
-		s.unlock()
-		return granted
-	}
+// waitSlow blocks until n permits are taken, or cancel is closed. It returns the outcome,
+// which is queued if the wait was given up.
+func (s *Semaphore) waitSlow(n int64, cancel <-chan struct{}) uint64 {
 	w := newWaiter(&s.mu, cancel)
-	w.n.Store(n)
-	s.queue.push(w)
-	s.waiting.Store(s.waiting.Load() + 1)
-	w.park(cancel) // unlocks mu, and leaves S set, as it is while the queue is not empty
-	outcome = w.outcome.Load()
-	if outcome != refused && isClosed(cancel) {
-		// Whichever came first, a done context means failure.
-		outcome = s.giveUpSlow(w)
+	w.n = n
+	outcome := race.Get(func() uint64 { return s.enter(w) })
+	if outcome == queued {
+		w.park(cancel)
+		outcome = w.outcome.Load()
+		if outcome != refused && isClosed(cancel) {
+			// A done context means failure, also if the permits came first.
+			outcome = race.Get(func() uint64 { return s.giveUp(w) })
+		}
 	}
 	w.free()
 	return outcome
 }
 
-func (s *Semaphore) tryAcquireSlow(n int64) bool {
+// enter takes w.n permits, or else gives w a place in the queue and returns queued. It
+// then leaves mu locked if w must park with it held.
+func (s *Semaphore) enter(w *waiter) uint64 {
 	s.lock()
-	ok := s.take(n)
-	s.unlock()
-	return ok
+	outcome := s.enterLocked(w)
+	switch {
+	case outcome != queued:
+		s.unlock()
+	case !w.parksLocked():
+		s.mu.Unlock() // S stays set, because the queue is not empty
+	}
+	return outcome
 }
 
-// giveUpSlow ends the wait of w, whatever has become of it meanwhile. Whether it
-// hands permits back or only leaves the queue, those behind it may now fit.
-func (s *Semaphore) giveUpSlow(w *waiter) (outcome int32) {
+func (s *Semaphore) enterLocked(w *waiter) uint64 {
+	switch {
+	case w.n > s.limit && s.limit > 0:
+		return refused
+	case s.takeLocked(w.n):
+		return granted
+	}
+	s.queue.PushBack(&w.place)
+	return queued
+}
+
+// giveUp ends the wait of w, whatever its outcome is meanwhile, and returns the outcome.
+// Whether w gives permits back or only leaves the queue, waiters behind it may now fit.
+func (s *Semaphore) giveUp(w *waiter) uint64 {
 	s.lock()
-	outcome = w.outcome.Load()
+	outcome := w.outcome.Load()
 	switch outcome {
 	case queued:
-		s.leave(w)
+		s.queue.Remove(&w.place)
 	case granted:
-		s.inUse.Store(s.inUse.Load() - w.n.Load())
+		s.inUse -= w.n
 		outcome = queued
 	}
-	s.grant()
+	s.grantLocked()
 	s.unlock()
 	return outcome
 }
@@ -294,18 +266,39 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
+func (s *Semaphore) tryAcquireSlow(n int64) bool {
+	s.lock()
+	ok := s.takeLocked(n)
+	s.unlock()
+	return ok
+}
+
 func (s *Semaphore) releaseSlow(n int64) bool {
 	s.lock()
-	ok := n <= s.inUse.Load()
+	ok := n <= s.inUse
 	if ok {
-		s.inUse.Store(s.inUse.Load() - n)
-		s.grant()
+		s.inUse -= n
+		s.grantLocked()
 	}
 	s.unlock()
 	return ok
 }
 
-// lock takes mu and sees to it that S is set, so that the fields are the truth.
+func (s *Semaphore) setLimitSlow(limit int64) {
+	s.lock()
+	s.limit = limit
+	for e := s.queue.Front(); e != nil && limit > 0; {
+		w := e.Value
+		e = e.Next()
+		if w.n > limit {
+			s.endLocked(w, refused)
+		}
+	}
+	s.grantLocked()
+	s.unlock()
+}
+
+// lock takes mu and sets S, so that the fields are the truth.
 func (s *Semaphore) lock() {
 	s.mu.Lock()
 	for {
@@ -314,58 +307,58 @@ func (s *Semaphore) lock() {
 			return
 		}
 		if s.word.CompareAndSwap(word, slowBit) {
-			s.inUse.Store(int64(word >> 32))
-			s.limit.Store(int64(word & maxPacked))
+			s.inUse = int64(word >> 32)
+			s.limit = int64(word & maxPacked)
 			return
 		}
 	}
 }
 
-// unlock gives the state back to the word if it fits there and nobody waits.
+// unlock moves the state back into word, if it fits and nobody waits, and unlocks mu.
 func (s *Semaphore) unlock() {
-	inUse, limit := s.inUse.Load(), s.limit.Load()
-	if s.queue.front() == nil && inUse <= maxPacked && limit <= maxPacked {
-		s.word.Store(uint64(inUse)<<32 | uint64(limit))
+	if s.queue.Empty() && s.inUse <= maxPacked && s.limit <= maxPacked {
+		s.word.Store(uint64(s.inUse)<<32 | uint64(s.limit))
 	}
 	s.mu.Unlock()
 }
 
-// take takes n permits if they are free and nobody waits. It is called with the
-// lock held, as are fits and grant.
-func (s *Semaphore) take(n int64) bool {
-	if s.queue.front() != nil || !s.fits(n) {
+// takeLocked takes n permits if they are free and nobody waits.
+func (s *Semaphore) takeLocked(n int64) bool {
+	if !s.queue.Empty() || n > s.limit-s.inUse {
 		return false
 	}
-	s.inUse.Store(s.inUse.Load() + n)
+	s.inUse += n
 	return true
 }
 
-func (s *Semaphore) fits(n int64) bool { return n <= s.limit.Load()-s.inUse.Load() }
-
-// grant serves the queue from the front until somebody does not fit.
-func (s *Semaphore) grant() {
-	for w := s.queue.front(); w != nil && s.fits(w.n.Load()); w = s.queue.front() {
-		s.leave(w)
-		s.inUse.Store(s.inUse.Load() + w.n.Load())
-		w.end(granted)
+// grantLocked serves the queue from the front up to the first waiter that does not fit.
+func (s *Semaphore) grantLocked() {
+	for e := s.queue.Front(); e != nil && e.Value.n <= s.limit-s.inUse; e = s.queue.Front() {
+		s.inUse += e.Value.n
+		s.endLocked(e.Value, granted)
 	}
 }
 
-// leave takes w out of the queue.
-func (s *Semaphore) leave(w *waiter) {
-	s.queue.remove(w)
-	s.waiting.Store(s.waiting.Load() - 1)
+// endLocked ends the wait of w, which is in the queue.
+func (s *Semaphore) endLocked(w *waiter, outcome uint64) {
+	s.queue.Remove(&w.place)
+	w.endLocked(outcome)
 }
 
-func (s *Semaphore) snapshot() (limit, inUse int64, waiting int) {
-	RaceDisable()
-	defer RaceEnable()
+type semaphoreState struct {
+	limit, inUse int64
+	waiting      int
+}
+
+func (s *Semaphore) snapshot() semaphoreState {
 	if word := s.word.Load(); word&slowBit == 0 {
-		return int64(word & maxPacked), int64(word >> 32), 0
+		return semaphoreState{limit: int64(word & maxPacked), inUse: int64(word >> 32)}
 	}
-	s.lock()
-	defer s.unlock()
-	return s.limit.Load(), s.inUse.Load(), s.waiting.Load()
+	return race.Get(func() semaphoreState {
+		s.lock()
+		defer s.unlock()
+		return semaphoreState{s.limit, s.inUse, s.queue.Len()}
+	})
 }
 
 func panicWeight(n int64) { panic(fmt.Sprintf("core: negative weight, got %d", n)) }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/race"
 )
 
 type weightedSemaphore interface {
@@ -698,7 +699,7 @@ func TestSemaphoreInBubbles(t *testing.T) {
 }
 
 func TestSemaphoreAllocations(t *testing.T) {
-	if core.RaceHidden || testing.CoverMode() != "" {
+	if race.Hidden || testing.CoverMode() != "" {
 		t.Skip("sync.Pool drops things in such a build")
 	}
 	s := core.NewSemaphore(2)

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/internal/child"
+	"github.com/coterie-go/coterie/core/race"
 )
 
 type waitGroup interface {
@@ -367,7 +369,7 @@ func TestWaitGroupBehaviour(t *testing.T) {
 				}
 				t.Run(impl.name, func(t *testing.T) {
 					if row.child {
-						inside, output, err := inChild(t)
+						inside, output, err := child.Run(t)
 						if !inside {
 							require.Equal(t, want == "returns", err == nil, output)
 							if err != nil {
@@ -806,7 +808,7 @@ func TestWaitGroupReuseStorms(t *testing.T) {
 }
 
 func TestWaitGroupAllocations(t *testing.T) {
-	if core.RaceHidden || testing.CoverMode() != "" {
+	if race.Hidden || testing.CoverMode() != "" {
 		t.Skip("sync.Pool drops things in such a build")
 	}
 	var wg core.WaitGroup

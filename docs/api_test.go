@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Everything that the four packages export is documented, and its functions and
+// Everything that the packages export is documented, and its functions and
 // methods have an Example each.
 func TestAPI(t *testing.T) {
-	for _, name := range []string{"core", "group", "errgroup", "pool"} {
+	for _, name := range []string{"core", "group", "group/service", "errgroup", "pool"} {
 		t.Run(name, func(t *testing.T) {
 			api := parseAPI(t, name)
 			t.Run("all that is exported has a doc comment", func(t *testing.T) {

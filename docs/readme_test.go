@@ -75,7 +75,7 @@ func Example_core() {
 	memory := core.NewSemaphore(64) // megabytes, for all that goes on at a time
 	thumbnail := func(ctx context.Context, megabytes int64) error {
 		if err := memory.Acquire(ctx, megabytes); err != nil {
-			return err // ctx was done before it was this one's turn
+			return err // ctx ended while we were waiting
 		}
 		defer memory.Release(megabytes)
 		return resize(megabytes)

@@ -10,18 +10,18 @@ import (
 // An echo is an error that says no more than that the group's context is done. The
 // struct is what to tell one by.
 type echo struct {
-	err   error // the context's Err
-	cause error // its cause, or nil if that is Err
-	wide  bool  // what wraps Err is one, too
+	err     error // the context's Err
+	cause   error // its cause, or nil if that is Err
+	lenient bool  // what wraps Err is one, too
 }
 
 // isEcho tells whether err, which a task has returned, is an echo of ctx, which is
 // done. What wraps the Err of ctx may have come of another context, and is in
 // doubt. Failing fast, a group keeps an echo and another error, one each, so that
-// to call it an echo hides nothing: that is wide. Collecting, not to call it one
+// to call it an echo hides nothing: that is lenient. Collecting, not to call it one
 // hides nothing.
-func isEcho(err error, ctx context.Context, wide bool) bool {
-	e := echo{err: ctx.Err(), cause: context.Cause(ctx), wide: wide}
+func isEcho(err error, ctx context.Context, lenient bool) bool {
+	e := echo{err: ctx.Err(), cause: context.Cause(ctx), lenient: lenient}
 	if same(e.cause, e.err) {
 		e.cause = nil
 	}
@@ -34,7 +34,7 @@ func (e *echo) is(err error, bare bool) bool {
 		return false
 	}
 	if same(err, e.err) {
-		return bare || e.wide
+		return bare || e.lenient
 	}
 	if same(err, e.cause) {
 		return true
@@ -55,7 +55,7 @@ func (e *echo) is(err error, bare bool) bool {
 		return len(parts) > 0
 	}
 	if x, ok := err.(interface{ Is(error) bool }); ok {
-		if e.wide && x.Is(e.err) || e.cause != nil && x.Is(e.cause) {
+		if e.lenient && x.Is(e.err) || e.cause != nil && x.Is(e.cause) {
 			return true
 		}
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
-	"github.com/coterie-go/coterie/group"
 )
 
 var (
@@ -110,7 +109,7 @@ func TestEcho(t *testing.T) {
 	}
 
 	t.Run("a captured panic with the cause is an error", func(t *testing.T) {
-		g, ctx := errgroup.New(t.Context(), errgroup.Options{Collect: true, Panics: group.Capture})
+		g, ctx := errgroup.New(t.Context(), errgroup.Options{Collect: true, Panics: core.Capture})
 		g.Go(func() error { <-ctx.Done(); panic(context.Cause(ctx)) })
 		g.Cancel(errStop)
 		got := multierr.Errors(g.Wait())

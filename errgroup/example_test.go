@@ -13,7 +13,6 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
-	"github.com/coterie-go/coterie/group"
 )
 
 // serve starts an HTTP server that answers with text.
@@ -213,7 +212,7 @@ func ExampleRun() {
 }
 
 func ExampleRunWith() {
-	opts := errgroup.Options{Collect: true, Panics: group.Capture}
+	opts := errgroup.Options{Collect: true, Panics: core.Capture}
 	err := errgroup.RunWith(context.Background(), opts, func(_ context.Context, g *errgroup.Group) error {
 		g.Go(func() error { return errors.New("no such host") })
 		g.Go(func() error { panic("index out of range") })
@@ -317,14 +316,14 @@ func ExampleGroup_WaitContext() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	var stuck *group.StuckError
+	var stuck *core.StuckError
 	if errors.As(g.WaitContext(ctx), &stuck) {
-		fmt.Println(stuck.Running, "still running:", stuck.Tasks[0].Name)
+		fmt.Println(stuck.Running, "running:", stuck.Tasks[0].Name)
 	}
 	g.Cancel(nil)
 	fmt.Println(g.Wait())
 	// Output:
-	// 1 still running: ingest/fetch
+	// 1 running: ingest/fetch
 	// context canceled
 }
 
@@ -356,9 +355,9 @@ func ExampleOptions() {
 		Name:      "thumbnails", // in errors, stuck reports and profiles
 		Limit:     8,            // tasks at once
 		Semaphore: disk,
-		Panics:    group.Capture, // a panic is an error
-		Collect:   true,          // of all tasks
-		MaxErrors: 2,             // the first two, and how many more there were
+		Panics:    core.Capture, // a panic is an error
+		Collect:   true,         // of all tasks
+		MaxErrors: 2,            // the first two, and how many more there were
 	})
 	for range 100 {
 		g.Go(func() error { return errors.New("no space") })

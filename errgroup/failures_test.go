@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/multierr"
 
-	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/race"
 	"github.com/coterie-go/coterie/errgroup"
 )
 
@@ -474,7 +474,7 @@ func TestFailuresAtOnce(t *testing.T) {
 }
 
 func TestCollectAllocates(t *testing.T) {
-	if core.RaceHidden {
+	if race.Hidden {
 		t.Skip("each task has a goroutine of its own")
 	}
 	allocs := testing.AllocsPerRun(10, func() {
@@ -484,7 +484,7 @@ func TestCollectAllocates(t *testing.T) {
 		}
 		require.Error(t, g.Wait())
 	})
-	require.Less(t, allocs, 200.0)
+	require.Less(t, allocs, 1100.0, "one for each task")
 }
 
 type taskOf struct{ starter, i int }

@@ -69,7 +69,7 @@ func All3[A, B, C any](
 // gather starts f, whose result goes to value, unless ctx, that of g, is done.
 func gather[T any](ctx context.Context, g *Group, f func(ctx context.Context) (T, error), value *T) {
 	if ctx.Err() != nil {
-		g.failOutside(context.Cause(ctx))
+		g.fail(g.number(), nil, context.Cause(ctx))
 		return
 	}
 	g.Go(func() (err error) {

@@ -1,78 +1,49 @@
-// Package errgroup is [golang.org/x/sync/errgroup] on the engine of
-// [github.com/coterie-go/coterie/group]: it owns goroutines that work on parts of
-// one thing, can fail, and are cancelled together. A program that uses x/sync's
-// need only change the import; docs/errgroup-differences.md has the differences.
-//
-//	g, ctx := errgroup.WithContext(ctx)
-//	for _, url := range urls {
-//		g.Go(func() error { return fetch(ctx, url) })
-//	}
-//	return g.Wait()
-//
-// [Run] does the same within a function body that no task outlives. Where each task
-// has a result, [Gather], [All2] and [All3] return them, [Race] returns the first and
-// [Quorum] the first few; [Fork] starts one task whose result is to come.
-//
-// # Which error Wait returns
-//
-//  1. A group fails fast unless told to collect: the first error cancels the
-//     group's context, with itself as the cause, and is what Wait returns,
-//     unchanged. It is recorded before the context is cancelled, so it is never
-//     one that the cancellation brought about.
-//  2. With Options.Collect an error cancels nothing, and Wait returns all of them,
-//     combined by [go.uber.org/multierr] in the order in which the tasks were
-//     started.
-//  3. An error that only reports that the group's context is done is not told
-//     beside the reason for that. Wait returns it if there is no other.
-//  4. If it is the parent that cancelled the context, Wait returns both: what a
-//     task failed of, and the parent's reason.
-//  5. [Group.Cancel] counts as an error of the group.
-//
-// An error only reports that the group's context is done if that is done, and the
-// error is what the context's Err returns, or is or wraps its [context.Cause]; of a
-// joined error, each part. Before the context is done every error is real, also a
-// plain context.Canceled.
-//
-// An error that wraps context.Canceled, as in "fetch a: context canceled", could be
-// of any context, and once the group's own is done nothing tells whose it is. Such
-// an error is never lost for that: collecting, it is kept; failing fast after the
-// parent was cancelled, it takes the place of the parent's reason, and a failure of
-// another kind shows before it.
-//
-// # Panics
-//
-// Under [group.Propagate], the default, a panic cancels the context at once, and
-// Wait raises it when all tasks have ended. A Goexit, as by t.FailNow, does the
-// same: it is no success. Under [group.Crash] a panic ends the process from where it
-// happened. Under [group.Capture] a panic is an error of its task, a
-// *[core.PanicError], and a Goexit is [core.ErrGoexit].
 package errgroup
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 
-	"github.com/coterie-go/coterie/group"
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/sched"
 )
 
 // A Group owns the goroutines that run its tasks, functions that return errors.
 //
 // The zero value is ready for use: it has no limit, fails fast, propagates
-// panics, and has no context to cancel. A Group is reusable after Wait, except
+// panics, and has no context to cancel. A Group may be used again after Wait, except
 // that its context stays cancelled and its error stays. It must not be copied
 // after first use; go vet reports it.
 type Group struct {
-	engine group.Engine[task]
+	scheduler sched.Scheduler
 
-	ctx    context.Context         // nil in a zero Group, as is cancel
-	cancel context.CancelCauseFunc // only by stop, after what causes it was recorded
+	ctx    context.Context         // nil in a zero group, as is cancel
+	cancel context.CancelCauseFunc // called only by stop, after what causes it was recorded
 	own    atomic.Bool             // set before cancel is called, while ctx is not done
+	owned  atomic.Bool             // the scheduler knows its owner
 
-	panics   uint8 // a group.PanicPolicy
-	collect  bool
-	wide     bool                     // see isEcho; a zero Group needs none
-	mark     mark                     // of all tasks that need none of their own
-	failures atomic.Pointer[failures] // nil until a task fails, unless collect
+	settings *settings                // nil in a zero group
+	failures atomic.Pointer[failures] // nil until a task fails
+	started  numbers                  // of the tasks, in the order of start; only when collecting
+}
+
+// settings are what options come to.
+type settings struct {
+	config    sched.Config
+	panics    core.PanicPolicy
+	collect   bool
+	maxErrors int
+	lenient   bool // an error that wraps the context's Err only reports its end
+}
+
+var zeroSettings = settings{config: sched.Config{Kind: "errgroup"}, lenient: true}
+
+func (g *Group) options() *settings {
+	if g.settings == nil {
+		return &zeroSettings
+	}
+	return g.settings
 }
 
 // WithContext returns a new group and a context derived from ctx, which is
@@ -80,35 +51,41 @@ type Group struct {
 // returns.
 func WithContext(ctx context.Context) (*Group, context.Context) {
 	checkContext(ctx)
-	g := &Group{wide: true}
-	g.engine.Init(ctx, nil)
-	g.begin(ctx)
-	return g, g.ctx
+	if sched.Path(ctx) == "" {
+		return newGroup(ctx, &zeroSettings)
+	}
+	s := zeroSettings
+	return newGroup(ctx, &s)
 }
 
 // New is [WithContext] with options. It panics if one is out of range.
 func New(ctx context.Context, opts Options) (*Group, context.Context) {
 	checkContext(ctx)
 	opts.check()
-	g := &Group{panics: uint8(opts.Panics), collect: opts.Collect, wide: !opts.Collect}
-	if opts.Collect {
-		g.failures.Store(&failures{kept: kept{most: opts.MaxErrors}})
-	}
-	g.engine.Init(ctx, &group.Options{
-		Name:      opts.Name,
-		Limit:     opts.Limit,
-		Semaphore: opts.Semaphore,
-		Panics:    opts.Panics,
+	g, ctx := newGroup(ctx, &settings{
+		config: sched.Config{
+			Kind: "errgroup", Name: opts.Name, Semaphore: opts.Semaphore, Isolate: opts.Isolate,
+		},
+		panics:    opts.Panics,
+		collect:   opts.Collect,
+		maxErrors: opts.MaxErrors,
+		lenient:   !opts.Collect,
 	})
-	g.begin(ctx)
-	return g, g.ctx
+	if opts.Limit > 0 {
+		g.scheduler.Limit(opts.Limit, 0)
+	}
+	return g, ctx
 }
 
-func (g *Group) begin(ctx context.Context) {
-	if g.engine.Path() != "" {
-		ctx = g.engine.Scope(ctx)
+func newGroup(ctx context.Context, s *settings) (*Group, context.Context) {
+	if s != &zeroSettings {
+		s.config.Nest(ctx)
 	}
-	g.ctx, g.cancel = context.WithCancelCause(ctx)
+	g := &Group{settings: s}
+	g.scheduler.Owner = (*owner)(g)
+	g.owned.Store(true)
+	g.ctx, g.cancel = context.WithCancelCause(g.scheduler.Within(ctx))
+	return g, g.ctx
 }
 
 func checkContext(ctx context.Context) {
@@ -127,33 +104,50 @@ func checkFunc(isNil bool) {
 // likes. Go blocks only while the group is at its limit. f runs in any case, also if
 // the group's context is done by then, because f may own a clean-up.
 //
-// What becomes of f's error, panic or Goexit is said in the package's comment. Go
-// panics if f is nil, or if the group is that of a [Run] that has ended.
+// See the package comment for errors, panics and Goexit. Go panics if f is nil, or if the
+// group is that of a [Run] that has ended.
 //
 // A short task costs about a tenth of a go statement, and, in a group that is in use, no
-// allocation.
+// allocation. What a task can leave to the next on its goroutine is said at
+// [github.com/coterie-go/coterie/group.Group.Go].
 func (g *Group) Go(f func() error) {
-	checkFunc(f == nil)
-	if t := (task{f, g.newMark()}); g.engine.Start(t) {
-		go t.serve()
+	if !g.scheduler.Go(nil, g.task(f)) {
+		g.refuse()
 	}
 }
 
 // TryGo is Go if the group is not at its limit, and otherwise reports false. It
 // does not block.
-func (g *Group) TryGo(f func() error) bool { return g.engine.TryGo(g.task(f)) }
+func (g *Group) TryGo(f func() error) bool {
+	err := g.scheduler.TryGo(nil, g.task(f))
+	if err == sched.ErrClosed {
+		g.refuse()
+	}
+	return err == nil
+}
 
 // GoContext is Go for a function that takes a context, which is derived from ctx. It
-// waits for room only until ctx is done, and then returns [context.Cause] of ctx,
-// also if ctx was done before; f does not run then, and that is no error of the
+// waits for room only until ctx is done, and then returns [context.Cause] of ctx. It does so
+// too if ctx was done before. f does not run then, and that is no error of the
 // group. For f to be cancelled with its siblings, ctx has to be the group's context
 // or derived from it.
+//
+// If ctx comes from a task of this group, or of an owner that shares its Semaphore, and there
+// is no room, f runs on the place of that task, in a goroutine of its own, and GoContext
+// returns when f has ended. So recursion under a limit does not deadlock.
 func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error) error {
 	checkContext(ctx)
 	checkFunc(f == nil)
-	return g.engine.GoContext(ctx, func(ctx context.Context) task {
-		return g.task(func() error { return f(ctx) })
-	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	t := &contextTask{f: f, task: task{group: g, number: g.number()}}
+	t.Init(ctx, &g.scheduler, nil)
+	err := g.scheduler.GoContext(ctx, nil, t)
+	if err == sched.ErrClosed {
+		g.refuse()
+	}
+	return err
 }
 
 // GoNamed is Go for a task with a name, which follows the group's. An error of f
@@ -161,29 +155,44 @@ func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error
 // name.
 func (g *Group) GoNamed(name string, f func() error) {
 	checkFunc(f == nil)
-	g.engine.GoNamed(name, task{f, g.newNamedMark(&TaskError{Path: joinPath(g.engine.Path(), name)})})
+	t := &task{group: g, number: g.number(), f: f, error: new(TaskError)}
+	t.error.Path = g.options().config.Join(name)
+	if !g.scheduler.Go(nil, g.scheduler.WithPath(name, t)) {
+		g.refuse()
+	}
 }
 
 // SetLimit changes how many tasks may run at once: at any time, also while tasks
-// run, which then count. 0 lets none start; negative means no limit. Raising the
+// run, which then count. 0 lets none start; a negative n means no limit. Raising the
 // limit wakes those who wait in Go. SetLimit does not block.
-func (g *Group) SetLimit(n int) { g.engine.SetLimit(n) }
+func (g *Group) SetLimit(n int) {
+	if n < 0 {
+		n = sched.Unlimited
+	}
+	g.scheduler.SetWorkers(n)
+}
 
 // Wait blocks until every task has ended, cancels the group's context, and returns
 // the group's error. If a task panicked or called Goexit, Wait raises that, unless
 // it is captured. Several goroutines may wait.
 func (g *Group) Wait() error {
-	g.engine.Wait()
+	_ = g.scheduler.Wait(nil)
 	return g.end()
 }
 
 // WaitContext is Wait that gives up when ctx is done. It then returns a
-// *[group.StuckError] that says who is still running; the tasks run on, the group's
+// *[core.StuckError] that says who is still running; the tasks run on, the group's
 // context is not cancelled, and WaitContext may be called again. It panics if ctx is
 // that of a task of the group, for which it would wait.
 func (g *Group) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
-	if err := g.engine.WaitContext(ctx); err != nil {
+	if g.scheduler.Runs(ctx, nil) {
+		panic("errgroup: WaitContext on " + g.scheduler.Title() + " within one of its own tasks")
+	}
+	if err := g.scheduler.WaitContext(ctx); err != nil {
+		if stuck, ok := err.(*core.StuckError); ok {
+			stuck.Kind = "errgroup" // the scheduler of a zero group may not know
+		}
 		return err
 	}
 	return g.end()
@@ -196,76 +205,13 @@ func (g *Group) Cancel(cause error) {
 	if cause == nil {
 		cause = context.Canceled
 	}
-	g.failOutside(cause)
-	if g.collect {
+	g.fail(g.number(), nil, cause)
+	if g.options().collect {
 		g.stop(cause)
 	}
 }
 
-func (g *Group) task(f func() error) task {
-	checkFunc(f == nil)
-	return task{f, g.newMark()}
-}
-
-// newMark returns the mark of a task without a name.
-func (g *Group) newMark() *mark {
-	if g.collect {
-		return g.failures.Load().mark(g)
-	}
-	return &g.mark
-}
-
-// newNamedMark returns the mark of a task whose error is to be held by err.
-func (g *Group) newNamedMark(err *TaskError) *mark {
-	if !g.collect {
-		n := &named{group: g, error: err}
-		n.mark.kind.Store(inNamed)
-		return &n.mark
-	}
-	m := g.newMark()
-	b, i := m.block()
-	b.errs[i] = err
-	return m
-}
-
-// failOutside is fail for an error that is not of a task, but takes its place among
-// those of tasks.
-func (g *Group) failOutside(err error) {
-	m := &g.mark
-	if g.collect {
-		m = g.failures.Load().loneMark(g)
-	}
-	g.fail(m, err)
-}
-
-// fail records the error of the task that has m, and then cancels the context if
-// that is the rule. With g.mark it is not of a task, and comes before those of tasks.
-func (g *Group) fail(m *mark, err error) {
-	done := g.ctx != nil && g.ctx.Err() != nil
-	echo := done && isEcho(err, g.ctx, g.wide)
-	if named := m.taskError(); named != nil {
-		named.Err = err
-		err = named
-	}
-	fs := g.failures.Load()
-	if fs == nil {
-		g.failures.CompareAndSwap(nil, new(failures))
-		fs = g.failures.Load()
-	}
-	if echo {
-		setFirst(&fs.echo, err)
-		return
-	}
-	if done {
-		setFirst(&fs.echo, context.Cause(g.ctx)) // to be told if it is the parent's
-	}
-	if g.collect {
-		fs.collect(m, err)
-		return
-	}
-	setFirst(&fs.first, err)
-	g.stop(*fs.first.Load()) // the first's, whoever gets here first
-}
+func (g *Group) refuse() { panic("errgroup: Go on " + g.scheduler.Title() + ", which has ended") }
 
 // stop cancels the context, if there is one and it is not done.
 func (g *Group) stop(cause error) {
@@ -284,9 +230,52 @@ func (g *Group) end() (err error) {
 	return err
 }
 
-func joinPath(parent, name string) string {
-	if parent == "" || name == "" {
-		return parent + name
+// Run is a lexical scope: it calls body with a new group and its context, and
+// returns when body and every task have ended, however they end. It then returns
+// what Wait would, where an error of body counts as that of the task that was
+// started first. If body panics or calls Goexit the context is cancelled, and that
+// goes on to Run's caller when the tasks have ended, with the tasks' panics, if
+// there are any, as its Others. A Go on the group after that panics.
+func Run(ctx context.Context, body func(ctx context.Context, g *Group) error) error {
+	return RunWith(ctx, Options{}, body)
+}
+
+// RunWith is [Run] with options.
+func RunWith(ctx context.Context, opts Options, body func(ctx context.Context, g *Group) error) error {
+	checkFunc(body == nil)
+	g, ctx := New(ctx, opts)
+	if !g.scope(ctx, body) {
+		panic(new(runtime.PanicNilError))
 	}
-	return parent + "/" + name
+	return g.end()
+}
+
+// scope returns when body and every task have ended. It reports whether body has
+// returned: if it has not, it has called panic(nil) under GODEBUG=panicnil=1.
+func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Group) error) (returned bool) {
+	defer func() {
+		v := recover()
+		if !returned {
+			g.stop(abortion(v))
+		}
+		g.scheduler.Seal(v)
+	}()
+	err := body(ctx, g)
+	returned = true
+	if err == nil {
+		return returned
+	}
+	if fs := g.failures.Load(); fs == nil || !fs.told(err) {
+		g.fail(0, nil, err) // before those of all tasks
+	}
+	return returned
+}
+
+// abortion is the reason for cancelling when body ends with recovered, or, if that
+// is nil, by Goexit.
+func abortion(recovered any) error {
+	if recovered == nil {
+		return core.ErrGoexit
+	}
+	return core.NewPanicError(recovered)
 }

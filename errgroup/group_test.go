@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/race"
 	"github.com/coterie-go/coterie/errgroup"
-	"github.com/coterie-go/coterie/group"
 )
 
 func nothing() error { return nil }
@@ -30,7 +30,7 @@ func TestGroup(t *testing.T) {
 			defer cancel()
 			for range 2 {
 				err := g.WaitContext(impatient)
-				var stuck *group.StuckError
+				var stuck *core.StuckError
 				require.ErrorAs(t, err, &stuck)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				require.Equal(t, 1, stuck.Running)
@@ -320,7 +320,7 @@ func TestTaskError(t *testing.T) {
 	})
 
 	t.Run("a captured panic has the path", func(t *testing.T) {
-		g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "ingest", Panics: group.Capture})
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "ingest", Panics: core.Capture})
 		g.GoNamed("fetch", func() error { panic(errBoom) })
 		var task *errgroup.TaskError
 		require.ErrorAs(t, g.Wait(), &task)
@@ -373,7 +373,7 @@ func TestMisuse(t *testing.T) {
 }
 
 func TestWithContextAllocates(t *testing.T) {
-	if core.RaceHidden {
+	if race.Hidden {
 		t.Skip("the bookkeeping differs")
 	}
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/group"
 )
 
 // Options are the settings of a [Group].
@@ -17,11 +16,14 @@ type Options struct {
 	// Semaphore, if not nil, is a limit shared with other owners: each task
 	// holds one of its permits.
 	Semaphore *core.Semaphore
-	// Panics says what becomes of a panic in a task. Under [group.Propagate],
+	// Isolate gives each task a goroutine of its own, for code that leaves marks on
+	// its goroutine. A task then costs what a go statement costs.
+	Isolate bool
+	// Panics says what becomes of a panic in a task. Under [core.Propagate],
 	// the default, the context is cancelled at once and Wait raises the panic;
-	// under [group.Capture] the task's error is the *[core.PanicError], or
+	// under [core.Capture] the task's error is the *[core.PanicError], or
 	// [core.ErrGoexit] if it called Goexit.
-	Panics group.PanicPolicy
+	Panics core.PanicPolicy
 	// Collect makes Wait return the errors of all tasks, and an error cancel
 	// nothing. Each task takes some 20 bytes for that, until it and those that were
 	// started with it have ended.
@@ -36,7 +38,7 @@ func (o *Options) check() {
 	if o.Limit < 0 {
 		panic(fmt.Sprintf("errgroup: negative limit, got %d", o.Limit))
 	}
-	if o.Panics < group.Propagate || o.Panics > group.Capture {
+	if o.Panics < core.Propagate || o.Panics > core.Capture {
 		panic(fmt.Sprintf("errgroup: unknown panic policy, got %d", o.Panics))
 	}
 	if o.MaxErrors < 0 {

@@ -39,15 +39,13 @@ func Quorum[T any](ctx context.Context, n int, fs ...func(ctx context.Context) (
 	)
 	for _, f := range fs {
 		if ctx.Err() != nil {
-			g.failOutside(context.Cause(ctx))
+			g.fail(g.number(), nil, context.Cause(ctx))
 			break
 		}
-		m := g.newMark()
-		g.engine.Go(task{func() error {
+		t := &task{group: g, number: g.number()}
+		t.f = func() error {
 			value, err := f(ctx)
-			if err != nil {
-				g.fail(m, err) // before the context is cancelled for it
-			}
+			t.done(err) // before the context is cancelled for it
 			mu.Lock()
 			if err != nil {
 				spare--
@@ -60,7 +58,8 @@ func Quorum[T any](ctx context.Context, n int, fs ...func(ctx context.Context) (
 				g.stop(nil)
 			}
 			return nil
-		}, m})
+		}
+		g.scheduler.Go(nil, t)
 	}
 	err := g.Wait()
 	if len(results) == n {

@@ -55,9 +55,9 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 		// Race raises something, and nobody gets the winner.
 		v := recover()
 		if won.Load() && opts.Discard != nil {
-			core.Call(func() { opts.Discard(winner) }, g.engine.Fail)
+			core.Call(func() { opts.Discard(winner) }, g.scheduler.Fail)
 		}
-		g.engine.EndScope(v)
+		g.scheduler.Seal(v)
 	}()
 	// Asking for the channel later would, in the eyes of the race detector,
 	// order the function to come after those that had asked before.
@@ -68,7 +68,7 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 			pause(opts.Stagger, failed, done)
 		}
 		if ctx.Err() != nil {
-			g.failOutside(context.Cause(ctx))
+			g.fail(g.number(), nil, context.Cause(ctx))
 			break
 		}
 		hasFailed := make(chan struct{})
@@ -104,7 +104,7 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 // told to. The reports of that are not worth telling, however they are wrapped.
 func newDecider(ctx context.Context) (*Group, context.Context) {
 	g, ctx := New(ctx, Options{Collect: true})
-	g.wide = true
+	g.settings.lenient = true
 	return g, ctx
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
-	"github.com/coterie-go/coterie/group"
 )
 
 func TestRun(t *testing.T) {
@@ -166,7 +165,7 @@ func TestRun(t *testing.T) {
 	})
 
 	t.Run("captured panics and goexits of tasks are errors", func(t *testing.T) {
-		opts := errgroup.Options{Panics: group.Capture, Collect: true}
+		opts := errgroup.Options{Panics: core.Capture, Collect: true}
 		err := errgroup.RunWith(t.Context(), opts, func(ctx context.Context, g *errgroup.Group) error {
 			g.Go(func() error { panic(errBoom) })
 			g.Go(goexit)
@@ -234,14 +233,14 @@ func TestFork(t *testing.T) {
 	})
 
 	for name, tc := range map[string]struct {
-		policy group.PanicPolicy
+		policy core.PanicPolicy
 		f      func() error
 	}{
-		"an error":          {group.Propagate, func() error { return errBoom }},
-		"a panic":           {group.Propagate, func() error { panic(errBoom) }},
-		"a goexit":          {group.Propagate, goexit},
-		"a captured panic":  {group.Capture, func() error { panic(errBoom) }},
-		"a captured goexit": {group.Capture, goexit},
+		"an error":          {core.Propagate, func() error { return errBoom }},
+		"a panic":           {core.Propagate, func() error { panic(errBoom) }},
+		"a goexit":          {core.Propagate, goexit},
+		"a captured panic":  {core.Capture, func() error { panic(errBoom) }},
+		"a captured goexit": {core.Capture, goexit},
 	} {
 		t.Run(name+" has cancelled the context when the future tells of it", func(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
@@ -263,7 +262,7 @@ func TestFork(t *testing.T) {
 	}
 
 	t.Run("a captured panic is the error of both", func(t *testing.T) {
-		g, _ := errgroup.New(t.Context(), errgroup.Options{Panics: group.Capture})
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Panics: core.Capture})
 		f := errgroup.Fork(g, func() (int, error) { panic(errBoom) })
 		_, err := f.Get()
 		require.ErrorIs(t, err, errBoom)
@@ -271,7 +270,7 @@ func TestFork(t *testing.T) {
 	})
 
 	t.Run("a captured goexit is the error of both", func(t *testing.T) {
-		g, _ := errgroup.New(t.Context(), errgroup.Options{Panics: group.Capture})
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Panics: core.Capture})
 		f := errgroup.Fork(g, func() (int, error) { return 7, goexit() })
 		_, err := f.Get()
 		require.Equal(t, core.ErrGoexit, err)
@@ -279,7 +278,7 @@ func TestFork(t *testing.T) {
 	})
 
 	t.Run("each is collected once", func(t *testing.T) {
-		g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true, Panics: group.Capture})
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true, Panics: core.Capture})
 		for _, f := range []func() error{
 			func() error { return errBoom }, func() error { panic(errStop) }, goexit, func() error { return errOther },
 		} {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
-	"github.com/coterie-go/coterie/group"
 )
 
 // exits tells whether f ends its goroutine by Goexit.
@@ -117,7 +116,7 @@ func TestPropagate(t *testing.T) {
 
 func TestCapture(t *testing.T) {
 	t.Run("a panic is the task's error", func(t *testing.T) {
-		g, ctx := errgroup.New(t.Context(), errgroup.Options{Panics: group.Capture})
+		g, ctx := errgroup.New(t.Context(), errgroup.Options{Panics: core.Capture})
 		g.Go(untilDone(ctx))
 		g.Go(func() error { panic(errBoom) })
 		err := g.Wait()
@@ -129,7 +128,7 @@ func TestCapture(t *testing.T) {
 	})
 
 	t.Run("a goexit is one, too", func(t *testing.T) {
-		g, ctx := errgroup.New(t.Context(), errgroup.Options{Panics: group.Capture})
+		g, ctx := errgroup.New(t.Context(), errgroup.Options{Panics: core.Capture})
 		g.Go(untilDone(ctx))
 		g.Go(goexit)
 		require.Equal(t, core.ErrGoexit, g.Wait())
@@ -137,7 +136,7 @@ func TestCapture(t *testing.T) {
 	})
 
 	t.Run("all are collected", func(t *testing.T) {
-		g, _ := errgroup.New(t.Context(), errgroup.Options{Panics: group.Capture, Collect: true, Limit: 1})
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Panics: core.Capture, Collect: true, Limit: 1})
 		g.Go(func() error { panic("boom") })
 		g.Go(goexit)
 		g.Go(func() error { return errOther })
@@ -153,7 +152,7 @@ const crashEnv = "ERRGROUP_TEST_CRASH"
 
 func TestCrash(t *testing.T) {
 	if how := os.Getenv(crashEnv); how != "" {
-		g, ctx := errgroup.New(context.Background(), errgroup.Options{Panics: group.Crash})
+		g, ctx := errgroup.New(context.Background(), errgroup.Options{Panics: core.Crash})
 		g.Go(untilDone(ctx))
 		crash := func() (int, error) { panic("boom") }
 		if how == "fork" {
@@ -176,7 +175,7 @@ func TestCrash(t *testing.T) {
 	}
 
 	t.Run("a goexit is as under propagate", func(t *testing.T) {
-		g, ctx := errgroup.New(t.Context(), errgroup.Options{Panics: group.Crash})
+		g, ctx := errgroup.New(t.Context(), errgroup.Options{Panics: core.Crash})
 		g.Go(goexit)
 		require.True(t, exits(func() { _ = g.Wait() }))
 		require.Equal(t, core.ErrGoexit, context.Cause(ctx))

@@ -10,7 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/race"
+	"github.com/coterie-go/coterie/core/sched"
 	"github.com/coterie-go/coterie/group"
 )
 
@@ -29,13 +30,13 @@ func inTurn(t *testing.T, first func(), look func(shared bool)) {
 	for range 1000 {
 		var g group.Group
 		a, b, release := make(chan uint64, 1), make(chan uint64), make(chan struct{})
-		g.Go(func() { a <- group.GoroutineID(); first() })
-		g.Go(func() { b <- group.GoroutineID(); <-release })
+		g.Go(func() { a <- sched.GoroutineID(); first() })
+		g.Go(func() { b <- sched.GoroutineID(); <-release })
 		shared := <-b == <-a
 		look(shared)
 		close(release)
 		g.Wait()
-		if shared || core.RaceHidden {
+		if shared || race.Hidden {
 			return
 		}
 	}
@@ -80,7 +81,7 @@ func TestCarryOver(t *testing.T) {
 		g.Wait()
 		seven, eight := labels[`{"request":"7"}`], labels[`{"request":"8"}`]
 		require.Equal(t, 2*n, seven+eight, "%v", labels)
-		if core.RaceHidden { // with goroutines of their own they have their callers'
+		if race.Hidden { // with goroutines of their own they have their callers'
 			require.Equal(t, n, seven)
 		}
 	})
@@ -95,7 +96,7 @@ func TestCarryOver(t *testing.T) {
 		for range 100 {
 			for range 10 {
 				g.Go(func() {
-					id, isLocked := group.GoroutineID(), lockedToThread()
+					id, isLocked := sched.GoroutineID(), lockedToThread()
 					mu.Lock()
 					defer mu.Unlock()
 					require.Equal(t, locked[id], isLocked)
@@ -107,12 +108,12 @@ func TestCarryOver(t *testing.T) {
 			g.Go(func() {
 				runtime.LockOSThread()
 				mu.Lock()
-				locked[group.GoroutineID()] = true
+				locked[sched.GoroutineID()] = true
 				mu.Unlock()
 			})
 		}
 		g.Wait()
-		require.Equal(t, !core.RaceHidden, followed > 0)
+		require.Equal(t, !race.Hidden, followed > 0)
 	})
 
 	t.Run("a task that leaves its thread locked ends it by goexit", func(t *testing.T) {
@@ -122,12 +123,12 @@ func TestCarryOver(t *testing.T) {
 		for range 100 {
 			g.Go(func() {
 				runtime.LockOSThread()
-				left.Store(group.GoroutineID(), true)
+				left.Store(sched.GoroutineID(), true)
 				runtime.Goexit()
 			})
 			for range 10 {
 				g.Go(func() {
-					_, exited := left.Load(group.GoroutineID())
+					_, exited := left.Load(sched.GoroutineID())
 					require.False(t, exited)
 					require.False(t, lockedToThread())
 				})

@@ -27,16 +27,16 @@
 //   - GoContext waits for room until its context is done. If it returns an error
 //     the task never runs; otherwise the task gets a context derived from that one.
 //   - Wait returns when every task has ended, and raises what they raised.
-//   - WaitContext gives up when its context is done, with a [*StuckError] that says
-//     who is still running. Nothing else changes, and it may be called again.
+//   - WaitContext gives up when its context is done, with a [*core.StuckError] that says
+//     which tasks still run. Nothing else changes, and it may be called again.
 //
-// [Fork] starts a task that has a result, and returns a [Future] of it.
+// [Fork] starts a task that has a result, and returns a [core.Future] of it.
 //
 // # Panics and Goexit
 //
 // A panic of a task is raised by Wait, when all tasks have ended, with the stack of
-// the goroutine that it came from: that is [Propagate]. [Crash] ends the process
-// where the panic happened, before any Wait returns. [Capture] hands the panic to a
+// the goroutine that it came from: that is [core.Propagate]. [core.Crash] ends the process
+// where the panic happened, before any Wait returns. [core.Capture] hands the panic to a
 // function. A Goexit of a task makes Wait call runtime.Goexit, so that t.FailNow and
 // t.Skip in a task end the test that waits. docs/guide/panics.md has the reasons.
 //
@@ -51,10 +51,7 @@
 //
 // A task may block for as long as it likes, as if it had a goroutine of its own. But
 // short tasks share goroutines, because starting one is what costs: a thousand of
-// them take about a sixth of the time of a thousand go statements. What a goroutine
-// can carry from one task to the next is told at [Group.Go]. In builds with -race
-// each task has its own, so that races between tasks are reported.
-//
-// [Engine], [Job], [Promise] and what else the documentation says is for packages
-// that build an owner are how errgroup and pool are made of this package.
+// them take about a fourteenth of the time of a thousand go statements. [Group.Go] says what
+// a goroutine can carry from one task to the next. In builds with -race each task has its
+// own, so that races between tasks are reported.
 package group

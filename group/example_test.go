@@ -68,7 +68,7 @@ func ExampleGroup_Wait() {
 func ExampleNew() {
 	var caught atomic.Int32
 	g := group.New(group.Options{
-		Panics:  group.Capture,
+		Panics:  core.Capture,
 		OnPanic: func(*core.PanicError) { caught.Add(1) },
 	})
 	g.Go(func() { panic("one bad message") })
@@ -116,7 +116,7 @@ func ExampleGroup_GoNamed() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	var stuck *group.StuckError
+	var stuck *core.StuckError
 	if errors.As(g.WaitContext(ctx), &stuck) {
 		fmt.Println(stuck.Running, stuck.Cause)
 		for _, task := range stuck.Tasks {
@@ -143,7 +143,7 @@ func ExampleGroup_WaitContext() {
 	close(gate)
 	fmt.Println(g.WaitContext(context.Background()))
 	// Output:
-	// group: 1 still running: context deadline exceeded
+	// group: 1 running: context deadline exceeded
 	// <nil>
 }
 
@@ -252,45 +252,12 @@ func ExampleFuture_Done() {
 
 func ExamplePanicPolicy() {
 	g := group.New(group.Options{
-		Panics:  group.Capture,
+		Panics:  core.Capture,
 		OnPanic: func(p *core.PanicError) { fmt.Println("log:", p.Value) },
 	})
 	g.Go(func() { panic("one request is lost, the server is not") })
 	g.Wait()
 	// Output: log: one request is lost, the server is not
-}
-
-func ExampleStuckError() {
-	err := error(&group.StuckError{Group: "ingest", Running: 3, Cause: context.DeadlineExceeded})
-	fmt.Println(err)
-	// Output: group "ingest": 3 still running: context deadline exceeded
-}
-
-func ExampleStuckError_Error() {
-	g := group.New(group.Options{Name: "ingest"})
-	release := make(chan struct{})
-	for range 3 {
-		g.GoNamed("fetch", func() { <-release })
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-	defer cancel()
-	text := g.WaitContext(ctx).Error()
-	fmt.Println(text[:len(`group "ingest": 3 still running: context deadline exceeded`)])
-	// Then, in one paragraph, because they stand at the same place:
-	//
-	//	3 × ingest/fetch, for 10ms
-	//	goroutine 21 [chan receive]:
-	//	main.main.func1()
-	//		/src/main.go:14 +0x1c
-	close(release)
-	g.Wait()
-	// Output: group "ingest": 3 still running: context deadline exceeded
-}
-
-func ExampleStuckError_Unwrap() {
-	err := &group.StuckError{Running: 1, Cause: context.DeadlineExceeded}
-	fmt.Println(errors.Is(err, context.DeadlineExceeded))
-	// Output: true
 }
 
 func ExampleTask() {
@@ -300,7 +267,7 @@ func ExampleTask() {
 	<-fetching
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	var stuck *group.StuckError
+	var stuck *core.StuckError
 	if errors.As(g.WaitContext(ctx), &stuck) {
 		for _, task := range stuck.Tasks {
 			fmt.Println(task.Name, time.Since(task.Started) < time.Hour, len(task.Stack) > 0)

@@ -75,39 +75,4 @@ func TestFork(t *testing.T) {
 			<-future.Done()
 		})
 	})
-
-	t.Run("a promise is resolved once", func(t *testing.T) {
-		p := group.NewPromise[int]()
-		p.Resolve(1, nil)
-		require.Equal(t, "group: promise resolved twice", caught(func() { p.Resolve(2, nil) }))
-		v, err := p.Future().Get()
-		require.NoError(t, err)
-		require.Equal(t, 1, v)
-	})
-}
-
-// Those who come to wait just as the result does get it, however they wait.
-func TestFutureResolvedMeanwhile(t *testing.T) {
-	const rounds = 3000
-	for range rounds {
-		p := group.NewPromise[int]()
-		f := p.Future()
-		var all sync.WaitGroup
-		all.Go(func() { p.Resolve(7, nil) })
-		for i := range 3 {
-			all.Go(func() {
-				if i == 0 {
-					<-f.Done()
-				}
-				v, err := f.Get()
-				require.NoError(t, err)
-				require.Equal(t, 7, v)
-			})
-		}
-		all.Wait()
-		require.PanicsWithValue(t, "group: promise resolved twice", func() { p.Resolve(8, nil) })
-		v, _ := f.Get()
-		require.Equal(t, 7, v)
-		<-f.Done()
-	}
 }

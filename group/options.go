@@ -1,9 +1,11 @@
 package group
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/sched"
 )
 
 // Options are the settings of a [Group]. The zero Options are those of a zero
@@ -17,19 +19,76 @@ type Options struct {
 	// Semaphore, if not nil, is a limit shared with other owners: each task
 	// holds one of its permits.
 	Semaphore *core.Semaphore
+	// Isolate gives each task a goroutine of its own, for code that leaves marks on
+	// its goroutine. A task then costs what a go statement costs.
+	Isolate bool
 	// Panics says what becomes of a panic in a task.
-	Panics PanicPolicy
+	Panics core.PanicPolicy
 	// OnPanic is required by, and only for, the policy Capture. It is called
 	// in the goroutine that panicked, by several at once if several do. If it
 	// panics itself, the process ends.
 	OnPanic func(*core.PanicError)
 }
 
-func (o *Options) check() {
+// apply checks the options, and gives a new scheduler those that are not zero.
+func (o *Options) apply(s *sched.Scheduler) {
+	if (o.Panics == core.Capture) != (o.OnPanic != nil) {
+		panic("group: OnPanic is required by, and only for, the policy Capture")
+	}
 	if o.Limit < 0 {
 		panic(fmt.Sprintf("group: negative limit, got %d", o.Limit))
 	}
-	if o.Panics < Propagate || o.Panics > Capture {
+	if o.Panics < core.Propagate || o.Panics > core.Capture {
 		panic(fmt.Sprintf("group: unknown panic policy, got %d", o.Panics))
 	}
+	if o.Limit > 0 {
+		s.Limit(o.Limit, 0)
+	}
+	if o.Name == "" && o.Semaphore == nil && !o.Isolate && o.Panics == core.Propagate {
+		return
+	}
+	w := &owner{
+		config:  sched.Config{Kind: "group", Name: o.Name, Semaphore: o.Semaphore, Isolate: o.Isolate},
+		panics:  o.Panics,
+		onPanic: o.OnPanic,
+	}
+	w.config.Nest(context.Background())
+	s.Owner = w
+}
+
+// unlimited returns the number of workers that a limit given to SetLimit stands for.
+func unlimited(limit int) int {
+	if limit < 0 {
+		return sched.Unlimited
+	}
+	return limit
+}
+
+// An owner is what a group with options is to its scheduler.
+type owner struct {
+	config  sched.Config
+	panics  core.PanicPolicy
+	onPanic func(*core.PanicError)
+}
+
+// Config returns the settings.
+func (o *owner) Config() *sched.Config { return &o.config }
+
+// Aborted applies the panic policy.
+func (o *owner) Aborted(s *sched.Scheduler, _ *sched.Set, _ sched.Task, p *core.PanicError) {
+	switch {
+	case p != nil && o.panics == core.Crash:
+		panic(p.Value)
+	case p != nil && o.panics == core.Capture:
+		o.onPanic(p)
+	default:
+		s.Fail(p)
+	}
+}
+
+func (g *Group) policy() core.PanicPolicy {
+	if o, ok := g.scheduler.Owner.(*owner); ok {
+		return o.panics
+	}
+	return core.Propagate
 }

@@ -28,30 +28,17 @@ func TestBadInput(t *testing.T) {
 		{"group: nil func", func() { group.Fork[int](&g, nil) }},
 		{"group: nil context", func() { _ = g.GoContext(noContext, func(context.Context) {}) }},
 		{"group: nil context", func() { _ = g.WaitContext(noContext) }},
-		{"group: nil context", func() { _, _ = new(group.Future[int]).GetContext(noContext) }},
+		{"core: nil context", func() { _, _ = new(core.Future[int]).GetContext(noContext) }},
 		{"group: negative limit, got -1", func() { group.New(group.Options{Limit: -1}) }},
 		{"group: unknown panic policy, got 3", func() { group.New(group.Options{Panics: 3}) }},
-		{wantsOnPanic, func() { group.New(group.Options{Panics: group.Capture}) }},
+		{wantsOnPanic, func() { group.New(group.Options{Panics: core.Capture}) }},
 		{wantsOnPanic, func() { group.New(group.Options{OnPanic: onPanic}) }},
-		{wantsOnPanic, func() { group.New(group.Options{Panics: group.Crash, OnPanic: onPanic}) }},
+		{wantsOnPanic, func() { group.New(group.Options{Panics: core.Crash, OnPanic: onPanic}) }},
 	} {
 		require.Equal(t, bad.want, caught(bad.call))
 	}
 	require.Zero(t, g.Running())
 	g.Wait()
-}
-
-func TestInitWithoutContext(t *testing.T) {
-	var noContext context.Context
-	for _, opts := range []*group.Options{nil, {}, {Name: "ingest", Limit: 1}} {
-		var e group.Engine[line]
-		e.Init(noContext, opts)
-		require.True(t, opts == nil && e.Path() == "" || opts != nil && e.Path() == opts.Name)
-	}
-	var e, nested group.Engine[line]
-	e.Init(noContext, &group.Options{Name: "ingest"})
-	nested.Init(e.Scope(t.Context()), nil)
-	require.Equal(t, "ingest", nested.Path())
 }
 
 func TestVet(t *testing.T) {

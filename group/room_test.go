@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/race"
 	"github.com/coterie-go/coterie/group"
 )
 
@@ -53,7 +54,7 @@ func TestRoom(t *testing.T) {
 	})
 
 	t.Run("who waits has a task started that does not wait for its submitter", func(t *testing.T) {
-		if core.RaceHidden {
+		if race.Hidden {
 			t.Skip("each starts its own")
 		}
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
@@ -160,42 +161,6 @@ func TestRoom(t *testing.T) {
 			for range cap(raised) {
 				require.Equal(t, "group: Go on a group, which has ended", <-raised)
 			}
-		})
-	})
-
-	t.Run("with a limit, tasks are measured to be slow or quick, one of some dozens", func(t *testing.T) {
-		if core.RaceHidden {
-			t.Skip("it does not matter there")
-		}
-		synctest.Test(t, func(t *testing.T) {
-			g := group.New(group.Options{Limit: 1})
-			run := func(n int, takes time.Duration) {
-				for range n {
-					g.Go(func() { time.Sleep(takes) })
-				}
-				g.Wait()
-			}
-			// A measurement that falls on a goroutine that finds no task is void.
-			runUntil := func(slow bool, takes time.Duration) {
-				for tries := 0; g.Slow() != slow; tries++ {
-					require.Less(t, tries, 20)
-					run(100, takes)
-				}
-			}
-			for range 3 {
-				runUntil(true, time.Microsecond)
-				runUntil(false, 400)
-			}
-			slow := 0
-			for range 640 {
-				run(1, time.Microsecond)
-				if g.Slow() {
-					slow++
-				}
-				runUntil(false, 0)
-			}
-			require.NotZero(t, slow)
-			require.Less(t, slow, 320)
 		})
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/group"
 )
 
@@ -21,10 +22,10 @@ func fetch(release chan struct{}) { <-release }
 func store(release chan struct{}) { <-release }
 
 func TestStuckError(t *testing.T) {
-	stuck := func(t *testing.T, g *group.Group, after time.Duration) *group.StuckError {
+	stuck := func(t *testing.T, g *group.Group, after time.Duration) *core.StuckError {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), after, errors.New("shutdown took too long"))
 		defer cancel()
-		var stuck *group.StuckError
+		var stuck *core.StuckError
 		require.ErrorAs(t, g.WaitContext(ctx), &stuck)
 		return stuck
 	}
@@ -43,7 +44,7 @@ func TestStuckError(t *testing.T) {
 			require.NoError(t, g.GoContext(t.Context(), func(context.Context) { fetch(release) }))
 			g.GoNamed("quick", func() {})
 			got := stuck(t, g, time.Minute)
-			require.Equal(t, "ingest", got.Group)
+			require.Equal(t, "ingest", got.Owner)
 			require.Equal(t, 3, got.Running)
 			require.Len(t, got.Tasks, 3)
 			for i, want := range []struct{ name, place string }{
@@ -80,7 +81,7 @@ func TestStuckError(t *testing.T) {
 				text = regexp.MustCompile(varies.pattern).ReplaceAllString(text, varies.by)
 			}
 			require.Equal(t, strings.TrimSpace(`
-group "ingest": 4 still running: shutdown took too long
+group "ingest": 4 running: shutdown took too long
 
 ingest/store, for 1m4.5s
 goroutine N [chan receive]:
@@ -128,7 +129,7 @@ github.com/coterie-go/coterie/group_test.TestStuckError
 			require.Equal(t, 2, got.Running)
 			require.Len(t, got.Tasks, 1)
 			require.Equal(t, "one", got.Tasks[0].Name)
-			require.True(t, strings.HasPrefix(got.Error(), "group: 2 still running: shutdown took too long\n\none, for 1m0s\n"), got.Error())
+			require.True(t, strings.HasPrefix(got.Error(), "group: 2 running: shutdown took too long\n\none, for 1m0s\n"), got.Error())
 		})
 	})
 }

@@ -21,7 +21,7 @@ import (
 // status 0 if the program returns.
 var victims = map[string]func(){
 	"a panic under Crash": func() {
-		g := group.New(group.Options{Panics: group.Crash})
+		g := group.New(group.Options{Panics: core.Crash})
 		for range rand.IntN(4) {
 			g.Go(func() {
 				for range rand.IntN(100) {
@@ -33,16 +33,16 @@ var victims = map[string]func(){
 		g.Wait()
 	},
 	"a panic under Crash, of an only task": func() {
-		g := group.New(group.Options{Panics: group.Crash})
+		g := group.New(group.Options{Panics: core.Crash})
 		g.Go(func() { raiseHere("boom") })
 		g.Wait()
 	},
 	"a panic under Crash, of a fork": func() {
-		g := group.New(group.Options{Panics: group.Crash})
+		g := group.New(group.Options{Panics: core.Crash})
 		_, _ = group.Fork(g, func() (int, error) { raiseHere("boom"); return 0, nil }).Get()
 	},
 	"a panic under Crash, from a nested group": func() {
-		g := group.New(group.Options{Panics: group.Crash})
+		g := group.New(group.Options{Panics: core.Crash})
 		g.Go(func() {
 			group.Run(func(g *group.Group) {
 				g.Go(func() { raiseHere("boom") })
@@ -51,7 +51,7 @@ var victims = map[string]func(){
 		g.Wait()
 	},
 	"a panic in OnPanic": func() {
-		g := group.New(group.Options{Panics: group.Capture, OnPanic: func(*core.PanicError) { panic("in OnPanic") }})
+		g := group.New(group.Options{Panics: core.Capture, OnPanic: func(*core.PanicError) { panic("in OnPanic") }})
 		g.Go(func() { raiseHere("boom") })
 		g.Wait()
 	},

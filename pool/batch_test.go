@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/sched"
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
 )
@@ -214,7 +215,7 @@ func TestBatch(t *testing.T) {
 						cancel()
 					}()
 					if err := b.WaitContext(short); err != nil {
-						var stuck *group.StuckError
+						var stuck *core.StuckError
 						require.ErrorAs(t, err, &stuck)
 						require.ErrorIs(t, err, context.Canceled)
 					}
@@ -297,7 +298,7 @@ func TestBatch(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			require.EqualError(t, b.WaitContext(ctx),
-				`batch of pool "mail": 2 still running: context deadline exceeded`)
+				`batch of pool "mail": 1 running, 1 queued: context deadline exceeded`)
 			close(release)
 			require.NoError(t, b.WaitContext(t.Context()))
 			require.NoError(t, b.WaitContext(ctx))
@@ -413,7 +414,7 @@ func TestNames(t *testing.T) {
 			p := pool.New(2, pool.Options{Name: "mail"})
 			release := make(chan struct{})
 			p.Go(func() { <-release })
-			ctx, path := group.Scope(t.Context(), "night")
+			ctx, path := sched.WithName(t.Context(), "night")
 			require.Equal(t, "night", path)
 			require.NoError(t, p.GoContext(ctx, func(ctx context.Context) {
 				g := group.New(group.Options{})
@@ -426,7 +427,7 @@ func TestNames(t *testing.T) {
 			require.Contains(t, text, `# labels: {"coterie":"night/mail"}`)
 			canceled, cancel := context.WithCancel(t.Context())
 			cancel()
-			var stuck *group.StuckError
+			var stuck *core.StuckError
 			require.ErrorAs(t, p.WaitContext(canceled), &stuck)
 			var names []string
 			for _, task := range stuck.Tasks {
@@ -453,7 +454,7 @@ func TestNames(t *testing.T) {
 		p := pool.New(1, pool.Options{Name: "mail"})
 		f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (string, error) {
 			b := p.Batch(ctx)
-			inner, _ := group.Scope(ctx, "inner")
+			inner, _ := sched.WithName(ctx, "inner")
 			if err := b.GoContext(inner, func(context.Context) {}); err != nil {
 				return "", err
 			}

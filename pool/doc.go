@@ -43,8 +43,8 @@
 // # Tasks that wait for tasks
 //
 // A task may start others on its own pool and wait for them, to any depth, if it
-// does so with the context that it was given. Whoever waits then runs what no worker
-// has begun. At no instant do more tasks run than there are workers.
+// does so with the context that it was given: while it waits, it lends its place to them.
+// See [Pool] for what that means for the number of workers.
 //
 // # Panics and Goexit
 //

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -18,24 +17,26 @@ import (
 
 func TestEach(t *testing.T) {
 	t.Run("calls f once for each item", func(t *testing.T) {
-		for _, workers := range []int{0, 1, 2, 8} {
-			in := &input{n: 5000}
-			calls := make([]atomic.Int32, in.n)
-			require.NoError(t, pool.Each(t.Context(), workers, in.seq, func(_ context.Context, i int) error {
-				calls[i].Add(1)
-				return nil
-			}))
-			for i := range calls {
-				require.EqualValues(t, 1, calls[i].Load())
+		everywhereByRealClock(t, func(t *testing.T, here place) {
+			for _, workers := range []int{0, 1, 2, 8} {
+				in := &input{n: 5000}
+				calls := make([]atomic.Int32, in.n)
+				require.NoError(t, pool.Each(here.ctx, workers, in.seq, func(_ context.Context, i int) error {
+					calls[i].Add(1)
+					return nil
+				}))
+				for i := range calls {
+					require.EqualValues(t, 1, calls[i].Load())
+				}
+				require.EqualValues(t, 1, in.stopped.Load())
 			}
-			require.EqualValues(t, 1, in.stopped.Load())
-		}
+		})
 	})
 
 	t.Run("every worker is busy from the first item", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		everywhere(t, func(t *testing.T, here place) {
 			start := time.Now()
-			require.NoError(t, pool.Each(t.Context(), 8, (&input{n: 80}).seq, func(context.Context, int) error {
+			require.NoError(t, pool.Each(here.ctx, 8, (&input{n: 10 * here.workers(8)}).seq, func(context.Context, int) error {
 				time.Sleep(100 * time.Millisecond)
 				return nil
 			}))
@@ -44,10 +45,10 @@ func TestEach(t *testing.T) {
 	})
 
 	t.Run("returns the first error, and stops the input", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		everywhere(t, func(t *testing.T, here place) {
 			broken := errors.New("broken")
 			in := &input{n: -1}
-			require.Equal(t, broken, pool.Each(t.Context(), 8, in.seq, func(ctx context.Context, i int) error {
+			require.Equal(t, broken, pool.Each(here.ctx, 8, in.seq, func(ctx context.Context, i int) error {
 				if i == 20 {
 					return broken
 				}
@@ -60,25 +61,28 @@ func TestEach(t *testing.T) {
 	})
 
 	t.Run("returns the error, not what it does to the items that it cancels", func(t *testing.T) {
-		broken := errors.New("broken")
-		for range 2000 {
-			var waits atomic.Int32
-			require.Equal(t, broken, pool.Each(t.Context(), 8, (&input{n: 8}).seq, func(ctx context.Context, _ int) error {
-				if waits.Add(1) == 8 {
-					return broken
-				}
-				for ctx.Err() == nil {
-					runtime.Gosched()
-				}
-				return ctx.Err()
-			}))
-		}
+		everywhereByRealClock(t, func(t *testing.T, here place) {
+			here.needs(t, 8)
+			broken := errors.New("broken")
+			for range 500 {
+				var waits atomic.Int32
+				require.Equal(t, broken, pool.Each(here.ctx, 8, (&input{n: 8}).seq, func(ctx context.Context, _ int) error {
+					if waits.Add(1) == 8 {
+						return broken
+					}
+					for ctx.Err() == nil {
+						runtime.Gosched()
+					}
+					return ctx.Err()
+				}))
+			}
+		})
 	})
 
 	t.Run("returns the cause of the context", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		everywhere(t, func(t *testing.T, here place) {
 			broken := errors.New("broken")
-			ctx, cancel := context.WithCancelCause(t.Context())
+			ctx, cancel := context.WithCancelCause(here.ctx)
 			time.AfterFunc(time.Second, func() { cancel(broken) })
 			in := &input{n: -1}
 			require.Equal(t, broken, pool.Each(ctx, 8, in.seq, func(ctx context.Context, _ int) error {
@@ -90,17 +94,19 @@ func TestEach(t *testing.T) {
 	})
 
 	t.Run("raises a panic of f and of the input", func(t *testing.T) {
-		require.Equal(t, "boom", caught(func() {
-			pool.Each(t.Context(), 2, (&input{n: -1}).seq, func(_ context.Context, i int) error {
-				if i == 100 {
-					explode()
-				}
-				return nil
-			})
-		}).(*core.PanicError).Value)
-		require.Equal(t, "boom", caught(func() {
-			pool.Each(t.Context(), 2, func(yield func(int) bool) { explode() }, func(context.Context, int) error { return nil })
-		}).(*core.PanicError).Value)
+		everywhereByRealClock(t, func(t *testing.T, here place) {
+			require.Equal(t, "boom", caught(func() {
+				pool.Each(here.ctx, 2, (&input{n: -1}).seq, func(_ context.Context, i int) error {
+					if i == 100 {
+						explode()
+					}
+					return nil
+				})
+			}).(*core.PanicError).Value)
+			require.Equal(t, "boom", caught(func() {
+				pool.Each(here.ctx, 2, func(yield func(int) bool) { explode() }, func(context.Context, int) error { return nil })
+			}).(*core.PanicError).Value)
+		})
 	})
 
 	t.Run("bad input", func(t *testing.T) {

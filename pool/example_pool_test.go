@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -95,15 +94,15 @@ func ExamplePool_WaitContext() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
 	err := p.WaitContext(ctx)
-	var stuck *group.StuckError
+	var stuck *core.StuckError
 	if errors.As(err, &stuck) {
-		fmt.Println(stuck.Running, "still running in", stuck.Group)
+		fmt.Println(stuck.Running, "running in", stuck.Owner)
 	}
 	close(release)
 	fmt.Println(p.WaitContext(context.Background()))
 	p.Close()
 	// Output:
-	// 1 still running in mail
+	// 1 running in mail
 	// <nil>
 }
 
@@ -187,7 +186,7 @@ func ExamplePool_Shutdown() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	var stuck *group.StuckError
+	var stuck *core.StuckError
 	if err := p.Shutdown(ctx); errors.As(err, &stuck) {
 		fmt.Println("still running:", stuck.Running)
 	}
@@ -269,7 +268,7 @@ func ExampleBatch_WaitContext() {
 	close(release)
 	fmt.Println(b.WaitContext(context.Background()))
 	// Output:
-	// batch of pool: 1 still running: context deadline exceeded
+	// batch of pool: 1 running: context deadline exceeded
 	// <nil>
 }
 
@@ -293,7 +292,7 @@ func ExampleBatch_Err() {
 func ExampleSubmit() {
 	p := pool.New(4, pool.Options{})
 	defer p.Close()
-	length := func(word string) *group.Future[int] {
+	length := func(word string) *core.Future[int] {
 		f, err := pool.Submit(context.Background(), p, func(context.Context) (int, error) { return len(word), nil })
 		if err != nil {
 			panic(err) // the pool is closed

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -126,4 +127,58 @@ func ExampleBatch() {
 	}
 	fmt.Println(fibonacci(context.Background(), 10))
 	// Output: 55
+}
+
+// Rows that are no numbers are kept, and the others are added.
+func ExampleKeep() {
+	parse := func(_ context.Context, row string) (int, error) { return strconv.Atoi(row) }
+	rows := slices.Values([]string{"1", "two", "3"})
+	sum := 0
+	for row, err := range pool.Map(context.Background(), 2, rows, pool.Keep(parse)) {
+		switch {
+		case err != nil: // only the context's
+			fmt.Println(err)
+		case row.Err != nil:
+			fmt.Println("bad row:", row.In)
+		default:
+			sum += row.Out
+		}
+	}
+	fmt.Println(sum)
+	// Output:
+	// bad row: two
+	// 4
+}
+
+// Two stages: an error of the first is the last that the second yields.
+func ExampleThen() {
+	ctx := context.Background()
+	rows := slices.Values([]string{"1", "2", "x", "4"})
+	numbers := pool.Map(ctx, 2, rows, func(_ context.Context, row string) (int, error) { return strconv.Atoi(row) })
+	for square, err := range pool.Then(ctx, 2, numbers, func(_ context.Context, n int) (int, error) { return n * n, nil }) {
+		if err != nil {
+			fmt.Println(err)
+			break
+		}
+		fmt.Println(square)
+	}
+	// Output:
+	// 1
+	// 4
+	// strconv.Atoi: parsing "x": invalid syntax
+}
+
+func ExampleThenUnordered() {
+	ctx := context.Background()
+	numbers := pool.Map(ctx, 2, slices.Values([]int{1, 2, 3}), func(_ context.Context, n int) (int, error) { return n, nil })
+	sum := 0
+	for square, err := range pool.ThenUnordered(ctx, 2, numbers, func(_ context.Context, n int) (int, error) { return n * n, nil }) {
+		if err != nil {
+			fmt.Println(err)
+			break
+		}
+		sum += square
+	}
+	fmt.Println(sum)
+	// Output: 14
 }

@@ -30,7 +30,7 @@ func TestRacesOfItemsStayVisible(t *testing.T) {
 	}
 	for _, scenario := range []string{
 		"For", "For with one worker", "For within For", "For in a pool of one", "MapSlice", "Each",
-		"Map", "Map with one worker", "MapUnordered", "the body of Map's loop, and an item",
+		"Map", "Map with one worker", "Map in a pool", "MapUnordered", "the body of Map's loop, and an item",
 		"items that use their context",
 	} {
 		t.Run(scenario, func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"runtime"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -15,24 +14,27 @@ import (
 
 func TestMapSlice(t *testing.T) {
 	t.Run("puts results in their place", func(t *testing.T) {
-		for _, n := range []int{0, 1, 2, 1000, 20_000} {
-			in := make([]int, n)
-			want := make([]int, n)
-			for i := range in {
-				in[i], want[i] = i, i*i
+		everywhereByRealClock(t, func(t *testing.T, here place) {
+			for _, n := range []int{0, 1, 2, 1000, 20_000} {
+				in := make([]int, n)
+				want := make([]int, n)
+				for i := range in {
+					in[i], want[i] = i, i*i
+				}
+				for _, workers := range []int{0, 1, 2, 8} {
+					out, err := pool.MapSlice(here.ctx, workers, in, square)
+					require.NoError(t, err)
+					require.Equal(t, want, out)
+				}
 			}
-			for _, workers := range []int{0, 1, 2, 8} {
-				out, err := pool.MapSlice(t.Context(), workers, in, square)
-				require.NoError(t, err)
-				require.Equal(t, want, out)
-			}
-		}
+		})
 	})
 
 	t.Run("returns, with an error, what has succeeded", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		everywhere(t, func(t *testing.T, here place) {
+			here.needs(t, 4)
 			broken := errors.New("broken")
-			out, err := pool.MapSlice(t.Context(), 8, []int{1, 2, 3, 4}, func(_ context.Context, v int) (int, error) {
+			out, err := pool.MapSlice(here.ctx, 8, []int{1, 2, 3, 4}, func(_ context.Context, v int) (int, error) {
 				time.Sleep(time.Duration(v) * time.Second)
 				if v == 3 {
 					return -1, broken
@@ -45,9 +47,9 @@ func TestMapSlice(t *testing.T) {
 	})
 
 	t.Run("has GOMAXPROCS workers if it is given none", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		everywhere(t, func(t *testing.T, here place) {
 			start := time.Now()
-			_, err := pool.MapSlice(t.Context(), 0, make([]int, 3*runtime.GOMAXPROCS(0)), func(context.Context, int) (int, error) {
+			_, err := pool.MapSlice(here.ctx, 0, make([]int, 3*here.workers(runtime.GOMAXPROCS(0))), func(context.Context, int) (int, error) {
 				time.Sleep(time.Second)
 				return 0, nil
 			})

@@ -28,6 +28,9 @@ type Options struct {
 	// variable does, sleep for IdleAfter, so that no worker is left behind; and
 	// do so too before a bubble uses a pool that was used outside.
 	IdleAfter time.Duration
+	// Isolate gives each task a goroutine of its own, for code that leaves marks on
+	// its goroutine. A task then costs what a go statement costs.
+	Isolate bool
 	// OnPanic is called with the panic of a task for which nobody waits: one
 	// that was started by the pool's own Go, TryGo or GoContext. It is called
 	// in the goroutine that panicked, by several at once if several do. If it

@@ -1,16 +1,15 @@
 package pool
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/group"
+	"github.com/coterie-go/coterie/core/sched"
 )
 
 // ErrClosed says that a pool was closed before a task could start.
@@ -19,114 +18,94 @@ var ErrClosed = errors.New("pool: closed")
 // A Pool runs tasks on at most so many workers, and lets a bounded number of
 // further tasks wait.
 //
-// Use [New]. Workers start when there is work, wait for more when there is none,
-// and end when they have been idle for Options.IdleAfter. A pool has no goroutine
-// besides its workers. A pool that is not used holds none, so it need not be
-// closed. A Pool must not be copied; go vet reports it.
+// Use [New]. The zero value is a pool of GOMAXPROCS workers with the zero [Options]. Workers
+// start when there is work, wait for more when there is none, and end when they have been idle
+// for Options.IdleAfter. A pool has no goroutine besides its workers. A pool that is not used
+// holds none, so it need not be closed. A Pool must not be copied; go vet reports it.
 //
 // # Tasks that wait for tasks
 //
 // A task that was started with a context (by a GoContext or by [Submit]) gets one
-// that stands for its place on a worker. Whoever waits with that for other tasks
-// of the pool lends them the place: [Batch.Wait] runs the tasks of a batch that
-// was made with it, as far as no worker has begun them; Future.Get does so for a
-// task that was submitted with it; and a task that is started with it while the
-// queue is full runs at once. So waits may nest to any depth on any number of
-// workers, and still no more tasks run than there are workers. A task that waits
-// without such a context, as in the pool's Go, keeps its worker from the others.
+// that stands for its place on a worker. A task that waits with it for other tasks
+// of the pool lends them the place: [Batch.Wait] lends it to the tasks of a batch that
+// was made with it, Future.Get to a task that was submitted with it, and a GoContext that
+// finds the queue full to its own task. So waits may nest to any depth on any number of
+// workers. A task that waits without such a context, as in the pool's Go, keeps its
+// worker from the others.
 //
-// One place is lent to one waiter at a time as long as a task waits in its own
-// goroutine. If it starts others, and they wait with its context while it works,
-// each of them may run a task beyond the limit; the alternative would be a deadlock.
+// One place is lent to one task at a time as long as the task that holds it waits in its
+// own goroutine. If it starts goroutines that wait with its context while it works,
+// each of them may have a task run beyond the limit; the alternative would be a deadlock.
 //
 // # What tasks share
 //
 // One worker runs many tasks. What a task does to its goroutine reaches the next: a
-// runtime.LockOSThread without its unlock, and in a pool without a name pprof labels.
-// Workers start without labels, whoever's task it was that they were started for.
+// runtime.LockOSThread without its unlock, and pprof labels that a task without a context sets
+// and does not reset. [Options.Isolate] prevents that. Workers start without labels, whoever's
+// task it was that they were started for.
 //
 // In the terminology of [the Go memory model], a call of Go, or of its kin,
 // "synchronizes before" the task that it starts, and the end of a task before the
-// return of any Wait, Close or Get that covers it. Nothing else is ordered, in
-// particular not two tasks, even on one worker: in -race builds each task has a
-// goroutine of its own, so that races between them are reported.
+// return of any Wait, Close or Get that covers it. In a pool of one worker, each task is
+// ordered before the next. Nothing else is ordered: in -race builds each task has a
+// goroutine of its own, so that races between tasks are reported.
 //
 // [the Go memory model]: https://go.dev/ref/mem
 type Pool struct {
-	_ noCopy
+	scheduler sched.Scheduler
 
-	// What a submission needs stands in the 64 bytes that begin with mu, up to the
-	// ring's slots: in pieces of that size processors fetch from one another what
-	// the other has written.
-
-	mu sync.Mutex // guards what is Guarded; nothing blocks while it is held
-
-	// A worker is spare from when it is started or woken, or yields because it has
-	// found no task, until it has looked for one. The invariant, true whenever mu is free, is
-	//
-	//	no task waits, or a worker is spare, or limit workers are awake.
-	spare  core.Guarded[int32]
-	vacant core.Guarded[int32] // limit without those awake; less than zero if it has shrunk below them
-
-	ring ring
-
-	limit      core.Guarded[int32]
-	portion    core.Guarded[*portion] // the current one; nil if there is none
-	spares     core.Guarded[*portion] // portions for later, linked by next
-	submitters submitterQueue         // who wait for room in the ring, in the order in which they came
-	passing    core.Guarded[uint64]   // the position up to which others may pass them; 0 if they may not
-	workers    core.Guarded[int]
-	idle       core.Guarded[*worker] // a stack, linked by below and above
-	first      core.Guarded[*worker] // of all, linked by prev and next
-	closed     core.Guarded[bool]
-
-	// What Stats needs besides. Submitted is the ring's tail and startedHere;
-	// Completed follows from the others.
-	startedHere, panicked, dropped core.Guarded[uint64]
-	helped                         core.Guarded[int] // tasks that run, and no worker has taken
-
+	config  sched.Config // written before begun is set, read after, like options
 	options Options
-	born    atomic.Bool     // orders New before the workers, which nothing else does in -race builds
-	labels  context.Context // holds the pprof labels; nil without a name
-
-	// working counts the workers that are awake: that have a task, or will look
-	// for one before they go idle. There is one whenever the queue is not empty,
-	// so a zero means that every task has ended.
-	working core.WaitGroup
-	alive   core.WaitGroup // counts the workers
+	begun   atomic.Bool
+	mu      sync.Mutex // held to begin a zero pool
 }
 
-type noCopy struct{}
-
-func (*noCopy) Lock()   {}
-func (*noCopy) Unlock() {}
-
-// New returns a pool that runs at most so many tasks at once. It starts no
-// goroutine. It panics if workers is less than 1, or if an option is negative.
+// New returns a pool that runs at most so many tasks at once; 0 stands for GOMAXPROCS. It
+// starts no goroutine. It panics if workers or an option is negative.
 func New(workers int, opts Options) *Pool {
-	checkWorkers(workers)
-	p := &Pool{options: opts.checked()}
-	if opts.Name != "" {
-		p.labels, _ = group.Scope(context.Background(), opts.Name)
+	if workers < 0 {
+		panic(fmt.Sprintf("pool: negative workers, got %d", workers))
 	}
-	p.ring.init(p.options.Queue)
-	p.openLocked()
-	p.limit.Store(clamped(workers))
-	p.vacant.Store(clamped(workers))
-	p.born.Store(true)
+	p := &Pool{options: opts.checked()}
+	p.init(workers)
 	return p
 }
 
-func clamped(n int) int32 { return int32(min(n, math.MaxInt32)) }
+func (p *Pool) init(workers int) {
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	p.config = sched.Config{
+		Kind: "pool", Name: p.options.Name, IdleAfter: p.options.IdleAfter, Isolate: p.options.Isolate,
+	}
+	p.config.Nest(context.Background())
+	p.config.Base = context.Background()
+	if p.config.Labels != nil {
+		p.config.Base = p.config.Labels
+	}
+	p.scheduler.Owner = (*owner)(p)
+	p.scheduler.Limit(workers, p.options.Queue)
+	p.begun.Store(true)
+}
 
-func checkWorkers(n int) {
-	if n < 1 {
-		panic(fmt.Sprintf("pool: workers must be at least 1, got %d", n))
+// begin makes a zero pool ready for use.
+func (p *Pool) begin() {
+	if !p.begun.Load() {
+		p.beginSlow()
+	}
+}
+
+func (p *Pool) beginSlow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.begun.Load() {
+		p.options = Options{}.checked()
+		p.init(0)
 	}
 }
 
 // Go starts f on a worker, as soon as one is free. It blocks while the queue is
-// full; submitters who block are served in the order in which they came. It panics
+// full; blocked submitters are served in the order in which they came. It panics
 // if the pool is closed.
 //
 // Nobody waits for f in particular: a panic of f goes to Options.OnPanic, or else
@@ -136,31 +115,32 @@ func checkWorkers(n int) {
 // no allocation.
 func (p *Pool) Go(f func()) {
 	checkFunc(f == nil)
-	t := alone(plain(f))
-	core.RaceDisable() // from here on it is start, the call of which would be a tenth of the whole
-	p.mu.Lock()
-	if p.isQuickLocked(nil) {
-		p.ring.pushOwn(t)
-		p.mu.Unlock()
-		core.RaceEnable()
-		return
+	p.begin()
+	if !p.scheduler.Go(nil, p.task(f)) {
+		p.refuse()
 	}
-	if p.startLocked(forever, t, nil, false, nil) != nil {
-		panic("pool: Go on a closed pool")
+}
+
+// task returns f as a task without a context.
+func (p *Pool) task(f func()) sched.Task {
+	if p.config.Labels == nil {
+		return sched.Func(f)
 	}
+	return p.scheduler.InOwner(sched.Func(f))
 }
 
 // TryGo starts f on a worker, as Go does, or reports false if the queue is full or
 // somebody waits for room in it, or if the pool is closed. It never blocks.
 func (p *Pool) TryGo(f func()) bool {
 	checkFunc(f == nil)
-	return p.push(alone(plain(f)), nil) == accepted
+	p.begin()
+	return p.scheduler.TryGo(nil, p.task(f)) == nil
 }
 
 // GoContext starts f, as Go does, with a context derived from ctx. It waits for
 // room in the queue only until ctx is done, and then returns [context.Cause] of
 // ctx; f does not run then, as it does not if ctx is done already. After Close it
-// returns [ErrClosed].
+// returns [ErrClosed], except to the tasks of the pool that have not ended.
 //
 // If ctx is done when f's turn comes, f does not run either, and is counted as
 // dropped. If ctx comes from a task of this pool, and the queue is full, f runs
@@ -168,179 +148,120 @@ func (p *Pool) TryGo(f func()) bool {
 // that a Goexit of f ends only f. A GoContext costs one allocation.
 func (p *Pool) GoContext(ctx context.Context, f func(ctx context.Context)) error {
 	checkFunc(f == nil)
-	return p.goContext(ctx, f, nil)
+	checkContext(ctx)
+	p.begin()
+	return p.goContext(ctx, nil, f)
 }
 
-func (p *Pool) goContext(ctx context.Context, f func(ctx context.Context), b *Batch) error {
-	checkContext(ctx)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+func (p *Pool) goContext(ctx context.Context, b *Batch, f func(ctx context.Context)) error {
+	t := &contextTask{f: f, batch: b}
+	var set *sched.Set
+	if b != nil {
+		set = b.set
 	}
-	return p.start(ctx, &contextTask{taskContext: newTaskContext(ctx, p, b), f: f}, b, nil)
+	t.Init(ctx, &p.scheduler, set)
+	return closedError(p.scheduler.GoContext(ctx, set, t))
+}
+
+// closedError returns err, or the pool's own for the scheduler's.
+func closedError(err error) error {
+	if err == sched.ErrClosed {
+		return ErrClosed
+	}
+	return err
 }
 
 // Wait blocks until every task has ended, those of batches among them. It panics if
 // a task of the pool calls it, for which it would wait.
 func (p *Pool) Wait() {
-	if p.working.Count() > 0 && onWorker() {
+	p.begin()
+	if p.scheduler.Running() > 0 {
 		p.checkNotWorker("Wait")
 	}
-	p.working.Wait()
+	_ = p.scheduler.Wait(nil)
 }
 
-// WaitContext is Wait that gives up when ctx is done, with a [*group.StuckError]; it
+// WaitContext is Wait that gives up when ctx is done, with a [*core.StuckError]; it
 // starts no goroutine and can be called again. It panics if ctx is that of a task of
 // this pool, for which it would wait.
 func (p *Pool) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
+	p.begin()
 	p.checkOutside(ctx, "WaitContext")
-	if err := p.working.WaitContext(ctx); err != nil {
-		return p.stuck(err)
-	}
-	return nil
+	return p.scheduler.WaitContext(ctx)
 }
 
 // SetWorkers changes how many tasks may run at once, at any time. When that is
 // fewer than run now, those that run go on, and none starts until enough of them
-// have ended. It never blocks. It panics if n is less than 1.
+// have ended. 0 pauses the pool: no task starts. It never blocks. It panics if n is negative.
 func (p *Pool) SetWorkers(n int) {
-	checkWorkers(n)
-	core.RaceDisable()
-	p.mu.Lock()
-	p.vacant.Store(p.vacant.Load() + clamped(n) - p.limit.Load())
-	p.limit.Store(clamped(n))
-	p.recallLocked()
-	var roused rousing
-	for p.ring.len() > 0 && int(p.spare.Load()) < p.ring.len() && p.vacant.Load() > 0 {
-		p.rouseLocked(&roused)
+	if n < 0 {
+		panic(fmt.Sprintf("pool: negative workers, got %d", n))
 	}
-	for surplus := p.workers.Load() - n; surplus > 0 && p.idle.Load() != nil; surplus-- {
-		p.rouseLocked(&roused) // to find that it is one too many
-	}
-	p.mu.Unlock()
-	p.rouse(&roused)
-	core.RaceEnable()
+	p.begin()
+	p.scheduler.SetWorkers(n)
 }
 
 // Close refuses new tasks, and returns when all that were accepted have ended, and
-// the workers too. Whoever waits in Go for room in the queue still gets it. Close
+// the workers too. A submitter that waits for room in the queue still gets it, and a task
+// that has not ended may start further ones with its context. Close
 // may be called several times, and by several goroutines; it panics if a task of
 // the pool calls it, for which it would wait. It takes some microseconds to find that
 // out.
 func (p *Pool) Close() {
+	p.begin()
 	p.checkNotWorker("Close")
-	p.close()
-	p.alive.Wait()
-	p.working.Wait() // returns at once, after all tasks in the eyes of the race detector
+	p.scheduler.Shut()
+	_ = p.scheduler.Join(nil)
 }
 
-// Shutdown is Close that has patience until ctx is done. Then it drops the tasks
+// Shutdown is Close that waits only until ctx is done. Then it drops the tasks
 // that have not begun, which Stats counts and whose futures and batches report
-// [ErrClosed], and returns a [*group.StuckError] that says who is still running.
-// It may be called again, to go on waiting. It panics, as Close does, if a task of the
-// pool calls it.
+// [ErrClosed], and returns a [*core.StuckError] that says who is still running and how many
+// tasks were dropped. It may be called again, to go on waiting. It panics, as Close does, if a
+// task of the pool calls it.
 //
-// Whoever waits in GoContext or Submit for room gets ErrClosed when Shutdown gives up,
-// and whoever waits in Go returns: that task counts as dropped.
+// A submitter that waits in GoContext or Submit for room gets ErrClosed when Shutdown gives up.
+// One that waits in Go returns: its task counts as dropped.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	checkContext(ctx)
+	p.begin()
 	p.checkOutside(ctx, "Shutdown")
 	p.checkNotWorker("Shutdown")
-	p.close()
-	err := p.alive.WaitContext(ctx)
+	p.scheduler.Shut()
+	err := p.scheduler.Join(ctx)
 	if err == nil {
-		p.working.Wait()
 		return nil
 	}
-	dropped := p.drop()
-	stuck := p.stuck(err)
+	dropped := p.scheduler.Drop(func(set *sched.Set) { set.Owner.(*Batch).lose(ErrClosed) })
+	for _, d := range dropped {
+		if t, ok := sched.Unnamed(d.Task).(droppable); ok {
+			t.drop(ErrClosed)
+		}
+	}
+	stuck := p.scheduler.StuckNow(err)
+	stuck.Dropped = len(dropped)
 	if stuck.Running == 0 {
-		p.alive.Wait() // only for the workers
-		p.working.Wait()
-		if dropped == 0 {
+		_ = p.scheduler.Join(nil) // only for the workers
+		if len(dropped) == 0 {
 			return nil
 		}
 	}
 	return stuck
 }
 
-// close refuses new tasks and sends the idle workers home.
-func (p *Pool) close() {
-	core.RaceDisable()
-	p.mu.Lock()
-	p.closed.Store(true)
-	p.openLocked()
-	var roused rousing
-	for p.idle.Load() != nil {
-		p.rouseLocked(&roused)
-	}
-	p.mu.Unlock()
-	p.rouse(&roused)
-	core.RaceEnable()
-}
+func (p *Pool) refuse() { panic("pool: Go on " + p.scheduler.Title() + ", which is closed") }
 
-// drop drops what waits, in the ring and for it, and returns how much that was. Who
-// waits in Go cannot be told, so those tasks count as accepted.
-func (p *Pool) drop() int {
-	var dropped []ticket
-	var ended []*Batch
-	core.RaceDisable()
-	p.mu.Lock()
-	p.recallLocked()
-	for t, ok := p.ring.pop(); ok; t, ok = p.ring.pop() {
-		dropped = append(dropped, t)
+// checkNotWorker panics if the caller's goroutine runs a task of the pool.
+func (p *Pool) checkNotWorker(method string) {
+	if p.scheduler.IsWorker() {
+		panic("pool: " + method + " within one of the pool's own tasks")
 	}
-	dismissed := p.dismissLocked()
-	for s := dismissed; s != nil; s = s.next.Load() {
-		s.got.Store(closed)
-		if s.patient.Load() {
-			s.got.Store(accepted)
-			dropped = append(dropped, ticket{s.task.Load(), s.batch.Load()})
-			p.beginHereLocked(s.batch.Load())
-		}
-	}
-	p.dropped.Store(p.dropped.Load() + uint64(len(dropped)))
-	for _, t := range dropped {
-		if b := t.batch; b != nil {
-			b.closed.Store(true)
-			if b.endLocked() {
-				ended = append(ended, b)
-			}
-		}
-	}
-	p.mu.Unlock()
-	admission{dismissed}.wake()
-	core.RaceEnable()
-	for _, t := range dropped {
-		t.task.drop(ErrClosed)
-	}
-	for _, b := range ended {
-		b.done(p)
-	}
-	return len(dropped)
-}
-
-func (p *Pool) stuck(cause error) *group.StuckError {
-	core.RaceDisable()
-	p.mu.Lock()
-	unfinished := p.waitingLocked() + p.runningLocked()
-	var tasks []group.TaskRecord
-	if p.options.Name != "" {
-		for w := p.first.Load(); w != nil; w = w.next.Load() {
-			if r := w.record.Load(); r.Name != "" {
-				r.Goroutine = cmp.Or(w.turn.goroutine.Load(), r.Goroutine)
-				tasks = append(tasks, r)
-			}
-		}
-	}
-	p.mu.Unlock()
-	core.RaceEnable()
-	return group.NewStuckError("pool", p.options.Name, unfinished, tasks, cause)
 }
 
 // checkOutside panics if ctx is that of one of the pool's tasks.
 func (p *Pool) checkOutside(ctx context.Context, method string) {
-	if taskOf(ctx, p) != nil {
+	if p.scheduler.Runs(ctx, nil) {
 		panic("pool: " + method + " within one of the pool's own tasks")
 	}
 }
@@ -355,4 +276,72 @@ func checkContext(ctx context.Context) {
 	if ctx == nil {
 		panic("pool: nil context")
 	}
+}
+
+// poolOf returns the pool of the innermost task of a pool that ctx derives from and that has
+// not ended, or nil.
+func poolOf(ctx context.Context) *Pool {
+	for o := range sched.Owners(ctx) {
+		if p, ok := o.(*owner); ok {
+			return (*Pool)(p)
+		}
+	}
+	return nil
+}
+
+// An owner is what a pool is to its scheduler.
+type owner Pool
+
+// Config returns the settings.
+func (o *owner) Config() *sched.Config { return &o.config }
+
+// Aborted gives the panic to whoever waits for the task. A panic for which nobody waits goes to
+// OnPanic, or ends the process.
+func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *core.PanicError) {
+	switch t := sched.Unnamed(t).(type) {
+	case loopTask: // the loop knows
+		return
+	case future:
+		if t.told() {
+			return
+		}
+	}
+	switch {
+	case set != nil:
+		set.Fail(p)
+	case p == nil:
+	case o.options.OnPanic == nil:
+		panic(p.Value)
+	default:
+		o.options.OnPanic(p)
+	}
+}
+
+// A future is a task whose panic its Get raises.
+type future interface{ told() bool }
+
+// A droppable task has somebody to be told if it never runs.
+type droppable interface{ drop(err error) }
+
+// A contextTask is a task with a context.
+type contextTask struct {
+	sched.Context
+	batch *Batch // nil for a task of the pool itself
+	f     func(ctx context.Context)
+}
+
+// Run calls the function, unless the context is done.
+func (t *contextTask) Run(w *sched.Worker) {
+	if t.Err() != nil {
+		w.Drop()
+		if t.batch != nil {
+			t.batch.lose(context.Cause(&t.Context))
+		}
+		return
+	}
+	t.Begin(w)
+	defer t.End(w)
+	f := t.f
+	t.f = nil
+	f(&t.Context)
 }

@@ -621,7 +621,7 @@ func TestWaitContext(t *testing.T) {
 			defer cancel()
 			err := p.WaitContext(ctx)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.True(t, strings.HasPrefix(err.Error(), `pool "mail": 2 still running: context deadline exceeded
+			require.True(t, strings.HasPrefix(err.Error(), `pool "mail": 1 running, 1 queued: context deadline exceeded
 
 mail, for 1m0s
 `), err.Error())
@@ -682,10 +682,10 @@ func TestMisuse(t *testing.T) {
 	p := pool.New(1, pool.Options{})
 	b := p.Batch(t.Context())
 	for text, f := range map[string]func(){
-		"pool: workers must be at least 1, got 0":  func() { pool.New(0, pool.Options{}) },
-		"pool: workers must be at least 1, got -3": func() { p.SetWorkers(-3) },
-		"pool: negative queue, got -1":             func() { pool.New(1, pool.Options{Queue: -1}) },
-		"pool: negative IdleAfter, got -1s":        func() { pool.New(1, pool.Options{IdleAfter: -time.Second}) },
+		"pool: negative workers, got -1":    func() { pool.New(-1, pool.Options{}) },
+		"pool: negative workers, got -3":    func() { p.SetWorkers(-3) },
+		"pool: negative queue, got -1":      func() { pool.New(1, pool.Options{Queue: -1}) },
+		"pool: negative IdleAfter, got -1s": func() { pool.New(1, pool.Options{IdleAfter: -time.Second}) },
 	} {
 		require.Equal(t, text, caught(f))
 	}
@@ -718,7 +718,7 @@ func TestMisuse(t *testing.T) {
 	require.Equal(t, pool.Stats{}, closeEmpty(t, p))
 
 	for _, f := range []func(){func() { p.Go(func() {}) }, func() { b.Go(func() {}) }} {
-		require.Equal(t, "pool: Go on a closed pool", caught(f))
+		require.Equal(t, "pool: Go on a pool, which is closed", caught(f))
 	}
 	require.False(t, p.TryGo(func() {}))
 	require.False(t, b.TryGo(func() {}))

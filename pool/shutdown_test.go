@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -147,10 +146,10 @@ func TestShutdown(t *testing.T) {
 			start := time.Now()
 			err = p.Shutdown(ctx)
 			require.Equal(t, time.Minute, time.Since(start))
-			var stuck *group.StuckError
+			var stuck *core.StuckError
 			require.ErrorAs(t, err, &stuck)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.Equal(t, "mail", stuck.Group)
+			require.Equal(t, "mail", stuck.Owner)
 			require.Equal(t, 1, stuck.Running)
 			require.Len(t, stuck.Tasks, 1)
 			require.Equal(t, "mail", stuck.Tasks[0].Name)
@@ -182,7 +181,7 @@ func TestShutdown(t *testing.T) {
 			synctest.Wait()
 			go cancel()
 			err := p.Shutdown(ctx)
-			var stuck *group.StuckError
+			var stuck *core.StuckError
 			if s := p.Stats(); s.Dropped > 0 {
 				require.ErrorAs(t, err, &stuck)
 			}

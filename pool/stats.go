@@ -1,7 +1,5 @@
 package pool
 
-import "github.com/coterie-go/coterie/core"
-
 // Stats are a pool's numbers at one instant.
 //
 // At any instant Submitted = Completed + Dropped + Queued + the tasks that run;
@@ -35,18 +33,10 @@ type Stats struct {
 
 // Stats returns the pool's numbers, all of the same instant.
 func (p *Pool) Stats() Stats {
-	core.RaceDisable()
-	p.mu.Lock()
-	s := Stats{
-		Workers:   p.workers.Load(),
-		Busy:      p.busyLocked(),
-		Queued:    p.waitingLocked(),
-		Submitted: p.ring.tail.Load() + p.startedHere.Load(),
-		Panicked:  p.panicked.Load(),
-		Dropped:   p.dropped.Load(),
+	p.begin()
+	c := p.scheduler.Counts()
+	return Stats{
+		Workers: c.Workers, Busy: c.Busy, Queued: c.Queued,
+		Submitted: c.Accepted, Completed: c.Completed, Panicked: c.Panicked, Dropped: c.Dropped,
 	}
-	s.Completed = s.Submitted - s.Dropped - uint64(s.Queued+p.runningLocked())
-	p.mu.Unlock()
-	core.RaceEnable()
-	return s
 }

@@ -4,100 +4,110 @@ import (
 	"context"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/group"
+	"github.com/coterie-go/coterie/core/race"
+	"github.com/coterie-go/coterie/core/sched"
 )
 
 // Submit starts f on a worker of p, as [Pool.GoContext] does, and returns its
 // result to come. It waits for room in the queue only until ctx is done, and then
 // returns [context.Cause] of ctx; f does not run then. After Close it returns
-// [ErrClosed].
+// [ErrClosed], except to the tasks of the pool that have not ended.
 //
 // A panic of f is raised by the future's Get; a Goexit of f is [core.ErrGoexit]
-// there. If ctx is done when f's turn comes, f does not run, and Get returns the
-// cause; if Shutdown drops f, Get returns ErrClosed. If ctx is that of a task of
-// the pool, a Get, or GetContext, that finds f not begun runs it and waits for it; a
-// receive from the future's Done does not. If the queue is full then, f runs before
+// there. If the future is collected before a Get has raised the panic, the process ends with
+// it. If ctx is done when f's turn comes, f does not run, and Get returns the
+// cause; if Shutdown drops f, Get returns ErrClosed.
+//
+// If ctx is that of a task of the pool, a Get in that task that finds f not begun, or a
+// GetContext with the context of any task of the pool, lends f the caller's place and waits
+// for it; a receive from the future's Done does not. If the queue is full then, f runs before
 // Submit returns.
 //
 // Submit costs one allocation, and panics if ctx, p or f is nil. As long as the
 // future is reachable, so is ctx.
-func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T, error)) (*group.Future[T], error) {
+func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T, error)) (*core.Future[T], error) {
 	checkFunc(f == nil)
 	checkContext(ctx)
 	if p == nil {
 		panic("pool: nil pool")
 	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	t := &submitted[T]{taskContext: newTaskContext(ctx, p, nil), f: f}
-	var pos *uint64
-	if within := taskOf(ctx, p); within != nil {
-		pos = new(uint64)
-		t.promise().Help(func() {
-			if !within.ended.Load() {
-				p.runQueued(*pos)
+	p.begin()
+	t := &submitted[T]{f: f}
+	t.Init(ctx, &p.scheduler, nil)
+	t.promise().Watch()
+	if place, ok := p.scheduler.PlaceOf(ctx); ok {
+		n := &nested[T]{submitted: t}
+		t.promise().Help(func(ctx context.Context) {
+			holds := ctx == nil && place.IsCallers() || ctx != nil && p.scheduler.Runs(ctx, nil)
+			if holds && n.claim() {
+				p.scheduler.RunClaimed(t)
 			}
 		})
+		return t.start(ctx, p, n)
 	}
-	if err := p.start(ctx, t, nil, pos); err != nil {
-		return nil, err
-	}
-	return &t.future, nil
-}
-
-// runQueued runs the task at a position of the ring, of no batch, if it waits there.
-func (p *Pool) runQueued(pos uint64) {
-	core.RaceDisable()
-	p.mu.Lock()
-	var t ticket
-	var admitted admission
-	var roused rousing
-	if p.ring.holds(pos) {
-		t = p.ring.take(pos)
-		p.helped.Store(p.helped.Load() + 1)
-		admitted = p.admitLocked()
-		if p.lacksLocked() {
-			p.rouseLocked(&roused)
-		}
-	}
-	p.mu.Unlock()
-	p.rouse(&roused)
-	admitted.wake()
-	core.RaceEnable()
-	if t.task != nil {
-		p.runHere(turn{ticket: t})
-	}
+	return t.start(ctx, p, t)
 }
 
 // A submitted task has a context and a result.
 type submitted[T any] struct {
-	taskContext
+	sched.Context
 	f      func(ctx context.Context) (T, error)
-	future group.Future[T] // here, so that both are one allocation
+	future core.Future[T] // here, so that both are one allocation
 }
 
-func (t *submitted[T]) promise() group.Promise[T] { return group.PromiseOf(&t.future) }
+func (t *submitted[T]) promise() core.Promise[T] { return core.PromiseOf(&t.future) }
 
-func (t *submitted[T]) run() error {
+func (t *submitted[T]) start(ctx context.Context, p *Pool, as sched.Task) (*core.Future[T], error) {
+	if err := p.scheduler.GoContext(ctx, nil, as); err != nil {
+		return nil, closedError(err)
+	}
+	return &t.future, nil
+}
+
+// Run calls the function, unless the context is done.
+func (t *submitted[T]) Run(w *sched.Worker) {
+	if t.Err() != nil {
+		w.Drop()
+		t.drop(context.Cause(&t.Context))
+		return
+	}
+	t.Begin(w)
+	defer t.End(w)
 	f := t.f
 	t.f = nil
-	if t.Err() != nil {
-		err := context.Cause(&t.taskContext)
-		t.drop(err)
-		return err
-	}
-	t.promise().Run(group.Propagate, func() (T, error) { return f(&t.taskContext) })
-	t.ended.Store(true)
-	return nil
+	t.promise().Run(core.Propagate, func() (T, error) { return f(&t.Context) })
 }
 
-func (t *submitted[T]) aborted(*core.PanicError) bool {
-	t.ended.Store(true)
-	return true
-}
+func (t *submitted[T]) told() bool { return true }
 
 func (t *submitted[T]) drop(err error) {
 	var zero T
 	t.promise().Resolve(zero, err)
+}
+
+// A nested task was submitted by a task of the pool, which may have it run before its turn. Its
+// entry in the queue does nothing then.
+type nested[T any] struct {
+	*submitted[T]
+	claimed race.Uint64
+}
+
+func (n *nested[T]) claim() bool { return n.claimed.CompareAndSwap(0, 1) }
+
+// Claimed reports whether the task was claimed.
+func (n *nested[T]) Claimed() bool { return n.claimed.Load() != 0 }
+
+// Run runs the task, unless it was claimed.
+func (n *nested[T]) Run(w *sched.Worker) {
+	if !n.claim() {
+		w.Void()
+		return
+	}
+	n.submitted.Run(w)
+}
+
+func (n *nested[T]) drop(err error) {
+	if n.claim() {
+		n.submitted.drop(err)
+	}
 }

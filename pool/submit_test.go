@@ -10,12 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
 )
 
 func TestSubmit(t *testing.T) {
-	submit := func(t *testing.T, p *pool.Pool, f func(ctx context.Context) (int, error)) *group.Future[int] {
+	submit := func(t *testing.T, p *pool.Pool, f func(ctx context.Context) (int, error)) *core.Future[int] {
 		future, err := pool.Submit(t.Context(), p, f)
 		require.NoError(t, err)
 		return future

@@ -34,7 +34,7 @@ func TestRacesStayVisible(t *testing.T) {
 		want := reports("sync", procs)
 		require.NotZero(t, want)
 		for _, scenario := range []string{
-			"Pool.Go", "Pool.Go on two workers", "Pool.Go, the second when the first has ended",
+			"Pool.Go on two workers", "Pool.Go, the second when the first has ended",
 			"Pool.Go through a full queue", "Batch.Go", "Batch.Go, run by the waiter", "Submit", "submitters",
 		} {
 			t.Run(scenario+" on "+procs, func(t *testing.T) {
@@ -52,6 +52,7 @@ func TestRacesStayVisible(t *testing.T) {
 		}
 		t.Run("no false alarm on "+procs, func(t *testing.T) {
 			require.Zero(t, reports("ordered", procs))
+			require.Zero(t, reports("one worker", procs))
 		})
 	}
 }

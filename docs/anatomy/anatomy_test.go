@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/race"
 	"github.com/coterie-go/coterie/docs/internal/shown"
 	"github.com/coterie-go/coterie/group"
 )
@@ -156,6 +157,9 @@ func low[T sync.WaitGroup | core.WaitGroup](wg *T) uint32 {
 }
 
 func TestSizes(t *testing.T) {
+	if race.Hidden {
+		t.Skip("what makes the edges for the race detector takes room")
+	}
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("the page names the sizes on 64-bit machines")
 	}

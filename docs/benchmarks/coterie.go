@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
@@ -141,7 +142,7 @@ func coterieSubmit(tasks int) []Peer {
 	return []Peer{
 		{"coterie", func(ps int) Op {
 			p := pool.New(ps, pool.Options{Queue: queue})
-			results := make([]*group.Future[int], tasks)
+			results := make([]*core.Future[int], tasks)
 			return Op{
 				Run: func(n int) {
 					for range n {

@@ -210,12 +210,8 @@ func (l *loopRun) range2(results iter.Seq2[int, error]) {
 	}
 }
 
-// bodyOf runs the body once. Meanwhile the caller's place is in use.
+// bodyOf runs the body once. The caller's place stays lent to one item meanwhile.
 func (l *loopRun) bodyOf(h *frame) {
-	if l.nested {
-		l.budget.lending(-1)
-		defer l.budget.lending(1)
-	}
 	if len(l.yields) > 1 {
 		return
 	}

@@ -98,6 +98,10 @@ func (f *frame) launch(o *ownerRun, r *record, p *op) {
 	if r.inside && p.verb != verbTryGo {
 		goOn = o.root().lim.lend()
 	}
+	if r.ctx != nil && p.verb != verbTryGo { // which may be that of a task that holds a permit
+		placeBack, permitBack := goOn, o.sem.lend()
+		goOn = func() { placeBack(); permitBack() }
+	}
 	var fut future
 	var err error
 	s := starting{o: o, r: r, d: p.d}

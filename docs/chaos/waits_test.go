@@ -12,10 +12,9 @@ type waitCall struct {
 	name     string
 	covered  []*record // accepted before it began
 	alone    bool      // no other overlaps it
-	gaveUp   bool
-	deadline int64 // when it gives up; -1: never
-	cause    error // why
-	err      error // what it returned
+	deadline int64     // when it gives up; -1: never
+	cause    error     // why
+	err      error     // what it returned
 }
 
 // waits begins a waitCall.

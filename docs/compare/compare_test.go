@@ -295,8 +295,8 @@ func TestTable(t *testing.T) {
 		}},
 		"errors of all tasks":                {"errors", map[string]string{"true": "yes", "false": "only the first"}},
 		"changing the limit while tasks run": {"limit", map[string]string{"yes": "yes", "panics": "panics"}},
-		"a task that waits for others of its own bounded pool": {"nested", map[string]string{
-			"runs them": "runs them",
+		"a task that waits, with its context, for others of its own bounded pool": {"nested", map[string]string{
+			"runs them": "lends them its place",
 			"hangs":     "deadlock",
 		}},
 		"goroutines of an idle pool": {"idle", map[string]string{"0": "none", "2": "2"}},

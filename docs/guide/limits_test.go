@@ -224,7 +224,7 @@ func Example_shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := p.Shutdown(ctx); err != nil {
-		var stuck *group.StuckError
+		var stuck *core.StuckError
 		fmt.Println("mail is lost:", errors.As(err, &stuck), p.Stats().Dropped)
 	}
 	fmt.Println(p.Stats().Completed, "sent")
@@ -240,7 +240,7 @@ func TestDropped(t *testing.T) {
 		p.Go(func() {})
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		var stuck *group.StuckError
+		var stuck *core.StuckError
 		require.ErrorAs(t, p.Shutdown(ctx), &stuck)
 		require.Equal(t, 1, stuck.Running)
 		require.EqualValues(t, 1, p.Stats().Dropped)

@@ -78,7 +78,7 @@ func TestBugPanicUnseen(t *testing.T) {
 
 // snippet: a crash
 func TestBugCrash(t *testing.T) {
-	group.RunWith(group.Options{Panics: group.Crash}, func(g *group.Group) {
+	group.RunWith(group.Options{Panics: core.Crash}, func(g *group.Group) {
 		g.Go(func() { panic("index out of range") })
 	})
 }
@@ -138,7 +138,7 @@ func Example_capture() {
 	// snippet: capture
 	var failed sync.Map
 	g := group.New(group.Options{
-		Panics:  group.Capture,
+		Panics:  core.Capture,
 		OnPanic: func(p *core.PanicError) { failed.Store(p.Value, p.Stack) },
 	})
 	g.Go(func() { panic("one bad message") })

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/docs/internal/shown"
 	"github.com/coterie-go/coterie/errgroup"
 	"github.com/coterie-go/coterie/group"
@@ -79,7 +80,7 @@ func TestStuckReport(t *testing.T) {
 		shown.Compare(t, string(want), err.Error()+"\n")
 
 		// snippet: look into a stuck error
-		var stuck *group.StuckError
+		var stuck *core.StuckError
 		require.ErrorAs(t, err, &stuck)
 		require.Equal(t, 2, stuck.Running)
 		require.Equal(t, "indexer/reader", stuck.Tasks[0].Name)
@@ -117,7 +118,7 @@ func TestNestedNames(t *testing.T) {
 
 		patience, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		var stuck *group.StuckError
+		var stuck *core.StuckError
 		require.ErrorAs(t, inner.WaitContext(patience), &stuck)
 		require.Equal(t, "ingest/fetch/page 7", stuck.Tasks[0].Name)
 		// end snippet

@@ -152,7 +152,7 @@ func TestAntsDifferences(t *testing.T) {
 			ours.Go(func() { <-gate })
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			var stuck *group.StuckError
+			var stuck *core.StuckError
 			require.ErrorAs(t, ours.Shutdown(ctx), &stuck)
 			require.Equal(t, "mail", stuck.Tasks[0].Name)
 			close(gate)

@@ -134,7 +134,7 @@ func TestPondDifferences(t *testing.T) {
 		require.Equal(t, pond.ErrPoolStopped, theirs.Go(func() {}))
 		ours := pool.New(1, pool.Options{})
 		ours.Close()
-		require.Equal(t, "pool: Go on a closed pool", raised(func() { ours.Go(func() {}) }))
+		require.Equal(t, "pool: Go on a pool, which is closed", raised(func() { ours.Go(func() {}) }))
 		require.False(t, ours.TryGo(func() {}))
 		require.Equal(t, pool.ErrClosed, ours.GoContext(t.Context(), func(context.Context) {}))
 	})

@@ -151,7 +151,8 @@ func TestWaitGroupDifferences(t *testing.T) {
 				}
 			})
 			require.NotNil(t, waits[0])
-			require.Same(t, waits[0], waits[1])
+			require.Equal(t, "broken", waits[0].(*core.PanicError).Value)
+			require.Equal(t, "broken", waits[1].(*core.PanicError).Value)
 		})
 	})
 

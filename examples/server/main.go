@@ -1,19 +1,26 @@
-// Server takes jobs by HTTP, runs them on a pool of workers, and shuts down in
-// order when it is told to.
+// Server takes jobs by HTTP, runs them on a pool of workers, and stops in order when
+// it is told to. It is made of services:
 //
-//	go run ./examples/server [-addr HOST:PORT] [-workers N] [-queue N] [-grace TIME]
-//	curl -X POST 'http://HOST:PORT/jobs?work=500ms'
-//	curl http://HOST:PORT/stats
+//	metrics   a page of numbers, on a listener of its own; it answers until the end
+//	flush     writes how many jobs were done, now and then and in the end
+//	workers   a pool that runs jobs
+//	web       takes jobs
 //
-// Without -addr it shows what it does: it listens on the loopback interface,
-// sends itself jobs, one of which takes far too long, and then the signal to end.
+// Each starts when the one above it is ready, and stops before it.
 //
-// On SIGTERM or an interrupt it stops to listen, answers the requests that it
-// has, and lets the workers finish what is queued. If that takes longer than
-// -grace, it drops what has not been started, says who is stuck and where, and
-// cancels the jobs. No goroutine is left in any case: every one of them is a task
-// of the [group.Run] in serve, of the [http.Server] or of the [pool.Pool]. Exit
-// status 0 means that all that was accepted was done, 1 that it was not.
+//	go run ./examples/server [-addr HOST:PORT] [-metrics HOST:PORT] [-workers N] [-queue N] [-grace TIME] [-flush TIME]
+//	curl -X POST 'http://HOST:PORT/jobs?work=500ms'   # answers when the job is queued
+//	curl -X POST 'http://HOST:PORT/run?work=500ms'    # answers when the job is done
+//	curl http://METRICS-HOST:PORT/metrics
+//
+// Without -addr it shows what it does: it listens on the loopback interface, sends
+// itself jobs, and stops.
+//
+// On SIGTERM or an interrupt it stops listening, answers the requests that it has,
+// and lets the workers finish what is queued. Each service has -grace for that. Who
+// takes longer is reported with its stack. A second signal ends the program at once,
+// with the same report. Exit status 0 means that all that was accepted was done, 1
+// that it was not.
 package main
 
 import (
@@ -25,108 +32,118 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/coterie-go/coterie/group"
+	"github.com/coterie-go/coterie/group/service"
 	"github.com/coterie-go/coterie/pool"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// settings are what the flags say.
+type settings struct {
+	addr, metrics  string
+	workers, queue int
+	grace, flush   time.Duration
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	addr := flags.String("addr", "", "where to listen; without it the server shows itself and ends")
-	workers := flags.Int("workers", 4, "jobs that run at once")
-	queue := flags.Int("queue", 64, "jobs that may wait")
-	grace := flags.Duration("grace", time.Second, "how long jobs may take to end after the signal")
+	var set settings
+	flags.StringVar(&set.addr, "addr", "", "where to listen; without it the server shows itself and ends")
+	flags.StringVar(&set.metrics, "metrics", "127.0.0.1:0", "where to show the metrics")
+	flags.IntVar(&set.workers, "workers", 4, "jobs that run at once")
+	flags.IntVar(&set.queue, "queue", 64, "jobs that may wait")
+	flags.DurationVar(&set.grace, "grace", time.Second, "how long each service may take to stop after the signal")
+	flags.DurationVar(&set.flush, "flush", time.Second, "how often to write what was done")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
 		return 2
 	}
-	if *workers < 1 || *queue < 1 || *grace < 0 || flags.NArg() > 0 {
-		fmt.Fprintln(stderr, "server: -workers and -queue must be at least 1, -grace must not be negative, and there are no arguments")
+	if set.workers < 1 || set.queue < 1 || set.grace <= 0 || set.flush <= 0 || flags.NArg() > 0 {
+		fmt.Fprintln(stderr, "server: -workers and -queue must be at least 1, -grace and -flush positive, and there are no arguments")
 		return 2
 	}
-	listener, err := net.Listen("tcp", withDefault(*addr, "127.0.0.1:0"))
-	if err != nil {
-		fmt.Fprintln(stderr, "server:", err)
-		return 1
-	}
-	fmt.Fprintf(stdout, "listening on http://%s\n", listener.Addr())
-
-	s := newServer(*workers, *queue, stdout)
-	var visit func(context.Context, string)
-	if *addr == "" {
-		visit = func(ctx context.Context, base string) { demo(ctx, base, stdout) }
-	}
-	if err := serve(ctx, s, listener, *grace, visit); err != nil {
+	if err := serve(ctx, set, stdout); err != nil {
 		fmt.Fprintln(stderr, "server:", err)
 		return 1
 	}
 	return 0
 }
 
-// serve runs s until ctx is done, or until visit, if there is one, has returned.
-func serve(ctx context.Context, s *server, l net.Listener, grace time.Duration, visit func(ctx context.Context, base string)) (err error) {
+// serve runs the services until ctx is done, a signal comes, or the demonstration is
+// over.
+func serve(ctx context.Context, set settings, log io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
-	web := &http.Server{Handler: s}
-	group.Run(func(g *group.Group) {
-		listening := group.Fork(g, func() (struct{}, error) {
-			defer stop()
-			return struct{}{}, web.Serve(l)
-		})
-		if visit != nil {
-			g.Go(func() {
-				defer stop()
-				visit(ctx, "http://"+l.Addr().String())
-			})
-		}
-		<-ctx.Done()
-		err = shutdown(web, s, grace)
-		if _, failed := listening.Get(); !errors.Is(failed, http.ErrServerClosed) {
-			err = failed
-		}
-	})
-	return err
-}
-
-// shutdown ends the server in the order in which work flows through it.
-func shutdown(web *http.Server, s *server, grace time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	fmt.Fprintf(s.log, "shutting down: %+v\n", s.pool.Stats())
-	if err := web.Shutdown(ctx); err != nil {
-		web.Close()
+	defer stop()
+	web, err := net.Listen("tcp", withDefault(set.addr, "127.0.0.1:0"))
+	if err != nil {
+		return err
 	}
-	err := s.pool.Shutdown(ctx)
-	s.cancelJobs()
-	s.pool.Close() // the jobs end now, if they did not before
-	fmt.Fprintf(s.log, "the end: %+v\n", s.pool.Stats())
-	return err
+	defer web.Close()
+	metrics, err := net.Listen("tcp", set.metrics)
+	if err != nil {
+		return err
+	}
+	defer metrics.Close()
+	log = &lockedWriter{w: log}
+	s := newServer(set, log)
+	fmt.Fprintf(log, "listening on http://%s, metrics on http://%s/metrics\n", web.Addr(), metrics.Addr())
+	services := []service.Service{
+		{Name: "metrics", Run: listen(metrics, http.HandlerFunc(s.metrics))},
+		{Name: "flush", After: []string{"metrics"}, Run: s.flush},
+		{Name: "workers", After: []string{"flush"}, Run: s.work, Grace: set.grace + time.Second}, // it has a time limit itself
+		{Name: "web", After: []string{"workers"}, Run: listen(web, s)},
+	}
+	if set.addr == "" {
+		services = append(services, service.Service{Name: "demo", After: []string{"web"}, Run: func(ctx context.Context, _ func()) error {
+			defer stop()
+			return demo(ctx, "http://"+web.Addr().String())
+		}})
+	}
+	return service.Run(ctx, service.Options{
+		Name:    "server",
+		Grace:   set.grace,
+		Signals: []os.Signal{os.Interrupt, syscall.SIGTERM},
+		Observe: func(e service.Event) { fmt.Fprintln(log, e.Service, e.Kind) },
+	}, services...)
 }
 
-// demo sends jobs, of which the last does not end within the grace period.
-func demo(ctx context.Context, base string, log io.Writer) {
+// listen returns the Run of a service that answers requests to l.
+func listen(l net.Listener, handler http.Handler) func(context.Context, func()) error {
+	return func(ctx context.Context, ready func()) error {
+		server := &http.Server{Handler: handler}
+		var g group.Group
+		defer g.Wait()
+		serving := group.Fork(&g, func() (struct{}, error) { return struct{}{}, server.Serve(l) })
+		ready() // l takes connections already
+		select {
+		case <-ctx.Done():
+			return server.Shutdown(context.WithoutCancel(ctx)) // the service's Grace is its limit
+		case <-serving.Done():
+			_, err := serving.Get()
+			return err
+		}
+	}
+}
+
+// demo sends jobs, and waits for the last of them.
+func demo(ctx context.Context, base string) error {
 	client := new(http.Client)
 	defer client.CloseIdleConnections()
 	err := pool.For(ctx, 4, 20, func(ctx context.Context, i int) error {
 		return post(ctx, client, base+"/jobs?work=100ms")
 	})
-	if err == nil {
-		err = post(ctx, client, base+"/jobs?work=1h")
-	}
 	if err != nil {
-		fmt.Fprintln(log, "demo:", err)
+		return err
 	}
+	return post(ctx, client, base+"/run?work=10ms")
 }
 
 func post(ctx context.Context, client *http.Client, url string) error {
@@ -139,7 +156,7 @@ func post(ctx context.Context, client *http.Client, url string) error {
 		return err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusAccepted {
+	if response.StatusCode/100 != 2 {
 		return fmt.Errorf("POST %s: %s", url, response.Status)
 	}
 	return nil

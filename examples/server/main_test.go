@@ -1,115 +1,154 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
-	"net"
+	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-
-	"github.com/coterie-go/coterie/group"
-	"github.com/coterie-go/coterie/pool"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// childVar is set in a process that a test has started to be the server.
+const childVar = "COTERIE_SERVER_CHILD"
 
-// visited runs a server with one worker and a queue of one while visit runs, and
-// returns what serve returned and the pool's numbers in the end.
-func visited(t *testing.T, grace time.Duration, visit func(client *http.Client, base string)) (pool.Stats, error) {
+func TestMain(m *testing.M) {
+	if os.Getenv(childVar) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// A process is a server that runs in a process of its own.
+type process struct {
+	*exec.Cmd
+	t             *testing.T
+	out           *bufio.Scanner
+	lines         []string // of out
+	stderr        bytes.Buffer
+	base, metrics string // URLs
+	client        http.Client
+}
+
+func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	p := &process{t: t, Cmd: exec.CommandContext(t.Context(), os.Args[0], args...)}
+	p.Env = append(os.Environ(), childVar+"=1")
+	p.Stderr = &p.stderr
+	out, err := p.StdoutPipe()
 	require.NoError(t, err)
-	var log bytes.Buffer
-	s := newServer(1, 1, &log)
-	err = serve(t.Context(), s, l, grace, func(ctx context.Context, base string) {
-		client := new(http.Client)
-		defer client.CloseIdleConnections()
-		visit(client, base)
-	})
-	return s.pool.Stats(), err
+	p.out = bufio.NewScanner(out)
+	require.NoError(t, p.Start())
+	_, err = fmt.Sscanf(strings.ReplaceAll(p.until("listening on "), ",", " "), "listening on %s metrics on %s", &p.base, &p.metrics)
+	require.NoError(t, err)
+	t.Cleanup(p.client.CloseIdleConnections)
+	return p
 }
 
-func status(t *testing.T, client *http.Client, method, url string) int {
-	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
-	require.NoError(t, err)
-	response, err := client.Do(request)
-	require.NoError(t, err)
-	response.Body.Close()
-	return response.StatusCode
+// until reads what the server prints up to a line that begins with prefix, and returns
+// that.
+func (p *process) until(prefix string) string {
+	p.t.Helper()
+	for p.out.Scan() {
+		p.lines = append(p.lines, p.out.Text())
+		if strings.HasPrefix(p.out.Text(), prefix) {
+			return p.out.Text()
+		}
+	}
+	require.Fail(p.t, "not printed: "+prefix, "%q, %s", p.lines, &p.stderr)
+	return ""
 }
 
-func TestServer(t *testing.T) {
-	t.Run("what is accepted is done before it ends", func(t *testing.T) {
-		stats, err := visited(t, time.Hour, func(client *http.Client, base string) {
-			for done := 0; done < 20; {
-				if status(t, client, "POST", base+"/jobs?work=1ms") == http.StatusAccepted {
-					done++
-				}
-			}
-		})
-		require.NoError(t, err)
-		require.EqualValues(t, 20, stats.Submitted)
-		require.EqualValues(t, 20, stats.Completed)
-	})
+// end waits for the server and returns its exit status.
+func (p *process) end() int {
+	for p.out.Scan() {
+		p.lines = append(p.lines, p.out.Text())
+	}
+	_ = p.Wait() // the state has it
+	return p.ProcessState.ExitCode()
+}
 
-	t.Run("a full queue is service unavailable", func(t *testing.T) {
-		_, err := visited(t, 0, func(client *http.Client, base string) {
-			accepted := 0
-			for status(t, client, "POST", base+"/jobs?work=1h") == http.StatusAccepted {
-				accepted++
-			}
-			require.LessOrEqual(t, accepted, 2) // one runs, one waits
-			require.Positive(t, accepted)
-		})
-		require.Error(t, err)
-	})
+// stopped returns the services that were told to stop, in their order.
+func (p *process) stopped() (names []string) {
+	for _, line := range p.lines {
+		if name, ok := strings.CutSuffix(line, " stopping"); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
-	t.Run("who is stuck is told, and no job stays behind", func(t *testing.T) {
-		stats, err := visited(t, time.Millisecond, func(client *http.Client, base string) {
-			require.Equal(t, http.StatusAccepted, status(t, client, "POST", base+"/jobs?work=1h"))
-		})
-		var stuck *group.StuckError
-		require.ErrorAs(t, err, &stuck)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Equal(t, "jobs", stuck.Group)
-		require.Equal(t, stats.Submitted, stats.Completed+stats.Dropped)
-	})
+// ask sends a request and returns the status and the body of the response.
+func (p *process) ask(method, url string) (status int, body string) {
+	request, err := http.NewRequestWithContext(p.t.Context(), method, url, nil)
+	require.NoError(p.t, err)
+	response, err := p.client.Do(request)
+	require.NoError(p.t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(p.t, err)
+	return response.StatusCode, string(text)
+}
 
-	t.Run("bad requests are refused", func(t *testing.T) {
-		stats, err := visited(t, time.Hour, func(client *http.Client, base string) {
-			require.Equal(t, http.StatusBadRequest, status(t, client, "POST", base+"/jobs"))
-			require.Equal(t, http.StatusBadRequest, status(t, client, "POST", base+"/jobs?work=-1s"))
-			require.Equal(t, http.StatusMethodNotAllowed, status(t, client, "GET", base+"/jobs"))
-			response, err := client.Get(base + "/stats")
-			require.NoError(t, err)
-			defer response.Body.Close()
-			var stats pool.Stats
-			require.NoError(t, json.NewDecoder(response.Body).Decode(&stats))
-		})
-		require.NoError(t, err)
-		require.Zero(t, stats.Submitted)
+func TestRequests(t *testing.T) {
+	t.Run("jobs are queued, and run", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		server := newServer(settings{workers: 1, queue: 1}, io.Discard)
+		status := func(method, url string) int {
+			response := httptest.NewRecorder()
+			server.ServeHTTP(response, httptest.NewRequest(method, url, nil))
+			return response.Code
+		}
+		require.Equal(t, http.StatusOK, status("POST", "/run?work=1ms"))
+		require.EqualValues(t, 1, server.done.Load())
+		require.Equal(t, http.StatusBadRequest, status("POST", "/jobs"))
+		require.Equal(t, http.StatusBadRequest, status("POST", "/jobs?work=-1s"))
+		require.Equal(t, http.StatusMethodNotAllowed, status("GET", "/jobs"))
+		accepted := 0
+		for status("POST", "/jobs?work=1h") == http.StatusAccepted {
+			accepted++
+		}
+		require.Equal(t, http.StatusServiceUnavailable, status("POST", "/run?work=1h"))
+		require.LessOrEqual(t, accepted, 2) // one runs, one waits
+		require.Positive(t, accepted)
+		cancel()
+		require.Error(t, server.work(ctx, func() {}), "there was no time for them")
 	})
 }
 
 func TestRun(t *testing.T) {
-	t.Run("the demonstration ends with who is stuck", func(t *testing.T) {
+	t.Run("the demonstration ends well and shows the order of stopping", func(t *testing.T) {
 		var stdout, stderr bytes.Buffer
-		require.Equal(t, 1, run(t.Context(), []string{"-grace", "100ms"}, &stdout, &stderr))
-		require.Contains(t, stdout.String(), "listening on http://127.0.0.1:")
-		require.Contains(t, stdout.String(), "shutting down: ")
-		require.Contains(t, stderr.String(), "still running: context deadline exceeded")
-		require.Contains(t, stderr.String(), "server.go")
+		require.Zero(t, run(t.Context(), []string{"-grace", "1m"}, &stdout, &stderr), &stderr)
+		p := &process{lines: strings.Split(stdout.String(), "\n")}
+		names := strings.TrimPrefix(strings.Join(p.stopped(), " "), "demo ") // which may have ended by itself
+		require.Equal(t, "web workers flush metrics", names)
+		require.Contains(t, stdout.String(), "workers ended\nflush stopping\nflushed ", "the last flush has every job")
 	})
 	t.Run("bad usage is status 2", func(t *testing.T) {
-		for _, args := range [][]string{{"-workers", "0"}, {"-queue", "0"}, {"-grace", "-1s"}, {"extra"}, {"-nonsense"}} {
+		for _, args := range [][]string{{"-workers", "0"}, {"-queue", "0"}, {"-grace", "-1s"}, {"-flush", "0"}, {"extra"}, {"-nonsense"}} {
 			var stdout, stderr bytes.Buffer
 			require.Equal(t, 2, run(t.Context(), args, &stdout, &stderr))
 			require.NotEmpty(t, stderr.String())
 		}
+	})
+	t.Run("an address that is taken is status 1", func(t *testing.T) {
+		var stdout, stderr bytes.Buffer
+		require.Equal(t, 1, run(t.Context(), []string{"-addr", "127.0.0.1:-1"}, &stdout, &stderr))
+		require.Contains(t, stderr.String(), "server: listen tcp")
+	})
+	t.Run("a context that is done stops it before it starts", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var stdout, stderr bytes.Buffer
+		require.Zero(t, run(ctx, []string{"-addr", "127.0.0.1:0"}, &stdout, &stderr))
 	})
 }

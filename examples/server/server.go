@@ -2,47 +2,58 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coterie-go/coterie/pool"
 )
 
-// A server is the HTTP side of a pool of workers.
+// A server is a pool of workers and the HTTP side of it.
 type server struct {
 	*http.ServeMux
+	set        settings
 	pool       *pool.Pool
 	jobs       context.Context // of all jobs
 	cancelJobs context.CancelFunc
+	done       atomic.Int64 // jobs that have run to their end
 	log        io.Writer
 }
 
-func newServer(workers, queue int, log io.Writer) *server {
+func newServer(set settings, log io.Writer) *server {
 	s := &server{
 		ServeMux: http.NewServeMux(),
-		pool:     pool.New(workers, pool.Options{Name: "jobs", Queue: queue}),
+		set:      set,
+		pool:     pool.New(set.workers, pool.Options{Name: "jobs", Queue: set.queue}),
 		log:      log,
 	}
 	s.jobs, s.cancelJobs = context.WithCancel(context.Background())
 	s.HandleFunc("POST /jobs", s.accept)
-	s.HandleFunc("GET /stats", s.stats)
+	s.HandleFunc("POST /run", s.accept)
 	return s
 }
 
 // accept queues a job. It does not wait for room: whoever sends jobs is told to
-// come back later, which is the back-pressure of HTTP.
+// come back later, which is the back-pressure of HTTP. For /run it answers when the
+// job has ended.
 func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	work, err := time.ParseDuration(r.FormValue("work"))
 	if err != nil || work < 0 {
 		http.Error(w, "work must be a duration, such as 500ms", http.StatusBadRequest)
 		return
 	}
-	if !s.pool.TryGo(func() { s.job(work) }) {
+	ended := make(chan struct{})
+	if !s.pool.TryGo(func() { defer close(ended); s.job(work) }) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "no room in the queue", http.StatusServiceUnavailable)
+		return
+	}
+	if r.URL.Path == "/run" {
+		<-ended
+		fmt.Fprintln(w, "done")
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
@@ -53,11 +64,70 @@ func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 func (s *server) job(work time.Duration) {
 	select {
 	case <-time.After(work):
+		s.done.Add(1)
 	case <-s.jobs.Done():
 	}
 }
 
-func (s *server) stats(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(s.pool.Stats())
+// work is the Run of the workers. In the end it lets the jobs finish. When the grace is
+// over it drops what has not begun and cancels what runs; the error says where that
+// stood.
+func (s *server) work(ctx context.Context, ready func()) error {
+	ready()
+	<-ctx.Done()
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.set.grace)
+	defer cancel()
+	err := s.pool.Shutdown(patience)
+	s.cancelJobs()
+	s.pool.Close() // the jobs end now, if they did not before
+	return err
+}
+
+// flush is the Run of the flush. The workers stop before it does, so the last flush
+// has every job.
+func (s *server) flush(ctx context.Context, ready func()) error {
+	ready()
+	ticker := time.NewTicker(s.set.flush)
+	defer ticker.Stop()
+	written := int64(0)
+	for ctx.Err() == nil {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+		if done := s.done.Load(); done > written {
+			fmt.Fprintf(s.log, "flushed %d jobs\n", done-written)
+			written = done
+		}
+	}
+	return nil
+}
+
+// metrics shows the pool's numbers.
+func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
+	stats := s.pool.Stats()
+	for _, metric := range []struct {
+		name  string
+		value any
+	}{
+		{"jobs_busy", stats.Busy},
+		{"jobs_queued", stats.Queued},
+		{"jobs_submitted_total", stats.Submitted},
+		{"jobs_completed_total", stats.Completed},
+		{"jobs_dropped_total", stats.Dropped},
+	} {
+		fmt.Fprintf(w, "%s %d\n", metric.name, metric.value)
+	}
+}
+
+// A lockedWriter is written to by several services, a line at a time.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer // guarded by mu
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/coterie-go/coterie/group"
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/pool/remote"
 )
 
@@ -70,7 +70,7 @@ func TestShutdown(t *testing.T) {
 		defer cancel()
 		gaveUp := time.Now()
 		err = w.Shutdown(ctx)
-		var stuck *group.StuckError
+		var stuck *core.StuckError
 		require.ErrorAs(t, err, &stuck)
 		require.ErrorIs(t, err, why)
 		require.Equal(t, 1, stuck.Running)

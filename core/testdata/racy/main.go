@@ -1,8 +1,8 @@
-// Racy runs small programs with the WaitGroup and the semaphore of the package
-// that its argument names, and says on standard error which. If it is built with
-// the race detector, that reports a data race in the programs whose names begin
-// with race, and must not in those that begin with clean. Those that begin with
-// legal break a rule of sync.WaitGroup that ours does not have.
+// Racy runs small programs with the WaitGroup, the semaphore and the future of the
+// package that its argument names, and prints their names on standard error. If it is
+// built with the race detector, the detector reports a data race in the programs whose
+// names begin with race, and must not in those that begin with clean. Those that begin
+// with legal break a rule of sync.WaitGroup that ours does not have.
 package main
 
 import (
@@ -34,16 +34,36 @@ type weighted interface {
 type impl struct {
 	waitGroup func() waitGroup
 	semaphore func(limit int64) weighted
+	future    func() (resolve, get func())
+}
+
+// waitContext waits so that it may give up, if wg can do that.
+func waitContext(wg waitGroup) {
+	if wg, ok := wg.(*core.WaitGroup); ok {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		_ = wg.WaitContext(ctx)
+		return
+	}
+	wg.Wait()
 }
 
 var impls = map[string]impl{
 	"sync": {
 		func() waitGroup { return new(sync.WaitGroup) },
 		func(limit int64) weighted { return semaphore.NewWeighted(limit) },
+		func() (resolve, get func()) {
+			done := make(chan struct{})
+			return func() { close(done) }, func() { <-done }
+		},
 	},
 	"core": {
 		func() waitGroup { return new(core.WaitGroup) },
 		func(limit int64) weighted { return core.NewSemaphore(limit) },
+		func() (resolve, get func()) {
+			p := core.NewPromise[int]()
+			return func() { p.Resolve(0, nil) }, func() { _, _ = p.Future().Get() }
+		},
 	},
 }
 
@@ -150,6 +170,59 @@ var programs = map[string]func(impl){
 		<-ended
 		<-ended
 		_ = x
+	},
+	"race: a waiter that may give up, before its wait, and another after": func(i impl) {
+		x, wg := 0, i.waitGroup()
+		ended := make(chan bool, 2)
+		wg.Add(1)
+		go func() { x = 1; waitContext(wg); ended <- true }()
+		go func() { waitContext(wg); x = 2; ended <- true }()
+		pause()
+		wg.Done()
+		<-ended
+		<-ended
+		_ = x
+	},
+	"race: those who get one result are not ordered among themselves": func(i impl) {
+		x := 0
+		resolve, get := i.future()
+		ended := make(chan bool, 3)
+		for n := range 3 { // the last finds the result
+			go func() {
+				if n == 2 {
+					pause()
+					pause()
+				}
+				get()
+				x = n
+				ended <- true
+			}()
+		}
+		pause()
+		resolve()
+		for range 3 {
+			<-ended
+		}
+		_ = x
+	},
+	"clean: written before the result, read after get": func(i impl) {
+		x := 0
+		resolve, get := i.future()
+		ended := make(chan bool, 3)
+		go func() { pause(); x = 1; resolve() }()
+		for n := range 3 {
+			go func() {
+				if n == 2 {
+					pause()
+					pause()
+				}
+				get()
+				ended <- x == 1
+			}()
+		}
+		for range 3 {
+			<-ended
+		}
 	},
 	"race: a waiter of one round and a task of the next": func(i impl) {
 		x, wg := 0, i.waitGroup()

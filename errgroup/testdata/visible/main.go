@@ -8,8 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
-	"github.com/coterie-go/coterie/group"
 )
 
 var (
@@ -50,14 +50,14 @@ var racy = map[string]func(){
 	"one that fails":          func() { oneThenOther(new(errgroup.Group), write(errBoom), write(nil)) },
 	"with a context":          func() { oneThenOther(with(errgroup.Options{}), write(nil), write(nil)) },
 	"with a context, failing": func() { oneThenOther(with(errgroup.Options{}), write(errBoom), write(errBoom)) },
-	"with a limit":            func() { oneThenOther(with(errgroup.Options{Limit: 1}), write(nil), write(nil)) },
+	"with a limit":            func() { oneThenOther(with(errgroup.Options{Limit: 2}), write(nil), write(nil)) },
 	"collected":               func() { oneThenOther(with(errgroup.Options{Collect: true}), write(nil), write(nil)) },
 	"collected, failing": func() {
 		oneThenOther(with(errgroup.Options{Collect: true, MaxErrors: 1}), write(errBoom), write(errBoom))
 	},
 	"captured": func() {
 		panics := func() error { shared++; panic("boom") }
-		oneThenOther(with(errgroup.Options{Panics: group.Capture}), panics, panics)
+		oneThenOther(with(errgroup.Options{Panics: core.Capture}), panics, panics)
 	},
 	"started by tasks": func() {
 		g := with(errgroup.Options{Collect: true})

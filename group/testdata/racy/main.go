@@ -288,15 +288,6 @@ var ours = map[string]func(*group.Group){
 		<-waited
 		<-waited
 	},
-	"clean: a failure that is no task's": func(*group.Group) {
-		var e group.Engine[job]
-		go func() { x := 7; e.Fail(&core.PanicError{Value: &x}) }()
-		p := raised(e.Wait)
-		for ; p == nil; p = raised(e.Wait) {
-			pause()
-		}
-		*p.Value.(*int) = 8
-	},
 	"clean: a wait that may give up": func(g *group.Group) {
 		x := 0
 		ctx, cancel := context.WithCancel(context.Background())
@@ -335,12 +326,6 @@ var ours = map[string]func(*group.Group){
 		g.SetLimit(-1)
 	},
 }
-
-type job func()
-
-func (j job) Run() { j() }
-
-func (j job) Aborted(*core.PanicError) bool { return false }
 
 func raised(f func()) (p *core.PanicError) {
 	defer func() { p, _ = recover().(*core.PanicError) }()

@@ -29,7 +29,7 @@ var scenarios = map[string]func(){
 		}
 		wg.Wait()
 	},
-	"Pool.Go": func() {
+	"one worker": func() { // is an order
 		p := pool.New(1, pool.Options{})
 		x := new(int)
 		for range 2 {
@@ -46,7 +46,7 @@ var scenarios = map[string]func(){
 		p.Close()
 	},
 	"Pool.Go, the second when the first has ended": func() {
-		p := pool.New(1, pool.Options{})
+		p := pool.New(2, pool.Options{})
 		x := new(int)
 		p.Go(func() { *x++ })
 		for p.Stats().Completed == 0 {
@@ -56,7 +56,7 @@ var scenarios = map[string]func(){
 		p.Close()
 	},
 	"Pool.Go through a full queue": func() {
-		p := pool.New(1, pool.Options{Queue: 1})
+		p := pool.New(2, pool.Options{Queue: 1})
 		x, y := new(int), new(int)
 		for range 10 {
 			p.Go(func() { *y = *x })
@@ -65,7 +65,7 @@ var scenarios = map[string]func(){
 		p.Close()
 	},
 	"Batch.Go": func() {
-		p := pool.New(1, pool.Options{})
+		p := pool.New(2, pool.Options{})
 		b := p.Batch(context.Background())
 		x := new(int)
 		for range 2 {
@@ -75,7 +75,7 @@ var scenarios = map[string]func(){
 		p.Close()
 	},
 	"Batch.Go, run by the waiter": func() {
-		p := pool.New(1, pool.Options{})
+		p := pool.New(2, pool.Options{})
 		top := p.Batch(context.Background())
 		_ = top.GoContext(context.Background(), func(ctx context.Context) {
 			b := p.Batch(ctx)
@@ -89,7 +89,7 @@ var scenarios = map[string]func(){
 		p.Close()
 	},
 	"Submit": func() {
-		p := pool.New(1, pool.Options{})
+		p := pool.New(2, pool.Options{})
 		ctx := context.Background()
 		x := new(int)
 		add := func(context.Context) (int, error) { *x++; return 0, nil }
@@ -100,7 +100,7 @@ var scenarios = map[string]func(){
 		p.Close()
 	},
 	"submitters": func() { // who meet nowhere but in the pool
-		p := pool.New(1, pool.Options{})
+		p := pool.New(2, pool.Options{})
 		x := new(int)
 		var wg sync.WaitGroup
 		for range 2 {

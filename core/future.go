@@ -1,0 +1,143 @@
+package core
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"github.com/coterie-go/coterie/core/race"
+)
+
+// This file holds how the result of a task reaches the goroutines that wait for it.
+
+// A Future is the result of a task. Fork and Submit make it.
+//
+// In the terminology of [the Go memory model], the end of the task "synchronizes before" the
+// return of any Get or GetContext that returns its result, and before the close of Done.
+//
+// [the Go memory model]: https://go.dev/ref/mem
+type Future[T any] struct {
+	state race.Uint64 // resolved and awaited
+	ended race.Point  // from the end of the task to those who find resolved set
+
+	mu   sync.Mutex    // nothing blocks while it is held
+	done chan struct{} // made by the first that waits; guarded by mu
+
+	// Written before resolved is set, read after.
+
+	value    T
+	err      error
+	panicked *PanicError
+
+	// Written before the future is given away.
+
+	help    func(ctx context.Context) // see Promise.Help; may be nil
+	watched bool                      // see Promise.Watch
+}
+
+// The bits of a future's state.
+const (
+	resolved = 1 << iota // there is a result
+	awaited              // done was made before there was a result
+)
+
+// Get blocks until the task has ended, and returns what it returned. If the task panicked,
+// Get panics with that *[PanicError], as [PanicError.Raise] does. If the task called Goexit,
+// Get returns [ErrGoexit]. Get may be called again, and by several goroutines. Under the
+// policy [Crash] the Get of a task that panics does not return.
+func (f *Future[T]) Get() (T, error) {
+	if !f.ready() && !f.helped(nil) {
+		<-f.Done()
+	}
+	return f.result()
+}
+
+// GetContext is Get that gives up when ctx is done; it then returns [context.Cause] of ctx.
+// The task runs on, and its result can be asked for again. If there is a result, GetContext
+// returns it even with ctx done. GetContext panics if ctx is nil.
+func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
+	if ctx == nil {
+		panic("core: nil context")
+	}
+	if f.ready() || ctx.Err() == nil && f.helped(ctx) {
+		return f.result()
+	}
+	select {
+	case <-f.Done():
+		return f.result()
+	case <-ctx.Done():
+		var zero T
+		return zero, context.Cause(ctx)
+	}
+}
+
+// Done returns a channel that is closed when the task has ended, for use in a select. It is
+// the same channel each time.
+func (f *Future[T]) Done() <-chan struct{} {
+	done := race.Get(f.makeDone)
+	f.ready()
+	return done
+}
+
+func (f *Future[T]) makeDone() chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done == nil {
+		f.done = make(chan struct{})
+		if !f.state.CompareAndSwap(0, awaited) {
+			race.Close(f.done)
+		}
+	}
+	return f.done
+}
+
+// ready reports whether there is a result.
+func (f *Future[T]) ready() bool {
+	if f.state.Load()&resolved == 0 {
+		return false
+	}
+	f.ended.Acquire()
+	return true
+}
+
+// helped does what Promise.Help asked for, and reports whether there is a result then.
+func (f *Future[T]) helped(ctx context.Context) bool {
+	if f.help == nil {
+		return false
+	}
+	f.help(ctx)
+	return f.ready()
+}
+
+func (f *Future[T]) result() (T, error) {
+	if f.panicked != nil {
+		f.panicked.mark.Set()
+		f.panicked.Raise()
+	}
+	return f.value, f.err
+}
+
+func (f *Future[T]) resolve(value T, err error, panicked *PanicError) {
+	if f.ready() {
+		panic("core: promise resolved twice")
+	}
+	f.value, f.err, f.panicked = value, err, panicked
+	if panicked != nil && f.watched {
+		runtime.AddCleanup(f, endUntold, panicked)
+	}
+	f.ended.Release()
+	if f.state.CompareAndSwap(0, resolved) {
+		return
+	}
+	if f.state.Or(resolved)&resolved != 0 {
+		panic("core: promise resolved twice")
+	}
+	close(race.Get(f.makeDone))
+}
+
+// endUntold ends the process if no Get has raised p.
+func endUntold(p *PanicError) {
+	if !p.mark.IsSet() {
+		p.Raise()
+	}
+}

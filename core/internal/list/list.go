@@ -1,0 +1,72 @@
+// Package list is a doubly linked list whose elements are part of what they link, so
+// that adding one allocates nothing.
+package list
+
+// An Elem is the place of a value in a list. It is a field of what Value points to.
+type Elem[T any] struct {
+	Value T
+
+	prev, next *Elem[T] // in a ring
+	list       *List[T] // nil if it is in none
+}
+
+// Listed reports whether e is in a list.
+func (e *Elem[T]) Listed() bool { return e.list != nil }
+
+// Next returns the element behind e, or nil.
+func (e *Elem[T]) Next() *Elem[T] {
+	if e.next == e.list.first {
+		return nil
+	}
+	return e.next
+}
+
+// A List is a list of elements. The zero value is empty. It is a ring, so that one pointer
+// leads to both of its ends.
+type List[T any] struct {
+	first *Elem[T]
+}
+
+// Empty reports whether there is no element.
+func (l *List[T]) Empty() bool { return l.first == nil }
+
+// Front returns the first element, or nil.
+func (l *List[T]) Front() *Elem[T] { return l.first }
+
+// Len counts the elements.
+func (l *List[T]) Len() (n int) {
+	for e := l.first; e != nil; e = e.Next() {
+		n++
+	}
+	return n
+}
+
+// PushBack adds e, which is in no list, at the end.
+func (l *List[T]) PushBack(e *Elem[T]) {
+	if l.first == nil {
+		l.first, e.prev, e.next = e, e, e
+	} else {
+		e.prev, e.next = l.first.prev, l.first
+		e.prev.next, l.first.prev = e, e
+	}
+	e.list = l
+}
+
+// PushFront adds e, which is in no list, at the front.
+func (l *List[T]) PushFront(e *Elem[T]) {
+	l.PushBack(e)
+	l.first = e
+}
+
+// Remove takes e out of l, which it is in.
+func (l *List[T]) Remove(e *Elem[T]) {
+	if e.next == e {
+		l.first = nil
+	} else {
+		e.prev.next, e.next.prev = e.next, e.prev
+		if l.first == e {
+			l.first = e.next
+		}
+	}
+	e.prev, e.next, e.list = nil, nil, nil
+}

@@ -1,0 +1,185 @@
+// Package stack reads stack traces as the runtime prints them.
+package stack
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+)
+
+// A Trace is the stack trace of one goroutine.
+type Trace struct {
+	Header []byte  // "goroutine 7 [running]:"
+	Frames []Frame // the innermost first; at the end, what created the goroutine
+}
+
+// A Frame is one function of a trace: its lines, without the line end.
+type Frame []byte
+
+// Parse reads the trace of one goroutine.
+func Parse(trace []byte) Trace {
+	header, rest, _ := bytes.Cut(bytes.TrimSpace(trace), []byte("\n"))
+	t := Trace{Header: header}
+	for len(rest) > 0 {
+		// A frame is a line, and the indented lines below it.
+		end := bytes.IndexByte(rest, '\n')
+		for end >= 0 && end+1 < len(rest) && rest[end+1] == '\t' {
+			if next := bytes.IndexByte(rest[end+1:], '\n'); next >= 0 {
+				end += 1 + next
+			} else {
+				end = -1
+			}
+		}
+		if end < 0 {
+			t.Frames = append(t.Frames, rest)
+			break
+		}
+		t.Frames = append(t.Frames, rest[:end])
+		rest = rest[end+1:]
+	}
+	return t
+}
+
+// Append appends the trace's text to b, without a line end.
+func (t Trace) Append(b []byte) []byte {
+	b = append(b, t.Header...)
+	for _, f := range t.Frames {
+		b = append(append(b, '\n'), f...)
+	}
+	return b
+}
+
+// ID returns the number of the goroutine.
+func (t Trace) ID() uint64 { return ID(t.Header) }
+
+// ID returns the number of the goroutine whose trace this is, or begins with this.
+func ID(trace []byte) uint64 {
+	trace = bytes.TrimPrefix(trace, []byte("goroutine "))
+	digits, _, _ := bytes.Cut(trace[:min(len(trace), 24)], []byte(" "))
+	return number(digits)
+}
+
+// Creator returns the function that started the goroutine and the number of that
+// function's goroutine. It returns "" and 0 if the trace does not tell.
+func (t Trace) Creator() (function string, id uint64) {
+	if len(t.Frames) == 0 {
+		return "", 0
+	}
+	last := t.Frames[len(t.Frames)-1]
+	if !last.isCreator() {
+		return "", 0
+	}
+	line, _, _ := bytes.Cut(last, []byte("\n"))
+	if _, digits, ok := bytes.Cut(line, []byte(" in goroutine ")); ok {
+		id = number(digits)
+	}
+	return string(last.function()), id
+}
+
+func number(digits []byte) uint64 {
+	n, _ := strconv.ParseUint(string(digits), 10, 64)
+	return n
+}
+
+// TrimOwn leaves out the toolkit's frames at both ends, with the runtime's beyond them. If the trace is that of a panic, it also leaves out
+// what stands above the call of panic.
+func (t Trace) TrimOwn() Trace {
+	frames := t.Frames
+	var raised []Frame
+	for i, f := range frames {
+		if string(f.function()) == "panic" {
+			raised, frames = frames[i:i+1:i+1], frames[i+1:]
+			break
+		}
+	}
+	first, last := 0, len(frames)
+	top := slices.IndexFunc(frames, Frame.isUsers)
+	if top < 0 { // the task is a function of the toolkit or of the standard library
+		if own := slices.IndexFunc(frames, Frame.isOwn); own >= 0 {
+			last = own
+		}
+		return Trace{t.Header, append(raised, frames[:last]...)}
+	}
+	for i := range frames[:top] {
+		if frames[i].isOwn() {
+			first = i + 1
+		}
+	}
+	for last > 0 && !frames[last-1].isUsers() {
+		last--
+	}
+	if !slices.ContainsFunc(frames[last:], Frame.isOwn) {
+		last = len(frames)
+	}
+	return Trace{t.Header, append(raised, frames[first:last]...)}
+}
+
+// Place returns what two traces have in common that stand at the same place: the
+// functions and lines, without the arguments and the offsets.
+func (t Trace) Place() string {
+	var b []byte
+	for _, f := range t.Frames {
+		b = append(append(b, f.function()...), '\n')
+		_, line, _ := bytes.Cut(f, []byte("\n"))
+		line, _, _ = bytes.Cut(line, []byte(" +0x"))
+		b = append(append(b, line...), '\n')
+	}
+	return string(b)
+}
+
+var createdBy = []byte("created by ")
+
+func (f Frame) isCreator() bool { return bytes.HasPrefix(f, createdBy) }
+
+// function returns the name of the frame's function.
+func (f Frame) function() []byte {
+	line, _, _ := bytes.Cut(f, []byte("\n"))
+	if f.isCreator() {
+		name, _, _ := bytes.Cut(line[len(createdBy):], []byte(" in goroutine "))
+		return name
+	}
+	if i := bytes.LastIndexByte(line, '('); i >= 0 {
+		return line[:i]
+	}
+	return line
+}
+
+// packagePath returns the path of the package that a function is in.
+func packagePath(function []byte) []byte {
+	if i := bytes.IndexByte(function, '['); i >= 0 { // type arguments have paths of their own
+		function = function[:i]
+	}
+	slash := bytes.LastIndexByte(function, '/') + 1
+	name, _, _ := bytes.Cut(function[slash:], []byte("."))
+	return function[:slash+len(name)]
+}
+
+const module = "github.com/coterie-go/coterie/"
+
+// isOwn reports whether the frame is the toolkit's.
+func (f Frame) isOwn() bool {
+	path, ok := bytes.CutPrefix(packagePath(f.function()), []byte(module))
+	if !ok || bytes.HasSuffix(path, []byte("_test")) {
+		return false
+	}
+	top, _, _ := bytes.Cut(path, []byte("/"))
+	switch string(top) {
+	case "core", "group", "errgroup", "pool":
+		return true
+	}
+	return false
+}
+
+// isRuntimes reports whether the frame is of a package of the standard library that stands
+// between the toolkit and its users: what a goroutine blocks in, and what calls it.
+func (f Frame) isRuntimes() bool {
+	top, _, _ := bytes.Cut(packagePath(f.function()), []byte("/"))
+	switch string(top) {
+	case "runtime", "internal", "sync", "iter", "context":
+		return true
+	}
+	return false
+}
+
+// isUsers reports whether the frame is neither the toolkit's nor the runtime's.
+func (f Frame) isUsers() bool { return !f.isOwn() && !f.isRuntimes() }

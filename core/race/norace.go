@@ -1,0 +1,44 @@
+//go:build !race || coterie_instrumented
+
+package race
+
+import "sync/atomic"
+
+// Hidden reports whether this build hides bookkeeping from the race detector.
+const Hidden = false
+
+// Disable does nothing in this build.
+func Disable() {}
+
+// Enable does nothing in this build.
+func Enable() {}
+
+// A Point is an edge that the toolkit promises; see the race build.
+type Point struct{}
+
+// Release does nothing in this build.
+func (p *Point) Release() {}
+
+// Acquire does nothing in this build.
+func (p *Point) Acquire() {}
+
+// A Uint64 is an atomic number.
+type Uint64 = atomic.Uint64
+
+// Close closes c.
+func Close[T any](c chan<- T) { close(c) }
+
+// Do calls f.
+func Do(f func()) { f() }
+
+// Get calls f.
+func Get[T any](f func() T) T { return f() }
+
+// Apart calls f.
+func Apart(_ *Point, f func()) { f() }
+
+// Copy returns v.
+func Copy[T any](v []T) []T { return v }
+
+// Load returns *p.
+func Load[T any](p *T) T { return *p }

@@ -1,0 +1,146 @@
+//go:build race && !coterie_instrumented
+
+package race
+
+import (
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+)
+
+// Hidden reports whether this build hides bookkeeping from the race detector.
+const Hidden = true
+
+// Disable makes the race detector ignore the synchronization of this goroutine
+// until Enable. Calls nest.
+func Disable() { runtime.RaceDisable() }
+
+// Enable undoes one Disable.
+func Enable() { runtime.RaceEnable() }
+
+// A Point is an edge that the toolkit promises: what comes before Release happens
+// before what follows each later Acquire.
+type Point struct{ _ byte }
+
+// Release adds to earlier releases.
+func (p *Point) Release() { runtime.RaceReleaseMerge(unsafe.Pointer(p)) }
+
+// Acquire orders what follows after every Release so far.
+func (p *Point) Acquire() { runtime.RaceAcquire(unsafe.Pointer(p)) }
+
+// A Uint64 is an atomic number whose operations order no two goroutines.
+type Uint64 struct{ v atomic.Uint64 }
+
+// Load returns the number.
+func (u *Uint64) Load() uint64 {
+	Disable()
+	v := u.v.Load()
+	Enable()
+	return v
+}
+
+// Store sets the number to v.
+func (u *Uint64) Store(v uint64) {
+	Disable()
+	u.v.Store(v)
+	Enable()
+}
+
+// Add adds delta and returns the sum.
+func (u *Uint64) Add(delta uint64) uint64 {
+	Disable()
+	sum := u.v.Add(delta)
+	Enable()
+	return sum
+}
+
+// And clears the bits that are not in mask, and returns the old number.
+func (u *Uint64) And(mask uint64) uint64 {
+	Disable()
+	old := u.v.And(mask)
+	Enable()
+	return old
+}
+
+// Or sets the bits of mask, and returns the old number.
+func (u *Uint64) Or(mask uint64) uint64 {
+	Disable()
+	old := u.v.Or(mask)
+	Enable()
+	return old
+}
+
+// CompareAndSwap sets the number to v if it is old, and reports whether it was.
+func (u *Uint64) CompareAndSwap(old, v uint64) bool {
+	Disable()
+	swapped := u.v.CompareAndSwap(old, v)
+	Enable()
+	return swapped
+}
+
+// Close closes c. A receive from c is not ordered after that.
+func Close[T any](c chan<- T) {
+	Disable()
+	close(c)
+	Enable()
+}
+
+// Do calls f in a goroutine of its own and returns when f has returned. What the
+// caller did happens before f; what f does happens before nothing that the caller
+// does later. So bookkeeping in f may use plain variables and locks, and orders no
+// two callers. f must neither panic nor call runtime.Goexit.
+func Do(f func()) {
+	Get(func() struct{} { f(); return struct{}{} })
+}
+
+// Get is Do for a function with a result. The caller gets the value, and no edge
+// with it: it must not follow pointers to what others write.
+func Get[T any](f func() T) T {
+	result := make(chan T)
+	go func() {
+		v := f()
+		runtime.RaceDisable()
+		result <- v
+		runtime.RaceEnable()
+	}()
+	runtime.RaceDisable()
+	v := <-result
+	runtime.RaceEnable()
+	return v
+}
+
+// Apart runs a task in a goroutine of its own and returns when the task has ended, also
+// by runtime.Goexit. What the caller did happens before f. The end of f happens before
+// what follows an Acquire of end, and before nothing else that the caller does. So a
+// goroutine that runs one task after another orders none of them before the next.
+func Apart(end *Point, f func()) {
+	ended := make(chan struct{})
+	go func() {
+		defer func() {
+			end.Release()
+			runtime.RaceDisable()
+			close(ended)
+			runtime.RaceEnable()
+		}()
+		f()
+	}()
+	runtime.RaceDisable()
+	<-ended
+	runtime.RaceEnable()
+}
+
+// Copy returns a copy of v. The detector does not see that it reads what others wrote.
+//
+//go:norace
+func Copy[T any](v []T) []T {
+	c := make([]T, len(v))
+	for i := len(v) - 1; i >= 0; i-- { // the detector would see copy
+		c[i] = v[i]
+	}
+	return c
+}
+
+// Load returns *p. The detector does not see that it reads what others wrote.
+//
+//go:norace
+func Load[T any](p *T) T { return *p }

@@ -1,0 +1,152 @@
+package sched
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/coterie-go/coterie/core/internal/park"
+)
+
+// A task that waits, with its context, for tasks of its own scheduler does not use its
+// place: it lends it. There are two ways.
+//
+//   - runLent runs one task there, and returns when it has ended.
+//   - A waiter for a set lends its place to a worker that runs tasks of that set alone. The
+//     invariant, true whenever mu is free: no task of the set is unclaimed, or there are as many such
+//     workers as waiters that lend.
+//
+// In both ways the task has a goroutine of its own, so its Goexit, its labels and its
+// locked thread are not the waiter's. The place is back when that goroutine has no task.
+
+// runLent runs a task, which was not accepted before, on the place of its submitter.
+func (s *Scheduler) runLent(set *Set, t Task) {
+	s.locked(func(*todo) { s.shared.accepted++ })
+	s.runHere(set, t)
+}
+
+// RunClaimed runs a task that is in the run queue and whose entry there will do nothing, on
+// the place of a task that waits for it. It returns when the task has ended. The entry calls
+// [Worker.Void].
+func (s *Scheduler) RunClaimed(t Task) {
+	s.locked(func(*todo) { s.shared.void++ })
+	s.runHere(nil, t)
+}
+
+// Void says that the task of the worker was run by RunClaimed.
+func (w *Worker) Void() { w.ending = endedVoid }
+
+func (s *Scheduler) runHere(set *Set, t Task) {
+	p := park.Get(false)
+	s.locked(func(*todo) {
+		s.shared.lent++
+		if set != nil {
+			if set.idleLocked() {
+				set.round++
+			}
+			set.busy++
+		}
+	})
+	w := newWorker()
+	w.s, w.lent, w.busy, w.task, w.set, w.back = s, true, true, t, set, p
+	go w.run()
+	p.Wait(nil)
+	p.Free()
+}
+
+// workLent is the life of a worker on the place of a waiter for set.
+func (s *Scheduler) workLent(set *Set) {
+	w := newWorker()
+	w.s, w.lent, w.lender = s, true, set
+	w.run()
+}
+
+// Wait blocks until every task of the set has ended, or until ctx, if it is not nil, ends; then it
+// returns the cause. Otherwise raise raises what the tasks raised.
+func (set *Set) Wait(ctx context.Context) (raise func(), err error) {
+	s := set.sched
+	lends := set.within.runs() && (ctx == nil || ctx.Err() == nil)
+	if lends {
+		runtime.Gosched()
+		set.lend()
+	}
+	r, err := s.wait(ctx, &set.waiters, set.idleLocked, func() *failures { return &set.failures })
+	if lends {
+		set.reclaim()
+	}
+	if err != nil {
+		return nil, err
+	}
+	set.ended.Acquire()
+	return r.raise, nil
+}
+
+// lend lends the place of a waiter, which is about to block.
+func (set *Set) lend() {
+	set.sched.locked(func(do *todo) {
+		set.lenders++
+		if set.lendsLocked() {
+			set.lent++
+			do.lends = append(do.lends, set)
+		}
+	})
+}
+
+// reclaim returns when the place of a waiter is its own again.
+func (set *Set) reclaim() {
+	p := park.Get(false)
+	back := peek(set.sched, func() bool {
+		set.lenders--
+		if set.lent <= set.lenders+set.reclaiming {
+			return true
+		}
+		p.Next, set.reclaims = set.reclaims, p
+		set.reclaiming++
+		return false
+	})
+	if !back {
+		p.Wait(nil)
+	}
+	p.Free()
+}
+
+// takeLentLocked claims a task of the set for a worker on a lent place, or returns it to
+// its waiter and reports false.
+func (w *Worker) takeLentLocked(do *todo) bool {
+	s, set := w.s, w.lender
+	if set == nil {
+		return false
+	}
+	if set.lent <= set.lenders {
+		if t, g := s.popOfLocked(set); t != nil {
+			w.claimedLocked(t, set, g)
+			s.admitLocked(do)
+			return true
+		}
+	}
+	set.returnLocked(do)
+	return false
+}
+
+// returnLocked gives back a lent place. There are no more of them than waiters that lend or
+// wait for theirs.
+func (set *Set) returnLocked(do *todo) {
+	set.lent--
+	for set.reclaiming > 0 && set.lent < set.lenders+set.reclaiming {
+		p := set.reclaims
+		set.reclaims = p.Next
+		set.reclaiming--
+		do.wakes(p)
+	}
+}
+
+// popOfLocked claims the oldest task of set, with the segment that it stands in if that is
+// taken.
+func (s *Scheduler) popOfLocked(set *Set) (Task, *segment) {
+	q := &s.shared.queue
+	for g := q.stealable(set, false); g != nil; g = q.stealable(set, false) {
+		if t := g.claim(); t != nil {
+			return t, g
+		}
+	}
+	return q.popOf(set), nil
+}

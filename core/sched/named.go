@@ -1,0 +1,233 @@
+package sched
+
+import (
+	"context"
+	"fmt"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/internal/list"
+	"github.com/coterie-go/coterie/core/race"
+)
+
+// namedTasks lists the tasks with a name that run. The scheduler's mu guards it.
+type namedTasks = list.List[*record]
+
+// A record is a named task that runs.
+type record struct {
+	Record
+	place list.Elem[*record]
+}
+
+// begin labels the goroutine of a task and lists it. Either may be left out: by nil and by "".
+func (w *Worker) begin(path string, labels context.Context) *record {
+	if labels != nil {
+		pprof.SetGoroutineLabels(labels)
+	}
+	if path == "" {
+		return nil
+	}
+	r := &record{Record: Record{Name: path, Started: time.Now(), Goroutine: w.id()}}
+	r.place.Value = r
+	if w.direct {
+		w.s.enter.Release()
+		w.s.listHidden(r)
+	} else {
+		w.s.locked(func(*todo) { w.s.share().named.PushBack(&r.place) })
+	}
+	return r
+}
+
+// id returns the number of the worker's goroutine.
+func (w *Worker) id() uint64 {
+	if w.goroutine == 0 {
+		w.goroutine = GoroutineID()
+	}
+	return w.goroutine
+}
+
+// finish takes the task off the list.
+func (w *Worker) finish(r *record) {
+	switch {
+	case r == nil:
+	case w.direct: // its goroutine is about to exit, so the edges into it are harmless
+		w.s.lock()
+		w.s.shared.named.Remove(&r.place)
+		w.s.mu.Unlock()
+	default:
+		w.s.locked(func(*todo) { w.s.shared.named.Remove(&r.place) })
+	}
+}
+
+// Named is a task with a name and without a context.
+type Named struct {
+	Task
+	path   string
+	labels context.Context // nil in an owner without a name
+}
+
+// WithPath returns t with a name of its own, which nests in that of the owner. The name is
+// in profiles if the owner has one.
+func (s *Scheduler) WithPath(name string, t Task) Task {
+	config := s.config()
+	n := &Named{Task: t, path: config.Join(name)}
+	if config.Labels != nil {
+		n.labels = pprof.WithLabels(config.Labels, pprof.Labels("coterie", n.path))
+	}
+	return n
+}
+
+// Unnamed returns the task that WithPath or InOwner was given.
+func Unnamed(t Task) Task {
+	if n, ok := t.(*Named); ok {
+		return n.Task
+	}
+	return t
+}
+
+// InOwner returns t as a task of an owner that may have a name.
+func (s *Scheduler) InOwner(t Task) Task {
+	if config := s.config(); config.Labels != nil {
+		return &Named{t, config.Path, config.Labels}
+	}
+	return t
+}
+
+// Run runs the task while it is listed.
+func (n *Named) Run(w *Worker) {
+	defer w.finish(w.begin(n.path, n.labels))
+	n.Task.Run(w)
+}
+
+// Begin is called by a task with a context as it begins, and End, in any case, as it ends.
+func (c *Context) Begin(w *Worker) {
+	var labels context.Context
+	if config := w.s.config(); config.Labels != nil || config.Base != nil {
+		labels = c.Context
+	}
+	c.record = w.begin(c.path, labels)
+	if w.s.config().IdleAfter > 0 {
+		c.goroutine = w.id()
+	}
+}
+
+// End undoes Begin.
+func (c *Context) End(w *Worker) {
+	c.end()
+	w.finish(c.record)
+	if base := w.s.config().Base; base != nil {
+		pprof.SetGoroutineLabels(base)
+	}
+}
+
+// Stuck says who is running. cause is why somebody does not wait for them any longer.
+func (s *Scheduler) Stuck(cause error) *core.StuckError {
+	type seen struct {
+		running, queued int
+		tasks           []Record
+	}
+	v := peek(s, func() seen {
+		v := seen{queued: s.unclaimedLocked()}
+		v.running = s.runningLocked() - v.queued
+		if x := s.shared; x != nil {
+			for e := x.named.Front(); e != nil; e = e.Next() {
+				v.tasks = append(v.tasks, e.Value.Record)
+			}
+		}
+		return v
+	})
+	config := s.config()
+	e := core.StuckError{Kind: config.Kind, Owner: config.Path, Running: v.running, Queued: v.queued, Cause: cause}
+	return Stuck(e, race.Copy(v.tasks))
+}
+
+// StuckNow is Stuck that lets workers that are about to come back from a task do so first.
+func (s *Scheduler) StuckNow(cause error) *core.StuckError {
+	s.settled(s.idleLocked)
+	return s.Stuck(cause)
+}
+
+// Running returns the number of tasks that were accepted and have not ended.
+func (s *Scheduler) Running() int {
+	return peek(s, func() int { return s.runningLocked() })
+}
+
+func (s *Scheduler) runningLocked() int {
+	n := int(s.busy) + s.unclaimedLocked()
+	if s.shared != nil {
+		n += int(s.shared.lent)
+	}
+	return n
+}
+
+// Title returns what the owner is and its name, for texts.
+func (s *Scheduler) Title() string {
+	config := s.config()
+	noun := strings.TrimPrefix(config.Kind, "err")
+	if config.Path == "" {
+		return "a " + noun
+	}
+	return fmt.Sprintf("%s %q", noun, config.Path)
+}
+
+// Counts are a scheduler's numbers at one instant.
+type Counts struct {
+	Workers, Busy, Lent, Queued            int
+	Accepted, Completed, Panicked, Dropped uint64
+}
+
+// Counts returns the numbers.
+func (s *Scheduler) Counts() Counts {
+	return peek(s, func() Counts {
+		x := s.shared
+		c := Counts{
+			Workers: x.workers, Busy: int(s.busy), Lent: int(x.lent), Queued: s.unclaimedLocked() - x.void,
+			Accepted: x.accepted, Panicked: x.panicked, Dropped: x.dropped,
+		}
+		c.Completed = c.Accepted - c.Dropped - uint64(c.Queued+c.Busy+c.Lent)
+		return c
+	})
+}
+
+// Stuck says how many tasks of the set have not ended.
+func (set *Set) Stuck(cause error) *core.StuckError {
+	s := set.sched
+	type seen struct{ busy, queued int }
+	v := peek(s, func() seen { return seen{set.busy, s.shared.queue.unclaimedOf(set)} })
+	config := s.config()
+	return Stuck(core.StuckError{
+		Kind: "batch of " + config.Kind, Owner: config.Path, Running: v.busy, Queued: v.queued, Cause: cause,
+	}, nil)
+}
+
+// WaitContext is Wait that returns a *core.StuckError if ctx ends while tasks of the set are left.
+func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
+	if raise, err = set.Wait(ctx); err == nil {
+		return raise, nil
+	}
+	if !set.sched.settled(set.idleLocked) {
+		if stuck := set.Stuck(err); stuck.Running+stuck.Queued > 0 {
+			return nil, stuck
+		}
+	}
+	return set.Wait(nil)
+}
+
+// IsWorker reports whether the caller's goroutine runs a task of the scheduler, which keeps
+// idle workers. It takes microseconds.
+func (s *Scheduler) IsWorker() bool {
+	ids := Ancestors(func(creator string) bool {
+		return strings.Contains(creator, "sched.(*Worker).isolate") || strings.Contains(creator, "sched.(*Scheduler).runHere")
+	})
+	return peek(s, func() bool {
+		for e := s.shared.all.Front(); e != nil; e = e.Next() {
+			if slices.Contains(ids, e.Value.goroutine) {
+				return true
+			}
+		}
+		return false
+	})
+}

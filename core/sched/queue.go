@@ -1,0 +1,382 @@
+package sched
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/coterie-go/coterie/core/internal/list"
+)
+
+// A runQueue holds the unclaimed tasks, first in, first out, in segments. The
+// scheduler's mu guards it, but for the tasks of taken segments.
+//
+// A worker takes a whole segment when it can, and claims its tasks one by one without
+// mu. The segment stays in the list of those that are taken while it has an unclaimed task, so that
+// another worker can steal from it if a task blocks.
+type runQueue struct {
+	queued list.List[*segment]
+	last   *segment // the one that tasks are added to; nil if there is none
+	head   uint32   // the first unclaimed task of the front segment
+	tail   uint32   // the next free place of last; segmentLen if there is none
+	n      int      // tasks in queued
+
+	taken  list.List[*segment] // in the order in which they were taken; those that are exhausted may be missing
+	number uint32              // how many were taken; wraps
+
+	free    *segment // for later, linked by next
+	frees   int
+	initial segment // the one that is used first
+}
+
+// A segment is a part of the run queue: consecutive tasks of one wait set.
+//
+// When a worker takes it, end is final. From then on each place belongs to whoever counts
+// it in claimed.
+type segment struct {
+	tasks   [segmentLen]Task
+	set     *Set // nil: the scheduler's own
+	claimed atomic.Uint32
+	end     uint32
+
+	place    list.Elem[*segment]
+	next     *segment // in the free list
+	number   uint32   // in the order in which segments were taken
+	attached int      // workers that claim from it
+}
+
+const (
+	segmentLen = 27 // makes a segment 512 bytes
+	keptFree   = 64 // segments that are kept for later
+)
+
+func (q *runQueue) init() {
+	q.tail = segmentLen
+	q.recycle(&q.initial)
+}
+
+// fits reports whether push needs no further segment for a task of set.
+func (q *runQueue) fits(set *Set) bool { return q.tail < segmentLen && q.last.set == set }
+
+// pushFast adds a task to the last segment, where it fits.
+func (q *runQueue) pushFast(t Task) {
+	q.last.tasks[q.tail] = t
+	q.tail++
+	q.n++
+}
+
+func (q *runQueue) push(t Task, set *Set) {
+	if !q.fits(set) {
+		q.grow(set)
+	}
+	q.pushFast(t)
+}
+
+// grow opens a segment for tasks of set.
+func (q *runQueue) grow(set *Set) {
+	if q.last != nil {
+		q.last.end = q.tail
+		if q.n == 0 { // it was kept open
+			q.unlinkFront()
+		}
+	}
+	g := q.spare()
+	g.set = set
+	if set != nil && set.idleLocked() {
+		set.round++
+	}
+	set.open()
+	q.queued.PushBack(&g.place)
+	q.last, q.tail = g, 0
+}
+
+// spare returns a segment without tasks.
+func (q *runQueue) spare() *segment {
+	g := q.free
+	if g == nil {
+		g = new(segment)
+		g.place.Value = g
+		return g
+	}
+	q.free, g.next = g.next, nil
+	q.frees--
+	g.end = 0
+	return g
+}
+
+// front returns the oldest segment that is not taken, and its end.
+func (q *runQueue) front() (g *segment, end uint32) {
+	g = q.queued.Front().Value
+	if g == q.last {
+		return g, q.tail
+	}
+	return g, g.end
+}
+
+// pop claims the oldest task of a queue that is not empty.
+func (q *runQueue) pop() (Task, *Set) {
+	g, end := q.front()
+	set := g.set
+	t := g.clear(q.head)
+	q.head++
+	q.n--
+	switch {
+	case q.head < end:
+	case g == q.last && set == nil: // stays open
+		q.head, q.tail = 0, 0
+	default:
+		q.unlinkFront()
+	}
+	return t, set
+}
+
+// unlinkFront recycles the front segment, which is empty.
+func (q *runQueue) unlinkFront() {
+	g := q.removeFront()
+	q.recycle(g)
+}
+
+func (q *runQueue) removeFront() *segment {
+	g := q.queued.Front().Value
+	q.queued.Remove(&g.place)
+	q.head = 0
+	if g == q.last {
+		q.last, q.tail = nil, segmentLen
+	}
+	return g
+}
+
+// popSegment takes the oldest segment, or as many of its tasks as most. It returns nil if
+// that is less than two.
+func (q *runQueue) popSegment(most int) *segment {
+	if q.n < 2 || most < 2 {
+		return nil
+	}
+	g, end := q.front()
+	n := min(int(end-q.head), most)
+	if n < 2 {
+		return nil
+	}
+	if n == int(end-q.head) {
+		q.removeFrontTo(end)
+		q.take(g, n)
+		return g
+	}
+	part := q.spare()
+	part.set = g.set
+	part.set.open()
+	copy(part.tasks[:n], g.tasks[q.head:])
+	clear(g.tasks[q.head : int(q.head)+n])
+	q.head += uint32(n)
+	part.end = uint32(n)
+	part.claimed.Store(0)
+	q.take(part, n)
+	return part
+}
+
+// removeFrontTo removes the front segment, which is taken up to end.
+func (q *runQueue) removeFrontTo(end uint32) {
+	g, head := q.queued.Front().Value, q.head
+	q.removeFront()
+	g.claimed.Store(head)
+	g.end = end
+}
+
+// take lists a segment of n tasks, which was removed from the queue, as taken.
+func (q *runQueue) take(g *segment, n int) {
+	q.n -= n
+	q.number++
+	g.number = q.number
+	q.taken.PushBack(&g.place)
+}
+
+// claim claims the next task of a taken segment, or returns nil.
+func (g *segment) claim() Task {
+	i := g.claimed.Add(1) - 1
+	if i >= g.end {
+		return nil
+	}
+	return g.clear(i)
+}
+
+// unclaimed returns how many tasks of a taken segment are left.
+func (g *segment) unclaimed() int { return max(0, int(g.end)-int(g.claimed.Load())) }
+
+// clear takes a task out of its place, and leaves nothing behind for the garbage
+// collector to find.
+func (g *segment) clear(i uint32) Task {
+	t := g.tasks[i]
+	g.tasks[i] = nil
+	return t
+}
+
+// stealable returns the oldest taken segment with an unclaimed task, or nil. It unlists
+// those without one.
+func (q *runQueue) stealable(set *Set, any bool) *segment {
+	for e := q.taken.Front(); e != nil; {
+		g, next := e.Value, e.Next()
+		switch {
+		case g.unclaimed() == 0:
+			q.taken.Remove(e)
+		case any || g.set == set:
+			return g
+		}
+		e = next
+	}
+	return nil
+}
+
+// late reports whether more than many segments were taken after one that has an unclaimed
+// task.
+func (q *runQueue) late(many uint32) bool {
+	e := q.taken.Front()
+	if e == nil || q.number-e.Value.number <= many {
+		return false
+	}
+	g := q.stealable(nil, true)
+	return g != nil && q.number-g.number > many
+}
+
+// takenUnclaimed returns the number of unclaimed tasks in taken segments.
+func (q *runQueue) takenUnclaimed() (n int) {
+	for e := q.taken.Front(); e != nil; {
+		next := e.Next()
+		if left := e.Value.unclaimed(); left > 0 {
+			n += left
+		} else {
+			q.taken.Remove(e)
+		}
+		e = next
+	}
+	return n
+}
+
+// unclaimedOf returns the number of unclaimed tasks of set.
+func (q *runQueue) unclaimedOf(set *Set) (n int) {
+	start := q.head
+	for e := q.queued.Front(); e != nil; e = e.Next() {
+		end := e.Value.end
+		if e.Value == q.last {
+			end = q.tail
+		}
+		if e.Value.set == set {
+			n += int(end - start)
+		}
+		start = 0
+	}
+	for e := q.taken.Front(); e != nil; e = e.Next() {
+		if e.Value.set == set {
+			n += e.Value.unclaimed()
+		}
+	}
+	return n
+}
+
+// unclaimed returns the number of unclaimed tasks.
+func (q *runQueue) unclaimed() int { return q.n + q.takenUnclaimed() }
+
+// revoke puts the unclaimed tasks of taken segments back where they were, at the front.
+func (q *runQueue) revoke() {
+	var back []*segment
+	for g := q.stealable(nil, true); g != nil; g = q.stealable(nil, true) {
+		to := q.spare()
+		to.set = g.set
+		g.set.open()
+		for t := g.claim(); t != nil; t = g.claim() {
+			to.tasks[to.end] = t
+			to.end++
+		}
+		g.attached++
+		q.detach(g)
+		if to.end == 0 {
+			q.recycle(to)
+			continue
+		}
+		back = append(back, to)
+	}
+	switch {
+	case len(back) == 0:
+	case q.n == 0 && q.last != nil: // it was kept open, and must not stand in the middle
+		q.unlinkFront()
+	default:
+		q.align()
+	}
+	for _, g := range slices.Backward(back) {
+		q.n += int(g.end)
+		q.queued.PushFront(&g.place)
+	}
+}
+
+// align moves the tasks of the front segment to its beginning.
+func (q *runQueue) align() {
+	if q.queued.Empty() {
+		return
+	}
+	g, end := q.front()
+	n := copy(g.tasks[:], g.tasks[q.head:end])
+	clear(g.tasks[n:end])
+	if g == q.last {
+		q.tail = uint32(n)
+	} else {
+		g.end = uint32(n)
+	}
+	q.head = 0
+}
+
+// detach is called when a worker no longer claims from g.
+func (q *runQueue) detach(g *segment) {
+	if g.attached--; g.attached > 0 || g.unclaimed() > 0 {
+		return
+	}
+	if g.place.Listed() {
+		q.taken.Remove(&g.place)
+	}
+	q.recycle(g)
+}
+
+// recycle keeps a segment without tasks for later.
+func (q *runQueue) recycle(g *segment) {
+	g.set.close()
+	g.set = nil
+	g.place.Value = g
+	if q.frees < keptFree {
+		g.next, q.free = q.free, g
+		q.frees++
+	}
+}
+
+// popOf claims the oldest task of set in the queue, or returns nil.
+func (q *runQueue) popOf(set *Set) Task {
+	for e := q.queued.Front(); e != nil && q.n > 0; e = e.Next() {
+		g := e.Value
+		switch {
+		case g.set != set:
+		case e == q.queued.Front():
+			t, _ := q.pop()
+			return t
+		default:
+			return q.popFrom(g)
+		}
+	}
+	return nil
+}
+
+// popFrom claims the first task of a segment in the middle of the queue.
+func (q *runQueue) popFrom(g *segment) Task {
+	end := &g.end
+	if g == q.last {
+		end = &q.tail
+	}
+	t := g.tasks[0]
+	*end--
+	copy(g.tasks[:*end], g.tasks[1:])
+	g.tasks[*end] = nil
+	q.n--
+	if *end == 0 {
+		q.queued.Remove(&g.place)
+		if g == q.last {
+			q.last, q.tail = nil, segmentLen
+		}
+		q.recycle(g)
+	}
+	return t
+}

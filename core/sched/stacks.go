@@ -1,0 +1,109 @@
+package sched
+
+import (
+	"bytes"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/internal/stack"
+)
+
+// This file holds how the toolkit looks at goroutines: their numbers, their ancestors, and
+// the stack traces that a StuckError shows.
+
+// GoroutineID returns the number of the caller's goroutine, as stack traces show it. It
+// takes microseconds, the more the deeper the stack.
+func GoroutineID() uint64 {
+	var buf [64]byte
+	return stack.Parse(buf[:runtime.Stack(buf[:], false)]).ID()
+}
+
+// Ancestors returns the number of the caller's goroutine. If inPlace reports true of the
+// function that started the goroutine, the number of the starter's goroutine follows, and
+// so on. It stops the world if there is a second one that still runs.
+func Ancestors(inPlace func(creator string) bool) []uint64 {
+	buf := make([]byte, 1<<12)
+	n := runtime.Stack(buf, false)
+	for n == len(buf) {
+		buf = make([]byte, 2*len(buf))
+		n = runtime.Stack(buf, false)
+	}
+	trace := stack.Parse(buf[:n])
+	ids := []uint64{trace.ID()}
+	var all map[uint64]stack.Trace
+	for {
+		creator, id := trace.Creator()
+		if id == 0 || !inPlace(creator) {
+			return ids
+		}
+		ids = append(ids, id)
+		if all == nil {
+			all = traces(nil)
+		}
+		trace = all[id]
+	}
+}
+
+// MaxStacks is the number of goroutines up to which Stacks reads their stacks. The world
+// stands still meanwhile: for 10 to 20 µs a goroutine.
+const MaxStacks = 10_000
+
+// Stacks returns the stack traces of the goroutines with these numbers, as far as they still
+// run, without the toolkit's frames at both ends. It stops the world. It returns nothing if
+// the process has more than MaxStacks goroutines.
+func Stacks(ids []uint64) map[uint64][]byte {
+	stacks := make(map[uint64][]byte, len(ids))
+	if len(ids) == 0 || runtime.NumGoroutine() > MaxStacks {
+		return stacks
+	}
+	for id, trace := range traces(ids) {
+		stacks[id] = trace.TrimOwn().Append(nil)
+	}
+	return stacks
+}
+
+// traces returns the traces of the goroutines with these numbers, or, if ids is nil, of all.
+func traces(ids []uint64) map[uint64]stack.Trace {
+	const each = 1 << 10 // bytes of a trace, on average
+	buf := make([]byte, 1<<16+each*runtime.NumGoroutine())
+	n := runtime.Stack(buf, true)
+	for n == len(buf) {
+		buf = make([]byte, 2*len(buf))
+		n = runtime.Stack(buf, true)
+	}
+	wanted := make(map[uint64]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	found := make(map[uint64]stack.Trace)
+	for text := range bytes.SplitSeq(buf[:n], []byte("\n\n")) {
+		if id := stack.ID(text); ids == nil || wanted[id] {
+			found[id] = stack.Parse(text)
+		}
+	}
+	return found
+}
+
+// A Record is what an owner keeps of a named task that runs.
+type Record struct {
+	Name      string    // its path: "ingest/fetch"
+	Started   time.Time // when it began to run
+	Goroutine uint64    // as GoroutineID returned it
+}
+
+// Stuck completes e with the time and with the tasks of the records, whose stacks it reads.
+func Stuck(e core.StuckError, records []Record) *core.StuckError {
+	e.Time = time.Now()
+	slices.SortStableFunc(records, func(a, b Record) int { return a.Started.Compare(b.Started) })
+	ids := make([]uint64, len(records))
+	for i, r := range records {
+		ids[i] = r.Goroutine
+	}
+	stacks := Stacks(ids)
+	for _, r := range records {
+		e.Tasks = append(e.Tasks, core.Task{Name: r.Name, Started: r.Started, Stack: stacks[r.Goroutine]})
+	}
+	return &e
+}

@@ -1,0 +1,145 @@
+package sched_test
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/sched"
+)
+
+// parked starts goroutines that stand at one place until the test ends, and returns their
+// numbers.
+func parked(t *testing.T, n int) []uint64 {
+	release, ids := make(chan struct{}), make(chan uint64)
+	var all []uint64
+	for range n {
+		go func() {
+			ids <- sched.GoroutineID()
+			standHere(release)
+			ids <- 0
+		}()
+		all = append(all, <-ids)
+	}
+	t.Cleanup(func() {
+		close(release)
+		for range n {
+			<-ids
+		}
+	})
+	return all
+}
+
+//go:noinline
+func standHere(release chan struct{}) { <-release }
+
+func TestStacks(t *testing.T) {
+	t.Run("each goroutine has a number of its own", func(t *testing.T) {
+		ids := parked(t, 3)
+		require.NotEqual(t, ids[0], ids[1])
+		require.NotEqual(t, ids[0], sched.GoroutineID())
+		require.Equal(t, sched.GoroutineID(), sched.GoroutineID())
+	})
+
+	t.Run("the stacks of those asked for, which still run", func(t *testing.T) {
+		ids := parked(t, 3)
+		var stacks map[uint64][]byte
+		for stand := 0; stand < 2; { // those that are about to may be seen before
+			stacks = sched.Stacks([]uint64{ids[0], ids[2], 1 << 60})
+			require.Len(t, stacks, 2)
+			stand = strings.Count(string(stacks[ids[0]])+string(stacks[ids[2]]), "sched_test.standHere(")
+		}
+		for _, id := range []uint64{ids[0], ids[2]} {
+			require.Contains(t, string(stacks[id]), "sched_test.standHere(")
+			require.NotContains(t, string(stacks[id]), "\n\n")
+		}
+	})
+
+	t.Run("the stacks of many, each of them long", func(t *testing.T) {
+		release, ids := make(chan struct{}), make(chan uint64)
+		const n = 100
+		var all []uint64
+		for range n {
+			go deep(50, func() { ids <- sched.GoroutineID(); standHere(release); ids <- 0 })
+			all = append(all, <-ids)
+		}
+		stacks := sched.Stacks(all)
+		close(release)
+		for range n {
+			<-ids
+		}
+		require.Len(t, stacks, n)
+		for _, s := range stacks {
+			require.Contains(t, string(s), "sched_test.standHere(")
+		}
+	})
+
+	t.Run("none in a process with very many goroutines", func(t *testing.T) {
+		ids := parked(t, sched.MaxStacks)
+		require.Greater(t, runtime.NumGoroutine(), sched.MaxStacks)
+		require.Empty(t, sched.Stacks(ids[:1]))
+	})
+}
+
+func deep(frames int, f func()) {
+	if frames > 0 {
+		deep(frames-1, f)
+		return
+	}
+	f()
+}
+
+//go:noinline
+func startInPlace(f func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	<-done
+}
+
+func TestAncestors(t *testing.T) {
+	inPlace := func(creator string) bool { return strings.HasSuffix(creator, "sched_test.startInPlace") }
+	here := sched.GoroutineID()
+	require.Equal(t, []uint64{here}, sched.Ancestors(inPlace))
+	startInPlace(func() {
+		first := sched.GoroutineID()
+		require.Equal(t, []uint64{first, here}, sched.Ancestors(inPlace))
+		require.Equal(t, []uint64{first}, sched.Ancestors(func(string) bool { return false }))
+		startInPlace(func() {
+			deep(100, func() { require.Equal(t, []uint64{sched.GoroutineID(), first, here}, sched.Ancestors(inPlace)) })
+		})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			require.Equal(t, []uint64{sched.GoroutineID()}, sched.Ancestors(inPlace), "its creator does not wait for it")
+		}()
+		<-done
+	})
+}
+
+func TestStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := parked(t, 2)
+		start := time.Now()
+		time.Sleep(time.Minute)
+		cause := errors.New("no time")
+		e := sched.Stuck(core.StuckError{Kind: "pool", Owner: "mail", Running: 3, Dropped: 2, Cause: cause}, []sched.Record{
+			{Name: "mail/young", Started: start.Add(time.Second), Goroutine: ids[0]},
+			{Name: "mail/old", Started: start, Goroutine: ids[1]},
+			{Name: "mail/ended", Started: start.Add(time.Second), Goroutine: 1 << 60},
+		})
+		require.Equal(t, time.Now(), e.Time)
+		require.ErrorIs(t, e, cause)
+		require.Len(t, e.Tasks, 3)
+		for i, name := range []string{"mail/old", "mail/young", "mail/ended"} {
+			require.Equal(t, name, e.Tasks[i].Name)
+			require.Equal(t, i < 2, strings.Contains(string(e.Tasks[i].Stack), "sched_test.standHere("))
+		}
+		require.Contains(t, e.Error(), "pool \"mail\": 3 running, 2 dropped: no time\n\nmail/old, for 1m0s\ngoroutine ")
+	})
+}

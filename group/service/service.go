@@ -1,0 +1,153 @@
+// Package service runs the long-lived parts of a program: it starts them in
+// order, stops them in reverse, and names the one that hangs.
+//
+//	err := service.Run(ctx, service.Options{Name: "app", Grace: 10 * time.Second},
+//		service.Service{Name: "db", Run: runDB},
+//		service.Service{Name: "mail", Run: runMail, After: []string{"db"}},
+//		service.Service{Name: "web", Run: runWeb, After: []string{"db", "mail"}},
+//	)
+//
+// # Starting
+//
+// A service starts when every service in its After is ready. Services that do not
+// depend on each other start at once. A service is ready when its Run calls ready,
+// or returns nil: a job, such as a migration, just returns. What Run did before
+// ready happens before the Run of a service that waited for it.
+//
+// # Failing
+//
+// A service fails when its Run returns an error, panics, calls [runtime.Goexit], or
+// is not ready within Options.StartWithin. A failure stops all services, unless
+// the service's [Restart] allows another attempt. A Run that returns nil before its
+// context is done has ended, and that is no failure.
+//
+// A restart concerns one service alone. The services after it keep running and are
+// told nothing: most of them hold a client that reconnects, and to restart them
+// would turn one failure into many. A service that cannot outlive the one it comes
+// after returns an error when it notices; its own Restart then starts it again,
+// once the other is ready.
+//
+// # Stopping
+//
+// All services stop when the context of [Run] is done, the first signal comes, or a
+// service fails. A service's context ends when every service after it has ended,
+// also those that come after it by way of a job that ended long ago. Once stopping
+// has begun nothing starts: a service that waits for its next attempt has ended,
+// and its last failure counts as mended.
+//
+// A service that is told to stop has its Grace to end. If it does not, Run reports
+// it with the stack of its goroutine, leaves it behind, and stops the next ones.
+package service
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/coterie-go/coterie/core/sched"
+)
+
+// A Service is a part of a program that runs for as long as the program does, or a
+// job that others wait for.
+type Service struct {
+	// Name is how reports call the service. It is unique among the services of a
+	// Run.
+	Name string
+	// After names the services that must be ready before this one starts, and
+	// that stop after it has ended.
+	After []string
+	// Run serves until ctx is done. It calls ready once the service can be used;
+	// further calls do nothing. A job returns nil when it is done. After ctx is
+	// done the error ctx.Err(), and one that is or wraps context.Cause(ctx), are
+	// no failures; any other error is. The cause says why the service is stopped.
+	//
+	// Names nest in ctx: a pool "workers" made with it in the service "mail" of the
+	// Run "app" has the path "app/mail/workers".
+	Run func(ctx context.Context, ready func()) error
+	// Grace is how long Run may take to return when ctx is done. 0 stands for
+	// Options.Grace.
+	Grace time.Duration
+	// Restart says what happens when the service fails. The zero Restart stops
+	// all services.
+	Restart Restart
+}
+
+// A Restart is a budget of further attempts, after the intensity of an Erlang/OTP
+// supervisor. A failure that it does not cover stops all services.
+type Restart struct {
+	// Max is how many restarts there may be in any period of length Within. A
+	// restart counts from the moment at which Run is called again, and one that
+	// is exactly Within ago still counts.
+	Max int
+	// Within is the length of the period. 0 makes Max the number of restarts in
+	// all.
+	Within time.Duration
+	// Backoff returns how long to wait before the next attempt, given the number
+	// of the attempt that failed, from 1. If it is nil, or the result is not
+	// positive, the next attempt starts at once. A Backoff that is longer than
+	// Within/Max never exhausts the budget.
+	Backoff func(attempt int) time.Duration
+}
+
+// Options are the settings of a [Run].
+type Options struct {
+	// Name comes before the names of the services in reports: "app/db".
+	Name string
+	// Grace is how long a service may take to end that has no Grace of its own. 0
+	// means as long as it takes.
+	Grace time.Duration
+	// StartWithin is how long a service may take to be ready, counted from its own
+	// start, and from the start of each further attempt. 0 means no bound. It
+	// holds for jobs, too, which are ready when they have ended.
+	StartWithin time.Duration
+	// Signals stop the services: the first in order, while the second makes Run
+	// return at once. None are caught by default.
+	Signals []os.Signal
+	// Observe, if not nil, is called with each [Event], by one goroutine at a time,
+	// before the event takes effect. Nothing starts or stops until it returns, and
+	// a ready that is called meanwhile waits for it.
+	Observe func(Event)
+	// Logger, if not nil, is given each event, with the path of the service.
+	Logger *slog.Logger
+}
+
+// Run runs services until all have ended, and returns nil if all ended well, or
+// else an [*Error]. Bad input is an error before anything starts: an empty or
+// double name, an After that names no service, a circle, a nil Run, a negative
+// number. It panics if ctx is nil.
+//
+// When ctx is done, Run stops the services in order and returns nil if they end
+// well; if ctx is done before the call, none starts. The contexts of the services
+// have the values of ctx and not its end.
+//
+// The second signal of opts.Signals makes Run return at once, with a report of each
+// service that was told to stop and has not ended. The context of every other
+// service ends, too. When Run returns, signals do again what they did before.
+//
+// A service that ignores its context outlives Run. Its error is then lost; a panic
+// ends the process.
+//
+// If Observe, the Logger or a Backoff panics or calls [runtime.Goexit], Run stops
+// the services in order, without further events, and raises that.
+func Run(ctx context.Context, opts Options, services ...Service) error {
+	if ctx == nil {
+		panic("service: nil context")
+	}
+	values, path := sched.WithName(context.WithoutCancel(ctx), opts.Name)
+	members, err := newMembers(path, opts, services)
+	if err != nil {
+		return err
+	}
+	r := newRunner(ctx, values, path, opts, members)
+	if len(opts.Signals) > 0 {
+		r.signals = make(chan os.Signal, 2) // Run needs no third
+		signal.Notify(r.signals, opts.Signals...)
+		defer signal.Stop(r.signals)
+	}
+	defer close(r.over)
+	defer r.abort()
+	r.loop()
+	return r.result()
+}

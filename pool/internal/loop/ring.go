@@ -1,0 +1,48 @@
+// This file holds the ring in which a stream keeps its items and results. Invariant: an
+// item that is in flight has the same cell in every ring that a worker may still hold.
+
+package loop
+
+import "sync/atomic"
+
+const segmentSize = 64
+
+// A cell has place for an item, and for a result, which is that of the same item if
+// results are ordered.
+type cell[T, R any] struct {
+	item   T
+	value  R
+	failed *outcome      // nil if there is a result
+	seq    atomic.Uint64 // the result's number, counted from 1; written after value and failed
+}
+
+type segment[T, R any] [segmentSize]cell[T, R]
+
+// A ring maps numbers to cells. Its length is a power of two. The reader alone writes to it.
+type ring[T, R any] []*segment[T, R]
+
+// cell returns the cell of an item or a result that is in flight.
+func (r ring[T, R]) cell(k uint64) *cell[T, R] {
+	return &r[k/segmentSize&uint64(len(r)-1)][k%segmentSize]
+}
+
+// place returns the place of the segment that begins with item k.
+func (r ring[T, R]) place(k uint64) **segment[T, R] {
+	return &r[k/segmentSize&uint64(len(r)-1)]
+}
+
+// hasPlace reports whether the segment that begins with item k has a place of its own,
+// while the items from first on are in flight.
+func (r ring[T, R]) hasPlace(k, first uint64) bool {
+	return k/segmentSize-first/segmentSize < uint64(len(r))
+}
+
+// grown returns a ring of twice the size in which the items from first up to k, and
+// without k, have the same cells as in r. r stays as it is: workers may use it still.
+func (r ring[T, R]) grown(k, first uint64) *ring[T, R] {
+	larger := make(ring[T, R], 2*len(r))
+	for at := first - first%segmentSize; at < k; at += segmentSize {
+		*larger.place(at) = *r.place(at)
+	}
+	return &larger
+}

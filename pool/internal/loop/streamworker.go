@@ -1,0 +1,231 @@
+// This file holds the workers of a stream: how they are called, how they claim items, and
+// how they hand results to the consumer. Invariant: items are claimed in their order, each
+// once, and each that is claimed before the first failed one gets a result.
+
+package loop
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/race"
+)
+
+// A streamWorker is what one worker has claimed.
+type streamWorker[T any] struct {
+	grain grainSizer
+	items []T
+	at    int    // the next of items
+	first uint64 // the number of items[0]
+}
+
+// callWorker makes sure that a worker will look for items. The item has been published.
+func (s *stream[T, R]) callWorker() {
+	if s.idle.Load() > 0 {
+		if !s.waking.Load() && s.waking.CompareAndSwap(false, true) {
+			wake(s.work)
+		}
+		return
+	}
+	if !s.wantsHelper() || s.starting.Load() || !s.starting.CompareAndSwap(false, true) {
+		return
+	}
+	if !s.startHelper(s.helper, s.left) {
+		s.starting.Store(false)
+	} else if s.call.Workers > eagerWorkers && s.roomAt.Load() != 0 {
+		wake(s.room) // there is more room
+	}
+}
+
+// helper is the life of a helper. Within another loop or a pool it leaves when there is no
+// item: others may need its worker, among them the body of the range loop.
+func (s *stream[T, R]) helper() {
+	s.starting.Store(false)
+	s.serve(!s.nested)
+}
+
+// lentWorker is the life of the worker that has the caller's place.
+func (s *stream[T, R]) lentWorker() {
+	s.setLabels()
+	s.serve(true)
+}
+
+// left is called when a helper no longer counts. The reader publishes an item before it
+// looks whether a helper is wanted, and a helper is uncounted before it looks for items.
+// So one of the two calls a worker.
+func (s *stream[T, R]) left() {
+	if s.head.Load() != s.tail.Load() && !s.done() {
+		s.callWorker()
+	}
+}
+
+// serve runs items until there will be none, or, unless the worker waits, there is none.
+func (s *stream[T, R]) serve(waits bool) {
+	w := &streamWorker[T]{grain: newGrainSizer(s.clock, s.clock.now())}
+	core.Call(func() {
+		for s.claim(w) || waits && s.waitItem(w) || !waits && s.lingerForItem(w) {
+			if !s.runClaimed(w) {
+				return
+			}
+		}
+	}, func(p *core.PanicError) { s.abortItem(w.first+uint64(w.at), p) })
+}
+
+// claim takes items from the ring, or reports false if there are none.
+func (s *stream[T, R]) claim(w *streamWorker[T]) bool {
+	s.claims.Lock()
+	head := s.head.Load()
+	left := int(s.tail.Load() - head)
+	n := min(w.grain.take, 1+left/(2*min(s.call.Workers, eagerWorkers)), left)
+	w.items, w.at, w.first = w.items[:0], 0, head
+	for i := range n {
+		c := s.cell(head + uint64(i))
+		w.items = append(w.items, c.item)
+		var zero T
+		c.item = zero
+	}
+	s.head.Store(head + uint64(n))
+	s.claims.Unlock()
+	if n < left {
+		s.callWorker()
+	}
+	return n > 0
+}
+
+// lingerForItem claims an item that comes at once, as quick ones do, or reports false: to
+// leave and to be called again costs several yields.
+func (s *stream[T, R]) lingerForItem(w *streamWorker[T]) bool {
+	for yields := 0; yields < 4 && s.quick() && !s.done(); yields++ {
+		runtime.Gosched()
+		if s.claim(w) {
+			return true
+		}
+	}
+	return false
+}
+
+// waitItem waits for an item, and claims it; or it reports false if there will be
+// none.
+//
+// A call that no worker takes stays for the next that waits. So as long as waking is
+// set there is a call, or one is about to be made, or a worker that has taken it is
+// about to look for items, after having unset waking. So a worker that is passed over
+// because of waking is not forgotten.
+func (s *stream[T, R]) waitItem(w *streamWorker[T]) bool {
+	for {
+		s.idle.Add(1)
+		if s.head.Load() == s.tail.Load() {
+			select {
+			case <-s.work:
+				s.waking.Store(false)
+			case <-s.inputDone:
+			case <-s.ctx.Done():
+			}
+		}
+		s.idle.Add(-1)
+		if s.claim(w) {
+			w.grain.restart()
+			return true
+		}
+		if s.done() || s.exhausted(s.head.Load()) {
+			return false
+		}
+	}
+}
+
+// runClaimed runs the items that w has claimed, or reports false if no further one
+// is to start.
+func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
+	if s.done() {
+		return false
+	}
+	f, ctx := s.f, context.Context(&s.ctx)
+	for i, v := range w.items {
+		k := w.first + uint64(i)
+		if w.at = i; s.check.Load() || k > s.firstFailed.Load() {
+			return false
+		}
+		if race.Hidden {
+			race.Apart(&s.itemEnds, func() {
+				core.Call(func() {
+					r, err := f(ctx, v)
+					s.finish(k, r, err)
+				}, func(p *core.PanicError) { s.abortItem(k, p) })
+			})
+			continue
+		}
+		r, err := f(ctx, v)
+		s.finish(k, r, err)
+	}
+	if w.grain.count(len(w.items)) && !s.clock.frozen {
+		s.adapt(w.grain.each)
+	}
+	return true
+}
+
+// finish hands the result of an item to the consumer.
+func (s *stream[T, R]) finish(k uint64, r R, err error) {
+	if err != nil {
+		s.finishFailed(k, r, outcome{err: err})
+		return
+	}
+	if !s.ordered {
+		k = s.finished.Add(1) - 1
+	}
+	s.deliver(k, r, nil)
+	if s.firstFailed.Load() != none {
+		s.settle()
+	}
+}
+
+// finishFailed hands the outcome of an item that has no result to the consumer.
+// Unordered, that ends the loop. Ordered, it ends the loop for the items after this one;
+// those before it go on.
+func (s *stream[T, R]) finishFailed(k uint64, r R, o outcome) {
+	if o.err == nil {
+		s.note(o)
+	}
+	if !s.ordered {
+		k = s.finished.Add(1) - 1 // before those of the items that stop cancels
+		s.stop(o.err)
+		s.deliver(k, r, &o)
+		return
+	}
+	for first := s.firstFailed.Load(); k < first && !s.firstFailed.CompareAndSwap(first, k); {
+		first = s.firstFailed.Load()
+	}
+	s.deliver(k, r, &o)
+	s.settle()
+}
+
+// abortItem is finishFailed for a panic, or, if p is nil, for a Goexit.
+func (s *stream[T, R]) abortItem(k uint64, p *core.PanicError) {
+	s.finishFailed(k, *new(R), aborted(p))
+}
+
+// deliver puts result k in its cell, and wakes the consumer if that waits for it.
+func (s *stream[T, R]) deliver(k uint64, r R, failed *outcome) {
+	c := s.cell(k)
+	c.value = r
+	if failed != nil {
+		c.failed = failed
+	}
+	c.seq.Store(k + 1)
+	if s.resultAt.Load() == k+1 {
+		wake(s.results)
+	}
+}
+
+// settle cancels the items that run if those before the first failed one have all
+// finished.
+func (s *stream[T, R]) settle() {
+	first := s.firstFailed.Load()
+	r := *s.ring.Load() // before yielded, so that it has all that is in flight then
+	for k := s.yielded.Load(); k <= first; k++ {
+		if r.cell(k).seq.Load() <= k {
+			return
+		}
+	}
+	s.stop(r.cell(first).failed.err)
+}
