@@ -40,6 +40,10 @@ type limiter struct {
 // hand over one task at a time costs a wake-up for each.
 const longQueue = 64
 
+// mostBudget is how many tasks may be accepted at the most before the room is computed again.
+// Whatever takes room otherwise sets the budget to 0.
+const mostBudget = 1 << 20
+
 func (l *limiter) init(workers, waiting int) {
 	l.waiting = int64(waiting)
 	l.setLimit(workers)
@@ -96,7 +100,7 @@ func (s *Scheduler) fitsLocked() bool {
 		return false
 	}
 	if l.budget <= 0 {
-		l.budget = int32(min(s.roomLocked(), segmentLen))
+		l.budget = int32(min(s.roomLocked(), mostBudget))
 	}
 	return l.budget > 0
 }
