@@ -141,6 +141,7 @@ func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	g.introduce()
 	t := &contextTask{f: f, task: task{group: g, number: g.number()}}
 	t.Init(ctx, &g.scheduler, nil)
 	err := g.scheduler.GoContext(ctx, nil, t)
@@ -155,6 +156,7 @@ func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error
 // name.
 func (g *Group) GoNamed(name string, f func() error) {
 	checkFunc(f == nil)
+	g.introduce()
 	t := &task{group: g, number: g.number(), f: f, error: new(TaskError)}
 	t.error.Path = g.options().config.Join(name)
 	if !g.scheduler.Go(nil, g.scheduler.WithPath(name, t)) {

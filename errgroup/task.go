@@ -56,8 +56,12 @@ func (t *contextTask) Run(w *sched.Worker) {
 // task returns f as a task of the group without a name of its own.
 func (g *Group) task(f func() error) sched.Task {
 	checkFunc(f == nil)
+	g.introduce()
 	if g.settings == nil {
-		return g.zeroTask(f)
+		if race.Hidden {
+			return &task{group: g, f: f}
+		}
+		return plain(f)
 	}
 	var t sched.Task = plain(f)
 	if g.settings.collect {
@@ -69,19 +73,11 @@ func (g *Group) task(f func() error) sched.Task {
 	return t
 }
 
-// zeroTask is task for a zero group, which makes itself known to its scheduler first. A race
-// build would take that for an order between those who start tasks, so there each
-// task knows its group.
-func (g *Group) zeroTask(f func() error) sched.Task {
-	if race.Hidden {
-		return &task{group: g, f: f}
-	}
-	g.introduce()
-	return plain(f)
-}
-
+// introduce makes a zero group known to its scheduler, before its first task. A race build
+// would take that for an order between those who start tasks, so there each task
+// knows its group.
 func (g *Group) introduce() {
-	if !g.owned.Load() {
+	if !race.Hidden && !g.owned.Load() {
 		g.scheduler.SetOwner((*owner)(g))
 		g.owned.Store(true)
 	}

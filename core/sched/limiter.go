@@ -106,10 +106,11 @@ func (s *Scheduler) fitsLocked() bool {
 }
 
 // bulkLocked returns how many tasks a worker may take at a time: so many that the
-// submitters' turn cannot come while workers claim tasks without mu.
+// submitters' turn cannot come while workers claim tasks without mu. A task's permit of the
+// semaphore goes back when it has ended, and that takes mu.
 func (s *Scheduler) bulkLocked() int {
 	l := &s.shared.limiter
-	if race.Hidden {
+	if race.Hidden || s.config().Semaphore != nil {
 		return 0
 	}
 	if !l.limited() {
