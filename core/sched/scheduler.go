@@ -39,10 +39,12 @@ type Scheduler struct {
 type shared struct {
 	queue   runQueue
 	limiter limiter
-	work    func()             // the life of a worker; one value, so that a go statement allocates nothing
-	procs   int16              // GOMAXPROCS when the scheduler began
-	lent    int32              // tasks that run on a lent place
-	all     list.List[*Worker] // of an owner that keeps idle workers
+	work    func() // the life of a worker; one value, so that a go statement allocates nothing
+	procs   int16  // GOMAXPROCS when the scheduler began
+
+	semaphore *core.Semaphore    // of the Config
+	lent      int32              // tasks that run on a lent place
+	all       list.List[*Worker] // of an owner that keeps idle workers
 
 	accepted, dropped, panicked uint64 // tasks
 	void                        int    // entries of the run queue whose task was claimed by other means
@@ -80,6 +82,14 @@ func (s *Scheduler) config() *Config {
 	return s.Owner.Config()
 }
 
+// semaphoreLocked returns the Config's.
+func (s *Scheduler) semaphoreLocked() *core.Semaphore {
+	if s.shared == nil {
+		return s.config().Semaphore
+	}
+	return s.shared.semaphore
+}
+
 // SetOwner sets the owner of a scheduler that has none.
 func (s *Scheduler) SetOwner(o Owner) {
 	s.lock()
@@ -90,14 +100,14 @@ func (s *Scheduler) SetOwner(o Owner) {
 }
 
 // Limit bounds how many tasks may run at once, and how many more may be accepted. It
-// is called before the first task.
+// is called before the first task, when the owner is set.
 func (s *Scheduler) Limit(workers, waiting int) { s.share().limiter.init(workers, waiting) }
 
 // share returns what is shared, which it makes first if there is none.
 func (s *Scheduler) share() *shared {
 	x := s.shared
 	if x == nil {
-		x = &shared{procs: processors()}
+		x = &shared{procs: processors(), semaphore: s.config().Semaphore}
 		x.queue.init()
 		x.limiter.init(Unlimited, 0)
 		x.work = func() { s.work() }

@@ -20,7 +20,7 @@ var ErrFull = errors.New("full")
 type todo struct {
 	spawn int32        // workers that are to be started
 	wake  *park.Parker // goroutines that are to be woken, linked by Next
-	start direct       // the caller's own task, in a race build; see startDirect
+	start *direct      // the caller's own task, in a race build; see startDirect
 	lends []*Set       // whose waiters lend their places to workers that are to be started
 	yield bool         // submitters were woken: the time slice is best handed on
 }
@@ -31,6 +31,9 @@ func (do *todo) wakes(p *park.Parker) { p.Next, do.wake = do.wake, p }
 func (s *Scheduler) unlock(do *todo) {
 	x := s.shared
 	s.mu.Unlock()
+	if do.wake == nil && do.spawn == 0 && do.lends == nil {
+		return
+	}
 	if do.wake != nil {
 		park.WakeAll(do.wake)
 		do.wake = nil
@@ -53,8 +56,8 @@ func (s *Scheduler) spawn(x *shared, do *todo) {
 	for _, set := range race.Copy(do.lends) {
 		go s.workLent(set)
 	}
-	if race.Hidden && do.start.task != nil {
-		s.startDirect(do.start)
+	if race.Hidden && do.start != nil {
+		s.startDirect(race.Load(do.start))
 	}
 }
 
@@ -111,7 +114,7 @@ func get[T any](s *Scheduler, f func(do *todo) T) T {
 // goSlow is Go with mu held, which it lets go.
 func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	var do todo
-	if s.config().Semaphore != nil || set.place().runs() {
+	if s.semaphoreLocked() != nil || set.place().runs() {
 		s.mu.Unlock()
 		return s.start(nil, set.place(), set, t) == nil
 	}
@@ -125,7 +128,7 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	}
 	b := newSubmitter()
 	b.task, b.set, b.patient = t, set, true
-	s.blockLocked(b, &do)
+	s.blockLocked(b)
 	s.unlock(&do)
 	state, _ := s.await(nil, b)
 	b.free()
@@ -139,7 +142,7 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 			return false
 		}
 		x.limiter.budget--
-		if s.config().Semaphore != nil {
+		if x.semaphore != nil {
 			x.limiter.budget = 0 // the next task needs a permit
 		}
 	}
@@ -150,7 +153,8 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 // pushLocked adds a task to those that are unclaimed.
 func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) {
 	if s.isDirectLocked() {
-		do.start = s.directLocked(set, t)
+		d := s.directLocked(set, t)
+		do.start = &d
 		return
 	}
 	x := s.shared
@@ -359,7 +363,7 @@ func (s *Scheduler) enterLocked(b *submitter, lends bool, do *todo) error {
 	}
 	// One that can give up starts its task itself, where that begins at once.
 	b.reserves = b.reserves || !b.patient && l.waiting == 0
-	s.blockLocked(b, do)
+	s.blockLocked(b)
 	return errBlocked
 }
 
