@@ -360,8 +360,11 @@ func TestMisuse(t *testing.T) {
 		"errgroup: negative stagger, got -1s in a quorum": func() {
 			_, _ = errgroup.Quorum(t.Context(), 0, errgroup.RaceOptions[int]{Stagger: -time.Second}, task)
 		},
-		"errgroup: negative limit, got -1":      func() { errgroup.New(t.Context(), errgroup.Options{Limit: -1}) },
-		"errgroup: negative MaxErrors, got -1":  func() { errgroup.New(t.Context(), errgroup.Options{MaxErrors: -1}) },
+		"errgroup: negative limit, got -1":     func() { errgroup.New(t.Context(), errgroup.Options{Limit: -1}) },
+		"errgroup: negative MaxErrors, got -1": func() { errgroup.New(t.Context(), errgroup.Options{MaxErrors: -1}) },
+		"errgroup: MaxErrors without Collect, got 2": func() {
+			_ = errgroup.RunWith(t.Context(), errgroup.Options{MaxErrors: 2}, body)
+		},
 		"errgroup: unknown panic policy, got 3": func() { errgroup.New(t.Context(), errgroup.Options{Panics: 3}) },
 		`errgroup: Go on group "x", which has ended`: func() {
 			var ended *errgroup.Group

@@ -7,7 +7,7 @@ import (
 
 // An Outcome is what a function of [Settle] has returned.
 type Outcome[T any] struct {
-	Value T // also beside an error
+	Value T     // also beside an error
 	Err   error // nil if it succeeded
 }
 
