@@ -108,7 +108,7 @@ func (c *Context) Begin(w *Worker) {
 	if config := w.s.config(); config.Labels != nil || config.Base != nil {
 		labels = c.Context
 	}
-	c.record = w.begin(c.path, labels)
+	c.record = w.begin(c.names.path, labels)
 	if w.s.config().IdleAfter > 0 {
 		c.goroutine = w.id()
 	}

@@ -70,6 +70,8 @@ type Config struct {
 	Semaphore *core.Semaphore // nil, or of which each task holds a permit
 	IdleAfter time.Duration   // how long a worker without a task stays
 	Isolate   bool            // a goroutine of its own for each task
+
+	names names // as Path says
 }
 
 var zeroConfig = Config{Kind: "group"}

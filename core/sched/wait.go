@@ -34,7 +34,7 @@ type Set struct {
 // NewSet returns a set of tasks of s. If ctx is that of a task of s, whoever waits for
 // the set lends it the place of that task.
 func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
-	return &Set{Owner: owner, sched: s, within: taskOf(ctx).of(s)}
+	return &Set{Owner: owner, sched: s, within: taskOf(ctx).place(s)}
 }
 
 // Round returns how often a task was accepted while there was no other.
