@@ -315,6 +315,34 @@ func ExampleGroup_GoNamed() {
 	// Output: ingest/fetch: no such host
 }
 
+// A server that the tasks ask, for as long as there are tasks.
+func ExampleGroup_Background() {
+	questions := make(chan chan int)
+	err := errgroup.Run(context.Background(), func(_ context.Context, g *errgroup.Group) error {
+		g.Background(func(ctx context.Context) error {
+			for n := 0; ; n++ {
+				select {
+				case question := <-questions:
+					question <- n
+				case <-ctx.Done():
+					return ctx.Err() // no error of the group
+				}
+			}
+		})
+		g.Go(func() error {
+			answer := make(chan int)
+			questions <- answer
+			fmt.Println(<-answer)
+			return nil
+		})
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// 0
+	// <nil>
+}
+
 func ExampleGroup_SetLimit() {
 	var g errgroup.Group
 	g.SetLimit(2)

@@ -133,6 +133,7 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 		v := seen{queued: s.unclaimedLocked()}
 		v.running = s.runningLocked() - v.queued
 		if x := s.shared; x != nil {
+			v.running += x.backgrounds.n
 			for e := x.named.Front(); e != nil; e = e.Next() {
 				v.tasks = append(v.tasks, e.Value.Record)
 			}

@@ -52,9 +52,10 @@ type shared struct {
 	timer   *time.Timer
 	gone    *park.Parker // who wait until there is no worker
 
-	failures failures
-	named    namedTasks
-	todo     todo // empty whenever mu is free
+	failures    failures
+	named       namedTasks
+	backgrounds backgrounds
+	todo        todo // empty whenever mu is free
 }
 
 // Unlimited, as a number of workers or of waiting tasks, is no bound.
