@@ -164,6 +164,31 @@ func (g *Group) GoNamed(name string, f func() error) {
 	}
 }
 
+// Background starts f for the others: a reader of their results, a printer of their progress, a
+// server that they ask. f has a goroutine of its own. It counts against no limit, holds no permit of
+// a semaphore, and begins also while the group is at its limit. Background does not block.
+//
+// f gets a context derived from the group's, or from [context.Background] in a zero group. When
+// every other task has ended, and Wait, WaitContext or the end of Run's body has been reached, f's context
+// is cancelled, with the cause [core.ErrDone], and Wait or Run waits for f. f should end then. If it
+// starts tasks instead, Wait waits for these too.
+//
+// If f reports that its context is done, that is no error, whatever the cause. Any other error, a
+// panic and a Goexit are those of a task. Background panics if f is nil, or if the group is that
+// of a [Run] that has ended. f must not wait for the group.
+func (g *Group) Background(f func(ctx context.Context) error) {
+	checkFunc(f == nil)
+	g.introduce()
+	ctx := g.ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	t := &backgroundTask{group: g, number: g.number(), f: f}
+	if !g.scheduler.Background(ctx, &t.Context, t) {
+		panic("errgroup: Background on " + g.scheduler.Title() + ", which has ended")
+	}
+}
+
 // SetLimit changes how many tasks may run at once: at any time, also while tasks
 // run, which then count. 0 lets none start; a negative n means no limit. Raising the
 // limit wakes those who wait in Go. SetLimit does not block.

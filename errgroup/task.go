@@ -53,6 +53,24 @@ func (t *contextTask) Run(w *sched.Worker) {
 	t.done(t.f(&t.Context))
 }
 
+// A backgroundTask is one that serves the others.
+type backgroundTask struct {
+	sched.Context
+	group  *Group
+	number uint64 // as that of a task
+	f      func(ctx context.Context) error
+}
+
+// Run calls the function.
+func (t *backgroundTask) Run(w *sched.Worker) {
+	t.Begin(w)
+	defer t.End(w)
+	err := t.f(&t.Context)
+	if err != nil && (t.Err() == nil || !isEcho(err, &t.Context, true)) {
+		t.group.fail(t.number, nil, err)
+	}
+}
+
 // task returns f as a task of the group without a name of its own.
 func (g *Group) task(f func() error) sched.Task {
 	checkFunc(f == nil)
@@ -99,6 +117,8 @@ func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.
 		}
 	case *contextTask:
 		g.aborted(t.number, t.error, p)
+	case *backgroundTask:
+		g.aborted(t.number, nil, p)
 	default:
 		g.aborted(0, nil, p)
 	}

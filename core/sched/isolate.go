@@ -18,38 +18,45 @@ func (w *Worker) isolate() {
 	ordered := w.ordered
 	ended := park.Get(false)
 	go func() {
-		crashes := false
-		defer func() {
-			if crashes {
-				return
-			}
+		if ordered {
+			in.s.order.Acquire()
+		}
+		in.runAlone(func() {
 			if ordered {
 				in.s.order.Release()
 			}
 			in.over().Release()
 			ended.Wake()
-		}()
-		if ordered {
-			in.s.order.Acquire()
-		}
-		core.Call(func() {
-			in.task = uncarry(in.task)
-			in.task.Run(in)
-		}, func(p *core.PanicError) {
-			if p != nil {
-				in.ending = endedPanicked
-			}
-			core.Call(func() { in.s.abort(in.set, in.task, p) }, func(again *core.PanicError) {
-				if again != nil {
-					crashes = true
-					panic(again.Value) // nothing recovers it: the process ends
-				}
-			})
 		})
 	}()
 	ended.Wait(nil)
 	ended.Free()
 	w.ending = race.Load(&in.ending)
+}
+
+// runAlone runs the worker's task in a goroutine that runs no other, and calls ended, however the
+// task ends.
+func (w *Worker) runAlone(ended func()) {
+	crashes := false
+	defer func() {
+		if !crashes {
+			ended()
+		}
+	}()
+	core.Call(func() {
+		w.task = uncarry(w.task)
+		w.task.Run(w)
+	}, func(p *core.PanicError) {
+		if p != nil {
+			w.ending = endedPanicked
+		}
+		core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
+			if again != nil {
+				crashes = true
+				panic(again.Value) // nothing recovers it: the process ends
+			}
+		})
+	})
 }
 
 // carried is a task of a race build, with the edge from its Go.

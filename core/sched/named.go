@@ -108,7 +108,7 @@ func (c *Context) Begin(w *Worker) {
 	if config := w.s.config(); config.Labels != nil || config.Base != nil {
 		labels = c.Context
 	}
-	c.record = w.begin(c.path, labels)
+	c.record = w.begin(c.names.path, labels)
 	if w.s.config().IdleAfter > 0 {
 		c.goroutine = w.id()
 	}
@@ -133,6 +133,7 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 		v := seen{queued: s.unclaimedLocked()}
 		v.running = s.runningLocked() - v.queued
 		if x := s.shared; x != nil {
+			v.running += x.backgrounds.n
 			for e := x.named.Front(); e != nil; e = e.Next() {
 				v.tasks = append(v.tasks, e.Value.Record)
 			}

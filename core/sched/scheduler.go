@@ -54,8 +54,9 @@ type shared struct {
 	timer   *time.Timer
 	gone    *park.Parker // who wait until there is no worker
 
-	failures failures
-	named    namedTasks
+	failures    failures
+	named       namedTasks
+	backgrounds backgrounds
 }
 
 // Unlimited, as a number of workers or of waiting tasks, is no bound.
@@ -71,6 +72,8 @@ type Config struct {
 	Semaphore *core.Semaphore // nil, or of which each task holds a permit
 	IdleAfter time.Duration   // how long a worker without a task stays
 	Isolate   bool            // a goroutine of its own for each task
+
+	names names // as Path says
 }
 
 var zeroConfig = Config{Kind: "group"}

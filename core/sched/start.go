@@ -23,6 +23,8 @@ type todo struct {
 	start *direct      // the caller's own task, in a race build; see startDirect
 	lends []*Set       // whose waiters lend their places to workers that are to be started
 	yield bool         // submitters were woken: the time slice is best handed on
+
+	cancel []context.CancelCauseFunc // of the background tasks that are to be cancelled
 }
 
 func (do *todo) wakes(p *park.Parker) { p.Next, do.wake = do.wake, p }
@@ -37,6 +39,9 @@ func (s *Scheduler) unlock(do *todo) {
 	if do.wake != nil {
 		park.WakeAll(do.wake)
 		do.wake = nil
+	}
+	if do.cancel != nil {
+		s.cancelAll(do)
 	}
 	if !race.Hidden {
 		s.spawn(x, do)

@@ -34,7 +34,7 @@ type Set struct {
 // NewSet returns a set of tasks of s. If ctx is that of a task of s, whoever waits for
 // the set lends it the place of that task.
 func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
-	return &Set{Owner: owner, sched: s, within: taskOf(ctx).of(s)}
+	return &Set{Owner: owner, sched: s, within: taskOf(ctx).place(s)}
 }
 
 // Round returns how often a task was accepted while there was no other.
@@ -71,6 +71,11 @@ func (set *Set) idleLocked() bool { return set.busy == 0 && set.segments == 0 }
 
 // idleLocked reports whether no task is left.
 func (s *Scheduler) idleLocked() bool {
+	return s.quietLocked() && (s.shared == nil || s.shared.backgrounds.n == 0)
+}
+
+// quietLocked reports whether no task is left but background tasks.
+func (s *Scheduler) quietLocked() bool {
 	if s.busy > 0 || s.first != nil {
 		return false
 	}
@@ -145,22 +150,28 @@ func (s *Scheduler) wait(ctx context.Context, list **park.Parker, idle func() bo
 		idle bool
 		*round
 	}
-	look := func(p *park.Parker) (v seen) {
+	look := func() (v seen) {
 		if v.idle = idle(); v.idle {
 			if fs := failed(); fs != nil {
 				v.round = fs.takeLocked()
 			}
-		} else if p != nil {
-			p.Next, *list = *list, p
 		}
 		return v
 	}
-	if v := peek(s, func() seen { return look(nil) }); v.idle {
+	if v := peek(s, look); v.idle {
 		return v.round, nil
 	}
 	p := park.Get(ctx != nil && ctx.Done() != nil)
 	defer p.Free()
-	if v := peek(s, func() seen { return look(p) }); v.idle {
+	v := get(s, func(do *todo) seen {
+		v := look()
+		if !v.idle {
+			p.Next, *list = *list, p
+			s.idleNowLocked(do) // background tasks may be what is left
+		}
+		return v
+	})
+	if v.idle {
 		return v.round, nil
 	}
 	if !p.Wait(doneOf(ctx)) {

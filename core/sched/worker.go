@@ -277,9 +277,14 @@ func (w *Worker) countLocked() {
 	w.ending = endedWell
 }
 
-// idleNowLocked releases the waiters if no task is left.
+// idleNowLocked releases the waiters if no task is left. If background tasks are, it has them
+// cancelled.
 func (s *Scheduler) idleNowLocked(do *todo) {
-	if s.waiters != nil && s.idleLocked() {
+	switch {
+	case s.waiters == nil || !s.quietLocked():
+	case s.shared != nil && s.shared.backgrounds.n > 0:
+		s.shared.dismissLocked(do)
+	default:
 		release(&s.waiters, s.failuresLocked(), do)
 	}
 }

@@ -1,6 +1,7 @@
 package guide_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -148,6 +149,30 @@ func Example_fork() {
 	})
 	// end snippet
 	// Output: answer 42
+}
+
+func Example_background() {
+	// snippet: a background task
+	var total int
+	group.Run(func(g *group.Group) {
+		sizes := make(chan int)
+		g.Background(context.Background(), func(ctx context.Context) {
+			for {
+				select {
+				case n := <-sizes:
+					total += n
+				case <-ctx.Done(): // every other task has ended
+					return
+				}
+			}
+		})
+		for i := range 10 {
+			g.Go(func() { sizes <- i })
+		}
+	})
+	fmt.Println(total)
+	// end snippet
+	// Output: 45
 }
 
 // snippet: a group that lives on
