@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/child"
+	"github.com/coterie-go/coterie/core/child"
 )
 
 // run gives a promise the outcome of f, under the policy Propagate, as a task does.

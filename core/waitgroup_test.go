@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/child"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/core/race"
 )
 

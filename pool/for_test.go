@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/core/race"
 	"github.com/coterie-go/coterie/pool"
 )
@@ -59,9 +60,10 @@ func TestFor(t *testing.T) {
 	})
 
 	t.Run("comes to the indexes after those that a range holds", func(t *testing.T) {
-		if strconv.IntSize == 32 || !*long {
-			t.Skip("there are none, or it would take too long")
+		if strconv.IntSize == 32 {
+			t.Skip("there are none")
 		}
+		child.Long(t)
 		var calls [3]atomic.Int32
 		n := math.MaxInt32
 		n += len(calls)
@@ -77,9 +79,10 @@ func TestFor(t *testing.T) {
 	})
 
 	t.Run("comes to the last index that an int holds, and to none after it", func(t *testing.T) {
-		if strconv.IntSize > 32 || !*long {
+		if strconv.IntSize > 32 {
 			t.Skip("it would take too long")
 		}
+		child.Long(t)
 		beyond := errors.New("beyond")
 		var last atomic.Int32
 		require.NoError(t, pool.For(t.Context(), 0, math.MaxInt, func(_ context.Context, i int) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -730,32 +731,33 @@ func TestMisuse(t *testing.T) {
 	require.Equal(t, pool.Stats{}, closeEmpty(t, p))
 }
 
-// TestCrash runs itself: a panic for which nobody waits ends the process.
+// A panic for which nobody waits ends the process.
 func TestCrash(t *testing.T) {
-	p := pool.New(1, pool.Options{})
-	switch os.Getenv("POOL_TEST_CRASH") {
-	case "":
-	case "OnPanic":
-		p = pool.New(1, pool.Options{OnPanic: func(*core.PanicError) { panic("again") }})
-		fallthrough
-	default:
-		p.Go(func() { panic("boom") })
-		p.Wait()
-		os.Exit(0)
-	}
-	for name, text := range map[string]string{"Go": "panic: boom", "OnPanic": "panic: again"} {
-		for range 20 {
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrash$")
-			cmd.Env = append(os.Environ(), "POOL_TEST_CRASH="+name)
-			output, err := cmd.CombinedOutput()
-			var exit *exec.ExitError
-			require.ErrorAs(t, err, &exit)
-			require.Equal(t, 2, exit.ExitCode())
-			require.Contains(t, string(output), text)
-			require.Contains(t, string(output), "pool_test.TestCrash.func")
-			if testing.Short() {
-				break
+	for name, c := range map[string]struct {
+		onPanic func(*core.PanicError)
+		text    string
+	}{
+		"a task's":  {nil, "panic: boom"},
+		"OnPanic's": {func(*core.PanicError) { panic("again") }, "panic: again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 20 {
+				inside, output, err := child.Run(t)
+				if inside {
+					p := pool.New(1, pool.Options{OnPanic: c.onPanic})
+					p.Go(func() { panic("boom") })
+					p.Wait()
+					os.Exit(0)
+				}
+				var exit *exec.ExitError
+				require.ErrorAs(t, err, &exit)
+				require.Equal(t, 2, exit.ExitCode())
+				require.Contains(t, output, c.text)
+				require.Contains(t, output, "pool_test.TestCrash.func")
+				if testing.Short() {
+					break
+				}
 			}
-		}
+		})
 	}
 }

@@ -54,7 +54,6 @@ type shared struct {
 
 	failures failures
 	named    namedTasks
-	todo     todo // empty whenever mu is free
 }
 
 // Unlimited, as a number of workers or of waiting tasks, is no bound.
@@ -131,7 +130,9 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 	if race.Hidden {
 		return s.goHidden(set, t)
 	}
-	s.lock()
+	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
+		s.lockSlow()
+	}
 	x := s.shared
 	if x == nil || x.limiter.budget <= 0 || !x.queue.fits(set) || !s.attended(set) {
 		return s.goSlow(set, t)

@@ -3,6 +3,7 @@ package sched
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/park"
@@ -77,25 +78,19 @@ func peek[T any](s *Scheduler, f func() T) T {
 	return v
 }
 
-// scratch returns an empty todo for as long as mu is held: one that a function is given has to be
-// on the heap.
-func (s *Scheduler) scratch() *todo {
-	if s.shared == nil {
-		return new(todo)
-	}
-	return &s.shared.todo
-}
+// todos has empty ones that are not in use: one that a function is given has to be on the heap.
+var todos = sync.Pool{New: func() any { return new(todo) }}
 
 // get is locked for a function with a result. f must not write what its caller reads: in a
 // race build that would be a race.
 func get[T any](s *Scheduler, f func(do *todo) T) T {
 	if !race.Hidden {
+		do := todos.Get().(*todo)
 		s.lock()
-		to := s.scratch()
-		v := f(to)
-		do := *to
-		*to = todo{}
-		s.unlock(&do)
+		v := f(do)
+		s.unlock(do)
+		*do = todo{}
+		todos.Put(do)
 		return v
 	}
 	type result struct {
