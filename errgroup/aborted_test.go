@@ -116,20 +116,15 @@ func TestGoexitAndPanicAtOnce(t *testing.T) {
 		require.Equal(t, errBoom, v.(*core.PanicError).Value)
 	})
 
-	t.Run("in Gather, Race, Quorum and Discard", func(t *testing.T) {
+	t.Run("in Gather and Race", func(t *testing.T) {
 		end := func(f func()) func(context.Context) (int, error) {
 			return func(context.Context) (int, error) { f(); return 0, nil }
 		}
 		other := func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, ctx.Err() }
-		win := func(context.Context) (int, error) { return 1, nil }
 		for name, run := range map[string]func(end func()){
 			"Gather": func(f func()) { _, _ = errgroup.Gather(t.Context(), end(f), other) },
 			"All2":   func(f func()) { _, _, _ = errgroup.All2(t.Context(), end(f), other) },
 			"Race":   func(f func()) { _, _ = errgroup.Race(t.Context(), errgroup.RaceOptions[int]{}, end(f), other) },
-			"Discard": func(f func()) {
-				opts := errgroup.RaceOptions[int]{Discard: func(int) { f() }}
-				_, _ = errgroup.Race(t.Context(), opts, win, win)
-			},
 		} {
 			v := ending(func() { run(exitAndPanic) })
 			require.IsType(t, new(core.PanicError), v, name)

@@ -54,10 +54,10 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 		}
 		// Race raises something, and nobody gets the winner.
 		v := recover()
-		defer func() { g.scheduler.Seal(v) }() // also when Discard calls Goexit
 		if won.Load() && opts.Discard != nil {
 			core.Call(func() { opts.Discard(winner) }, g.scheduler.Fail)
 		}
+		g.scheduler.Seal(v)
 	}()
 	// Asking for the channel later would, in the eyes of the race detector,
 	// order the function to come after those that had asked before.
