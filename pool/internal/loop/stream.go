@@ -139,7 +139,7 @@ func (s *stream[T, R]) run(call Call, yield func(R, error) bool) {
 				both.add(aborted(p))
 				p = both.panicked
 			}
-			panic(p)
+			p.Raise()
 		}
 	}()
 	s.own = new(goroutines)
