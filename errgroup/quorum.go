@@ -45,7 +45,7 @@ func Quorum[T any](ctx context.Context, n int, fs ...func(ctx context.Context) (
 		t := &task{group: g, number: g.number()}
 		t.f = func() error {
 			value, err := f(ctx)
-			t.done(err) // before the context is cancelled for it
+			t.fail(err) // before the context is cancelled for it
 			mu.Lock()
 			if err != nil {
 				spare--

@@ -54,6 +54,7 @@ func (o *Options) apply(s *sched.Scheduler) {
 	}
 	w.config.Nest(context.Background())
 	s.Owner = w
+	s.Register(context.Background())
 }
 
 // unlimited returns the number of workers that a limit given to SetLimit stands for.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"runtime/pprof"
+	"runtime/trace"
 	"sync/atomic"
 
 	"github.com/coterie-go/coterie/core"
@@ -18,7 +19,7 @@ type Context struct {
 	set             *Set
 	path            string
 	ended           atomic.Bool // the task has ended; hidden from the race detector
-	record          *record     // of a task that runs
+	record          *record     // of a task that runs, or that observers see
 	goroutine       uint64      // of a task that runs, in an owner that keeps idle workers
 }
 
@@ -94,6 +95,9 @@ func (c *Context) Init(ctx context.Context, s *Scheduler, set *Set) {
 	if config.Name != "" {
 		c.Context = labelled(ctx, c.path)
 	}
+	if c.path != "" && observed() {
+		c.record = newWatched(c.path, config)
+	}
 }
 
 // within reports whether c is a task of s, or within one.
@@ -107,15 +111,21 @@ func (c *Context) within(s *Scheduler) bool {
 }
 
 // Nest sets Path and Labels, for an owner that is made with ctx: its name nests in that of the
-// task or owner that ctx carries.
-func (c *Config) Nest(ctx context.Context) {
+// task or owner that ctx carries. If the program is traced, the owner becomes a task of the
+// trace, which the context that Nest returns carries.
+func (c *Config) Nest(ctx context.Context) context.Context {
 	c.Path = c.Name
 	if parent := taskOf(ctx); parent != nil {
 		c.Path = joinPath(parent.path, c.Name)
 	}
 	if c.Name != "" {
+		if trace.IsEnabled() {
+			c.trace = new(traceTask)
+			ctx, c.trace.Task = trace.NewTask(ctx, c.Path)
+		}
 		c.Labels = labelled(ctx, c.Path)
 	}
+	return ctx
 }
 
 // Join returns the path of a name within the owner's.

@@ -39,6 +39,7 @@ func (w *Worker) isolate() {
 			if p != nil {
 				in.ending = endedPanicked
 			}
+			in.watchAborted(p)
 			core.Call(func() { in.s.abort(in.set, in.task, p) }, func(again *core.PanicError) {
 				if again != nil {
 					crashes = true
@@ -230,7 +231,7 @@ func (s *Scheduler) usePlaceHidden() bool {
 func (s *Scheduler) listHidden(r *record) {
 	race.Disable()
 	s.mu.Lock()
-	s.shared.named.PushBack(&r.place)
+	s.shared.named.add(r)
 	s.mu.Unlock()
 	race.Enable()
 }

@@ -252,6 +252,7 @@ func (s *Scheduler) backLocked(b *submitter, parker *park.Parker, do *todo) subm
 }
 
 func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *park.Parker) (submitterState, error) {
+	defer s.noteBlocked(ForRoom).end()
 	if parker.Wait(doneOf(ctx)) {
 		return race.Load(&b.state), nil
 	}

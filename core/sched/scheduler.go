@@ -70,6 +70,9 @@ type Config struct {
 	Semaphore *core.Semaphore // nil, or of which each task holds a permit
 	IdleAfter time.Duration   // how long a worker without a task stays
 	Isolate   bool            // a goroutine of its own for each task
+
+	entry *entry     // in the registry; nil without a name
+	trace *traceTask // nil unless the owner was made while the program was traced
 }
 
 var zeroConfig = Config{Kind: "group"}
