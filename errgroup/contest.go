@@ -121,7 +121,7 @@ func (c *contest[T]) pause(last int, done <-chan struct{}) {
 // end is called when function i has returned.
 func (c *contest[T]) end(t *task, i int, value T, err error) {
 	if err != nil {
-		t.done(err) // before the context is cancelled for it
+		t.fail(err) // before the context is cancelled for it
 	}
 	lost, answered := c.count(value, err)
 	if answered {

@@ -78,13 +78,15 @@ func New(ctx context.Context, opts Options) (*Group, context.Context) {
 }
 
 func newGroup(ctx context.Context, s *settings) (*Group, context.Context) {
+	outer := ctx
 	if s != &zeroSettings {
-		s.config.Nest(ctx)
+		ctx = s.config.Nest(ctx)
 	}
 	g := &Group{settings: s}
 	g.scheduler.Owner = (*owner)(g)
 	g.owned.Store(true)
 	g.ctx, g.cancel = context.WithCancelCause(g.scheduler.Within(ctx))
+	g.scheduler.Register(outer)
 	return g, g.ctx
 }
 
@@ -240,8 +242,16 @@ func (g *Group) Cancel(cause error) {
 
 func (g *Group) refuse() { panic("errgroup: Go on " + g.scheduler.Title() + ", which has ended") }
 
-// stop cancels the context, if there is one and it is not done.
+// stop cancels the context while tasks may run, if there is one and it is not done.
 func (g *Group) stop(cause error) {
+	if g.ctx != nil && g.ctx.Err() == nil {
+		g.scheduler.Cancelled(cause)
+		g.halt(cause)
+	}
+}
+
+// halt cancels the context, if there is one and it is not done.
+func (g *Group) halt(cause error) {
 	if g.ctx != nil && g.ctx.Err() == nil {
 		g.own.Store(true)
 		g.cancel(cause)
@@ -253,7 +263,7 @@ func (g *Group) end() (err error) {
 	if fs := g.failures.Load(); fs != nil {
 		err = fs.result(!g.own.Load())
 	}
-	g.stop(err)
+	g.halt(err)
 	return err
 }
 

@@ -235,6 +235,7 @@ func (t *contextTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
 	t.f(&t.Context)
+	t.Returned()
 }
 
 // Fork starts f in g, as [Group.Go] does, and returns its result to come. It blocks
@@ -248,6 +249,7 @@ func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 		panic("group: nil func")
 	}
 	p := core.NewPromise[T]()
+	p.Owned(uint32(g.scheduler.Number()))
 	policy := g.policy()
 	g.Go(func() { p.Run(policy, f) })
 	return p.Future()

@@ -85,6 +85,7 @@ func (p *Pool) init(workers int) {
 	}
 	p.scheduler.Owner = (*owner)(p)
 	p.scheduler.Limit(workers, p.options.Queue)
+	p.scheduler.Register(context.Background())
 	p.begun.Store(true)
 }
 
@@ -333,7 +334,7 @@ type contextTask struct {
 // Run calls the function, unless the context is done.
 func (t *contextTask) Run(w *sched.Worker) {
 	if t.Err() != nil {
-		w.Drop()
+		t.Skip(w)
 		if t.batch != nil {
 			t.batch.lose(context.Cause(&t.Context))
 		}
@@ -344,4 +345,5 @@ func (t *contextTask) Run(w *sched.Worker) {
 	f := t.f
 	t.f = nil
 	f(&t.Context)
+	t.Returned()
 }

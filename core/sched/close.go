@@ -94,6 +94,7 @@ func (s *Scheduler) Drop(mark func(set *Set)) []Dropped {
 	all := race.Copy(get(s, func(do *todo) []Dropped { return s.dropLocked(mark, do) }))
 	for i := range all {
 		all[i].Task = uncarry(all[i].Task)
+		_ = declined(all[i].Task, ErrClosed)
 	}
 	return all
 }

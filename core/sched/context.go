@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"runtime/pprof"
+	"runtime/trace"
 	"sync/atomic"
 	"weak"
 
@@ -26,7 +27,7 @@ type Context struct {
 	ended           atomic.Bool             // the task has ended, or there is none; hidden from the race detector
 	isTask          bool
 	background      bool    // the task has no place
-	record          *record // of a task that runs
+	record          *record // of a task that runs, or that observers see
 	goroutine       uint64  // of a task that runs, in an owner that keeps idle workers
 }
 
@@ -133,13 +134,21 @@ func (c *Context) end() {
 func (c *Context) Init(ctx context.Context, s *Scheduler, set *Set) {
 	config := s.config()
 	c.Context, c.sched, c.set, c.names, c.isTask = ctx, s, set, &config.names, true
-	parent := taskOf(ctx)
+	c.nestIn(taskOf(ctx), config)
+	if c.names.path != "" && observed() {
+		c.record = newWatched(c.names.path, config)
+	}
+}
+
+// nestIn sets the context and the names of a task whose context derives from parent, which may
+// be nil.
+func (c *Context) nestIn(parent *Context, config *Config) {
 	if parent != nil {
 		c.nest(parent)
 		if config.Name != "" && !parent.names.has(config) {
 			c.names = &names{joinPath(parent.names.path, config.Name), config, parent.names}
 		}
-		if ctx == context.Context(parent) && parent.isTask {
+		if c.Context == context.Context(parent) && parent.isTask {
 			c.Context = parent.Context
 			if c.names == parent.names { // the labels are the same
 				return
@@ -166,8 +175,9 @@ func (c *Context) nest(parent *Context) {
 }
 
 // Nest sets Path and Labels, for an owner that is made with ctx: its name nests in that of the
-// task or owner that ctx carries.
-func (c *Config) Nest(ctx context.Context) {
+// task or owner that ctx carries. If the program is traced, the owner becomes a task of the
+// trace, which the context that Nest returns carries.
+func (c *Config) Nest(ctx context.Context) context.Context {
 	c.Path = c.Name
 	if parent := taskOf(ctx); parent != nil {
 		c.Path = joinPath(parent.names.path, c.Name)
@@ -175,8 +185,13 @@ func (c *Config) Nest(ctx context.Context) {
 	}
 	c.names.path, c.names.owner = c.Path, c
 	if c.Name != "" {
+		if trace.IsEnabled() {
+			c.trace = new(traceTask)
+			ctx, c.trace.Task = trace.NewTask(ctx, c.Path)
+		}
 		c.Labels = labelled(ctx, c.Path)
 	}
+	return ctx
 }
 
 // Join returns the path of a name within the owner's.

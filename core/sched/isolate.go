@@ -50,6 +50,7 @@ func (w *Worker) runAlone(ended func()) {
 		if p != nil {
 			w.ending = endedPanicked
 		}
+		w.watchAborted(p)
 		core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
 			if again != nil {
 				crashes = true
@@ -237,7 +238,7 @@ func (s *Scheduler) usePlaceHidden() bool {
 func (s *Scheduler) listHidden(r *record) {
 	race.Disable()
 	s.mu.Lock()
-	s.shared.named.PushBack(&r.place)
+	s.shared.named.add(r)
 	s.mu.Unlock()
 	race.Enable()
 }

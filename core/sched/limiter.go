@@ -244,6 +244,7 @@ func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, er
 }
 
 func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *park.Parker) (submitterState, error) {
+	defer s.noteBlocked(ForRoom).end()
 	if parker.Wait(doneOf(ctx)) {
 		return race.Load(&b.state), nil
 	}

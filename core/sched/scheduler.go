@@ -73,7 +73,9 @@ type Config struct {
 	IdleAfter time.Duration   // how long a worker without a task stays
 	Isolate   bool            // a goroutine of its own for each task
 
-	names names // as Path says
+	names names      // as Path says
+	entry *entry     // in the registry; nil without a name
+	trace *traceTask // nil unless the owner was made while the program was traced
 }
 
 var zeroConfig = Config{Kind: "group"}

@@ -33,7 +33,7 @@ func (do *todo) wakes(p *park.Parker) { p.Next, do.wake = do.wake, p }
 func (s *Scheduler) unlock(do *todo) {
 	x := s.shared
 	s.mu.Unlock()
-	if do.wake == nil && do.spawn == 0 && do.lends == nil {
+	if do.wake == nil && do.spawn == 0 && do.lends == nil && do.cancel == nil {
 		return
 	}
 	if do.wake != nil {
@@ -129,7 +129,7 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	}
 	if s.shared.limiter.closed {
 		s.mu.Unlock()
-		return false
+		return declined(t, ErrClosed) == nil
 	}
 	b := newSubmitter()
 	b.task, b.set, b.patient = t, set, true
@@ -137,7 +137,7 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	s.unlock(&do)
 	state, _ := s.await(nil, b)
 	b.free()
-	return state == admitted
+	return state == admitted || declined(t, ErrClosed) == nil
 }
 
 // acceptLocked accepts a task if there is room, and sees to it that a worker will take it.
@@ -225,13 +225,13 @@ func (s *Scheduler) acceptNow(set *Set, t Task) bool {
 func (s *Scheduler) TryGo(set *Set, t Task) error {
 	sem := s.config().Semaphore
 	if sem != nil && !sem.TryAcquire(1) {
-		return ErrFull
+		return declined(t, ErrFull)
 	}
 	err := s.try(set, carry(t))
 	if err != nil && sem != nil {
 		sem.Release(1)
 	}
-	return err
+	return declined(t, err)
 }
 
 // try accepts a task that has what permits it needs.
@@ -294,7 +294,7 @@ func (s *Scheduler) acquire(ctx context.Context, within *Context, sem *core.Sema
 		if ctx == nil {
 			ctx = context.Background()
 		}
-		err = sem.Acquire(ctx, 1)
+		err = s.acquireBlocked(ctx, sem)
 	}
 	if err != nil {
 		s.unreserve()
@@ -399,7 +399,7 @@ func (s *Scheduler) unreserve() {
 // the place of that one and returns when it has ended.
 func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return declined(t, context.Cause(ctx))
 	}
 	if !race.Hidden && s.config().Semaphore == nil && s.acceptNow(set, t) {
 		return nil
@@ -408,5 +408,5 @@ func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 	if !within.lends(s) && set.place().runs() {
 		within = set.within
 	}
-	return s.start(ctx, within, set, carry(t))
+	return declined(t, s.start(ctx, within, set, carry(t)))
 }

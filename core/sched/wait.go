@@ -139,6 +139,7 @@ func (s *Scheduler) join(ctx context.Context) (*round, error) {
 	r, err := s.wait(ctx, &s.waiters, s.idleLocked, s.failuresLocked)
 	if err == nil {
 		s.ended.Acquire()
+		s.endTrace()
 	}
 	return r, err
 }
@@ -174,6 +175,7 @@ func (s *Scheduler) wait(ctx context.Context, list **park.Parker, idle func() bo
 	if v.idle {
 		return v.round, nil
 	}
+	defer s.noteBlocked(ForTasks).end()
 	if !p.Wait(doneOf(ctx)) {
 		if peek(s, func() bool { return withdraw(list, p) }) {
 			return nil, context.Cause(ctx)

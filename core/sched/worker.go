@@ -27,8 +27,9 @@ type Worker struct {
 	lender *Set         // whose tasks alone it runs; nil for all
 	back   *park.Parker // of the submitter whose task it runs on its place; nil if there is none
 
-	goroutine uint64 // its number in stack traces; 0 if it was not asked for
-	finds     int    // how often it has found a task since it parked, up to longStreak
+	goroutine uint64  // its number in stack traces; 0 if it was not asked for
+	finds     int     // how often it has found a task since it parked, up to longStreak
+	watched   watched // what is kept of its task for observers
 
 	parker  *park.Parker       // while it is idle
 	place   list.Elem[*Worker] // among all
@@ -350,6 +351,7 @@ func (w *Worker) aborted(p *core.PanicError) {
 	if p != nil {
 		w.ending = endedPanicked
 	}
+	w.watchAborted(p)
 	core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
 		if again != nil {
 			panic(again.Value) // nothing recovers it: the process ends
