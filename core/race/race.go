@@ -119,6 +119,16 @@ func Close[T any](c chan<- T) {
 	Enable()
 }
 
+// Send sends v to c if that does not block. A receive from c is not ordered after that.
+func Send[T any](c chan<- T, v T) {
+	Disable()
+	select {
+	case c <- v:
+	default:
+	}
+	Enable()
+}
+
 // Do calls f in a goroutine of its own and returns when f has returned. What the
 // caller did happens before f; what f does happens before nothing that the caller
 // does later. So bookkeeping in f may use plain variables and locks, and orders no
