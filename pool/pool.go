@@ -234,7 +234,11 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	dropped := p.scheduler.Drop(func(set *sched.Set) { set.Owner.(*Batch).lose(ErrClosed) })
+	dropped := p.scheduler.Drop(func(set *sched.Set) {
+		if b, ok := set.Owner.(*Batch); ok {
+			b.lose(ErrClosed)
+		}
+	})
 	for _, d := range dropped {
 		if t, ok := sched.Unnamed(d.Task).(droppable); ok {
 			t.drop(ErrClosed)

@@ -49,6 +49,9 @@ type shared struct {
 	accepted, dropped, panicked uint64 // tasks
 	void                        int    // entries of the run queue whose task was claimed by other means
 
+	lines  list.List[*keyQueue] // of keys for which tasks wait
+	posted int                  // tasks in the run queue that have waited for their key; they need no room
+
 	idle    *Worker // parked workers, the one that parked last first, linked by below
 	workers int     // goroutines that have been started and have not left
 	timer   *time.Timer

@@ -157,6 +157,13 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 
 // pushLocked adds a task to those that are unclaimed.
 func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) {
+	if q := set.queueOfKey(); q == nil || q.acceptLocked(t) {
+		s.queueLocked(set, t, do)
+	}
+}
+
+// queueLocked adds a task to those that are unclaimed, whatever its key.
+func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 	if s.isDirectLocked() {
 		d := s.directLocked(set, t)
 		do.start = &d
