@@ -353,7 +353,7 @@ func TestChaos(t *testing.T) {
 		t.Parallel()
 		n, patience := 2000, 5*time.Minute
 		if long, err := strconv.Atoi(os.Getenv("REMOTE_TEST_CHAOS")); err == nil {
-			n, patience = long, time.Hour
+			n, patience = long, 6*time.Hour
 		}
 		e, j := open(t), newJournal(t)
 		url := share(t, e)
