@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -78,7 +77,7 @@ func TestCrash(t *testing.T) {
 	for name := range victims {
 		t.Run(name+" ends the process with its own stack first", func(t *testing.T) {
 			t.Parallel()
-			var workers sync.WaitGroup
+			var workers group.Group
 			for range 4 {
 				workers.Go(func() {
 					for range runs / 4 {

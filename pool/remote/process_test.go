@@ -373,7 +373,7 @@ func TestChaos(t *testing.T) {
 					if i == 0 {
 						kills++
 					}
-					w = start(t, "worker", url, 4, fmt.Sprint("w", i))
+					w = start(t, "worker", url, 4, fmt.Sprint("w", i)) //coterie:failnow nobody else starts the next worker
 				}
 			})
 		}

@@ -170,6 +170,7 @@ func (c *checker) check(cur inspector.Cursor, m made) {
 		return // what it holds depends on the path
 	}
 	u := c.usesOf(cur, m.v)
+	u.addPool(cur, m.v)
 	if u.escapes || len(u.begins) == 0 || u.conditional() {
 		return
 	}
