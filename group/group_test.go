@@ -269,7 +269,7 @@ func TestWaitContext(t *testing.T) {
 			leaked = ctx
 			inner, cancel := context.WithCancel(ctx)
 			defer cancel()
-			_ = g.WaitContext(inner)
+			_ = g.WaitContext(inner) //coterie:selfwait that it panics is the point
 		}))
 		p := caught(g.Wait).(*core.PanicError)
 		require.Equal(t, `group: WaitContext on group "ingest" within one of its own tasks`, p.Value)
