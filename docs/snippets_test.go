@@ -24,7 +24,7 @@ import (
 // and each block of text is something that was printed: the output of an Example
 // or a file in testdata that a test compares with what it printed.
 
-// pages returns the names of the pages, which begin with "../docs/".
+// pages returns the names of the pages, which begin with "../".
 func pages(t *testing.T) []string {
 	var pages []string
 	err := filepath.WalkDir(filepath.FromSlash("../docs"), func(path string, d fs.DirEntry, err error) error {
@@ -37,6 +37,12 @@ func pages(t *testing.T) []string {
 		return err
 	})
 	require.NoError(t, err)
+	for _, pattern := range []string{"../.github/*.md"} {
+		more, err := filepath.Glob(filepath.FromSlash(pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, more)
+		pages = append(pages, more...)
+	}
 	return pages
 }
 
@@ -114,7 +120,7 @@ func TestPages(t *testing.T) {
 	all := collect(t)
 	used := make(map[string]bool)
 	for _, page := range pages(t) {
-		t.Run(filepath.ToSlash(strings.TrimPrefix(page, filepath.FromSlash("../docs/"))), func(t *testing.T) {
+		t.Run(filepath.ToSlash(strings.TrimPrefix(page, filepath.FromSlash("../"))), func(t *testing.T) {
 			text, err := os.ReadFile(page)
 			require.NoError(t, err)
 			for _, block := range fence.FindAllStringSubmatch(string(text), -1) {
