@@ -869,6 +869,31 @@ func TestKeyedPanicUnseen(t *testing.T) {
 	}
 }
 
+// Two tasks on lent places that wait for each other's key go on when their time is up.
+func TestKeyedCircle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		p := pool.New(1, pool.Options{Queue: 3})
+		k := pool.NewKeyed[string](p, 1)
+		accepted := make(chan struct{})
+		wait := func(ctx context.Context, key string, d time.Duration) time.Duration {
+			ctx, cancel := context.WithTimeout(ctx, d)
+			defer cancel()
+			_ = k.WaitKey(ctx, key)
+			return time.Since(start)
+		}
+		var outer, b, c time.Duration
+		require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) { <-accepted; outer = wait(ctx, "b", time.Second) }))
+		require.NoError(t, k.GoContext(t.Context(), "b", func(ctx context.Context) { b = wait(ctx, "c", 10*time.Second) }))
+		require.NoError(t, k.GoContext(t.Context(), "c", func(ctx context.Context) { c = wait(ctx, "b", 5*time.Second) }))
+		close(accepted)
+		k.Wait()
+		p.Wait()
+		require.Equal(t, []time.Duration{time.Second, 5 * time.Second, 5 * time.Second}, []time.Duration{outer, b, c})
+		closeEmpty(t, p)
+	})
+}
+
 // A model of Keyed, driven by random calls of several goroutines.
 func TestKeyedRandomly(t *testing.T) {
 	for seed := range uint64(40) {

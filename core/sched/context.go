@@ -27,6 +27,7 @@ type Context struct {
 	ended           atomic.Bool             // the task has ended, or there is none; hidden from the race detector
 	isTask          bool
 	background      bool    // the task has no place
+	lender          *Set    // on whose waiter's place the task runs; nil if it has one of its own
 	record          *record // of a task that runs, or that observers see
 	goroutine       uint64  // of a task that runs, in an owner that keeps idle workers
 }

@@ -275,7 +275,7 @@ func (s *Scheduler) start(ctx context.Context, within *Context, set *Set, t Task
 			err = s.acquire(ctx, within, sem)
 		}
 		if err == errLent {
-			s.runLent(set, t)
+			s.runLent(within, set, t)
 			return nil
 		}
 		if err != nil {
