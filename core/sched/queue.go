@@ -38,8 +38,8 @@ type segment struct {
 	end     uint32
 
 	place    list.Elem[*segment]
-	number   uint32   // in the order in which segments were taken
-	attached int      // workers that claim from it
+	number   uint32 // in the order in which segments were taken
+	attached int    // workers that claim from it
 }
 
 // segmentLen makes a segment 512 bytes: larger objects cost twice as much to allocate.
