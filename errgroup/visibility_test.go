@@ -23,7 +23,7 @@ func TestRacesAreVisible(t *testing.T) {
 	for _, name := range []string{
 		"two that succeed", "two that fail", "one that fails", "with a context", "with a context, failing",
 		"with a limit", "collected", "collected, failing", "captured", "started by tasks", "forked", "gathered",
-		"raced", "in a quorum",
+		"raced", "in a quorum", "in a staggered quorum", "settled",
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range runs {

@@ -142,19 +142,19 @@ var behaviours = map[string]func(name string){
 		hold := func() { held <- true; <-release }
 		switch name {
 		case "coterie":
-			p := pool.New(1, pool.Options{})
+			p := pool.New(1, pool.Options{}) //coterie:unwaited the process ends while they run
 			p.Go(hold)
 			<-held
 			p.SetWorkers(2)
 			p.Go(hold)
 		case "x/sync errgroup":
-			var g xerrgroup.Group
+			var g xerrgroup.Group //coterie:unwaited the process ends while they run
 			g.SetLimit(1)
 			g.Go(func() error { hold(); return nil })
 			<-held
 			g.SetLimit(2)
 		case "conc":
-			p := concpool.New().WithMaxGoroutines(1)
+			p := concpool.New().WithMaxGoroutines(1) //coterie:unwaited the process ends while they run
 			p.Go(hold)
 			<-held
 			p.WithMaxGoroutines(2)
@@ -192,17 +192,17 @@ var behaviours = map[string]func(name string){
 				g.SetLimit(1)
 				g.Go(func() error {
 					inner := make(chan bool)
-					g.Go(func() error { close(inner); return nil })
+					g.Go(func() error { close(inner); return nil }) //coterie:selfwait whether it goes on is the question
 					<-inner
 					return nil
 				})
 				g.Wait()
 			case "conc":
-				p := concpool.New().WithMaxGoroutines(1)
+				p := concpool.New().WithMaxGoroutines(1) //coterie:unwaited its task says when it has ended
 				outer := make(chan bool)
 				p.Go(func() {
 					inner := make(chan bool)
-					p.Go(func() { close(inner) })
+					p.Go(func() { close(inner) }) //coterie:selfwait whether it goes on is the question
 					<-inner
 					close(outer)
 				})
