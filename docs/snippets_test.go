@@ -20,6 +20,7 @@ import (
 //	// snippet: <what it shows>
 //	// end snippet
 //
+// without lines that begin with //coterie: and say that they are for the page,
 // and each block of text is something that was printed: the output of an Example
 // or a file in testdata that a test compares with what it printed.
 
@@ -48,6 +49,7 @@ func pages(t *testing.T) []string {
 var (
 	fence    = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
 	snippet  = regexp.MustCompile(`(?ms)^[ \t]*// snippet: ([^\n]+)\n(.*?)^[ \t]*// end snippet$`)
+	exempted = regexp.MustCompile(`(?m)^[ \t]*//coterie:\w+ for the page: .*\n`)
 	expected = regexp.MustCompile(`(?m)^\t// Output:[ \t]*\n?((?:^\t//.*\n)+|.*\n)`)
 	code     = regexp.MustCompile("`([^`]+)`")
 	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
@@ -81,7 +83,8 @@ func collect(t *testing.T) shown {
 		}
 		s.source[filepath.Dir(path)] += string(text)
 		for _, m := range snippet.FindAllStringSubmatch(string(text), -1) {
-			s.code[dedent(strings.TrimRight(m[2], "\n")+"\n")] = path + ": " + m[1]
+			shown := exempted.ReplaceAllString(m[2], "")
+			s.code[dedent(strings.TrimRight(shown, "\n")+"\n")] = path + ": " + m[1]
 		}
 		for _, m := range expected.FindAllStringSubmatch(string(text), -1) {
 			var b strings.Builder

@@ -30,7 +30,7 @@ type Options struct {
 	Collect bool
 	// MaxErrors is how many errors Collect keeps, those of the tasks that were
 	// started first; how many there were besides stands in the text. 0 means
-	// all.
+	// all. It is only for Collect: without that it panics.
 	MaxErrors int
 }
 
@@ -43,5 +43,8 @@ func (o *Options) check() {
 	}
 	if o.MaxErrors < 0 {
 		panic(fmt.Sprintf("errgroup: negative MaxErrors, got %d", o.MaxErrors))
+	}
+	if o.MaxErrors > 0 && !o.Collect {
+		panic(fmt.Sprintf("errgroup: MaxErrors without Collect, got %d", o.MaxErrors))
 	}
 }

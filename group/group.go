@@ -146,6 +146,28 @@ func (g *Group) GoNamed(name string, f func()) {
 	}
 }
 
+// Background starts f for the others: a reader of their results, a printer of their progress, a
+// cache that they share. f has a goroutine of its own. It counts against no limit, holds no permit of
+// a semaphore, and begins also while the group is at its limit. Background does not block.
+//
+// f gets a context derived from ctx, in which names nest, as with GoContext. When every other
+// task has ended, and Wait, WaitContext or the end of Run's body has been reached, that context is
+// cancelled, with the cause [core.ErrDone], and Wait or Run waits for f. f should end then. If it
+// starts tasks instead, Wait waits for these too. A panic or a Goexit of f is that of a task.
+//
+// Background panics if ctx or f is nil, or if the group is that of a [Run] that has
+// returned. f must not wait for the group.
+func (g *Group) Background(ctx context.Context, f func(ctx context.Context)) {
+	checkContext(ctx)
+	if f == nil {
+		panic("group: nil func")
+	}
+	t := &contextTask{f: f}
+	if !g.scheduler.Background(ctx, &t.Context, t) {
+		panic("group: Background on " + g.scheduler.Title() + ", which has ended")
+	}
+}
+
 // Wait blocks until every task has ended, also those that tasks start meanwhile. It
 // returns at an instant, within the call, at which there was none. Several
 // goroutines may wait at once, and Go may be called meanwhile.
@@ -182,7 +204,8 @@ func (g *Group) WaitContext(ctx context.Context) error {
 // those who are blocked in Go. 0 lets none start; a negative n means no limit.
 func (g *Group) SetLimit(n int) { g.scheduler.SetWorkers(unlimited(n)) }
 
-// Running returns the number of tasks that Go has accepted and that have not ended.
+// Running returns the number of tasks that Go has accepted and that have not ended, without
+// background tasks.
 func (g *Group) Running() int { return g.scheduler.Running() }
 
 // task returns f as a task of the group.
@@ -212,6 +235,7 @@ func (t *contextTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
 	t.f(&t.Context)
+	t.Returned()
 }
 
 // Fork starts f in g, as [Group.Go] does, and returns its result to come. It blocks
@@ -225,6 +249,7 @@ func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 		panic("group: nil func")
 	}
 	p := core.NewPromise[T]()
+	p.Owned(uint32(g.scheduler.Number()))
 	policy := g.policy()
 	g.Go(func() { p.Run(policy, f) })
 	return p.Future()

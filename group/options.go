@@ -41,19 +41,23 @@ func (o *Options) apply(s *sched.Scheduler) {
 	if o.Panics < core.Propagate || o.Panics > core.Capture {
 		panic(fmt.Sprintf("group: unknown panic policy, got %d", o.Panics))
 	}
+	if o.Name != "" || o.Semaphore != nil || o.Isolate || o.Panics != core.Propagate {
+		s.Owner = o.owner()
+		s.Register(context.Background())
+	}
 	if o.Limit > 0 {
 		s.Limit(o.Limit, 0)
 	}
-	if o.Name == "" && o.Semaphore == nil && !o.Isolate && o.Panics == core.Propagate {
-		return
-	}
+}
+
+func (o *Options) owner() *owner {
 	w := &owner{
 		config:  sched.Config{Kind: "group", Name: o.Name, Semaphore: o.Semaphore, Isolate: o.Isolate},
 		panics:  o.Panics,
 		onPanic: o.OnPanic,
 	}
 	w.config.Nest(context.Background())
-	s.Owner = w
+	return w
 }
 
 // unlimited returns the number of workers that a limit given to SetLimit stands for.

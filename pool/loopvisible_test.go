@@ -3,24 +3,16 @@ package pool_test
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/stretchr/testify/require"
 )
 
 // A loop must not hide its users' data races, though one worker may run all items,
 // nor report races that are none.
 func TestRacesOfItemsStayVisible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a program with -race")
-	}
-	racy := filepath.Join(t.TempDir(), "racyloops.exe")
-	build := exec.Command("go", "build", "-race", "-o", racy, "./testdata/racyloops")
-	build.Env = append(os.Environ(), "CGO_ENABLED=1", "GOARCH="+hostArch())
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Skipf("go build -race: %v: %s", err, output)
-	}
+	racy := child.Racy(t, "./testdata/racyloops")
 	const runs = 5
 	run := func(scenario string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), racy, scenario)
@@ -32,6 +24,7 @@ func TestRacesOfItemsStayVisible(t *testing.T) {
 		"For", "For with one worker", "For within For", "For in a pool of one", "MapSlice", "Each",
 		"Map", "Map with one worker", "Map in a pool", "MapUnordered", "the body of Map's loop, and an item",
 		"items that use their context",
+		"two inputs of Merge", "the body of Merge's loop, and an input", "the body of Chunk's loop, and the input",
 	} {
 		t.Run(scenario, func(t *testing.T) {
 			for range runs {
@@ -46,6 +39,7 @@ func TestRacesOfItemsStayVisible(t *testing.T) {
 		"the input, an item, and the body of Map's loop", "the input, an item, and the body of MapUnordered's loop",
 		"the input, an item, and the body, in a pool", "the input, from one item to the next",
 		"an item that was cancelled, and after the loop",
+		"an input, and the body of Merge's loop", "an input, and the body of Chunk's loop", "an input, and after the loop",
 	} {
 		t.Run("no false alarm: "+scenario, func(t *testing.T) {
 			for range runs {

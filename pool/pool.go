@@ -85,6 +85,7 @@ func (p *Pool) init(workers int) {
 	}
 	p.scheduler.Owner = (*owner)(p)
 	p.scheduler.Limit(workers, p.options.Queue)
+	p.scheduler.Register(context.Background())
 	p.begun.Store(true)
 }
 
@@ -233,7 +234,11 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	dropped := p.scheduler.Drop(func(set *sched.Set) { set.Owner.(*Batch).lose(ErrClosed) })
+	dropped := p.scheduler.Drop(func(set *sched.Set) {
+		if b, ok := set.Owner.(*Batch); ok {
+			b.lose(ErrClosed)
+		}
+	})
 	for _, d := range dropped {
 		if t, ok := sched.Unnamed(d.Task).(droppable); ok {
 			t.drop(ErrClosed)
@@ -333,7 +338,7 @@ type contextTask struct {
 // Run calls the function, unless the context is done.
 func (t *contextTask) Run(w *sched.Worker) {
 	if t.Err() != nil {
-		w.Drop()
+		t.Skip(w)
 		if t.batch != nil {
 			t.batch.lose(context.Cause(&t.Context))
 		}
@@ -344,4 +349,5 @@ func (t *contextTask) Run(w *sched.Worker) {
 	f := t.f
 	t.f = nil
 	f(&t.Context)
+	t.Returned()
 }

@@ -94,6 +94,7 @@ func (s *Scheduler) Drop(mark func(set *Set)) []Dropped {
 	all := race.Copy(get(s, func(do *todo) []Dropped { return s.dropLocked(mark, do) }))
 	for i := range all {
 		all[i].Task = uncarry(all[i].Task)
+		_ = declined(all[i].Task, ErrClosed)
 	}
 	return all
 }
@@ -125,12 +126,11 @@ func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
 		}
 		return refused
 	})...)
+	all = x.dropKeysLocked(all, do)
 	for _, d := range all {
-		if d.Set == nil {
-			continue
-		}
-		if mark(d.Set); d.Set.idleLocked() {
-			release(&d.Set.waiters, &d.Set.failures, do)
+		if d.Set != nil {
+			mark(d.Set)
+			d.Set.settleLocked(do)
 		}
 	}
 	all = slices.DeleteFunc(all, func(d Dropped) bool {

@@ -14,42 +14,46 @@ import (
 // are those that are promised: from Go to the task, which the task carries, from the end
 // of the task to the waits that cover it, and, where one task runs at a time, from each to the next.
 func (w *Worker) isolate() {
-	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set}
-	ordered := w.ordered
+	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, order: w.order, all: w.all}
 	ended := park.Get(false)
 	go func() {
-		crashes := false
-		defer func() {
-			if crashes {
-				return
-			}
-			if ordered {
-				in.s.order.Release()
-			}
-			in.over().Release()
-			ended.Wake()
-		}()
-		if ordered {
-			in.s.order.Acquire()
+		if in.order != nil {
+			in.order.Acquire()
 		}
-		core.Call(func() {
-			in.task = uncarry(in.task)
-			in.task.Run(in)
-		}, func(p *core.PanicError) {
-			if p != nil {
-				in.ending = endedPanicked
-			}
-			core.Call(func() { in.s.abort(in.set, in.task, p) }, func(again *core.PanicError) {
-				if again != nil {
-					crashes = true
-					panic(again.Value) // nothing recovers it: the process ends
-				}
-			})
+		in.runAlone(func() {
+			in.publish()
+			ended.Wake()
 		})
 	}()
 	ended.Wait(nil)
 	ended.Free()
 	w.ending = race.Load(&in.ending)
+}
+
+// runAlone runs the worker's task in a goroutine that runs no other, and calls ended, however the
+// task ends.
+func (w *Worker) runAlone(ended func()) {
+	crashes := false
+	defer func() {
+		if !crashes {
+			ended()
+		}
+	}()
+	core.Call(func() {
+		w.task = uncarry(w.task)
+		w.task.Run(w)
+	}, func(p *core.PanicError) {
+		if p != nil {
+			w.ending = endedPanicked
+		}
+		w.watchAborted(p)
+		core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
+			if again != nil {
+				crashes = true
+				panic(again.Value) // nothing recovers it: the process ends
+			}
+		})
+	})
 }
 
 // carried is a task of a race build, with the edge from its Go.
@@ -93,7 +97,8 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		do      todo
 		task    Task
 		set     *Set
-		ordered bool
+		order   *race.Point
+		all     *race.Point
 	}
 	h, parker, ending := w.hidden, w.parker, w.ending
 	r := race.Get(func() result {
@@ -101,15 +106,18 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		h.s.lock()
 		h.parker, h.ending = parker, ending
 		v := h.visitLocked(yields, &do)
-		ordered := h.s.shared != nil && h.s.shared.limiter.limit == 1
-		r := result{task: h.task, set: h.set, verdict: v, ordered: ordered}
+		r := result{task: h.task, set: h.set, verdict: v}
+		r.order, r.all = h.set.points()
+		if h.s.shared != nil && h.s.shared.limiter.limit == 1 {
+			r.order = &h.s.order
+		}
 		h.s.unlock(&do)
 		do.wake = nil
 		r.do = do
 		return r
 	})
 	w.ending = endedWell
-	w.task, w.set, w.ordered = r.task, r.set, r.ordered
+	w.task, w.set, w.order, w.all = r.task, r.set, r.order, r.all
 	if r.verdict == parkIdle {
 		w.busy = false
 	}
@@ -230,7 +238,7 @@ func (s *Scheduler) usePlaceHidden() bool {
 func (s *Scheduler) listHidden(r *record) {
 	race.Disable()
 	s.mu.Lock()
-	s.shared.named.PushBack(&r.place)
+	s.shared.named.add(r)
 	s.mu.Unlock()
 	race.Enable()
 }
@@ -254,9 +262,10 @@ func (s *Scheduler) isOrdered() bool {
 
 func (s *Scheduler) startDirect(d direct) {
 	go func() {
-		w := &Worker{s: s, config: s.config(), task: d.task, set: d.set, busy: true, direct: true, ordered: d.ordered}
+		w := &Worker{s: s, config: s.config(), task: d.task, set: d.set, busy: true, direct: true}
 		if d.ordered {
-			s.order.Acquire()
+			w.order = &s.order
+			w.order.Acquire()
 		}
 		core.Call(func() {
 			w.task = uncarry(w.task)

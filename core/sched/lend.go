@@ -20,8 +20,16 @@ import (
 
 // runLent runs a task, which was not accepted before, on the place of its submitter.
 func (s *Scheduler) runLent(set *Set, t Task) {
-	s.locked(func(*todo) { s.shared.accepted++ })
-	s.runHere(set, t)
+	begins := get(s, func(*todo) bool {
+		if q := set.queueOfKey(); q != nil && !q.acceptLocked(t) {
+			return false // it waits for its key
+		}
+		s.shared.accepted++
+		return true
+	})
+	if begins {
+		s.runHere(set, t)
+	}
 }
 
 // RunClaimed runs a task that is in the run queue and whose entry there will do nothing, on
@@ -48,6 +56,7 @@ func (s *Scheduler) runHere(set *Set, t Task) {
 	})
 	w := newWorker()
 	w.s, w.lent, w.busy, w.task, w.set, w.back = s, true, true, t, set, p
+	w.order, w.all = set.points()
 	go w.run()
 	p.Wait(nil)
 	p.Free()
@@ -63,8 +72,13 @@ func (s *Scheduler) workLent(set *Set) {
 // Wait blocks until every task of the set has ended, or until ctx, if it is not nil, ends; then it
 // returns the cause. Otherwise raise raises what the tasks raised.
 func (set *Set) Wait(ctx context.Context) (raise func(), err error) {
-	s := set.sched
-	lends := set.within.runs() && (ctx == nil || ctx.Err() == nil)
+	return set.wait(ctx, set.within)
+}
+
+// wait is Wait that lends the place of the given task.
+func (set *Set) wait(ctx context.Context, within *Context) (raise func(), err error) {
+	s := set.scheduler()
+	lends := within.runs() && (ctx == nil || ctx.Err() == nil)
 	if lends {
 		runtime.Gosched()
 		set.lend()
@@ -82,7 +96,7 @@ func (set *Set) Wait(ctx context.Context) (raise func(), err error) {
 
 // lend lends the place of a waiter, which is about to block.
 func (set *Set) lend() {
-	set.sched.locked(func(do *todo) {
+	set.scheduler().locked(func(do *todo) {
 		set.lenders++
 		if set.lendsLocked() {
 			set.lent++
@@ -94,7 +108,7 @@ func (set *Set) lend() {
 // reclaim returns when the place of a waiter is its own again.
 func (set *Set) reclaim() {
 	p := park.Get(false)
-	back := peek(set.sched, func() bool {
+	back := peek(set.scheduler(), func() bool {
 		set.lenders--
 		if set.lent <= set.lenders+set.reclaiming {
 			return true
@@ -120,6 +134,7 @@ func (w *Worker) takeLentLocked(do *todo) bool {
 		if t, g := s.popOfLocked(set); t != nil {
 			w.claimedLocked(t, set, g)
 			s.admitLocked(do)
+			w.beganLocked(do)
 			return true
 		}
 	}

@@ -77,7 +77,7 @@ func (s *Scheduler) roomLocked() int64 {
 	if l.waiting > math.MaxInt64-places {
 		return math.MaxInt64
 	}
-	return l.waiting + places - int64(s.unclaimedLocked())
+	return l.waiting + places - int64(s.unclaimedLocked()-x.posted)
 }
 
 // unclaimedLocked returns the number of tasks that no worker has claimed.
@@ -110,7 +110,7 @@ func (s *Scheduler) fitsLocked() bool {
 // semaphore goes back when it has ended, and that takes mu.
 func (s *Scheduler) bulkLocked() int {
 	l := &s.shared.limiter
-	if race.Hidden || s.config().Semaphore != nil {
+	if race.Hidden || s.shared.semaphore != nil {
 		return 0
 	}
 	if !l.limited() {
@@ -122,7 +122,7 @@ func (s *Scheduler) bulkLocked() int {
 	q := &s.shared.queue
 	most := l.wakeAt - 1 - int64(q.takenUnclaimed())
 	if !l.submitters.Empty() {
-		most = min(most, int64(q.n)-(l.waiting-l.wakeAt)-1)
+		most = min(most, int64(q.n-s.shared.posted)-(l.waiting-l.wakeAt)-1)
 	}
 	return int(min(most, segmentLen))
 }
@@ -199,8 +199,8 @@ func (s *Scheduler) admitLocked(do *todo) {
 	l.budget = 0
 }
 
-// blockLocked lists a submitter, unless there is room.
-func (s *Scheduler) blockLocked(b *submitter, do *todo) {
+// blockLocked lists a submitter for which there is no room.
+func (s *Scheduler) blockLocked(b *submitter) {
 	l := &s.shared.limiter
 	b.place.Value = b
 	l.submitters.PushBack(&b.place)
@@ -208,7 +208,6 @@ func (s *Scheduler) blockLocked(b *submitter, do *todo) {
 	if !race.Hidden {
 		l.yielding++
 	}
-	s.admitLocked(do)
 }
 
 // dismiss ends the wait of a submitter.
@@ -229,29 +228,23 @@ func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, er
 		return s.parkSubmitter(ctx, b, b.parker)
 	}
 	runtime.Gosched()
-	parker := park.Get(ctx != nil && ctx.Done() != nil)
 	var do todo
 	s.lock()
-	state := s.backLocked(b, parker, &do)
+	s.shared.limiter.yielding--
+	s.wakeLocked(1, &do)
+	state := b.state
+	if state == blocked { // it parks
+		b.parker = park.Get(ctx != nil && ctx.Done() != nil)
+	}
 	s.unlock(&do)
 	if state != blocked {
-		parker.Free()
 		return state, nil
 	}
-	return s.parkSubmitter(ctx, b, parker)
-}
-
-// backLocked is called when a submitter has yielded. If it is still blocked, it parks.
-func (s *Scheduler) backLocked(b *submitter, parker *park.Parker, do *todo) submitterState {
-	s.shared.limiter.yielding--
-	s.wakeLocked(1, do)
-	if b.state == blocked {
-		b.parker = parker
-	}
-	return b.state
+	return s.parkSubmitter(ctx, b, b.parker)
 }
 
 func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *park.Parker) (submitterState, error) {
+	defer s.noteBlocked(ForRoom).end()
 	if parker.Wait(doneOf(ctx)) {
 		return race.Load(&b.state), nil
 	}

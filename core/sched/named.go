@@ -4,39 +4,36 @@ import (
 	"context"
 	"fmt"
 	"runtime/pprof"
+	"runtime/trace"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// namedTasks lists the tasks with a name that run. The scheduler's mu guards it.
-type namedTasks = list.List[*record]
-
-// A record is a named task that runs.
-type record struct {
-	Record
-	place list.Elem[*record]
-}
-
-// begin labels the goroutine of a task and lists it. Either may be left out: by nil and by "".
-func (w *Worker) begin(path string, labels context.Context) *record {
+// begin labels the goroutine of a task and lists it. Either may be left out: by nil, and for a
+// task without a path. r is the task's record, or nil if it has none yet.
+func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
 	if labels != nil {
 		pprof.SetGoroutineLabels(labels)
 	}
-	if path == "" {
+	if t.taskPath() == "" {
 		return nil
 	}
-	r := &record{Record: Record{Name: path, Started: time.Now(), Goroutine: w.id()}}
-	r.place.Value = r
+	if r == nil {
+		r = new(record)
+	}
+	r.task, r.started, r.goroutine = t, time.Now(), w.id()
+	if r.watch != nil || trace.IsEnabled() {
+		r.watchBegin(labels)
+	}
 	if w.direct {
 		w.s.enter.Release()
 		w.s.listHidden(r)
 	} else {
-		w.s.locked(func(*todo) { w.s.share().named.PushBack(&r.place) })
+		w.s.locked(func(*todo) { w.s.share().named.add(r) })
 	}
 	return r
 }
@@ -51,15 +48,19 @@ func (w *Worker) id() uint64 {
 
 // finish takes the task off the list.
 func (w *Worker) finish(r *record) {
-	switch {
-	case r == nil:
-	case w.direct: // its goroutine is about to exit, so the edges into it are harmless
-		w.s.lock()
-		w.s.shared.named.Remove(&r.place)
-		w.s.mu.Unlock()
-	default:
-		w.s.locked(func(*todo) { w.s.shared.named.Remove(&r.place) })
+	if r == nil {
+		return
 	}
+	if r.watch != nil {
+		w.watchEnd(r)
+	}
+	if w.direct { // its goroutine is about to exit, so the edges into it are harmless
+		w.s.lock()
+		w.s.shared.named.remove(r)
+		w.s.mu.Unlock()
+		return
+	}
+	w.s.locked(func(*todo) { w.s.shared.named.remove(r) })
 }
 
 // Named is a task with a name and without a context.
@@ -77,30 +78,47 @@ func (s *Scheduler) WithPath(name string, t Task) Task {
 	if config.Labels != nil {
 		n.labels = pprof.WithLabels(config.Labels, pprof.Labels("coterie", n.path))
 	}
+	if n.path != "" && observed() {
+		return n.watched(config)
+	}
 	return n
 }
 
+func (n *Named) taskPath() string             { return n.path }
+func (n *Named) taskContext() context.Context { return nil }
+
 // Unnamed returns the task that WithPath or InOwner was given.
 func Unnamed(t Task) Task {
-	if n, ok := t.(*Named); ok {
-		return n.Task
+	switch t := t.(type) {
+	case *Named:
+		return t.Task
+	case *watchedTask:
+		return t.Task
 	}
 	return t
 }
 
 // InOwner returns t as a task of an owner that may have a name.
 func (s *Scheduler) InOwner(t Task) Task {
-	if config := s.config(); config.Labels != nil {
-		return &Named{t, config.Path, config.Labels}
+	config := s.config()
+	if config.Labels == nil {
+		return t
 	}
-	return t
+	n := &Named{t, config.Path, config.Labels}
+	if observed() {
+		return n.watched(config)
+	}
+	return n
 }
 
 // Run runs the task while it is listed.
 func (n *Named) Run(w *Worker) {
-	defer w.finish(w.begin(n.path, n.labels))
+	defer w.finish(w.begin(n, nil, n.labels))
 	n.Task.Run(w)
 }
+
+func (c *Context) taskPath() string             { return c.names.path }
+func (c *Context) taskContext() context.Context { return c.Context }
 
 // Begin is called by a task with a context as it begins, and End, in any case, as it ends.
 func (c *Context) Begin(w *Worker) {
@@ -108,7 +126,7 @@ func (c *Context) Begin(w *Worker) {
 	if config := w.s.config(); config.Labels != nil || config.Base != nil {
 		labels = c.Context
 	}
-	c.record = w.begin(c.path, labels)
+	c.record = w.begin(c, c.record, labels)
 	if w.s.config().IdleAfter > 0 {
 		c.goroutine = w.id()
 	}
@@ -133,8 +151,9 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 		v := seen{queued: s.unclaimedLocked()}
 		v.running = s.runningLocked() - v.queued
 		if x := s.shared; x != nil {
-			for e := x.named.Front(); e != nil; e = e.Next() {
-				v.tasks = append(v.tasks, e.Value.Record)
+			v.running += x.backgrounds.n
+			for r := range x.named.all() {
+				v.tasks = append(v.tasks, Record{r.task.taskPath(), r.started, r.goroutine})
 			}
 		}
 		return v
@@ -194,26 +213,41 @@ func (s *Scheduler) Counts() Counts {
 
 // Stuck says how many tasks of the set have not ended.
 func (set *Set) Stuck(cause error) *core.StuckError {
-	s := set.sched
-	type seen struct{ busy, queued int }
-	v := peek(s, func() seen { return seen{set.busy, s.shared.queue.unclaimedOf(set)} })
+	s := set.scheduler()
+	type seen struct {
+		busy, queued int
+		noun         string
+	}
+	v := peek(s, func() seen {
+		v := seen{set.busy, s.shared.queue.unclaimedOf(set), "batch"}
+		if set.key != nil {
+			v.queued += set.key.waits
+			v.noun = "key"
+		}
+		return v
+	})
 	config := s.config()
 	return Stuck(core.StuckError{
-		Kind: "batch of " + config.Kind, Owner: config.Path, Running: v.busy, Queued: v.queued, Cause: cause,
+		Kind: v.noun + " of " + config.Kind, Owner: config.Path, Running: v.busy, Queued: v.queued, Cause: cause,
 	}, nil)
 }
 
 // WaitContext is Wait that returns a *core.StuckError if ctx ends while tasks of the set are left.
 func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
-	if raise, err = set.Wait(ctx); err == nil {
+	return set.waitContext(ctx, set.within)
+}
+
+// waitContext is WaitContext that lends the place of the given task.
+func (set *Set) waitContext(ctx context.Context, within *Context) (raise func(), err error) {
+	if raise, err = set.wait(ctx, within); err == nil {
 		return raise, nil
 	}
-	if !set.sched.settled(set.idleLocked) {
+	if !set.scheduler().settled(set.idleLocked) {
 		if stuck := set.Stuck(err); stuck.Running+stuck.Queued > 0 {
 			return nil, stuck
 		}
 	}
-	return set.Wait(nil)
+	return set.wait(nil, within)
 }
 
 // IsWorker reports whether the caller's goroutine runs a task of the scheduler, which keeps

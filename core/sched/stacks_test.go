@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
@@ -116,7 +117,7 @@ func TestAncestors(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			require.Equal(t, []uint64{sched.GoroutineID()}, sched.Ancestors(inPlace), "its creator does not wait for it")
+			assert.Equal(t, []uint64{sched.GoroutineID()}, sched.Ancestors(inPlace), "its creator does not wait for it")
 		}()
 		<-done
 	})

@@ -3,6 +3,7 @@ package sched
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/park"
@@ -19,9 +20,11 @@ var ErrFull = errors.New("full")
 type todo struct {
 	spawn int32        // workers that are to be started
 	wake  *park.Parker // goroutines that are to be woken, linked by Next
-	start direct       // the caller's own task, in a race build; see startDirect
+	start *direct      // the caller's own task, in a race build; see startDirect
 	lends []*Set       // whose waiters lend their places to workers that are to be started
 	yield bool         // submitters were woken: the time slice is best handed on
+
+	cancel []context.CancelCauseFunc // of the background tasks that are to be cancelled
 }
 
 func (do *todo) wakes(p *park.Parker) { p.Next, do.wake = do.wake, p }
@@ -30,9 +33,15 @@ func (do *todo) wakes(p *park.Parker) { p.Next, do.wake = do.wake, p }
 func (s *Scheduler) unlock(do *todo) {
 	x := s.shared
 	s.mu.Unlock()
+	if do.wake == nil && do.spawn == 0 && do.lends == nil && do.cancel == nil {
+		return
+	}
 	if do.wake != nil {
 		park.WakeAll(do.wake)
 		do.wake = nil
+	}
+	if do.cancel != nil {
+		s.cancelAll(do)
 	}
 	if !race.Hidden {
 		s.spawn(x, do)
@@ -52,8 +61,8 @@ func (s *Scheduler) spawn(x *shared, do *todo) {
 	for _, set := range race.Copy(do.lends) {
 		go s.workLent(set)
 	}
-	if race.Hidden && do.start.task != nil {
-		s.startDirect(do.start)
+	if race.Hidden && do.start != nil {
+		s.startDirect(race.Load(do.start))
 	}
 }
 
@@ -77,25 +86,19 @@ func peek[T any](s *Scheduler, f func() T) T {
 	return v
 }
 
-// scratch returns an empty todo for as long as mu is held: one that a function is given has to be
-// on the heap.
-func (s *Scheduler) scratch() *todo {
-	if s.shared == nil {
-		return new(todo)
-	}
-	return &s.shared.todo
-}
+// todos has empty ones that are not in use: one that a function is given has to be on the heap.
+var todos = sync.Pool{New: func() any { return new(todo) }}
 
 // get is locked for a function with a result. f must not write what its caller reads: in a
 // race build that would be a race.
 func get[T any](s *Scheduler, f func(do *todo) T) T {
 	if !race.Hidden {
+		do := todos.Get().(*todo)
 		s.lock()
-		to := s.scratch()
-		v := f(to)
-		do := *to
-		*to = todo{}
-		s.unlock(&do)
+		v := f(do)
+		s.unlock(do)
+		*do = todo{}
+		todos.Put(do)
 		return v
 	}
 	type result struct {
@@ -116,7 +119,7 @@ func get[T any](s *Scheduler, f func(do *todo) T) T {
 // goSlow is Go with mu held, which it lets go.
 func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	var do todo
-	if s.config().Semaphore != nil || set.place().runs() {
+	if s.semaphoreLocked() != nil || set.place().runs() {
 		s.mu.Unlock()
 		return s.start(nil, set.place(), set, t) == nil
 	}
@@ -126,15 +129,15 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	}
 	if s.shared.limiter.closed {
 		s.mu.Unlock()
-		return false
+		return declined(t, ErrClosed) == nil
 	}
 	b := newSubmitter()
 	b.task, b.set, b.patient = t, set, true
-	s.blockLocked(b, &do)
+	s.blockLocked(b)
 	s.unlock(&do)
 	state, _ := s.await(nil, b)
 	b.free()
-	return state == admitted
+	return state == admitted || declined(t, ErrClosed) == nil
 }
 
 // acceptLocked accepts a task if there is room, and sees to it that a worker will take it.
@@ -144,7 +147,7 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 			return false
 		}
 		x.limiter.budget--
-		if s.config().Semaphore != nil {
+		if x.semaphore != nil {
 			x.limiter.budget = 0 // the next task needs a permit
 		}
 	}
@@ -154,8 +157,16 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 
 // pushLocked adds a task to those that are unclaimed.
 func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) {
+	if q := set.queueOfKey(); q == nil || q.acceptLocked(t) {
+		s.queueLocked(set, t, do)
+	}
+}
+
+// queueLocked adds a task to those that are unclaimed, whatever its key.
+func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 	if s.isDirectLocked() {
-		do.start = s.directLocked(set, t)
+		d := s.directLocked(set, t)
+		do.start = &d
 		return
 	}
 	x := s.shared
@@ -221,13 +232,13 @@ func (s *Scheduler) acceptNow(set *Set, t Task) bool {
 func (s *Scheduler) TryGo(set *Set, t Task) error {
 	sem := s.config().Semaphore
 	if sem != nil && !sem.TryAcquire(1) {
-		return ErrFull
+		return declined(t, ErrFull)
 	}
 	err := s.try(set, carry(t))
 	if err != nil && sem != nil {
 		sem.Release(1)
 	}
-	return err
+	return declined(t, err)
 }
 
 // try accepts a task that has what permits it needs.
@@ -290,7 +301,7 @@ func (s *Scheduler) acquire(ctx context.Context, within *Context, sem *core.Sema
 		if ctx == nil {
 			ctx = context.Background()
 		}
-		err = sem.Acquire(ctx, 1)
+		err = s.acquireBlocked(ctx, sem)
 	}
 	if err != nil {
 		s.unreserve()
@@ -364,7 +375,7 @@ func (s *Scheduler) enterLocked(b *submitter, lends bool, do *todo) error {
 	}
 	// One that can give up starts its task itself, where that begins at once.
 	b.reserves = b.reserves || !b.patient && l.waiting == 0
-	s.blockLocked(b, do)
+	s.blockLocked(b)
 	return errBlocked
 }
 
@@ -395,7 +406,7 @@ func (s *Scheduler) unreserve() {
 // the place of that one and returns when it has ended.
 func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return declined(t, context.Cause(ctx))
 	}
 	if !race.Hidden && s.config().Semaphore == nil && s.acceptNow(set, t) {
 		return nil
@@ -404,5 +415,5 @@ func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 	if !within.lends(s) && set.place().runs() {
 		within = set.within
 	}
-	return s.start(ctx, within, set, carry(t))
+	return declined(t, s.start(ctx, within, set, carry(t)))
 }

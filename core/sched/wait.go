@@ -29,13 +29,19 @@ type Set struct {
 	waiters    *park.Parker
 	reclaims   *park.Parker // waiters that want their place back
 	reclaiming int          // how many they are
+
+	key *keyQueue // of a set of tasks of one key; does not change
 }
 
 // NewSet returns a set of tasks of s. If ctx is that of a task of s, whoever waits for
 // the set lends it the place of that task.
 func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
-	return &Set{Owner: owner, sched: s, within: taskOf(ctx).of(s)}
+	return &Set{Owner: owner, sched: s, within: taskOf(ctx).place(s)}
 }
+
+// scheduler returns the set's. The detector does not see that it was written: the set of a key is
+// made where nobody's clock is known.
+func (set *Set) scheduler() *Scheduler { return race.Load(&set.sched) }
 
 // Round returns how often a task was accepted while there was no other.
 func (set *Set) Round() uint64 {
@@ -67,10 +73,17 @@ func (set *Set) place() *Context {
 	return set.within
 }
 
-func (set *Set) idleLocked() bool { return set.busy == 0 && set.segments == 0 }
+func (set *Set) idleLocked() bool {
+	return set.busy == 0 && set.segments == 0 && (set.key == nil || set.key.waits == 0)
+}
 
 // idleLocked reports whether no task is left.
 func (s *Scheduler) idleLocked() bool {
+	return s.quietLocked() && (s.shared == nil || s.shared.backgrounds.n == 0)
+}
+
+// quietLocked reports whether no task is left but background tasks.
+func (s *Scheduler) quietLocked() bool {
 	if s.busy > 0 || s.first != nil {
 		return false
 	}
@@ -134,6 +147,7 @@ func (s *Scheduler) join(ctx context.Context) (*round, error) {
 	r, err := s.wait(ctx, &s.waiters, s.idleLocked, s.failuresLocked)
 	if err == nil {
 		s.ended.Acquire()
+		s.endTrace()
 	}
 	return r, err
 }
@@ -145,24 +159,31 @@ func (s *Scheduler) wait(ctx context.Context, list **park.Parker, idle func() bo
 		idle bool
 		*round
 	}
-	look := func(p *park.Parker) (v seen) {
+	look := func() (v seen) {
 		if v.idle = idle(); v.idle {
 			if fs := failed(); fs != nil {
 				v.round = fs.takeLocked()
 			}
-		} else if p != nil {
-			p.Next, *list = *list, p
 		}
 		return v
 	}
-	if v := peek(s, func() seen { return look(nil) }); v.idle {
+	if v := peek(s, look); v.idle {
 		return v.round, nil
 	}
 	p := park.Get(ctx != nil && ctx.Done() != nil)
 	defer p.Free()
-	if v := peek(s, func() seen { return look(p) }); v.idle {
+	v := get(s, func(do *todo) seen {
+		v := look()
+		if !v.idle {
+			p.Next, *list = *list, p
+			s.idleNowLocked(do) // background tasks may be what is left
+		}
+		return v
+	})
+	if v.idle {
 		return v.round, nil
 	}
+	defer s.noteBlocked(ForTasks).end()
 	if !p.Wait(doneOf(ctx)) {
 		if peek(s, func() bool { return withdraw(list, p) }) {
 			return nil, context.Cause(ctx)

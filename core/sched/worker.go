@@ -27,8 +27,9 @@ type Worker struct {
 	lender *Set         // whose tasks alone it runs; nil for all
 	back   *park.Parker // of the submitter whose task it runs on its place; nil if there is none
 
-	goroutine uint64 // its number in stack traces; 0 if it was not asked for
-	finds     int    // how often it has found a task since it parked, up to longStreak
+	goroutine uint64  // its number in stack traces; 0 if it was not asked for
+	finds     int     // how often it has found a task since it parked, up to longStreak
+	watched   watched // what is kept of its task for observers
 
 	parker  *park.Parker       // while it is idle
 	place   list.Elem[*Worker] // among all
@@ -38,9 +39,10 @@ type Worker struct {
 
 	// In race builds.
 
-	hidden  *Worker // see visitHidden
-	ordered bool    // the task is ordered after the one before it
-	direct  bool    // see startDirect
+	hidden *Worker     // see visitHidden
+	order  *race.Point // from the task before it to the task, and from that to the next; nil if there is no such order
+	all    *race.Point // from the end of a task with a key to the waits for all; nil for others
+	direct bool        // see startDirect
 }
 
 // An ending is how a task ended, for the counts.
@@ -217,6 +219,7 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 			want = x.limiter.spread
 		}
 		s.tendLocked(want, do)
+		w.beganLocked(do)
 		w.busyLocked()
 		return begin
 	case !surplus && yields < mostYields && !race.Hidden && x.limiter.limited() && !x.limiter.closed && !w.expired:
@@ -249,18 +252,33 @@ func (w *Worker) endLocked(do *todo) {
 	default:
 		s.busy--
 	}
+	t := w.task
 	w.busy = false
 	w.task = nil
 	w.countLocked()
 	if set := w.set; set != nil {
 		w.set = nil
 		set.busy--
-		if set.waiters != nil && set.idleLocked() {
-			release(&set.waiters, &set.failures, do)
+		if set.key != nil {
+			set.key.endedLocked(t, do)
 		}
+		set.settleLocked(do)
 	}
 	if sem := w.config.Semaphore; sem != nil && !w.lent {
 		releasePermit(sem)
+	}
+}
+
+// settleLocked is called when the set may have no task left.
+func (set *Set) settleLocked(do *todo) {
+	if set.waiters != nil && set.idleLocked() {
+		if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
+			q.keys.kept.join(set.failures.kept)
+		}
+		release(&set.waiters, &set.failures, do)
+	}
+	if set.key != nil {
+		set.key.restLocked(do)
 	}
 }
 
@@ -277,9 +295,14 @@ func (w *Worker) countLocked() {
 	w.ending = endedWell
 }
 
-// idleNowLocked releases the waiters if no task is left.
+// idleNowLocked releases the waiters if no task is left. If background tasks are, it has them
+// cancelled.
 func (s *Scheduler) idleNowLocked(do *todo) {
-	if s.waiters != nil && s.idleLocked() {
+	switch {
+	case s.waiters == nil || !s.quietLocked():
+	case s.shared != nil && s.shared.backgrounds.n > 0:
+		s.shared.dismissLocked(do)
+	default:
 		release(&s.waiters, s.failuresLocked(), do)
 	}
 }
@@ -331,11 +354,21 @@ func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
 	}
 	if set != nil {
 		set.busy++
+		if set.key != nil {
+			set.key.begunLocked()
+		}
 	}
 	if w.lent {
 		w.s.shared.lent++
 	} else {
 		w.s.busy++
+	}
+}
+
+// beganLocked is called when the worker has claimed a task, which may have left room.
+func (w *Worker) beganLocked(do *todo) {
+	if q := w.set.queueOfKey(); q != nil {
+		q.keys.admitLocked(do)
 	}
 }
 
@@ -345,6 +378,7 @@ func (w *Worker) aborted(p *core.PanicError) {
 	if p != nil {
 		w.ending = endedPanicked
 	}
+	w.watchAborted(p)
 	core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
 		if again != nil {
 			panic(again.Value) // nothing recovers it: the process ends
@@ -366,10 +400,7 @@ func (s *Scheduler) abort(set *Set, t Task, p *core.PanicError) {
 // exit ends the task of a worker whose goroutine is about to exit, and the worker with it.
 // What is left of its segment is for others.
 func (w *Worker) exit() {
-	if w.ordered {
-		w.s.order.Release()
-	}
-	w.over().Release()
+	w.publish()
 	if w.direct { // its goroutine does nothing more, so the edges into it are harmless
 		var do todo
 		w.s.lock()
@@ -410,12 +441,19 @@ func (w *Worker) leave() {
 	}
 }
 
-// over returns where the end of the task is published.
-func (w *Worker) over() *race.Point {
-	if w.set != nil {
-		return &w.set.ended
+// publish makes the edges from the end of the task.
+func (w *Worker) publish() {
+	if w.order != nil {
+		w.order.Release()
 	}
-	return &w.s.ended
+	if w.all != nil {
+		w.all.Release()
+	}
+	if w.set != nil {
+		w.set.ended.Release()
+	} else {
+		w.s.ended.Release()
+	}
 }
 
 // Fail makes Wait raise p as if a task had panicked with it; if p is nil, as if a task had
@@ -430,5 +468,5 @@ func (s *Scheduler) Fail(p *core.PanicError) {
 func (set *Set) Fail(p *core.PanicError) {
 	f := &failure{panicked: p}
 	f.added.Release()
-	set.sched.locked(func(*todo) { addLocked(&set.failures, set, f) })
+	set.scheduler().locked(func(*todo) { addLocked(&set.failures, set, f) })
 }

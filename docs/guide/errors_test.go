@@ -204,7 +204,7 @@ func TestCompositions(t *testing.T) {
 		require.Equal(t, "quick", first)
 		require.Equal(t, 2*time.Second, time.Since(started))
 		// snippet: quorum
-		two, err := errgroup.Quorum(ctx, 2, slow, quick, third)
+		two, err := errgroup.Quorum(ctx, 2, errgroup.RaceOptions[string]{}, slow, quick, third)
 		// end snippet
 		require.NoError(t, err)
 		require.Equal(t, "quick third", strings.Join(two, " "))
