@@ -70,7 +70,7 @@ func (p *project) prepare(ctx context.Context, coterie string) error {
 
 // affected returns the packages that depend on a file to be swapped, or whose tests do.
 func (p *project) affected(ctx context.Context) ([]string, error) {
-	list, err := p.goOutput(ctx, "list", "-e", "-test", "-f", `{{.ImportPath}} {{.ForTest}} {{join .Deps " "}}`, "./...")
+	list, err := p.goOutput(ctx, "list", "-e", "-test", "-f", `{{or .ForTest .ImportPath}} {{join .Deps " "}}`, "./...")
 	if err != nil {
 		return nil, err
 	}
