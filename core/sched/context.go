@@ -51,6 +51,9 @@ func (n *names) has(owner *Config) bool {
 
 type contextKey struct{}
 
+// IsContextKey reports whether key is the one by which contexts are asked for the task.
+func IsContextKey(key any) bool { return key == contextKey{} }
+
 // Value makes the task known to contexts that derive from this one.
 func (c *Context) Value(key any) any {
 	if key == (contextKey{}) {

@@ -57,7 +57,7 @@
 //	lend.go       how a nested wait lends its place
 //	background.go tasks that serve the others
 //	wait.go       how waits end; failures.go: how a panic travels to them
-//	keyed.go      tasks with a key, and the lines in which they wait for it
+//	keyed.go      tasks with a key; keyqueue.go: the line in which they wait for it
 //	close.go      scopes that end, pools that close
 //	idle.go       workers that wait for work
 //	context.go    the contexts of tasks, and how names nest; named.go: reports of who runs
