@@ -7,6 +7,8 @@ import (
 	"github.com/coterie-go/coterie/core/internal/park"
 )
 
+// This file holds how a nested wait lends its place.
+//
 // A task that waits, with its context, for tasks of its own scheduler does not use its
 // place: it lends it. There are two ways.
 //
