@@ -69,9 +69,13 @@ func (set *Set) Wait(ctx context.Context) (raise func(), err error) {
 		runtime.Gosched()
 		set.lend()
 	}
-	r, err := s.wait(ctx, &set.waiters, set.idleLocked, func() *failures { return &set.failures })
+	w := wait{s: s, set: set}
+	r, err := w.until(ctx)
 	if lends {
 		set.reclaim()
+	}
+	if err == errWithin {
+		panic(s.config().Kind + ": Wait on a batch " + errWithin.Error())
 	}
 	if err != nil {
 		return nil, err
