@@ -55,6 +55,7 @@
 //	queue.go      segments, and how they are claimed and stolen
 //	limiter.go    what happens when the limit is reached
 //	lend.go       how a nested wait lends its place
+//	deadlock.go   tasks that wait for room in their own owner; own.go: whose task a goroutine runs
 //	background.go tasks that serve the others
 //	wait.go       how waits end; failures.go: how a panic travels to them
 //	close.go      scopes that end, pools that close
