@@ -107,7 +107,8 @@ func checkFunc(isNil bool) {
 // the group's context is done by then, because f may own a clean-up.
 //
 // See the package comment for errors, panics and Goexit. Go panics if f is nil, or if the
-// group is that of a [Run] that has ended.
+// group is that of a [Run] that has ended. If all tasks that run have waited in Go for room in
+// their own group for a second, Go panics in the oldest of them.
 //
 // A short task costs about a tenth of a go statement, and, in a group that is in use, no
 // allocation. What a task can leave to the next on its goroutine is said at
@@ -203,7 +204,8 @@ func (g *Group) SetLimit(n int) {
 
 // Wait blocks until every task has ended, cancels the group's context, and returns
 // the group's error. If a task panicked or called Goexit, Wait raises that, unless
-// it is captured. Several goroutines may wait.
+// it is captured. Several goroutines may wait. A task must not wait for its own group: Wait
+// panics in it as soon as somebody else waits for the group too.
 func (g *Group) Wait() error {
 	_ = g.scheduler.Wait(nil)
 	return g.end()

@@ -107,7 +107,8 @@ func (p *Pool) beginSlow() {
 
 // Go starts f on a worker, as soon as one is free. It blocks while the queue is
 // full; blocked submitters are served in the order in which they came. It panics
-// if the pool is closed.
+// if the pool is closed. If all tasks that run have waited in Go for room in their own pool for
+// a second, Go panics in the oldest of them.
 //
 // Nobody waits for f in particular: a panic of f goes to Options.OnPanic, or else
 // ends the process. If f calls Goexit, f has ended.

@@ -46,7 +46,7 @@ func (s *Scheduler) refuseLocked(do *todo, as func(b *submitter) submitterState)
 			left = append(left, Dropped{b.task, b.set})
 			s.shared.accepted++
 		}
-		l.dismiss(b, as(b), do)
+		s.dismissLocked(b, as(b), do)
 	}
 	l.budget = 0
 	return left
@@ -75,9 +75,8 @@ func (s *Scheduler) Join(ctx context.Context) error {
 	if _, err := s.join(ctx); err != nil {
 		return err
 	}
-	_, err := s.wait(ctx, &s.shared.gone,
-		func() bool { return s.shared.workers == 0 },
-		func() *failures { return nil })
+	w := wait{s: s, workers: true}
+	_, err := w.until(ctx)
 	return err
 }
 

@@ -60,6 +60,7 @@ type shared struct {
 	failures    failures
 	named       namedTasks
 	backgrounds backgrounds
+	alarm       alarm
 }
 
 // Unlimited, as a number of workers or of waiting tasks, is no bound.

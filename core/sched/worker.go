@@ -80,7 +80,7 @@ func (w *Worker) run() {
 	if w.config.IdleAfter > 0 {
 		w.goroutine = GoroutineID()
 	}
-	core.Call(func() { w.serve() }, func(p *core.PanicError) { w.aborted(p) })
+	core.Call(func() { w.s.hostTasks(w, (*Worker).serve) }, func(p *core.PanicError) { w.aborted(p) })
 	w.free()
 }
 
