@@ -7,7 +7,8 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// Options are the settings of a [Pool]. The zero Options are good ones.
+// Options are the settings of a [Pool]. The zero Options are good ones. docs/guide/numbers.md says what 0
+// means in each, and in every setter.
 type Options struct {
 	// Name is shown in stuck reports and is the value of the pprof label
 	// "coterie" that the pool's tasks carry. It nests in the name of the

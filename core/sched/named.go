@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/internal/quote"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -182,6 +183,9 @@ func (s *Scheduler) runningLocked() int {
 	}
 	return n
 }
+
+// Quote returns a name, quoted if it has characters that are not printable.
+func Quote(name string) string { return quote.Unprintable(name) }
 
 // Title returns what the owner is and its name, for texts.
 func (s *Scheduler) Title() string {
