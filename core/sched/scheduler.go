@@ -60,7 +60,7 @@ type shared struct {
 	failures    failures
 	named       namedTasks
 	backgrounds backgrounds
-	alarm       alarm
+	alarm       *alarm // nil until a submitter has parked
 }
 
 // Unlimited, as a number of workers or of waiting tasks, is no bound.
