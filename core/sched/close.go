@@ -98,6 +98,9 @@ func (s *Scheduler) Drop(mark func(set *Set)) []Dropped {
 	return all
 }
 
+// A Helper is a task that was accepted by TryHelp.
+type Helper interface{ IsHelper() }
+
 // A claimable task may have been given to RunClaimed.
 type claimable interface{ Claimed() bool }
 
@@ -137,7 +140,13 @@ func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
 			x.void--
 			return true
 		}
-		return false
+		_, helps := uncarry(d.Task).(Helper)
+		if helps { // as if it had never been accepted
+			x.accepted--
+			x.helpers--
+			x.helping--
+		}
+		return helps
 	})
 	x.dropped += uint64(len(all))
 	s.idleNowLocked(do)

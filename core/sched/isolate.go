@@ -40,9 +40,7 @@ func (w *Worker) runAlone(host func(s *Scheduler, w *Worker, run func(w *Worker)
 		}
 	}()
 	core.Call(func() { host(w.s, w, (*Worker).runTask) }, func(p *core.PanicError) {
-		if p != nil {
-			w.ending = endedPanicked
-		}
+		w.panicked(p)
 		w.watchAborted(p)
 		core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
 			if again != nil {

@@ -209,9 +209,9 @@ func (s *Scheduler) Counts() Counts {
 		x := s.shared
 		c := Counts{
 			Workers: x.workers, Busy: int(s.busy), Lent: int(x.lent), Queued: s.unclaimedLocked() - x.void,
-			Accepted: x.accepted, Panicked: x.panicked, Dropped: x.dropped,
+			Accepted: x.accepted - x.helpers, Panicked: x.panicked, Dropped: x.dropped,
 		}
-		c.Completed = c.Accepted - c.Dropped - uint64(c.Queued+c.Busy+c.Lent)
+		c.Completed = c.Accepted - c.Dropped - uint64(c.Queued+c.Busy+c.Lent-x.helping)
 		return c
 	})
 }
