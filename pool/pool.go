@@ -106,8 +106,8 @@ func (p *Pool) beginSlow() {
 }
 
 // Go starts f on a worker, as soon as one is free. It blocks while the queue is
-// full; blocked submitters are served in the order in which they came. It panics
-// if the pool is closed.
+// full. Blocked submitters are woken in the order in which they came, but one that did
+// not block may pass them: see Options.Queue. Go panics if the pool is closed.
 //
 // Nobody waits for f in particular: a panic of f goes to Options.OnPanic, or else
 // ends the process. If f calls Goexit, f has ended.
