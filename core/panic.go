@@ -15,7 +15,7 @@ import (
 )
 
 // This file holds how a panic travels: Call catches it, a PanicError carries it, Raise
-// raises it again.
+// raises it again. In between core/sched/failures.go keeps it until a wait.
 
 // A PanicPolicy says what becomes of a panic in a task.
 type PanicPolicy int

@@ -166,7 +166,7 @@ func TestRoom(t *testing.T) {
 	})
 }
 
-// A submitter stands for a spare goroutine while it yields. An accepted task does not
+// A submitter stands for a searching worker while it yields. An accepted task does not
 // wait for an instant at which nobody does.
 func TestStormOfSubmittersWhoGiveUp(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // where they take turns

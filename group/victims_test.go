@@ -57,10 +57,7 @@ var victims = map[string]func(){
 }
 
 func TestCrash(t *testing.T) {
-	runs := 10 // of each of the victims
-	if testing.Short() {
-		runs = 2
-	}
+	runs := child.Many(3, 40) // of each of the victims
 	for name := range victims {
 		t.Run(name+" ends the process with its own stack first", func(t *testing.T) {
 			for range runs {

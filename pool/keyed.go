@@ -74,7 +74,7 @@ func (k *Keyed[K]) checkMade() {
 // key is free, and ctx comes from a task of the pool, and the queue is full, f runs before
 // GoContext returns, as for [Pool.GoContext].
 //
-// It costs two allocations, and two more if the key has no other task.
+// It costs an allocation, and a further one if the key has no other task.
 func (k *Keyed[K]) GoContext(ctx context.Context, key K, f func(ctx context.Context)) error {
 	t := k.task(ctx, key, f)
 	return closedError(k.tasks.GoContext(ctx, key, &t.KeyTask))

@@ -741,7 +741,7 @@ func TestCrash(t *testing.T) {
 		"OnPanic's": {func(*core.PanicError) { panic("again") }, "panic: again"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for range 20 {
+			for range child.Many(4, 20) {
 				inside, output, err := child.Run(t)
 				if inside {
 					p := pool.New(1, pool.Options{OnPanic: c.onPanic})
@@ -754,9 +754,6 @@ func TestCrash(t *testing.T) {
 				require.Equal(t, 2, exit.ExitCode())
 				require.Contains(t, output, c.text)
 				require.Contains(t, output, "pool_test.TestCrash.func")
-				if testing.Short() {
-					break
-				}
 			}
 		})
 	}

@@ -144,8 +144,11 @@ type taskContextKey struct{}
 
 // Value returns the task's. The context package finds by it what it is to cancel.
 func (c *taskContext) Value(key any) any {
-	if key == (taskContextKey{}) {
+	switch {
+	case key == taskContextKey{}:
 		return c
+	case sched.IsContextKey(key):
+		return c.Context.Value(key)
 	}
 	return c.made().Value(key)
 }

@@ -127,6 +127,7 @@ func (c *Context) Begin(w *Worker) {
 		labels = c.Context
 	}
 	c.record = w.begin(c, c.record, labels)
+	c.lender = w.lender
 	if w.s.config().IdleAfter > 0 {
 		c.goroutine = w.id()
 	}

@@ -155,14 +155,22 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
 		s.lockSlow()
 	}
+	if !s.acceptFastLocked(set, t) {
+		return s.goSlow(set, t)
+	}
+	s.mu.Unlock()
+	return true
+}
+
+// acceptFastLocked accepts a task if that needs nothing further.
+func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
 	x := s.shared
 	if x == nil || x.limiter.budget <= 0 || !x.queue.fits(set) || !s.attended(set) {
-		return s.goSlow(set, t)
+		return false
 	}
 	x.queue.pushFast(t)
 	x.limiter.budget--
 	x.accepted++
-	s.mu.Unlock()
 	return true
 }
 

@@ -81,6 +81,16 @@ func TestStacks(t *testing.T) {
 		}
 	})
 
+	t.Run("one dump is enough for many goroutines with ordinary stacks", func(t *testing.T) {
+		ids := parked(t, 3000)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		require.Len(t, sched.Stacks(ids[:1]), 1)
+		runtime.ReadMemStats(&after)
+		// A dump that did not fit would be thrown away for one of twice the size.
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2*(1<<16+1<<10*runtime.NumGoroutine())))
+	})
+
 	t.Run("none in a process with very many goroutines", func(t *testing.T) {
 		ids := parked(t, sched.MaxStacks)
 		require.Greater(t, runtime.NumGoroutine(), sched.MaxStacks)

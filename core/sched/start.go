@@ -219,11 +219,15 @@ func (s *Scheduler) tendLocked(want int16, do *todo) {
 	}
 }
 
-// acceptNow accepts a task if there is room.
+// acceptNow accepts a task if there is room and it needs no permit.
 func (s *Scheduler) acceptNow(set *Set, t Task) bool {
-	var do todo
 	s.lock()
-	ok := s.acceptLocked(set, t, &do)
+	if s.acceptFastLocked(set, t) {
+		s.mu.Unlock()
+		return true
+	}
+	var do todo
+	ok := s.semaphoreLocked() == nil && s.acceptLocked(set, t, &do)
 	s.unlock(&do)
 	return ok
 }
@@ -275,7 +279,7 @@ func (s *Scheduler) start(ctx context.Context, within *Context, set *Set, t Task
 			err = s.acquire(ctx, within, sem)
 		}
 		if err == errLent {
-			s.runLent(set, t)
+			s.runLent(within, set, t)
 			return nil
 		}
 		if err != nil {
@@ -408,7 +412,7 @@ func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 	if ctx.Err() != nil {
 		return declined(t, context.Cause(ctx))
 	}
-	if !race.Hidden && s.config().Semaphore == nil && s.acceptNow(set, t) {
+	if !race.Hidden && s.acceptNow(set, t) {
 		return nil
 	}
 	within := taskOf(ctx)

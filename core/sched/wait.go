@@ -26,6 +26,7 @@ type Set struct {
 	segments   int    // segments that hold tasks of the set
 	lenders    int    // waiters that lend their place
 	lent       int    // workers that run on those places
+	passed     int    // those of them whose task passes the place on
 	waiters    *park.Parker
 	reclaims   *park.Parker // waiters that want their place back
 	reclaiming int          // how many they are

@@ -187,42 +187,32 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	ended := w.busy
 	w.endLocked(do)
 	x := s.shared
-	if x != nil && w.goroutine != 0 && !w.place.Listed() {
+	switch {
+	case x == nil && s.first != nil:
+		w.takeLocked(ended)
+		return begin
+	case x == nil:
+		s.idleNowLocked(do)
+		return leave
+	}
+	if w.goroutine != 0 && !w.place.Listed() {
 		w.place.Value = w
 		x.all.PushBack(&w.place)
 	}
 	if w.lent {
-		if w.takeLentLocked(do) {
-			return begin
-		}
-		w.unlistLocked()
-		s.idleNowLocked(do)
-		return leave
+		return w.visitLentLocked(do)
 	}
-	if x == nil && s.first == nil {
-		s.idleNowLocked(do)
-		return leave
-	}
-	surplus := x != nil && s.fullLocked()
+	surplus := s.fullLocked()
 	found := !surplus && w.takeLocked(ended)
-	if x == nil {
-		return begin
-	}
 	if !x.limiter.submitters.Empty() {
 		s.admitLocked(do)
 		found = found || !surplus && w.takeLocked(ended)
 	}
 	switch {
 	case found:
-		want := int16(1)
-		if w.seg == nil || !ended {
-			want = x.limiter.spread
-		}
-		s.tendLocked(want, do)
-		w.beganLocked(do)
-		w.busyLocked()
+		w.foundLocked(ended, do)
 		return begin
-	case !surplus && yields < mostYields && !race.Hidden && x.limiter.limited() && !x.limiter.closed && !w.expired:
+	case !surplus && yields < mostYields && w.yieldsLocked():
 		s.searching++
 		s.idleNowLocked(do)
 		return again
@@ -230,6 +220,33 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	s.tendLocked(1, do)
 	s.idleNowLocked(do)
 	return w.restLocked(surplus, do)
+}
+
+// foundLocked is called when the worker has claimed a task.
+func (w *Worker) foundLocked(ended bool, do *todo) {
+	want := int16(1)
+	if w.seg == nil || !ended {
+		want = w.s.shared.limiter.spread
+	}
+	w.s.tendLocked(want, do)
+	w.beganLocked(do)
+	w.busyLocked()
+}
+
+// yieldsLocked reports whether a worker that has found no task yields before it rests.
+func (w *Worker) yieldsLocked() bool {
+	l := &w.s.shared.limiter
+	return !race.Hidden && l.limited() && !l.closed && !w.expired
+}
+
+// visitLentLocked is visitLocked on a lent place.
+func (w *Worker) visitLentLocked(do *todo) verdict {
+	if w.takeLentLocked(do) {
+		return begin
+	}
+	w.unlistLocked()
+	w.s.idleNowLocked(do)
+	return leave
 }
 
 // endLocked counts a task that has ended, or a worker that has come back from its search.

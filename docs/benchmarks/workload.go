@@ -65,7 +65,7 @@ func (o Op) Close() {
 
 // All returns every workload.
 func All() []Workload {
-	return slices.Concat(coreWorkloads(), groupWorkloads(), errgroupWorkloads(), poolWorkloads(), loopWorkloads())
+	return slices.Concat(coreWorkloads(), groupWorkloads(), errgroupWorkloads(), poolWorkloads(), loopWorkloads(), pipeWorkloads())
 }
 
 // simple is a peer that keeps nothing from one run to the next.

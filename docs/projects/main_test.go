@@ -74,8 +74,8 @@ func TestRun(t *testing.T) {
 		"example.com/small: 1 files import errgroup, 1 semaphore; 1 packages are tested",
 		"before: 2 tests passed, 0 failed, 0 were skipped",
 		"after:  1 tests passed, 1 failed, 0 were skipped",
-		"differs: example.com/small: pass before, fail after",
 		"differs: example.com/small TestGoexit: pass before, fail after",
+		"differs: example.com/small: pass before, fail after",
 		"",
 	}, "\n"), out.String())
 	require.Equal(t, 1, status)

@@ -140,7 +140,7 @@ func (r *runner) stop(why string, cause error) {
 func (r *runner) advance(members ...*member) {
 	for _, m := range members {
 		switch ending := r.reason != nil; {
-		case !ending && m.phase == waiting && m.due.IsZero() && !slices.ContainsFunc(m.after, (*member).unready):
+		case !ending && m.isDue():
 			r.start(m)
 		case ending && m.phase == waiting && m.attempts == 0:
 			m.set(Ended)
@@ -154,6 +154,11 @@ func (r *runner) advance(members ...*member) {
 			r.advance(m.after...)
 		}
 	}
+}
+
+// isDue reports whether m waits, and for nothing any more.
+func (m *member) isDue() bool {
+	return m.phase == waiting && m.due.IsZero() && !slices.ContainsFunc(m.after, (*member).unready)
 }
 
 // unready reports whether those that come after m must wait for it.
