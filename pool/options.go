@@ -15,12 +15,12 @@ type Options struct {
 	// owner in whose task a task is started with a context. A task of a pool
 	// without a name costs less: nothing is noted about it when it starts.
 	Name string
-	// Queue is how many tasks may wait for a worker; 0 means 1024. Whoever finds
-	// it full waits until there is room. But a queue of 64 or more is let run
-	// half empty, so that a wake-up pays for many tasks. Then the first of those
-	// who wait goes on, and whoever comes now need not wait, until the queue is
-	// full again or half a queue has been submitted; then it is the next one's
-	// turn. All go on when an eighth of the queue is left.
+	// Queue is how many tasks may wait for a worker; 0 means 1024. A submitter that
+	// finds it full blocks until there is room. Blocked submitters form a line, which nobody
+	// passes.
+	//
+	// A queue of 64 or more runs half empty before the line goes on, so that one wake-up pays
+	// for many tasks. Then as many submitters go on as there is room for.
 	Queue int
 	// IdleAfter is how long a worker without work stays; 0 means one second.
 	//
