@@ -165,12 +165,16 @@ func TestLabelsAreSetAfresh(t *testing.T) {
 		g := group.New(group.Options{Name: "named"})
 		p := pool.New(1, pool.Options{})
 		for range 10 {
+			// One at a time, because isLabelled takes the first goroutine that calls it.
 			g.Go(func() { require.False(t, isLabelled()) })
+			g.Wait()
 			require.NoError(t, g.GoContext(ctx, func(context.Context) { require.True(t, isLabelled()) }))
+			g.Wait()
 			p.Go(func() { require.False(t, isLabelled()) })
+			p.Wait()
 			require.NoError(t, p.GoContext(ctx, func(context.Context) { require.True(t, isLabelled()) }))
+			p.Wait()
 		}
-		g.Wait()
 		p.Close()
 		require.NoError(t, pool.For(ctx, 4, 100, func(context.Context, int) error {
 			require.True(t, isLabelled())
