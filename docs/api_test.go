@@ -17,7 +17,7 @@ import (
 // Everything that the packages export is documented, and its functions and
 // methods have an Example each.
 func TestAPI(t *testing.T) {
-	for _, name := range []string{"core", "group", "group/service", "errgroup", "pool"} {
+	for _, name := range []string{"core", "group", "group/service", "group/tree", "group/grouptest", "errgroup", "pool"} {
 		t.Run(name, func(t *testing.T) {
 			api := parseAPI(t, name)
 			t.Run("all that is exported has a doc comment", func(t *testing.T) {

@@ -59,6 +59,10 @@
 //	close.go      scopes that end, pools that close
 //	idle.go       workers that wait for work
 //	context.go    the contexts of tasks, and how names nest; named.go: reports of who runs
+//	record.go     the named tasks that run; registry.go: the named owners
+//	note.go       who is blocked on a named owner
+//	observe.go    observers of named tasks, and traces
+//	look.go       what package tree sees of an owner
 //	isolate.go    a goroutine for each task, where it is asked for and in race builds
 //
 // docs/model has the scheduler as a program for a model checker.

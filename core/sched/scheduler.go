@@ -102,6 +102,9 @@ func (s *Scheduler) share() *shared {
 	x := s.shared
 	if x == nil {
 		x = &shared{procs: processors()}
+		if s.begun {
+			x.accepted = 1 // the first task
+		}
 		x.queue.init()
 		x.limiter.init(Unlimited, 0)
 		x.work = func() { s.work() }

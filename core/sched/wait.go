@@ -164,7 +164,11 @@ func (s *Scheduler) wait(ctx context.Context, list **park.Parker, idle func() bo
 	if v := peek(s, func() seen { return look(p) }); v.idle {
 		return v.round, nil
 	}
-	defer s.noteBlocked(ForTasks).end()
+	reason := ForSome
+	if list == &s.waiters {
+		reason = ForTasks
+	}
+	defer s.noteBlocked(reason).end()
 	if !p.Wait(doneOf(ctx)) {
 		if peek(s, func() bool { return withdraw(list, p) }) {
 			return nil, context.Cause(ctx)
