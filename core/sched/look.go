@@ -75,6 +75,7 @@ type WaitView struct {
 // it takes to copy that. bubble is the caller's, as Bubble returns it.
 func (s *Scheduler) Look(bubble uint64) View {
 	v := race.Get(func() View {
+		registered.Acquire()
 		s.lock()
 		v := s.lookLocked()
 		s.mu.Unlock()
@@ -131,7 +132,7 @@ func (x *shared) lookLocked(v *View) {
 	v.Closed = l.closed
 	v.Queued -= x.void
 	v.Blocked = l.submitters.Len()
-	v.Accepted, v.Panicked, v.Dropped = x.accepted, x.panicked, x.dropped
+	v.Accepted, v.Panicked, v.Dropped = x.accepted-x.helpers, x.panicked, x.dropped
 	for r := range x.named.all() {
 		if len(v.Tasks) == MaxLooked {
 			break

@@ -46,7 +46,7 @@ type Cancellation struct {
 }
 
 // Register enters an owner that has a name in the registry. ctx is the context with which the
-// owner was made. It is called once, before the first task.
+// owner was made. It is called once, before the first task, when nothing further is set.
 func (s *Scheduler) Register(ctx context.Context) {
 	config := s.config()
 	if config.Name == "" {
@@ -64,6 +64,7 @@ func (s *Scheduler) Register(ctx context.Context) {
 		e.parent = c.sched.config().entry
 	}
 	config.entry = e
+	registered.Release()
 	owner, id := weak.Make(s), e.id
 	race.Do(func() {
 		registry.mu.Lock()
@@ -75,6 +76,9 @@ func (s *Scheduler) Register(ctx context.Context) {
 	})
 	runtime.AddCleanup(s, unregister, id)
 }
+
+// registered orders all that was written before an owner was registered before the looks at it.
+var registered race.Point
 
 // owners is the last number that was given to an owner.
 var owners race.Uint64
