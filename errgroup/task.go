@@ -62,8 +62,9 @@ type contextTask struct {
 func (t *contextTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
-	t.done(w, t.f(&t.Context))
+	err := t.f(&t.Context)
 	t.Returned()
+	t.done(w, err)
 }
 
 // task returns f as a task of the group without a name of its own.
