@@ -139,7 +139,7 @@ func TestPage(t *testing.T) {
 	}
 	want, err := os.ReadFile(list)
 	require.NoError(t, err)
-	require.Equal(t, strings.ReplaceAll(string(want), "\r", ""), b.words(), "go test . -update makes the picture afresh")
+	require.ElementsMatch(t, strings.Split(string(want), "\n"), strings.Split(b.words(), "\n"), "go test . -update makes the picture afresh")
 	file, err := os.ReadFile(kept)
 	require.NoError(t, err)
 	require.Equal(t, width(t, file), width(t, shot))

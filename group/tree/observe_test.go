@@ -41,7 +41,7 @@ func TestObserve(t *testing.T) {
 			g, ctx := errgroup.New(t.Context(), errgroup.Options{Name: "seen"})
 			require.NoError(t, g.GoContext(ctx, failsContext))
 			require.ErrorIs(t, g.Wait(), bad)
-		}, group.Event{Path: "seen", Err: bad, Cancelled: true}, 1}, // by itself
+		}, group.Event{Path: "seen", Err: bad}, 1},
 		{"errgroup: Fork", func(t *testing.T) {
 			g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "seen"})
 			_, err := errgroup.Fork(g, func() (int, error) { return 0, bad }).Get()
