@@ -107,7 +107,8 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Contex
 // [*core.StuckError].
 //
 // If ctx is that of a task of the pool, WaitKey lends its place to tasks of the key that no worker has
-// begun, one after another. It panics if ctx is that of a task of the key, for which it would
+// begun, one after another. If it gives up while a task runs there, that one goes on beyond the pool's number
+// of workers. It panics if ctx is that of a task of the key, for which it would
 // wait.
 func (k *Keyed[K]) WaitKey(ctx context.Context, key K) error {
 	checkContext(ctx)

@@ -181,7 +181,6 @@ func (q *keyQueue) begunLocked() {
 func (q *keyQueue) endedLocked(t Task, do *todo) {
 	q.inactiveLocked(t.(*keyEntry))
 	q.fillLocked(do)
-	q.keys.admitLocked(do)
 }
 
 func (q *keyQueue) inactiveLocked(e *keyEntry) {

@@ -105,12 +105,14 @@ func (set *Set) lend() {
 	})
 }
 
-// reclaim returns when the place of a waiter is its own again.
+// reclaim returns when the place of a waiter is its own again. A waiter for tasks of a key does not
+// wait for that: such a task may itself wait for the waiter's, and then neither would end. It
+// goes on beyond the limit.
 func (set *Set) reclaim() {
 	p := park.Get(false)
 	back := peek(set.scheduler(), func() bool {
 		set.lenders--
-		if set.lent <= set.lenders+set.reclaiming {
+		if set.key != nil || set.lent <= set.lenders+set.reclaiming {
 			return true
 		}
 		p.Next, set.reclaims = set.reclaims, p
