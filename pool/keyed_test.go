@@ -857,7 +857,8 @@ func TestKeyedClose(t *testing.T) {
 	})
 }
 
-// TestKeyedPanicUnseen runs itself: a panic that no wait has raised ends the process when the Keyed is collected.
+// TestKeyedPanicUnseen runs itself: a panic that no wait has raised ends the process when the
+// Keyed is collected.
 func TestKeyedPanicUnseen(t *testing.T) {
 	const waits = "POOL_TEST_KEYED_WAITS"
 	run := func(wait string) {

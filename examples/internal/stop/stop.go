@@ -19,9 +19,9 @@ var (
 	errTimeout     = errors.New("timeout")
 )
 
-// Run calls body with a context that ends with the first SIGINT or SIGTERM, or after timeout, unless that
-// is 0. It returns 130, 143 or 124 if that has happened, and else what body returns. body
-// should print what it has so far. A second signal ends the program at once.
+// Run calls body with a context that ends with the first SIGINT or SIGTERM, or after timeout,
+// unless that is 0. It returns 130, 143 or 124 if that has happened, and else what body
+// returns. body should print what it has so far. A second signal ends the program at once.
 func Run(ctx context.Context, timeout time.Duration, body func(ctx context.Context) int) (status int) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	if timeout > 0 {
