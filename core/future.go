@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/coterie-go/coterie/core/internal/noted"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -33,6 +34,7 @@ type Future[T any] struct {
 
 	help    func(ctx context.Context) // see Promise.Help; may be nil
 	watched bool                      // see Promise.Watch
+	owner   uint32                    // see Promise.Owned
 }
 
 // The bits of a future's state.
@@ -47,6 +49,7 @@ const (
 // policy [Crash] the Get of a task that panics does not return.
 func (f *Future[T]) Get() (T, error) {
 	if !f.ready() && !f.helped(nil) {
+		defer f.note()()
 		<-f.Done()
 	}
 	return f.result()
@@ -62,6 +65,7 @@ func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
 	if f.ready() || ctx.Err() == nil && f.helped(ctx) {
 		return f.result()
 	}
+	defer f.note()()
 	select {
 	case <-f.Done():
 		return f.result()
@@ -89,6 +93,14 @@ func (f *Future[T]) makeDone() chan struct{} {
 		}
 	}
 	return f.done
+}
+
+// note notes, in a future of a named owner, that the caller is about to wait.
+func (f *Future[T]) note() (end func()) {
+	if f.owner == 0 {
+		return func() {}
+	}
+	return noted.Get(f.owner)
 }
 
 // ready reports whether there is a result.

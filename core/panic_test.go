@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/child"
+	"github.com/coterie-go/coterie/core/child"
 )
 
 // ending says how a call of core.Call ended.

@@ -28,6 +28,10 @@ func (p Promise[T]) Help(help func(ctx context.Context)) { p.future.help = help 
 // collected then.
 func (p Promise[T]) Watch() { p.future.watched = true }
 
+// Owned says by what number the registry of core/sched knows the owner of the task, 0 if it
+// does not. It must be called before the future is given away.
+func (p Promise[T]) Owned(number uint32) { p.future.owner = number }
+
 // Resolve gives the future its result. It panics if the future has one.
 func (p Promise[T]) Resolve(value T, err error) { p.future.resolve(value, err, nil) }
 

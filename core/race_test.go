@@ -1,42 +1,23 @@
 package core_test
 
 import (
-	"bytes"
 	"errors"
 	"maps"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/coterie-go/coterie/core/race"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/stretchr/testify/require"
 )
-
-// buildRacy compiles testdata/racy with the race detector.
-func buildRacy(t *testing.T) string {
-	t.Helper()
-	exe := filepath.Join(t.TempDir(), "racy.exe")
-	out, err := exec.Command("go", "build", "-race", "-o", exe, "./testdata/racy").CombinedOutput()
-	for _, lacking := range []string{"-race requires cgo", "-race is not supported", "C compiler", "executable file not found"} {
-		if err != nil && (bytes.Contains(out, []byte(lacking)) || strings.Contains(err.Error(), lacking)) {
-			t.Skipf("there is no race detector here: %s", out)
-		}
-	}
-	require.NoError(t, err, "%s", out)
-	return exe
-}
 
 // The race detector reports at least as much with our types as with those of sync and
 // x/sync and with a channel, and nothing where they promise an order.
 func TestRacesStayVisible(t *testing.T) {
-	if testing.Short() || race.Hidden {
-		t.Skip("takes some seconds, and a build without -race has run it")
-	}
 	const runs = 50
-	exe := buildRacy(t)
+	exe := child.Racy(t, "./testdata/racy")
 
 	// On a busy machine a report is missing now and then, with either. So the
 	// count is taken again if there are less with ours.

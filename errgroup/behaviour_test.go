@@ -1,6 +1,7 @@
 package errgroup_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,6 +18,7 @@ import (
 	xsync "golang.org/x/sync/errgroup"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/errgroup"
 )
 
@@ -255,40 +257,29 @@ var behaviours = []behaviour{
 	}, "the program hangs", "Go returns after 1s; Wait returns nil", "whoever waits is served by the new limit"},
 }
 
-// behaviourEnv makes the test binary run one behaviour, of one kit.
-const (
-	behaviourEnv = "ERRGROUP_TEST_BEHAVIOUR"
-	resultMark   = "the result: "
-)
+const resultMark = "the result: "
 
 var update = flag.Bool("update", false, "write docs/errgroup-differences.md")
 
-// TestBehaviour runs one behaviour, in a process and a bubble of its own: some end
-// the one or block the other for ever.
-func TestBehaviour(t *testing.T) {
-	var row, col int
-	if _, err := fmt.Sscan(os.Getenv(behaviourEnv), &row, &col); err != nil {
-		t.Skip("TestBehaviours runs this")
-	}
-	synctest.Test(t, func(t *testing.T) {
-		result := behaviours[row].do(context.Background(), kits[col])
-		// x/sync's Wait may return while a task panics. The bubble's clock stands
-		// still until that has ended the process.
-		time.Sleep(time.Second)
-		fmt.Printf("\n%s%s\n", resultMark, result)
-	})
-}
-
-// behave tells what comes of a behaviour.
+// behave tells what comes of a behaviour. It runs in a process and a bubble of its own: some
+// end the one or block the other for ever.
 func behave(t *testing.T, row, col int) string {
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBehaviour$")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d", behaviourEnv, row, col), "GORACE=atexit_sleep_ms=0")
-	out, err := cmd.CombinedOutput()
+	inside, out, err := child.Run(t)
+	if inside {
+		synctest.Test(t, func(t *testing.T) {
+			result := behaviours[row].do(context.Background(), kits[col])
+			// x/sync's Wait may return while a task panics. The bubble's clock stands
+			// still until that has ended the process.
+			time.Sleep(time.Second)
+			fmt.Printf("\n%s%s\n", resultMark, result)
+		})
+		os.Exit(0)
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)
 	}
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(out) {
 		line = strings.TrimSpace(line)
 		switch {
 		case strings.HasPrefix(line, resultMark):
@@ -306,12 +297,9 @@ func behave(t *testing.T, row, col int) string {
 func TestBehaviours(t *testing.T) {
 	for row, b := range behaviours {
 		t.Run(b.name, func(t *testing.T) {
-			require.Equal(t, b.theirs, behave(t, row, 0), kits[0].name)
-			want := b.ours
-			if want == "" {
-				want = b.theirs
+			for col, want := range []string{b.theirs, cmp.Or(b.ours, b.theirs)} {
+				t.Run(kits[col].name, func(t *testing.T) { require.Equal(t, want, behave(t, row, col)) })
 			}
-			require.Equal(t, want, behave(t, row, 1), kits[1].name)
 		})
 	}
 }

@@ -9,8 +9,9 @@
 //	return g.Wait()
 //
 // [Run] does the same within a function body that no task outlives. Where each task
-// has a result, [Gather], [All2] and [All3] return them, [Race] returns the first and
-// [Quorum] the first few; [Fork] starts one task whose result is to come.
+// has a result, [Gather], [All2] and [All3] return them, [Settle] returns the
+// errors beside them, [Race] returns the first result and [Quorum] the first few; [Fork]
+// starts one task whose result is to come, and [Group.Background] one that serves the others.
 //
 // # Which error Wait returns
 //

@@ -140,14 +140,45 @@ func ExampleQuorum() {
 			return r.name, nil
 		})
 	}
-	written, err := errgroup.Quorum(context.Background(), 2, writes...)
+	written, err := errgroup.Quorum(context.Background(), 2, errgroup.RaceOptions[string]{}, writes...)
 	fmt.Println(len(written), "replicas have it, error:", err)
 
-	_, err = errgroup.Quorum(context.Background(), 3, writes...)
+	_, err = errgroup.Quorum(context.Background(), 3, errgroup.RaceOptions[string]{}, writes...)
 	fmt.Println("all three:", err)
 	// Output:
 	// 2 replicas have it, error: <nil>
 	// all three: replica b: disk full
+}
+
+// Ask all servers, and use what there is.
+func ExampleSettle() {
+	up := func(context.Context) (string, error) { return "12 users", nil }
+	down := func(context.Context) (string, error) { return "", errors.New("connection refused") }
+
+	for i, o := range errgroup.Settle(context.Background(), up, down, up) {
+		if o.Err != nil {
+			fmt.Printf("server %d: %v\n", i, o.Err)
+			continue
+		}
+		fmt.Printf("server %d: %s\n", i, o.Value)
+	}
+	// Output:
+	// server 0: 12 users
+	// server 1: connection refused
+	// server 2: 12 users
+}
+
+func ExampleErrors() {
+	g, _ := errgroup.New(context.Background(), errgroup.Options{Collect: true})
+	g.Go(func() error { return errors.Join(errors.New("no name"), errors.New("no mail")) })
+	g.Go(func() error { return errors.New("no age") })
+	for _, err := range errgroup.Errors(g.Wait()) {
+		fmt.Println("-", err)
+	}
+	// Output:
+	// - no name
+	// - no mail
+	// - no age
 }
 
 // Check all fields of a form at once, and tell of everything that is wrong, in the
@@ -284,6 +315,34 @@ func ExampleGroup_GoNamed() {
 	// Output: ingest/fetch: no such host
 }
 
+// A server that the tasks ask, for as long as there are tasks.
+func ExampleGroup_Background() {
+	questions := make(chan chan int)
+	err := errgroup.Run(context.Background(), func(_ context.Context, g *errgroup.Group) error {
+		g.Background(func(ctx context.Context) error {
+			for n := 0; ; n++ {
+				select {
+				case question := <-questions:
+					question <- n
+				case <-ctx.Done():
+					return ctx.Err() // no error of the group
+				}
+			}
+		})
+		g.Go(func() error {
+			answer := make(chan int)
+			questions <- answer
+			fmt.Println(<-answer)
+			return nil
+		})
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// 0
+	// <nil>
+}
+
 func ExampleGroup_SetLimit() {
 	var g errgroup.Group
 	g.SetLimit(2)
@@ -375,4 +434,18 @@ func ExampleRaceOptions() {
 		errgroup.RaceOptions[string]{Stagger: 5 * time.Millisecond}, slow, quick)
 	fmt.Println(got, err)
 	// Output: quick <nil>
+}
+
+// Do not ask the other servers when the first says that there is no such page.
+func ExampleRaceOptions_permanent() {
+	errNotFound := errors.New("not found")
+	first := func(context.Context) (string, error) { return "", errNotFound }
+	second := func(context.Context) (string, error) { panic("never called") }
+
+	_, err := errgroup.Race(context.Background(), errgroup.RaceOptions[string]{
+		Stagger:   time.Hour,
+		Permanent: func(err error) bool { return errors.Is(err, errNotFound) },
+	}, first, second)
+	fmt.Println(err)
+	// Output: not found
 }

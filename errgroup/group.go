@@ -78,13 +78,15 @@ func New(ctx context.Context, opts Options) (*Group, context.Context) {
 }
 
 func newGroup(ctx context.Context, s *settings) (*Group, context.Context) {
+	outer := ctx
 	if s != &zeroSettings {
-		s.config.Nest(ctx)
+		ctx = s.config.Nest(ctx)
 	}
 	g := &Group{settings: s}
 	g.scheduler.Owner = (*owner)(g)
 	g.owned.Store(true)
 	g.ctx, g.cancel = context.WithCancelCause(g.scheduler.Within(ctx))
+	g.scheduler.Register(outer)
 	return g, g.ctx
 }
 
@@ -105,11 +107,12 @@ func checkFunc(isNil bool) {
 // the group's context is done by then, because f may own a clean-up.
 //
 // See the package comment for errors, panics and Goexit. Go panics if f is nil, or if the
-// group is that of a [Run] that has ended.
+// group is that of a [Run] that has ended. If all tasks that run have waited in Go for room in
+// their own group for a second, Go panics in the oldest of them.
 //
 // A short task costs about a tenth of a go statement, and, in a group that is in use, no
-// allocation. What a task can leave to the next on its goroutine is said at
-// [github.com/coterie-go/coterie/group.Group.Go].
+// allocation. What a task can leave to the next on its goroutine is said in
+// docs/guide/goroutines.md; [Options.Isolate] prevents it.
 func (g *Group) Go(f func() error) {
 	if !g.scheduler.Go(nil, g.task(f)) {
 		g.refuse()
@@ -164,6 +167,31 @@ func (g *Group) GoNamed(name string, f func() error) {
 	}
 }
 
+// Background starts f for the others: a reader of their results, a printer of their progress, a
+// server that they ask. f has a goroutine of its own. It counts against no limit, holds no permit of
+// a semaphore, and begins also while the group is at its limit. Background does not block.
+//
+// f gets a context derived from the group's, or from [context.Background] in a zero group. When
+// every other task has ended, and Wait, WaitContext or the end of Run's body has been reached, f's context
+// is cancelled, with the cause [core.ErrDone], and Wait or Run waits for f. f should end then. If it
+// starts tasks instead, Wait waits for these too.
+//
+// If f reports that its context is done, that is no error, whatever the cause. Any other error, a
+// panic and a Goexit are those of a task. Background panics if f is nil, or if the group is that
+// of a [Run] that has ended. f must not wait for the group.
+func (g *Group) Background(f func(ctx context.Context) error) {
+	checkFunc(f == nil)
+	g.introduce()
+	ctx := g.ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	t := &backgroundTask{group: g, number: g.number(), f: f}
+	if !g.scheduler.Background(ctx, &t.Context, t) {
+		panic("errgroup: Background on " + g.scheduler.Title() + ", which has ended")
+	}
+}
+
 // SetLimit changes how many tasks may run at once: at any time, also while tasks
 // run, which then count. 0 lets none start; a negative n means no limit. Raising the
 // limit wakes those who wait in Go. SetLimit does not block.
@@ -177,6 +205,9 @@ func (g *Group) SetLimit(n int) {
 // Wait blocks until every task has ended, cancels the group's context, and returns
 // the group's error. If a task panicked or called Goexit, Wait raises that, unless
 // it is captured. Several goroutines may wait.
+//
+// A task must not wait for its own group: Wait panics in it as soon as somebody else waits for
+// the group too, and until then waits for ever. [Group.WaitContext] panics at once.
 func (g *Group) Wait() error {
 	_ = g.scheduler.Wait(nil)
 	return g.end()
@@ -215,8 +246,16 @@ func (g *Group) Cancel(cause error) {
 
 func (g *Group) refuse() { panic("errgroup: Go on " + g.scheduler.Title() + ", which has ended") }
 
-// stop cancels the context, if there is one and it is not done.
+// stop cancels the context while tasks may run, if there is one and it is not done.
 func (g *Group) stop(cause error) {
+	if g.ctx != nil && g.ctx.Err() == nil {
+		g.scheduler.Cancelled(cause)
+		g.halt(cause)
+	}
+}
+
+// halt cancels the context, if there is one and it is not done.
+func (g *Group) halt(cause error) {
 	if g.ctx != nil && g.ctx.Err() == nil {
 		g.own.Store(true)
 		g.cancel(cause)
@@ -228,7 +267,7 @@ func (g *Group) end() (err error) {
 	if fs := g.failures.Load(); fs != nil {
 		err = fs.result(!g.own.Load())
 	}
-	g.stop(err)
+	g.halt(err)
 	return err
 }
 

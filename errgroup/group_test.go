@@ -51,7 +51,7 @@ func TestGroup(t *testing.T) {
 
 	t.Run("wait context within one of the group's tasks panics", func(t *testing.T) {
 		g, ctx := errgroup.WithContext(t.Context())
-		require.NoError(t, g.GoContext(ctx, func(ctx context.Context) error { return g.WaitContext(ctx) }))
+		require.NoError(t, g.GoContext(ctx, func(ctx context.Context) error { return g.WaitContext(ctx) })) //coterie:selfwait that it panics is the point
 		require.Equal(t, "errgroup: WaitContext on a group within one of its own tasks",
 			caught(func() { _ = g.Wait() }).(*core.PanicError).Value)
 	})
@@ -335,32 +335,41 @@ func TestMisuse(t *testing.T) {
 	task := func(context.Context) (int, error) { return 0, nil }
 	body := func(context.Context, *errgroup.Group) error { return nil }
 	for want, f := range map[string]func(){
-		"errgroup: nil func in Go":              func() { g.Go(nil) },
-		"errgroup: nil func in TryGo":           func() { g.TryGo(nil) },
-		"errgroup: nil func in GoNamed":         func() { g.GoNamed("x", nil) },
-		"errgroup: nil func in GoContext":       func() { _ = g.GoContext(t.Context(), nil) },
-		"errgroup: nil func in Fork":            func() { errgroup.Fork[int](&g, nil) },
-		"errgroup: nil func in Run":             func() { _ = errgroup.Run(t.Context(), nil) },
-		"errgroup: nil func in Gather":          func() { _, _ = errgroup.Gather(t.Context(), task, nil) },
-		"errgroup: nil func in All2":            func() { _, _, _ = errgroup.All2[int, int](t.Context(), task, nil) },
-		"errgroup: nil func in All3":            func() { _, _, _, _ = errgroup.All3[int, int, int](t.Context(), task, task, nil) },
-		"errgroup: nil func in Race":            func() { _, _ = errgroup.Race(t.Context(), errgroup.RaceOptions[int]{}, task, nil) },
-		"errgroup: nil func in Quorum":          func() { _, _ = errgroup.Quorum(t.Context(), 1, task, nil) },
-		"errgroup: nil context in GoContext":    func() { _ = g.GoContext(nilCtx, func(context.Context) error { return nil }) },
-		"errgroup: nil context in WaitContext":  func() { _ = g.WaitContext(nilCtx) },
-		"errgroup: nil context in WithContext":  func() { errgroup.WithContext(nilCtx) },
-		"errgroup: nil context in Run":          func() { _ = errgroup.Run(nilCtx, body) },
-		"errgroup: nil context in Gather":       func() { _, _ = errgroup.Gather(nilCtx, task) },
-		"errgroup: nil context in Quorum":       func() { _, _ = errgroup.Quorum(nilCtx, 1, task) },
-		"errgroup: negative quorum, got -1":     func() { _, _ = errgroup.Quorum(t.Context(), -1, task) },
-		"errgroup: negative stagger, got -1s":   func() { _, _ = errgroup.Race(t.Context(), errgroup.RaceOptions[int]{Stagger: -time.Second}, task) },
-		"errgroup: negative limit, got -1":      func() { errgroup.New(t.Context(), errgroup.Options{Limit: -1}) },
-		"errgroup: negative MaxErrors, got -1":  func() { errgroup.New(t.Context(), errgroup.Options{MaxErrors: -1}) },
+		"errgroup: nil func in Go":             func() { g.Go(nil) },
+		"errgroup: nil func in TryGo":          func() { g.TryGo(nil) },
+		"errgroup: nil func in GoNamed":        func() { g.GoNamed("x", nil) },
+		"errgroup: nil func in GoContext":      func() { _ = g.GoContext(t.Context(), nil) },
+		"errgroup: nil func in Fork":           func() { errgroup.Fork[int](&g, nil) },
+		"errgroup: nil func in Run":            func() { _ = errgroup.Run(t.Context(), nil) },
+		"errgroup: nil func in Gather":         func() { _, _ = errgroup.Gather(t.Context(), task, nil) },
+		"errgroup: nil func in All2":           func() { _, _, _ = errgroup.All2[int, int](t.Context(), task, nil) },
+		"errgroup: nil func in All3":           func() { _, _, _, _ = errgroup.All3[int, int, int](t.Context(), task, task, nil) },
+		"errgroup: nil func in Race":           func() { _, _ = errgroup.Race(t.Context(), errgroup.RaceOptions[int]{}, task, nil) },
+		"errgroup: nil func in Quorum":         func() { _, _ = errgroup.Quorum(t.Context(), 1, errgroup.RaceOptions[int]{}, task, nil) },
+		"errgroup: nil func in Settle":         func() { errgroup.Settle(t.Context(), task, nil) },
+		"errgroup: nil context in GoContext":   func() { _ = g.GoContext(nilCtx, func(context.Context) error { return nil }) },
+		"errgroup: nil context in WaitContext": func() { _ = g.WaitContext(nilCtx) },
+		"errgroup: nil context in WithContext": func() { errgroup.WithContext(nilCtx) },
+		"errgroup: nil context in Run":         func() { _ = errgroup.Run(nilCtx, body) },
+		"errgroup: nil context in Gather":      func() { _, _ = errgroup.Gather(nilCtx, task) },
+		"errgroup: nil context in Quorum":      func() { _, _ = errgroup.Quorum(nilCtx, 1, errgroup.RaceOptions[int]{}, task) },
+		"errgroup: nil context in Race":        func() { _, _ = errgroup.Race(nilCtx, errgroup.RaceOptions[int]{}, task) },
+		"errgroup: nil context in Settle":      func() { errgroup.Settle(nilCtx, task) },
+		"errgroup: negative quorum, got -1":    func() { _, _ = errgroup.Quorum(t.Context(), -1, errgroup.RaceOptions[int]{}, task) },
+		"errgroup: negative stagger, got -1s":  func() { _, _ = errgroup.Race(t.Context(), errgroup.RaceOptions[int]{Stagger: -time.Second}, task) },
+		"errgroup: negative stagger, got -1s in a quorum": func() {
+			_, _ = errgroup.Quorum(t.Context(), 0, errgroup.RaceOptions[int]{Stagger: -time.Second}, task)
+		},
+		"errgroup: negative limit, got -1":     func() { errgroup.New(t.Context(), errgroup.Options{Limit: -1}) },
+		"errgroup: negative MaxErrors, got -1": func() { errgroup.New(t.Context(), errgroup.Options{MaxErrors: -1}) },
+		"errgroup: MaxErrors without Collect, got 2": func() {
+			_ = errgroup.RunWith(t.Context(), errgroup.Options{MaxErrors: 2}, body)
+		},
 		"errgroup: unknown panic policy, got 3": func() { errgroup.New(t.Context(), errgroup.Options{Panics: 3}) },
 		`errgroup: Go on group "x", which has ended`: func() {
 			var ended *errgroup.Group
 			_ = errgroup.RunWith(t.Context(), errgroup.Options{Name: "x"}, func(_ context.Context, g *errgroup.Group) error {
-				ended = g
+				ended = g //coterie:escapes that Go panics is the point
 				return nil
 			})
 			ended.Go(nothing)

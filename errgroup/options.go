@@ -6,7 +6,8 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// Options are the settings of a [Group].
+// Options are the settings of a [Group]. docs/guide/numbers.md says what 0
+// means in each, and in every setter.
 type Options struct {
 	// Name is shown in stuck reports and in the errors of named tasks, and is
 	// the value of the pprof label "coterie" that the group's tasks carry.
@@ -30,7 +31,7 @@ type Options struct {
 	Collect bool
 	// MaxErrors is how many errors Collect keeps, those of the tasks that were
 	// started first; how many there were besides stands in the text. 0 means
-	// all.
+	// all. It is only for Collect: without that it panics.
 	MaxErrors int
 }
 
@@ -43,5 +44,8 @@ func (o *Options) check() {
 	}
 	if o.MaxErrors < 0 {
 		panic(fmt.Sprintf("errgroup: negative MaxErrors, got %d", o.MaxErrors))
+	}
+	if o.MaxErrors > 0 && !o.Collect {
+		panic(fmt.Sprintf("errgroup: MaxErrors without Collect, got %d", o.MaxErrors))
 	}
 }

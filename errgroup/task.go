@@ -16,6 +16,7 @@ type plain func() error
 // Run runs the function.
 func (f plain) Run(w *sched.Worker) {
 	if err := f(); err != nil {
+		w.Failed(err)
 		(*Group)(w.Scheduler().Owner.(*owner)).fail(0, nil, err)
 	}
 }
@@ -27,13 +28,24 @@ type task struct {
 	number uint64     // in the order of start, from 1; 0 unless errors are collected
 	error  *TaskError // that is to hold the error; nil for a task without a name
 
-	reported bool // the group knows that the task has not returned
+	reported bool // the group knows how the task has ended
 }
 
 // Run runs the function.
-func (t *task) Run(*sched.Worker) { t.done(t.f()) }
+func (t *task) Run(w *sched.Worker) { t.done(w, t.f()) }
 
-func (t *task) done(err error) {
+func (t *task) done(w *sched.Worker, err error) {
+	if err == nil {
+		return
+	}
+	w.Failed(err)
+	if !t.reported {
+		t.fail(err)
+	}
+}
+
+// fail tells the group of an error, unless it is nil.
+func (t *task) fail(err error) {
 	if err != nil {
 		t.group.fail(t.number, t.error, err)
 	}
@@ -50,7 +62,26 @@ type contextTask struct {
 func (t *contextTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
-	t.done(t.f(&t.Context))
+	t.done(w, t.f(&t.Context))
+	t.Returned()
+}
+
+// A backgroundTask is one that serves the others.
+type backgroundTask struct {
+	sched.Context
+	group  *Group
+	number uint64 // as that of a task
+	f      func(ctx context.Context) error
+}
+
+// Run calls the function.
+func (t *backgroundTask) Run(w *sched.Worker) {
+	t.Begin(w)
+	defer t.End(w)
+	err := t.f(&t.Context)
+	if err != nil && (t.Err() == nil || !isEcho(err, &t.Context, true)) {
+		t.group.fail(t.number, nil, err)
+	}
 }
 
 // task returns f as a task of the group without a name of its own.
@@ -89,6 +120,9 @@ type owner Group
 // Config returns the settings.
 func (o *owner) Config() *sched.Config { return &(*Group)(o).options().config }
 
+// Context returns that of the group, or nil.
+func (o *owner) Context() context.Context { return o.ctx }
+
 // Aborted records how a task has ended that has not returned.
 func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.PanicError) {
 	g := (*Group)(o)
@@ -99,6 +133,8 @@ func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.
 		}
 	case *contextTask:
 		g.aborted(t.number, t.error, p)
+	case *backgroundTask:
+		g.aborted(t.number, nil, p)
 	default:
 		g.aborted(0, nil, p)
 	}
@@ -142,6 +178,7 @@ func (g *Group) number() uint64 {
 func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	checkFunc(f == nil)
 	p := core.NewPromise[T]()
+	p.Owned(uint32(g.scheduler.Number()))
 	t := &task{group: g, number: g.number()}
 	t.f = func() error {
 		var value T
@@ -153,11 +190,13 @@ func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 		}, func(panicked *core.PanicError) {
 			forkAborted(t, p, panicked)
 		})
-		if returned {
-			t.done(err) // before anyone who Gets it can fail of it
-			p.Resolve(value, err)
+		if !returned {
+			return nil
 		}
-		return nil
+		t.fail(err) // before anyone who Gets it can fail of it
+		t.reported = true
+		p.Resolve(value, err)
+		return err
 	}
 	if !g.scheduler.Go(nil, g.scheduler.InOwner(t)) {
 		g.refuse()

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/multierr"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/errgroup"
 )
 
@@ -147,31 +148,31 @@ func TestCapture(t *testing.T) {
 	})
 }
 
-// The test binary runs itself, with crashEnv set.
-const crashEnv = "ERRGROUP_TEST_CRASH"
-
 func TestCrash(t *testing.T) {
-	if how := os.Getenv(crashEnv); how != "" {
-		g, ctx := errgroup.New(context.Background(), errgroup.Options{Panics: core.Crash})
-		g.Go(untilDone(ctx))
-		crash := func() (int, error) { panic("boom") }
-		if how == "fork" {
-			_, _ = errgroup.Fork(g, crash).Get()
-			os.Exit(0)
-		}
-		g.Go(func() error { _, err := crash(); return err })
-		_ = g.Wait()
-		os.Exit(0)
-	}
-	for i := range 10 {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrash$", "-test.timeout=30s")
-		cmd.Env = append(os.Environ(), crashEnv+"="+[]string{"go", "fork"}[i%2], "GORACE=atexit_sleep_ms=0")
-		out, err := cmd.CombinedOutput()
-		var exit *exec.ExitError
-		require.ErrorAs(t, err, &exit)
-		require.Equal(t, 2, exit.ExitCode())
-		require.Contains(t, string(out), "panic: boom")
-		require.Contains(t, string(out), "errgroup_test.TestCrash.func1")
+	crash := func() (int, error) { panic("boom") }
+	for name, start := range map[string]func(g *errgroup.Group){
+		"a task's": func(g *errgroup.Group) {
+			g.Go(func() error { _, err := crash(); return err })
+			_ = g.Wait()
+		},
+		"a fork's": func(g *errgroup.Group) { _, _ = errgroup.Fork(g, crash).Get() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 5 {
+				inside, output, err := child.Run(t)
+				if inside {
+					g, ctx := errgroup.New(t.Context(), errgroup.Options{Panics: core.Crash})
+					g.Go(untilDone(ctx))
+					start(g)
+					os.Exit(0)
+				}
+				var exit *exec.ExitError
+				require.ErrorAs(t, err, &exit)
+				require.Equal(t, 2, exit.ExitCode())
+				require.Contains(t, output, "panic: boom")
+				require.Contains(t, output, "errgroup_test.TestCrash.func1")
+			}
+		})
 	}
 
 	t.Run("a goexit is as under propagate", func(t *testing.T) {

@@ -3,25 +3,16 @@ package errgroup_test
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/stretchr/testify/require"
 )
 
 // A race of two tasks is reported in builds with -race, always, and what is ordered
 // is not.
 func TestRacesAreVisible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles a program")
-	}
-	binary := filepath.Join(t.TempDir(), "visible")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-race", "-o", binary, "./testdata/visible").CombinedOutput()
-	if err != nil && strings.Contains(string(out), "-race ") { // "is not supported on", "requires cgo"
-		t.Skip(string(out))
-	}
-	require.NoError(t, err, "%s", out)
+	binary := child.Racy(t, "./testdata/visible")
 	run := func(name string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), binary, name)
 		cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
@@ -32,7 +23,7 @@ func TestRacesAreVisible(t *testing.T) {
 	for _, name := range []string{
 		"two that succeed", "two that fail", "one that fails", "with a context", "with a context, failing",
 		"with a limit", "collected", "collected, failing", "captured", "started by tasks", "forked", "gathered",
-		"raced", "in a quorum",
+		"raced", "in a quorum", "in a staggered quorum", "settled",
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range runs {

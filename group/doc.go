@@ -31,6 +31,7 @@
 //     which tasks still run. Nothing else changes, and it may be called again.
 //
 // [Fork] starts a task that has a result, and returns a [core.Future] of it.
+// [Group.Background] starts a task that serves the others, and ends when they have ended.
 //
 // # Panics and Goexit
 //

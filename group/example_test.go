@@ -277,3 +277,26 @@ func ExampleTask() {
 	g.Wait()
 	// Output: ingest/fetch true true
 }
+
+// A task that prints what the others report, and ends when they have.
+func ExampleGroup_Background() {
+	var g group.Group
+	lines := make(chan string)
+	g.Background(context.Background(), func(ctx context.Context) {
+		for {
+			select {
+			case line := <-lines:
+				fmt.Println(line)
+			case <-ctx.Done():
+				fmt.Println(context.Cause(ctx) == core.ErrDone)
+				return
+			}
+		}
+	})
+	g.Go(func() { lines <- "one"; lines <- "two" })
+	g.Wait()
+	// Output:
+	// one
+	// two
+	// true
+}

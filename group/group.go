@@ -67,7 +67,8 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 // Go starts f as if in a goroutine of its own: f may block for as long as it likes, wait
 // for any other task, also for one that is started later, and call Go. It holds up no other
 // task. Go blocks only while the group is at its limit. It panics if f is nil, or if the
-// group is that of a [Run] that has returned.
+// group is that of a [Run] that has returned. If all tasks that run have waited in Go for room
+// in their own group for a second, Go panics in the oldest of them.
 //
 // The group's [core.PanicPolicy] decides what becomes of a panic of f. If f calls
 // [runtime.Goexit], the task has ended, and Wait calls Goexit too.
@@ -84,9 +85,10 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 //     stay for the next (pprof.Do resets them). A group that has a name sets
 //     the label "coterie", and no other, afresh for every task.
 //   - A [runtime.LockOSThread] without UnlockOSThread, and what other functions set for
-//     the goroutine or its thread.
+//     the goroutine or its thread. docs/guide/goroutines.md has the complete list.
 //
-// Code that leaves such marks needs [Options.Isolate].
+// Code that leaves such marks needs [Options.Isolate]. A task must not call Goexit to end its
+// thread: Wait would end the goroutine that waits.
 //
 // In a group without a limit Go costs an uncontended lock, and the end of a short
 // task one atomic addition. Now and then a goroutine is started, or takes more tasks.
@@ -146,6 +148,28 @@ func (g *Group) GoNamed(name string, f func()) {
 	}
 }
 
+// Background starts f for the others: a reader of their results, a printer of their progress, a
+// cache that they share. f has a goroutine of its own. It counts against no limit, holds no permit of
+// a semaphore, and begins also while the group is at its limit. Background does not block.
+//
+// f gets a context derived from ctx, in which names nest, as with GoContext. When every other
+// task has ended, and Wait, WaitContext or the end of Run's body has been reached, that context is
+// cancelled, with the cause [core.ErrDone], and Wait or Run waits for f. f should end then. If it
+// starts tasks instead, Wait waits for these too. A panic or a Goexit of f is that of a task.
+//
+// Background panics if ctx or f is nil, or if the group is that of a [Run] that has
+// returned. f must not wait for the group.
+func (g *Group) Background(ctx context.Context, f func(ctx context.Context)) {
+	checkContext(ctx)
+	if f == nil {
+		panic("group: nil func")
+	}
+	t := &contextTask{f: f}
+	if !g.scheduler.Background(ctx, &t.Context, t) {
+		panic("group: Background on " + g.scheduler.Title() + ", which has ended")
+	}
+}
+
 // Wait blocks until every task has ended, also those that tasks start meanwhile. It
 // returns at an instant, within the call, at which there was none. Several
 // goroutines may wait at once, and Go may be called meanwhile.
@@ -157,8 +181,9 @@ func (g *Group) GoNamed(name string, f func()) {
 // tasks were started again meanwhile, and that other Waits have raised what these did,
 // too; it then raises that alone.
 //
-// A task that waits for its own group waits for ever: Wait cannot know its
-// caller. [Group.WaitContext] can.
+// A task that waits for its own group would wait for ever. Wait panics in it as soon as somebody
+// else waits for the group too; before that it does not look who calls. [Group.WaitContext] with the
+// task's context panics at once. A task of another group in between is not found out.
 func (g *Group) Wait() { _ = g.scheduler.Wait(nil) }
 
 // WaitContext is Wait that gives up when ctx is done: it then returns a
@@ -182,7 +207,8 @@ func (g *Group) WaitContext(ctx context.Context) error {
 // those who are blocked in Go. 0 lets none start; a negative n means no limit.
 func (g *Group) SetLimit(n int) { g.scheduler.SetWorkers(unlimited(n)) }
 
-// Running returns the number of tasks that Go has accepted and that have not ended.
+// Running returns the number of tasks that Go has accepted and that have not ended, without
+// background tasks.
 func (g *Group) Running() int { return g.scheduler.Running() }
 
 // task returns f as a task of the group.
@@ -212,6 +238,7 @@ func (t *contextTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
 	t.f(&t.Context)
+	t.Returned()
 }
 
 // Fork starts f in g, as [Group.Go] does, and returns its result to come. It blocks
@@ -225,6 +252,7 @@ func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 		panic("group: nil func")
 	}
 	p := core.NewPromise[T]()
+	p.Owned(uint32(g.scheduler.Number()))
 	policy := g.policy()
 	g.Go(func() { p.Run(policy, f) })
 	return p.Future()

@@ -9,7 +9,8 @@ import (
 )
 
 // Options are the settings of a [Group]. The zero Options are those of a zero
-// Group.
+// Group. docs/guide/numbers.md says what 0
+// means in each, and in every setter.
 type Options struct {
 	// Name is shown in stuck reports and task errors, and is the value of the
 	// pprof label "coterie" that the group's tasks carry.
@@ -41,19 +42,23 @@ func (o *Options) apply(s *sched.Scheduler) {
 	if o.Panics < core.Propagate || o.Panics > core.Capture {
 		panic(fmt.Sprintf("group: unknown panic policy, got %d", o.Panics))
 	}
+	if o.Name != "" || o.Semaphore != nil || o.Isolate || o.Panics != core.Propagate {
+		s.Owner = o.owner()
+		s.Register(context.Background())
+	}
 	if o.Limit > 0 {
 		s.Limit(o.Limit, 0)
 	}
-	if o.Name == "" && o.Semaphore == nil && !o.Isolate && o.Panics == core.Propagate {
-		return
-	}
+}
+
+func (o *Options) owner() *owner {
 	w := &owner{
 		config:  sched.Config{Kind: "group", Name: o.Name, Semaphore: o.Semaphore, Isolate: o.Isolate},
 		panics:  o.Panics,
 		onPanic: o.OnPanic,
 	}
 	w.config.Nest(context.Background())
-	s.Owner = w
+	return w
 }
 
 // unlimited returns the number of workers that a limit given to SetLimit stands for.

@@ -1,36 +1,23 @@
 package group_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/coterie-go/coterie/core/race"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/stretchr/testify/require"
 )
 
 // The race detector reports at least as much with our groups as with
 // sync.WaitGroup, and nothing where they promise an order.
 func TestRacesStayVisible(t *testing.T) {
-	if testing.Short() || race.Hidden {
-		t.Skip("takes some seconds, and a build without -race has run it")
-	}
-	racy := filepath.Join(t.TempDir(), "racy.exe")
-	out, err := exec.Command("go", "build", "-race", "-o", racy, "./testdata/racy").CombinedOutput()
-	for _, lacking := range []string{"-race requires cgo", "-race is not supported", "C compiler", "executable file not found"} {
-		if err != nil && bytes.Contains(out, []byte(lacking)) {
-			t.Skipf("there is no race detector here: %s", out)
-		}
-	}
-	require.NoError(t, err, "%s", out)
-
+	racy := child.Racy(t, "./testdata/racy")
 	owners := []string{"sync", "group", "limit 1", "limit 2"}
 	several := []string{"group", "limit 2"} // with limit 1 each task is ordered before the next
 	var reports map[string]map[string]int   // of each owner, by program

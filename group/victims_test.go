@@ -1,19 +1,18 @@
 package group_test
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"regexp"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/group"
 )
 
@@ -57,64 +56,66 @@ var victims = map[string]func(){
 	},
 }
 
-func runVictim(t *testing.T, name string) (status int, stderr string) {
-	require.Contains(t, victims, name)
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), victimVar+"="+name)
-	var out bytes.Buffer
-	cmd.Stderr = &out
-	err := cmd.Run()
-	if _, exited := err.(*exec.ExitError); err != nil && !exited {
-		require.NoError(t, err)
-	}
-	return cmd.ProcessState.ExitCode(), out.String()
-}
-
 func TestCrash(t *testing.T) {
-	runs := 40 // of each of the victims, so 200 in all
-	if testing.Short() {
-		runs = 2
-	}
+	runs := child.Many(3, 40) // of each of the victims
 	for name := range victims {
 		t.Run(name+" ends the process with its own stack first", func(t *testing.T) {
-			t.Parallel()
-			var workers sync.WaitGroup
-			for range 4 {
-				workers.Go(func() {
-					for range runs / 4 {
-						status, stderr := runVictim(t, name)
-						if status != 2 {
-							t.Errorf("status %d: %s", status, stderr)
-							return
-						}
-						checkCrash(t, name, stderr)
-					}
-				})
+			for range runs {
+				inside, output, err := child.Run(t)
+				if inside {
+					victims[name]()
+					os.Exit(0)
+				}
+				var exit *exec.ExitError
+				require.ErrorAs(t, err, &exit)
+				require.Equal(t, 2, exit.ExitCode(), output)
+				checkCrash(t, name, output)
 			}
-			workers.Wait()
 		})
 	}
 }
 
+func TestGoexitUnderCrash(t *testing.T) {
+	g := group.New(group.Options{Panics: core.Crash})
+	g.Go(runtime.Goexit)
+	require.True(t, exited(g.Wait))
+	f := group.Fork(g, func() (int, error) { runtime.Goexit(); return 0, nil })
+	_, err := f.Get()
+	require.Equal(t, core.ErrGoexit, err)
+	require.True(t, exited(g.Wait))
+}
+
 // checkCrash looks at what the runtime prints for a panic that ends the process.
-func checkCrash(t *testing.T, name, stderr string) {
-	if !strings.HasPrefix(stderr, "panic: boom") && !strings.HasPrefix(stderr, "panic: panic: boom") {
-		t.Errorf("does not begin with the panic: %s", stderr)
+func checkCrash(t *testing.T, name, output string) {
+	require.Contains(t, output, "panic: boom")
+	if strings.Contains(name, "OnPanic") && !strings.Contains(output, "panic: in OnPanic") {
+		t.Errorf("does not tell of the panic in OnPanic: %s", output)
 	}
-	if strings.Contains(name, "OnPanic") && !strings.Contains(stderr, "panic: in OnPanic") {
-		t.Errorf("does not tell of the panic in OnPanic: %s", stderr)
-	}
-	stacks := regexp.MustCompile(`(?m)^\s*goroutine \d+`).Split(stderr, -1)
+	stacks := regexp.MustCompile(`(?m)^\s*goroutine \d+`).Split(output, -1)
 	if len(stacks) < 2 || !strings.Contains(stacks[1], "group_test.raiseHere(") {
-		t.Errorf("the first stack is not the original one: %s", stderr)
+		t.Errorf("the first stack is not the original one: %s", output)
 	}
 }
 
-// TestInATest is run by TestFailNow in a process of its own, with one subtest.
-func TestInATest(t *testing.T) {
-	if os.Getenv(inATestVar) == "" {
-		t.Skip("for TestFailNow")
+func TestFailNow(t *testing.T) {
+	inside, output, err := child.Run(t, "-test.v")
+	if inside {
+		endInTasks(t)
+		return
 	}
+	require.Error(t, err)
+	for _, starter := range []string{"Go", "Run", "Fork"} {
+		for how, want := range map[string]string{
+			"FailNow": "FAIL", "Fatal": "FAIL", "require": "FAIL", "Skip": "SKIP", "return": "PASS",
+		} {
+			require.Contains(t, output, "--- "+want+": TestFailNow/"+starter+"/"+how+" ", "%s", output)
+		}
+	}
+	require.Equal(t, 3, strings.Count(output, "went on"), "only where the task returns: %s", output)
+}
+
+// endInTasks ends tests from within tasks, in every way.
+func endInTasks(t *testing.T) {
 	starters := map[string]func(f func()){
 		"Go":  func(f func()) { var g group.Group; g.Go(f); g.Wait() },
 		"Run": func(f func()) { group.Run(func(g *group.Group) { g.Go(f) }) },
@@ -139,21 +140,4 @@ func TestInATest(t *testing.T) {
 			end("return", func(t *testing.T) {})
 		})
 	}
-}
-
-const inATestVar = "COTERIE_GROUP_IN_A_TEST"
-
-func TestFailNow(t *testing.T) {
-	cmd := exec.Command(os.Args[0], "-test.run=^TestInATest$", "-test.v")
-	cmd.Env = append(os.Environ(), inATestVar+"=1")
-	out, err := cmd.CombinedOutput()
-	require.Error(t, err)
-	for _, starter := range []string{"Go", "Run", "Fork"} {
-		for how, want := range map[string]string{
-			"FailNow": "FAIL", "Fatal": "FAIL", "require": "FAIL", "Skip": "SKIP", "return": "PASS",
-		} {
-			require.Contains(t, string(out), "--- "+want+": TestInATest/"+starter+"/"+how+" ", "%s", out)
-		}
-	}
-	require.Equal(t, 3, strings.Count(string(out), "went on"), "only where the task returns: %s", out)
 }

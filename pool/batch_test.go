@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
-	"os/exec"
 	"runtime"
 	"runtime/pprof"
 	"sync"
@@ -17,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/core/sched"
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
@@ -382,9 +381,10 @@ func TestBatch(t *testing.T) {
 	})
 }
 
-// TestFailNow runs itself: a failed assertion in a task ends the test that waits.
+// A failed assertion in a task ends the test that waits.
 func TestFailNow(t *testing.T) {
-	if os.Getenv("POOL_TEST_FAIL") != "" {
+	inside, output, err := child.Run(t, "-test.v")
+	if inside {
 		p := pool.New(1, pool.Options{})
 		defer p.Close()
 		b := p.Batch(t.Context())
@@ -393,13 +393,10 @@ func TestFailNow(t *testing.T) {
 		t.Log("after the wait")
 		return
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFailNow$", "-test.v")
-	cmd.Env = append(os.Environ(), "POOL_TEST_FAIL=1")
-	output, err := cmd.CombinedOutput()
 	require.Error(t, err)
-	require.Contains(t, string(output), "in the task")
-	require.Contains(t, string(output), "--- FAIL: TestFailNow")
-	require.NotContains(t, string(output), "after the wait")
+	require.Contains(t, output, "in the task")
+	require.Contains(t, output, "--- FAIL: TestFailNow")
+	require.NotContains(t, output, "after the wait")
 }
 
 func TestNames(t *testing.T) {

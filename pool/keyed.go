@@ -109,9 +109,9 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Contex
 // [*core.StuckError].
 //
 // If ctx is that of a task of the pool, WaitKey lends its place to tasks of the key that no
-// worker has begun, one after another. If it gives up while a task runs there, that one goes on
-// beyond the pool's number of workers. It panics if ctx is that of a task of the key, for which
-// it would wait.
+// worker has begun, one after another. If a task runs there, WaitKey gives up only when that has
+// ended or lends the place in turn. It panics if ctx is that of a task of the key, for which it
+// would wait.
 func (k *Keyed[K]) WaitKey(ctx context.Context, key K) error {
 	checkContext(ctx)
 	k.check(key)

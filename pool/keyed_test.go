@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -237,18 +238,18 @@ func TestKeyed(t *testing.T) {
 		k := pool.NewKeyed[int](p, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		n := 0
+		n, most := 0, child.Many(2000, manyItems/10)
 		var step func(ctx context.Context)
 		step = func(ctx context.Context) {
 			_ = ctx.Done()
-			if n++; n < manyItems/10 {
+			if n++; n < most {
 				require.NoError(t, k.GoContext(ctx, 1, step))
 			}
 		}
 		before := heap()
 		require.NoError(t, k.GoContext(ctx, 1, step))
 		k.Wait()
-		require.Equal(t, manyItems/10, n)
+		require.Equal(t, most, n)
 		require.Less(t, heap()-before, int64(1<<20))
 		runtime.KeepAlive(k)
 		closeEmpty(t, p)
@@ -264,7 +265,8 @@ func TestKeyed(t *testing.T) {
 		defer cancel()
 		var ran atomic.Int32
 		before := heap()
-		for key := range 1_000_000 {
+		n := child.Many(100_000, 1_000_000)
+		for key := range n {
 			require.NoError(t, k.GoContext(ctx, key, func(ctx context.Context) {
 				ran.Add(1)
 				if key%10 == 0 {
@@ -273,7 +275,7 @@ func TestKeyed(t *testing.T) {
 			}))
 		}
 		k.Wait()
-		require.EqualValues(t, 1_000_000, ran.Load())
+		require.EqualValues(t, n, ran.Load())
 		require.Less(t, heap()-before, int64(1<<20))
 		runtime.KeepAlive(k)
 		closeEmpty(t, p)
@@ -902,6 +904,31 @@ func TestKeyedPanicUnseen(t *testing.T) {
 			require.Contains(t, string(output), "pool_test.TestKeyedPanicUnseen.func")
 		})
 	}
+}
+
+// Two tasks on lent places that wait for each other's key go on when their time is up.
+func TestKeyedCircle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		p := pool.New(1, pool.Options{Queue: 3})
+		k := pool.NewKeyed[string](p, 1)
+		accepted := make(chan struct{})
+		wait := func(ctx context.Context, key string, d time.Duration) time.Duration {
+			ctx, cancel := context.WithTimeout(ctx, d)
+			defer cancel()
+			_ = k.WaitKey(ctx, key)
+			return time.Since(start)
+		}
+		var outer, b, c time.Duration
+		require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) { <-accepted; outer = wait(ctx, "b", time.Second) }))
+		require.NoError(t, k.GoContext(t.Context(), "b", func(ctx context.Context) { b = wait(ctx, "c", 10*time.Second) }))
+		require.NoError(t, k.GoContext(t.Context(), "c", func(ctx context.Context) { c = wait(ctx, "b", 5*time.Second) }))
+		close(accepted)
+		k.Wait()
+		p.Wait()
+		require.Equal(t, []time.Duration{time.Second, 5 * time.Second, 5 * time.Second}, []time.Duration{outer, b, c})
+		closeEmpty(t, p)
+	})
 }
 
 // A model of Keyed, driven by random calls of several goroutines.

@@ -66,7 +66,7 @@ func TestNestedLoops(t *testing.T) {
 								})
 							}))
 							require.EqualValues(t, 6*5*4, calls.Load())
-							require.LessOrEqual(t, int(g.most.Load()), workers)
+							require.EqualValues(t, workers, g.most.Load())
 						}
 					})
 				})
@@ -279,7 +279,7 @@ func TestLoopsInPool(t *testing.T) {
 						b.Wait()
 						p.Close()
 						require.EqualValues(t, 12*10*3, calls.Load())
-						require.LessOrEqual(t, int(g.most.Load()), workers)
+						require.EqualValues(t, workers, g.most.Load())
 					}
 				})
 			})

@@ -3,24 +3,16 @@ package pool_test
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/stretchr/testify/require"
 )
 
 // A loop must not hide its users' data races, though one worker may run all items,
 // nor report races that are none.
 func TestRacesOfItemsStayVisible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a program with -race")
-	}
-	racy := filepath.Join(t.TempDir(), "racyloops.exe")
-	build := exec.Command("go", "build", "-race", "-o", racy, "./testdata/racyloops")
-	build.Env = append(os.Environ(), "CGO_ENABLED=1", "GOARCH="+hostArch())
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Skipf("go build -race: %v: %s", err, output)
-	}
+	racy := child.Racy(t, "./testdata/racyloops")
 	const runs = 5
 	run := func(scenario string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), racy, scenario)

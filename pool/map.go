@@ -67,6 +67,7 @@ func ThenUnordered[T, R any](ctx context.Context, workers int, in iter.Seq2[T, e
 	return mapped(ctx, workers, loop.Input[T]{Failing: in}, false, f)
 }
 
+// mapped returns the results of a stream. loop/ring.go keeps them in order until their turn.
 func mapped[T, R any](ctx context.Context, workers int, in loop.Input[T], ordered bool, f func(ctx context.Context, v T) (R, error)) iter.Seq2[R, error] {
 	call := newCall(ctx, workers)
 	checkSeq(in.Seq == nil && in.Failing == nil)

@@ -35,15 +35,15 @@ var ErrClosed = errors.New("pool: closed")
 //
 // One place is lent to one task at a time as long as the task that holds it waits in its own
 // goroutine. If it starts goroutines that wait with its context while it works, each of them
-// may have a task run beyond the limit; the alternative would be a deadlock. So may a WaitKey
-// that gives up. Tasks of a Keyed that have waited for their key stand in the queue beyond its
-// length.
+// may have a task run beyond the limit; the alternative would be a deadlock. Tasks of a Keyed
+// that have waited for their key stand in the queue beyond its length.
 //
 // # What tasks share
 //
 // One worker runs many tasks. What a task does to its goroutine reaches the next: a
 // runtime.LockOSThread without its unlock, and pprof labels that a task without a context sets
-// and does not reset. [Options.Isolate] prevents that. Workers start without labels, whoever's
+// and does not reset. docs/guide/goroutines.md has the complete list, and [Options.Isolate]
+// prevents that. Workers start without labels, whoever's
 // task it was that they were started for.
 //
 // In the terminology of [the Go memory model], a call of Go, or of its kin,
@@ -87,6 +87,7 @@ func (p *Pool) init(workers int) {
 	}
 	p.scheduler.Owner = (*owner)(p)
 	p.scheduler.Limit(workers, p.options.Queue)
+	p.scheduler.Register(context.Background())
 	p.begun.Store(true)
 }
 
@@ -108,7 +109,8 @@ func (p *Pool) beginSlow() {
 
 // Go starts f on a worker, as soon as one is free. It blocks while the queue is
 // full; blocked submitters are served in the order in which they came. It panics
-// if the pool is closed.
+// if the pool is closed. If all tasks that run have waited in Go for room in their own pool for
+// a second, Go panics in the oldest of them.
 //
 // Nobody waits for f in particular: a panic of f goes to Options.OnPanic, or else
 // ends the process. If f calls Goexit, f has ended.
@@ -339,7 +341,7 @@ type contextTask struct {
 // Run calls the function, unless the context is done.
 func (t *contextTask) Run(w *sched.Worker) {
 	if t.Err() != nil {
-		w.Drop()
+		t.Skip(w)
 		if t.batch != nil {
 			t.batch.lose(context.Cause(&t.Context))
 		}
@@ -350,4 +352,5 @@ func (t *contextTask) Run(w *sched.Worker) {
 	f := t.f
 	t.f = nil
 	f(&t.Context)
+	t.Returned()
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -323,7 +324,7 @@ func TestIdleWorkers(t *testing.T) {
 	t.Run("end IdleAfter after the last of many tasks that followed one another", func(t *testing.T) {
 		for _, tasks := range []int{1, 15, 16, 17, 18, 1000} {
 			synctest.Test(t, func(t *testing.T) {
-				p := pool.New(1, pool.Options{IdleAfter: time.Minute})
+				p := pool.New(1, pool.Options{IdleAfter: time.Minute}) //coterie:unwaited the test is about its workers
 				workers := func() int { synctest.Wait(); return p.Stats().Workers }
 				for range 2 {
 					p.Go(func() {})
@@ -344,7 +345,7 @@ func TestIdleWorkers(t *testing.T) {
 
 	t.Run("end after a second if nothing else is said", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			p := pool.New(1, pool.Options{})
+			p := pool.New(1, pool.Options{}) //coterie:unwaited the test is about its workers
 			p.Go(func() {})
 			time.Sleep(time.Second - 1)
 			synctest.Wait()
@@ -671,7 +672,7 @@ mail, for 1m0s
 		})
 		b.Wait()
 		other.Close()
-		f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) { return 0, p.WaitContext(ctx) })
+		f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) { return 0, p.WaitContext(ctx) }) //coterie:selfwait that it panics is the point
 		require.NoError(t, err)
 		require.Equal(t, "pool: WaitContext within one of the pool's own tasks",
 			caught(func() { f.Get() }).(*core.PanicError).Value)
@@ -704,11 +705,11 @@ func TestMisuse(t *testing.T) {
 	var none context.Context
 	for _, f := range []func(){
 		func() { p.GoContext(none, func(context.Context) {}) },
-		func() { p.WaitContext(none) },
-		func() { p.Shutdown(none) },
+		func() { _ = p.WaitContext(none) },
+		func() { _ = p.Shutdown(none) },
 		func() { p.Batch(none) },
 		func() { b.GoContext(none, func(context.Context) {}) },
-		func() { b.WaitContext(none) },
+		func() { _ = b.WaitContext(none) },
 		func() { pool.Submit(none, p, func(context.Context) (int, error) { return 0, nil }) },
 	} {
 		require.Equal(t, "pool: nil context", caught(f))
@@ -731,32 +732,52 @@ func TestMisuse(t *testing.T) {
 	require.Equal(t, pool.Stats{}, closeEmpty(t, p))
 }
 
-// TestCrash runs itself: a panic for which nobody waits ends the process.
+// A panic for which nobody waits ends the process.
 func TestCrash(t *testing.T) {
-	p := pool.New(1, pool.Options{})
-	switch os.Getenv("POOL_TEST_CRASH") {
-	case "":
-	case "OnPanic":
-		p = pool.New(1, pool.Options{OnPanic: func(*core.PanicError) { panic("again") }})
-		fallthrough
-	default:
-		p.Go(func() { panic("boom") })
-		p.Wait()
-		os.Exit(0)
-	}
-	for name, text := range map[string]string{"Go": "panic: boom", "OnPanic": "panic: again"} {
-		for range 20 {
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrash$")
-			cmd.Env = append(os.Environ(), "POOL_TEST_CRASH="+name)
-			output, err := cmd.CombinedOutput()
-			var exit *exec.ExitError
-			require.ErrorAs(t, err, &exit)
-			require.Equal(t, 2, exit.ExitCode())
-			require.Contains(t, string(output), text)
-			require.Contains(t, string(output), "pool_test.TestCrash.func")
-			if testing.Short() {
-				break
+	for name, c := range map[string]struct {
+		onPanic func(*core.PanicError)
+		text    string
+	}{
+		"a task's":  {nil, "panic: boom"},
+		"OnPanic's": {func(*core.PanicError) { panic("again") }, "panic: again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range child.Many(4, 20) {
+				inside, output, err := child.Run(t)
+				if inside {
+					p := pool.New(1, pool.Options{OnPanic: c.onPanic})
+					p.Go(func() { panic("boom") })
+					p.Wait()
+					os.Exit(0)
+				}
+				var exit *exec.ExitError
+				require.ErrorAs(t, err, &exit)
+				require.Equal(t, 2, exit.ExitCode())
+				require.Contains(t, output, c.text)
+				require.Contains(t, output, "pool_test.TestCrash.func")
 			}
-		}
+		})
+	}
+}
+
+func TestStatsCountNoHelpersOfLoops(t *testing.T) {
+	for name, loop := range loops {
+		t.Run(name, func(t *testing.T) {
+			p := pool.New(4, pool.Options{})
+			for range 3 {
+				require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+					_ = loop(ctx, 4, 100, func(context.Context, int) error {
+						runtime.Gosched()
+						return nil
+					})
+					s := p.Stats()
+					require.LessOrEqual(t, s.Submitted, uint64(3))
+					require.LessOrEqual(t, s.Completed, uint64(2))
+				}))
+			}
+			p.Wait()
+			p.Close()
+			require.Equal(t, pool.Stats{Submitted: 3, Completed: 3}, p.Stats())
+		})
 	}
 }

@@ -3,7 +3,6 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"math"
 	"runtime"
 	"testing"
@@ -14,8 +13,6 @@ import (
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/pool"
 )
-
-var long = flag.Bool("long", false, "also run what takes ten seconds and more")
 
 // A setting is where a loop runs.
 type setting struct {

@@ -35,12 +35,16 @@ func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T,
 	t := &submitted[T]{f: f}
 	t.Init(ctx, &p.scheduler, nil)
 	t.promise().Watch()
+	t.promise().Owned(uint32(p.scheduler.Number()))
 	if place, ok := p.scheduler.PlaceOf(ctx); ok {
 		n := &nested[T]{submitted: t}
 		t.promise().Help(func(ctx context.Context) {
-			holds := ctx == nil && place.IsCallers() || ctx != nil && p.scheduler.Runs(ctx, nil)
+			at, holds := place, ctx == nil && place.IsCallers()
+			if ctx != nil {
+				at, holds = p.scheduler.PlaceOf(ctx)
+			}
 			if holds && n.claim() {
-				p.scheduler.RunClaimed(t)
+				p.scheduler.RunClaimed(at, t)
 			}
 		})
 		return t.start(ctx, p, n)
@@ -67,7 +71,7 @@ func (t *submitted[T]) start(ctx context.Context, p *Pool, as sched.Task) (*core
 // Run calls the function, unless the context is done.
 func (t *submitted[T]) Run(w *sched.Worker) {
 	if t.Err() != nil {
-		w.Drop()
+		t.Skip(w)
 		t.drop(context.Cause(&t.Context))
 		return
 	}
@@ -75,7 +79,14 @@ func (t *submitted[T]) Run(w *sched.Worker) {
 	defer t.End(w)
 	f := t.f
 	t.f = nil
-	t.promise().Run(core.Propagate, func() (T, error) { return f(&t.Context) })
+	t.promise().Run(core.Propagate, func() (T, error) {
+		v, err := f(&t.Context)
+		if err != nil {
+			w.Failed(err)
+		}
+		return v, err
+	})
+	t.Returned()
 }
 
 func (t *submitted[T]) told() bool { return true }

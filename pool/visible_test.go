@@ -4,25 +4,16 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"testing"
 
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/stretchr/testify/require"
 )
 
 // A pool must not hide its users' data races, though one worker may run both
 // tasks, nor report races that are none.
 func TestRacesStayVisible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a program with -race")
-	}
-	racy := filepath.Join(t.TempDir(), "racy.exe")
-	build := exec.Command("go", "build", "-race", "-o", racy, "./testdata/racy")
-	build.Env = append(os.Environ(), "CGO_ENABLED=1", "GOARCH="+hostArch())
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Skipf("go build -race: %v: %s", err, output)
-	}
+	racy := child.Racy(t, "./testdata/racy")
 	reports := func(scenario string, procs string) int {
 		run := exec.CommandContext(t.Context(), racy, scenario)
 		run.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0 suppress_equal_stacks=0 suppress_equal_addresses=0", "GOMAXPROCS="+procs)
@@ -58,13 +49,4 @@ func TestRacesStayVisible(t *testing.T) {
 			require.Zero(t, reports("one key", procs))
 		})
 	}
-}
-
-// hostArch is the architecture of the machine, when tests are built for another
-// that it can run.
-func hostArch() string {
-	if runtime.GOARCH == "386" {
-		return "amd64"
-	}
-	return runtime.GOARCH
 }

@@ -53,3 +53,6 @@ func Copy[T any](v []T) []T { return v }
 
 // Load returns *p.
 func Load[T any](p *T) T { return *p }
+
+// Text returns s.
+func Text(s string) string { return s }

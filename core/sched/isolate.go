@@ -14,38 +14,46 @@ import (
 // are those that are promised: from Go to the task, which the task carries, from the end
 // of the task to the waits that cover it, and, where one task runs at a time, from each to the next.
 func (w *Worker) isolate() {
-	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, order: w.order, all: w.all}
+	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, order: w.order, all: w.all}
 	ended := park.Get(false)
 	go func() {
-		crashes := false
-		defer func() {
-			if crashes {
-				return
-			}
-			in.publish()
-			ended.Wake()
-		}()
 		if in.order != nil {
 			in.order.Acquire()
 		}
-		core.Call(func() {
-			in.task = uncarry(in.task)
-			in.task.Run(in)
-		}, func(p *core.PanicError) {
-			if p != nil {
-				in.ending = endedPanicked
-			}
-			core.Call(func() { in.s.abort(in.set, in.task, p) }, func(again *core.PanicError) {
-				if again != nil {
-					crashes = true
-					panic(again.Value) // nothing recovers it: the process ends
-				}
-			})
+		in.runAlone((*Scheduler).hostTasks, func() {
+			in.publish()
+			ended.Wake()
 		})
 	}()
 	ended.Wait(nil)
 	ended.Free()
 	w.ending = race.Load(&in.ending)
+}
+
+// runAlone runs the worker's task by host, in a goroutine that runs no other, and calls ended, however
+// the task ends.
+func (w *Worker) runAlone(host func(s *Scheduler, w *Worker, run func(w *Worker)), ended func()) {
+	crashes := false
+	defer func() {
+		if !crashes {
+			ended()
+		}
+	}()
+	core.Call(func() { host(w.s, w, (*Worker).runTask) }, func(p *core.PanicError) {
+		w.panicked(p)
+		w.watchAborted(p)
+		core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
+			if again != nil {
+				crashes = true
+				panic(again.Value) // nothing recovers it: the process ends
+			}
+		})
+	})
+}
+
+func (w *Worker) runTask() {
+	w.task = uncarry(w.task)
+	w.task.Run(w)
 }
 
 // carried is a task of a race build, with the edge from its Go.
@@ -170,7 +178,7 @@ func (s *Scheduler) enterHidden(reserves bool) submitterState {
 	s.enter.Release()
 	state := s.enterDirect(b)
 	if state == blocked {
-		state, _ = s.parkSubmitter(nil, b, b.parker)
+		state, _ = s.parkSubmitter(nil, b, race.Load(&b.parker))
 	}
 	return state
 }
@@ -230,7 +238,7 @@ func (s *Scheduler) usePlaceHidden() bool {
 func (s *Scheduler) listHidden(r *record) {
 	race.Disable()
 	s.mu.Lock()
-	s.shared.named.PushBack(&r.place)
+	s.shared.named.add(r)
 	s.mu.Unlock()
 	race.Enable()
 }
@@ -259,10 +267,7 @@ func (s *Scheduler) startDirect(d direct) {
 			w.order = &s.order
 			w.order.Acquire()
 		}
-		core.Call(func() {
-			w.task = uncarry(w.task)
-			w.task.Run(w)
-		}, func(p *core.PanicError) { w.aborted(p) })
+		core.Call(func() { s.hostTasks(w, (*Worker).runTask) }, func(p *core.PanicError) { w.aborted(p) })
 		if w.busy {
 			w.exit()
 		}

@@ -110,7 +110,7 @@ func (s *Scheduler) fitsLocked() bool {
 // semaphore goes back when it has ended, and that takes mu.
 func (s *Scheduler) bulkLocked() int {
 	l := &s.shared.limiter
-	if race.Hidden || s.config().Semaphore != nil {
+	if race.Hidden || s.shared.semaphore != nil {
 		return 0
 	}
 	if !l.limited() {
@@ -136,18 +136,21 @@ type submitter struct {
 	reserves bool // it wants a place, and does not leave its task
 	patient  bool // it cannot give up
 	state    submitterState
-	parker   *park.Parker // nil while it yields
+	parker   *park.Parker // nil while it yields, and while it looks whose task it runs
+	runs     knowledge    // see deadlock.go, also for tasks
+	tasks    int32
 	place    list.Elem[*submitter]
 }
 
 type submitterState uint8
 
 const (
-	blocked  submitterState = iota
-	admitted                // the task was accepted
-	placed                  // a place is reserved
-	started                 // the task is counted as running, in a race build; see startDirect
-	refused                 // the scheduler was closed
+	blocked    submitterState = iota
+	admitted                  // the task was accepted
+	placed                    // a place is reserved
+	started                   // the task is counted as running, in a race build; see startDirect
+	refused                   // the scheduler was closed
+	deadlocked                // it panics
 )
 
 var submitters = sync.Pool{New: func() any { return new(submitter) }}
@@ -185,22 +188,22 @@ func (s *Scheduler) admitLocked(do *todo) {
 		b := l.submitters.Front().Value
 		if b.reserves {
 			l.reserved++
-			l.dismiss(b, placed, do)
+			s.dismissLocked(b, placed, do)
 			continue
 		}
 		if s.isDirectLocked() {
 			s.directLocked(b.set, b.task)
-			l.dismiss(b, started, do)
+			s.dismissLocked(b, started, do)
 			continue
 		}
 		s.pushLocked(b.set, b.task, do)
-		l.dismiss(b, admitted, do)
+		s.dismissLocked(b, admitted, do)
 	}
 	l.budget = 0
 }
 
-// blockLocked lists a submitter, unless there is room.
-func (s *Scheduler) blockLocked(b *submitter, do *todo) {
+// blockLocked lists a submitter for which there is no room.
+func (s *Scheduler) blockLocked(b *submitter) {
 	l := &s.shared.limiter
 	b.place.Value = b
 	l.submitters.PushBack(&b.place)
@@ -208,12 +211,12 @@ func (s *Scheduler) blockLocked(b *submitter, do *todo) {
 	if !race.Hidden {
 		l.yielding++
 	}
-	s.admitLocked(do)
 }
 
-// dismiss ends the wait of a submitter.
-func (l *limiter) dismiss(b *submitter, as submitterState, do *todo) {
-	l.submitters.Remove(&b.place)
+// dismissLocked ends the wait of a submitter.
+func (s *Scheduler) dismissLocked(b *submitter, as submitterState, do *todo) {
+	s.shared.limiter.submitters.Remove(&b.place)
+	s.shared.alarm.unparkedLocked(b)
 	b.state = as
 	b.task = nil
 	if b.parker != nil {
@@ -226,33 +229,35 @@ func (l *limiter) dismiss(b *submitter, as submitterState, do *todo) {
 // the cause.
 func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, error) {
 	if race.Hidden { // it parks at once
-		return s.parkSubmitter(ctx, b, b.parker)
+		return s.parkSubmitter(ctx, b, race.Load(&b.parker))
 	}
 	runtime.Gosched()
-	parker := park.Get(ctx != nil && ctx.Done() != nil)
 	var do todo
 	s.lock()
-	state := s.backLocked(b, parker, &do)
+	s.shared.limiter.yielding--
+	s.wakeLocked(1, &do)
+	state := b.state
+	if state == blocked { // it parks
+		b.parker = park.Get(ctx != nil && ctx.Done() != nil)
+		s.parkedLocked(b, doneOf(ctx) == nil)
+	}
 	s.unlock(&do)
 	if state != blocked {
-		parker.Free()
 		return state, nil
 	}
-	return s.parkSubmitter(ctx, b, parker)
-}
-
-// backLocked is called when a submitter has yielded. If it is still blocked, it parks.
-func (s *Scheduler) backLocked(b *submitter, parker *park.Parker, do *todo) submitterState {
-	s.shared.limiter.yielding--
-	s.wakeLocked(1, do)
-	if b.state == blocked {
-		b.parker = parker
-	}
-	return b.state
+	return s.parkSubmitter(ctx, b, b.parker)
 }
 
 func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *park.Parker) (submitterState, error) {
+	defer s.noteBlocked(ForRoom).end()
+	if race.Hidden {
+		s.locked(func(*todo) { s.parkedLocked(b, doneOf(ctx) == nil) })
+	}
 	if parker.Wait(doneOf(ctx)) {
+		if race.Load(&parker.Result) == lookAgain {
+			parker.Free()
+			return s.answer(b), nil
+		}
 		return race.Load(&b.state), nil
 	}
 	state := get(s, func(do *todo) submitterState {

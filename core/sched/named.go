@@ -4,39 +4,37 @@ import (
 	"context"
 	"fmt"
 	"runtime/pprof"
+	"runtime/trace"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/list"
+	"github.com/coterie-go/coterie/core/internal/quote"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// namedTasks lists the tasks with a name that run. The scheduler's mu guards it.
-type namedTasks = list.List[*record]
-
-// A record is a named task that runs.
-type record struct {
-	Record
-	place list.Elem[*record]
-}
-
-// begin labels the goroutine of a task and lists it. Either may be left out: by nil and by "".
-func (w *Worker) begin(path string, labels context.Context) *record {
+// begin labels the goroutine of a task and lists it. Either may be left out: by nil, and for a
+// task without a path. r is the task's record, or nil if it has none yet.
+func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
 	if labels != nil {
 		pprof.SetGoroutineLabels(labels)
 	}
-	if path == "" {
+	if t.taskPath() == "" {
 		return nil
 	}
-	r := &record{Record: Record{Name: path, Started: time.Now(), Goroutine: w.id()}}
-	r.place.Value = r
+	if r == nil {
+		r = new(record)
+	}
+	r.task, r.started, r.goroutine = t, time.Now(), w.id()
+	if r.watch != nil || trace.IsEnabled() {
+		r.watchBegin(labels)
+	}
 	if w.direct {
 		w.s.enter.Release()
 		w.s.listHidden(r)
 	} else {
-		w.s.locked(func(*todo) { w.s.share().named.PushBack(&r.place) })
+		w.s.locked(func(*todo) { w.s.share().named.add(r) })
 	}
 	return r
 }
@@ -51,15 +49,19 @@ func (w *Worker) id() uint64 {
 
 // finish takes the task off the list.
 func (w *Worker) finish(r *record) {
-	switch {
-	case r == nil:
-	case w.direct: // its goroutine is about to exit, so the edges into it are harmless
-		w.s.lock()
-		w.s.shared.named.Remove(&r.place)
-		w.s.mu.Unlock()
-	default:
-		w.s.locked(func(*todo) { w.s.shared.named.Remove(&r.place) })
+	if r == nil {
+		return
 	}
+	if r.watch != nil {
+		w.watchEnd(r)
+	}
+	if w.direct { // its goroutine is about to exit, so the edges into it are harmless
+		w.s.lock()
+		w.s.shared.named.remove(r)
+		w.s.mu.Unlock()
+		return
+	}
+	w.s.locked(func(*todo) { w.s.shared.named.remove(r) })
 }
 
 // Named is a task with a name and without a context.
@@ -77,30 +79,47 @@ func (s *Scheduler) WithPath(name string, t Task) Task {
 	if config.Labels != nil {
 		n.labels = pprof.WithLabels(config.Labels, pprof.Labels("coterie", n.path))
 	}
+	if n.path != "" && observed() {
+		return n.watched(config)
+	}
 	return n
 }
 
+func (n *Named) taskPath() string             { return n.path }
+func (n *Named) taskContext() context.Context { return nil }
+
 // Unnamed returns the task that WithPath or InOwner was given.
 func Unnamed(t Task) Task {
-	if n, ok := t.(*Named); ok {
-		return n.Task
+	switch t := t.(type) {
+	case *Named:
+		return t.Task
+	case *watchedTask:
+		return t.Task
 	}
 	return t
 }
 
 // InOwner returns t as a task of an owner that may have a name.
 func (s *Scheduler) InOwner(t Task) Task {
-	if config := s.config(); config.Labels != nil {
-		return &Named{t, config.Path, config.Labels}
+	config := s.config()
+	if config.Labels == nil {
+		return t
 	}
-	return t
+	n := &Named{t, config.Path, config.Labels}
+	if observed() {
+		return n.watched(config)
+	}
+	return n
 }
 
 // Run runs the task while it is listed.
 func (n *Named) Run(w *Worker) {
-	defer w.finish(w.begin(n.path, n.labels))
+	defer w.finish(w.begin(n, nil, n.labels))
 	n.Task.Run(w)
 }
+
+func (c *Context) taskPath() string             { return c.names.path }
+func (c *Context) taskContext() context.Context { return c.Context }
 
 // Begin is called by a task with a context as it begins, and End, in any case, as it ends.
 func (c *Context) Begin(w *Worker) {
@@ -108,7 +127,8 @@ func (c *Context) Begin(w *Worker) {
 	if config := w.s.config(); config.Labels != nil || config.Base != nil {
 		labels = c.Context
 	}
-	c.record = w.begin(c.path, labels)
+	c.record = w.begin(c, c.record, labels)
+	c.lender = w.lender
 	if w.s.config().IdleAfter > 0 {
 		c.goroutine = w.id()
 	}
@@ -133,8 +153,9 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 		v := seen{queued: s.unclaimedLocked()}
 		v.running = s.runningLocked() - v.queued
 		if x := s.shared; x != nil {
-			for e := x.named.Front(); e != nil; e = e.Next() {
-				v.tasks = append(v.tasks, e.Value.Record)
+			v.running += x.backgrounds.n
+			for r := range x.named.all() {
+				v.tasks = append(v.tasks, Record{r.task.taskPath(), r.started, r.goroutine})
 			}
 		}
 		return v
@@ -163,6 +184,9 @@ func (s *Scheduler) runningLocked() int {
 	return n
 }
 
+// Quote returns a name, quoted if it has characters that are not printable.
+func Quote(name string) string { return quote.Unprintable(name) }
+
 // Title returns what the owner is and its name, for texts.
 func (s *Scheduler) Title() string {
 	config := s.config()
@@ -185,9 +209,9 @@ func (s *Scheduler) Counts() Counts {
 		x := s.shared
 		c := Counts{
 			Workers: x.workers, Busy: int(s.busy), Lent: int(x.lent), Queued: s.unclaimedLocked() - x.void,
-			Accepted: x.accepted, Panicked: x.panicked, Dropped: x.dropped,
+			Accepted: x.accepted - x.helpers, Panicked: x.panicked, Dropped: x.dropped,
 		}
-		c.Completed = c.Accepted - c.Dropped - uint64(c.Queued+c.Busy+c.Lent)
+		c.Completed = c.Accepted - c.Dropped - uint64(c.Queued+c.Busy+c.Lent-x.helping)
 		return c
 	})
 }

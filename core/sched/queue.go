@@ -2,9 +2,11 @@ package sched
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/coterie-go/coterie/core/internal/list"
+	"github.com/coterie-go/coterie/core/race"
 )
 
 // A runQueue holds the unclaimed tasks, first in, first out, in segments. The
@@ -23,9 +25,6 @@ type runQueue struct {
 	taken  list.List[*segment] // in the order in which they were taken; those that are exhausted may be missing
 	number uint32              // how many were taken; wraps
 
-	free    *segment // for later, linked by next
-	frees   int
-	initial segment // the one that is used first
 }
 
 // A segment is a part of the run queue: consecutive tasks of one wait set.
@@ -39,20 +38,14 @@ type segment struct {
 	end     uint32
 
 	place    list.Elem[*segment]
-	next     *segment // in the free list
-	number   uint32   // in the order in which segments were taken
-	attached int      // workers that claim from it
+	number   uint32 // in the order in which segments were taken
+	attached int    // workers that claim from it
 }
 
-const (
-	segmentLen = 27 // makes a segment 512 bytes
-	keptFree   = 64 // segments that are kept for later
-)
+// segmentLen makes a segment 512 bytes: larger objects cost twice as much to allocate.
+const segmentLen = 28
 
-func (q *runQueue) init() {
-	q.tail = segmentLen
-	q.recycle(&q.initial)
-}
+func (q *runQueue) init() { q.tail = segmentLen }
 
 // fits reports whether push needs no further segment for a task of set.
 func (q *runQueue) fits(set *Set) bool { return q.tail < segmentLen && q.last.set == set }
@@ -75,11 +68,8 @@ func (q *runQueue) push(t Task, set *Set) {
 func (q *runQueue) grow(set *Set) {
 	if q.last != nil {
 		q.last.end = q.tail
-		if q.n == 0 { // it was kept open
-			q.unlinkFront()
-		}
 	}
-	g := q.spare()
+	g := spare()
 	g.set = set
 	if set != nil && set.idleLocked() {
 		set.round++
@@ -89,18 +79,19 @@ func (q *runQueue) grow(set *Set) {
 	q.last, q.tail = g, 0
 }
 
-// spare returns a segment without tasks.
-func (q *runQueue) spare() *segment {
-	g := q.free
-	if g == nil {
-		g = new(segment)
-		g.place.Value = g
-		return g
-	}
-	q.free, g.next = g.next, nil
-	q.frees--
-	g.end = 0
+// segments has those that are not in use, of all schedulers.
+var segments = sync.Pool{New: func() any {
+	g := new(segment)
+	g.place.Value = g
 	return g
+}}
+
+// spare returns a segment without tasks.
+func spare() *segment {
+	if race.Hidden { // the detector would see the pool order those that use it
+		return segments.New().(*segment)
+	}
+	return segments.Get().(*segment)
 }
 
 // front returns the oldest segment that is not taken, and its end.
@@ -119,20 +110,10 @@ func (q *runQueue) pop() (Task, *Set) {
 	t := g.clear(q.head)
 	q.head++
 	q.n--
-	switch {
-	case q.head < end:
-	case g == q.last && set == nil: // stays open
-		q.head, q.tail = 0, 0
-	default:
-		q.unlinkFront()
+	if q.head == end {
+		recycle(q.removeFront())
 	}
 	return t, set
-}
-
-// unlinkFront recycles the front segment, which is empty.
-func (q *runQueue) unlinkFront() {
-	g := q.removeFront()
-	q.recycle(g)
 }
 
 func (q *runQueue) removeFront() *segment {
@@ -164,7 +145,7 @@ func (q *runQueue) popSegment(most int) *segment {
 		q.take(g, n)
 		return g
 	}
-	part := q.spare()
+	part := spare()
 	part.set = g.set
 	part.set.open()
 	copy(part.tasks[:n], g.tasks[q.head:])
@@ -281,7 +262,7 @@ func (q *runQueue) unclaimed() int { return q.n + q.takenUnclaimed() }
 func (q *runQueue) revoke() {
 	var back []*segment
 	for g := q.stealable(nil, true); g != nil; g = q.stealable(nil, true) {
-		to := q.spare()
+		to := spare()
 		to.set = g.set
 		g.set.open()
 		for t := g.claim(); t != nil; t = g.claim() {
@@ -291,16 +272,12 @@ func (q *runQueue) revoke() {
 		g.attached++
 		q.detach(g)
 		if to.end == 0 {
-			q.recycle(to)
+			recycle(to)
 			continue
 		}
 		back = append(back, to)
 	}
-	switch {
-	case len(back) == 0:
-	case q.n == 0 && q.last != nil: // it was kept open, and must not stand in the middle
-		q.unlinkFront()
-	default:
+	if len(back) > 0 {
 		q.align()
 	}
 	for _, g := range slices.Backward(back) {
@@ -333,17 +310,16 @@ func (q *runQueue) detach(g *segment) {
 	if g.place.Listed() {
 		q.taken.Remove(&g.place)
 	}
-	q.recycle(g)
+	recycle(g)
 }
 
-// recycle keeps a segment without tasks for later.
-func (q *runQueue) recycle(g *segment) {
+// recycle takes leave of a segment without tasks.
+func recycle(g *segment) {
 	g.set.close()
 	g.set = nil
-	g.place.Value = g
-	if q.frees < keptFree {
-		g.next, q.free = q.free, g
-		q.frees++
+	if !race.Hidden {
+		g.end = 0
+		segments.Put(g)
 	}
 }
 
@@ -379,7 +355,7 @@ func (q *runQueue) popFrom(g *segment) Task {
 		if g == q.last {
 			q.last, q.tail = nil, segmentLen
 		}
-		q.recycle(g)
+		recycle(g)
 	}
 	return t
 }

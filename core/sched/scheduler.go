@@ -39,12 +39,16 @@ type Scheduler struct {
 type shared struct {
 	queue   runQueue
 	limiter limiter
-	work    func()             // the life of a worker; one value, so that a go statement allocates nothing
-	procs   int16              // GOMAXPROCS when the scheduler began
-	lent    int32              // tasks that run on a lent place
-	all     list.List[*Worker] // of an owner that keeps idle workers
+	work    func() // the life of a worker; one value, so that a go statement allocates nothing
+	procs   int16  // GOMAXPROCS when the scheduler began
 
-	accepted, dropped, panicked uint64 // tasks
+	semaphore *core.Semaphore    // of the Config
+	lent      int32              // tasks that run on a lent place
+	all       list.List[*Worker] // of an owner that keeps idle workers
+
+	accepted, dropped, panicked uint64 // tasks, and helpers but in panicked
+	helpers                     uint64 // of accepted
+	helping                     int    // helpers that have not ended
 	void                        int    // entries of the run queue whose task was claimed by other means
 
 	lines  list.List[*keyQueue] // of keys for which tasks wait
@@ -55,9 +59,10 @@ type shared struct {
 	timer   *time.Timer
 	gone    *park.Parker // who wait until there is no worker
 
-	failures failures
-	named    namedTasks
-	todo     todo // empty whenever mu is free
+	failures    failures
+	named       namedTasks
+	backgrounds backgrounds
+	alarm       *alarm // nil until a submitter has parked
 }
 
 // Unlimited, as a number of workers or of waiting tasks, is no bound.
@@ -73,6 +78,10 @@ type Config struct {
 	Semaphore *core.Semaphore // nil, or of which each task holds a permit
 	IdleAfter time.Duration   // how long a worker without a task stays
 	Isolate   bool            // a goroutine of its own for each task
+
+	names names      // as Path says
+	entry *entry     // in the registry; nil without a name
+	trace *traceTask // nil unless the owner was made while the program was traced
 }
 
 var zeroConfig = Config{Kind: "group"}
@@ -82,6 +91,14 @@ func (s *Scheduler) config() *Config {
 		return &zeroConfig
 	}
 	return s.Owner.Config()
+}
+
+// semaphoreLocked returns the Config's.
+func (s *Scheduler) semaphoreLocked() *core.Semaphore {
+	if s.shared == nil {
+		return s.config().Semaphore
+	}
+	return s.shared.semaphore
 }
 
 // SetOwner sets the owner of a scheduler that has none.
@@ -94,14 +111,14 @@ func (s *Scheduler) SetOwner(o Owner) {
 }
 
 // Limit bounds how many tasks may run at once, and how many more may be accepted. It
-// is called before the first task.
+// is called before the first task, when the owner is set.
 func (s *Scheduler) Limit(workers, waiting int) { s.share().limiter.init(workers, waiting) }
 
 // share returns what is shared, which it makes first if there is none.
 func (s *Scheduler) share() *shared {
 	x := s.shared
 	if x == nil {
-		x = &shared{procs: processors()}
+		x = &shared{procs: processors(), semaphore: s.config().Semaphore}
 		x.queue.init()
 		x.limiter.init(Unlimited, 0)
 		x.work = func() { s.work() }
@@ -110,8 +127,10 @@ func (s *Scheduler) share() *shared {
 	return x
 }
 
-// lock locks mu. It tries some hundred times before it parks: nobody holds mu for long,
-// but a goroutine that has parked may have to wait for a processor until a task ends.
+// lock locks mu. It tries some times before it parks: nobody holds mu for long, but a goroutine
+// that has parked may have to wait for a processor until a task ends. Between two tries it
+// leaves mu alone, for twice as long each time. Whoever looks all the time slows down the
+// goroutine that holds mu: that made tasks of a busy pool 2 to 3 times as expensive.
 func (s *Scheduler) lock() {
 	if !s.mu.TryLock() {
 		s.lockSlow()
@@ -120,7 +139,9 @@ func (s *Scheduler) lock() {
 }
 
 func (s *Scheduler) lockSlow() {
-	for range 300 {
+	for spins := 64; spins <= 2048; spins *= 2 {
+		for range spins { // some hundred nanoseconds in all
+		}
 		if s.mu.TryLock() {
 			return
 		}
@@ -134,15 +155,25 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 	if race.Hidden {
 		return s.goHidden(set, t)
 	}
-	s.lock()
+	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
+		s.lockSlow()
+	}
+	if !s.acceptFastLocked(set, t) {
+		return s.goSlow(set, t)
+	}
+	s.mu.Unlock()
+	return true
+}
+
+// acceptFastLocked accepts a task if that needs nothing further.
+func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
 	x := s.shared
 	if x == nil || x.limiter.budget <= 0 || !x.queue.fits(set) || !s.attended(set) {
-		return s.goSlow(set, t)
+		return false
 	}
 	x.queue.pushFast(t)
 	x.limiter.budget--
 	x.accepted++
-	s.mu.Unlock()
 	return true
 }
 

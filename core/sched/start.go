@@ -3,6 +3,7 @@ package sched
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/park"
@@ -19,9 +20,11 @@ var ErrFull = errors.New("full")
 type todo struct {
 	spawn int32        // workers that are to be started
 	wake  *park.Parker // goroutines that are to be woken, linked by Next
-	start direct       // the caller's own task, in a race build; see startDirect
+	start *direct      // the caller's own task, in a race build; see startDirect
 	lends []*Set       // whose waiters lend their places to workers that are to be started
 	yield bool         // submitters were woken: the time slice is best handed on
+
+	cancel []context.CancelCauseFunc // of the background tasks that are to be cancelled
 }
 
 func (do *todo) wakes(p *park.Parker) { p.Next, do.wake = do.wake, p }
@@ -30,9 +33,15 @@ func (do *todo) wakes(p *park.Parker) { p.Next, do.wake = do.wake, p }
 func (s *Scheduler) unlock(do *todo) {
 	x := s.shared
 	s.mu.Unlock()
+	if do.wake == nil && do.spawn == 0 && do.lends == nil && do.cancel == nil {
+		return
+	}
 	if do.wake != nil {
 		park.WakeAll(do.wake)
 		do.wake = nil
+	}
+	if do.cancel != nil {
+		s.cancelAll(do)
 	}
 	if !race.Hidden {
 		s.spawn(x, do)
@@ -52,8 +61,8 @@ func (s *Scheduler) spawn(x *shared, do *todo) {
 	for _, set := range race.Copy(do.lends) {
 		go s.workLent(set)
 	}
-	if race.Hidden && do.start.task != nil {
-		s.startDirect(do.start)
+	if race.Hidden && do.start != nil {
+		s.startDirect(race.Load(do.start))
 	}
 }
 
@@ -77,25 +86,19 @@ func peek[T any](s *Scheduler, f func() T) T {
 	return v
 }
 
-// scratch returns an empty todo for as long as mu is held: one that a function is given has to be
-// on the heap.
-func (s *Scheduler) scratch() *todo {
-	if s.shared == nil {
-		return new(todo)
-	}
-	return &s.shared.todo
-}
+// todos has empty ones that are not in use: one that a function is given has to be on the heap.
+var todos = sync.Pool{New: func() any { return new(todo) }}
 
 // get is locked for a function with a result. f must not write what its caller reads: in a
 // race build that would be a race.
 func get[T any](s *Scheduler, f func(do *todo) T) T {
 	if !race.Hidden {
+		do := todos.Get().(*todo)
 		s.lock()
-		to := s.scratch()
-		v := f(to)
-		do := *to
-		*to = todo{}
-		s.unlock(&do)
+		v := f(do)
+		s.unlock(do)
+		*do = todo{}
+		todos.Put(do)
 		return v
 	}
 	type result struct {
@@ -116,7 +119,7 @@ func get[T any](s *Scheduler, f func(do *todo) T) T {
 // goSlow is Go with mu held, which it lets go.
 func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	var do todo
-	if s.config().Semaphore != nil || set.place().runs() {
+	if s.semaphoreLocked() != nil || set.place().runs() {
 		s.mu.Unlock()
 		return s.start(nil, set.place(), set, t) == nil
 	}
@@ -126,15 +129,15 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	}
 	if s.shared.limiter.closed {
 		s.mu.Unlock()
-		return false
+		return declined(t, ErrClosed) == nil
 	}
 	b := newSubmitter()
 	b.task, b.set, b.patient = t, set, true
-	s.blockLocked(b, &do)
+	s.blockLocked(b)
 	s.unlock(&do)
 	state, _ := s.await(nil, b)
 	b.free()
-	return state == admitted
+	return state == admitted || declined(t, ErrClosed) == nil
 }
 
 // acceptLocked accepts a task if there is room, and sees to it that a worker will take it.
@@ -144,7 +147,7 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 			return false
 		}
 		x.limiter.budget--
-		if s.config().Semaphore != nil {
+		if x.semaphore != nil {
 			x.limiter.budget = 0 // the next task needs a permit
 		}
 	}
@@ -162,7 +165,8 @@ func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) {
 // queueLocked adds a task to those that are unclaimed, whatever its key.
 func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 	if s.isDirectLocked() {
-		do.start = s.directLocked(set, t)
+		d := s.directLocked(set, t)
+		do.start = &d
 		return
 	}
 	x := s.shared
@@ -215,11 +219,15 @@ func (s *Scheduler) tendLocked(want int16, do *todo) {
 	}
 }
 
-// acceptNow accepts a task if there is room.
+// acceptNow accepts a task if there is room and it needs no permit.
 func (s *Scheduler) acceptNow(set *Set, t Task) bool {
-	var do todo
 	s.lock()
-	ok := s.acceptLocked(set, t, &do)
+	if s.acceptFastLocked(set, t) {
+		s.mu.Unlock()
+		return true
+	}
+	var do todo
+	ok := s.semaphoreLocked() == nil && s.acceptLocked(set, t, &do)
 	s.unlock(&do)
 	return ok
 }
@@ -228,33 +236,46 @@ func (s *Scheduler) acceptNow(set *Set, t Task) bool {
 func (s *Scheduler) TryGo(set *Set, t Task) error {
 	sem := s.config().Semaphore
 	if sem != nil && !sem.TryAcquire(1) {
-		return ErrFull
+		return declined(t, ErrFull)
 	}
-	err := s.try(set, carry(t))
+	err := s.try(set, carry(t), false)
 	if err != nil && sem != nil {
 		sem.Release(1)
 	}
-	return err
+	return declined(t, err)
 }
 
+// TryHelp is TryGo for a helper: a task of the toolkit's own, which is not counted as one. It calls
+// Help when it begins.
+func (s *Scheduler) TryHelp(set *Set, t Task) error { return s.try(set, carry(t), true) }
+
 // try accepts a task that has what permits it needs.
-func (s *Scheduler) try(set *Set, t Task) error {
+func (s *Scheduler) try(set *Set, t Task, helps bool) error {
 	inside := set.place().runs()
 	return get(s, func(do *todo) error {
-		if s.acceptLocked(set, t, do) {
-			return nil
+		err := s.tryLocked(set, t, inside, do)
+		if err == nil && helps {
+			s.shared.helpers++
+			s.shared.helping++
 		}
-		switch l := &s.shared.limiter; {
-		case !l.closed:
-			return ErrFull
-		case !inside || l.dropped:
-			return ErrClosed
-		case s.roomLocked() <= 0:
-			return ErrFull
-		}
-		s.pushLocked(set, t, do)
-		return nil
+		return err
 	})
+}
+
+func (s *Scheduler) tryLocked(set *Set, t Task, inside bool, do *todo) error {
+	if s.acceptLocked(set, t, do) {
+		return nil
+	}
+	switch l := &s.shared.limiter; {
+	case !l.closed:
+		return ErrFull
+	case !inside || l.dropped:
+		return ErrClosed
+	case s.roomLocked() <= 0:
+		return ErrFull
+	}
+	s.pushLocked(set, t, do)
+	return nil
 }
 
 // start accepts a task as soon as there is room. It gives up when ctx ends, unless that is nil, and
@@ -271,7 +292,7 @@ func (s *Scheduler) start(ctx context.Context, within *Context, set *Set, t Task
 			err = s.acquire(ctx, within, sem)
 		}
 		if err == errLent {
-			s.runLent(set, t)
+			s.runLent(within, set, t)
 			return nil
 		}
 		if err != nil {
@@ -297,7 +318,7 @@ func (s *Scheduler) acquire(ctx context.Context, within *Context, sem *core.Sema
 		if ctx == nil {
 			ctx = context.Background()
 		}
-		err = sem.Acquire(ctx, 1)
+		err = s.acquireBlocked(ctx, sem)
 	}
 	if err != nil {
 		s.unreserve()
@@ -371,7 +392,7 @@ func (s *Scheduler) enterLocked(b *submitter, lends bool, do *todo) error {
 	}
 	// One that can give up starts its task itself, where that begins at once.
 	b.reserves = b.reserves || !b.patient && l.waiting == 0
-	s.blockLocked(b, do)
+	s.blockLocked(b)
 	return errBlocked
 }
 
@@ -402,14 +423,14 @@ func (s *Scheduler) unreserve() {
 // the place of that one and returns when it has ended.
 func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return declined(t, context.Cause(ctx))
 	}
-	if !race.Hidden && s.config().Semaphore == nil && s.acceptNow(set, t) {
+	if !race.Hidden && s.acceptNow(set, t) {
 		return nil
 	}
 	within := taskOf(ctx)
 	if !within.lends(s) && set.place().runs() {
 		within = set.within
 	}
-	return s.start(ctx, within, set, carry(t))
+	return declined(t, s.start(ctx, within, set, carry(t)))
 }

@@ -27,8 +27,9 @@ type Worker struct {
 	lender *Set         // whose tasks alone it runs; nil for all
 	back   *park.Parker // of the submitter whose task it runs on its place; nil if there is none
 
-	goroutine uint64 // its number in stack traces; 0 if it was not asked for
-	finds     int    // how often it has found a task since it parked, up to longStreak
+	goroutine uint64  // its number in stack traces; 0 if it was not asked for
+	finds     int     // how often it has found a task since it parked, up to longStreak
+	watched   watched // what is kept of its task for observers
 
 	parker  *park.Parker       // while it is idle
 	place   list.Elem[*Worker] // among all
@@ -52,10 +53,14 @@ const (
 	endedPanicked
 	endedDropped // it did not run
 	endedVoid    // it was run elsewhere
+	endedHelper  // it was no task, however it ended
 )
 
 // Drop says that the task of the worker did not run.
 func (w *Worker) Drop() { w.ending = endedDropped }
+
+// Help says that the task of the worker is a helper.
+func (w *Worker) Help() { w.ending = endedHelper }
 
 // Scheduler returns the scheduler whose worker it is.
 func (w *Worker) Scheduler() *Scheduler { return w.s }
@@ -79,7 +84,7 @@ func (w *Worker) run() {
 	if w.config.IdleAfter > 0 {
 		w.goroutine = GoroutineID()
 	}
-	core.Call(func() { w.serve() }, func(p *core.PanicError) { w.aborted(p) })
+	core.Call(func() { w.s.hostTasks(w, (*Worker).serve) }, func(p *core.PanicError) { w.aborted(p) })
 	w.free()
 }
 
@@ -186,42 +191,32 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	ended := w.busy
 	w.endLocked(do)
 	x := s.shared
-	if x != nil && w.goroutine != 0 && !w.place.Listed() {
+	switch {
+	case x == nil && s.first != nil:
+		w.takeLocked(ended)
+		return begin
+	case x == nil:
+		s.idleNowLocked(do)
+		return leave
+	}
+	if w.goroutine != 0 && !w.place.Listed() {
 		w.place.Value = w
 		x.all.PushBack(&w.place)
 	}
 	if w.lent {
-		if w.takeLentLocked(do) {
-			return begin
-		}
-		w.unlistLocked()
-		s.idleNowLocked(do)
-		return leave
+		return w.visitLentLocked(do)
 	}
-	if x == nil && s.first == nil {
-		s.idleNowLocked(do)
-		return leave
-	}
-	surplus := x != nil && s.fullLocked()
+	surplus := s.fullLocked()
 	found := !surplus && w.takeLocked(ended)
-	if x == nil {
-		return begin
-	}
 	if !x.limiter.submitters.Empty() {
 		s.admitLocked(do)
 		found = found || !surplus && w.takeLocked(ended)
 	}
 	switch {
 	case found:
-		want := int16(1)
-		if w.seg == nil || !ended {
-			want = x.limiter.spread
-		}
-		s.tendLocked(want, do)
-		w.beganLocked(do)
-		w.busyLocked()
+		w.foundLocked(ended, do)
 		return begin
-	case !surplus && yields < mostYields && !race.Hidden && x.limiter.limited() && !x.limiter.closed && !w.expired:
+	case !surplus && yields < mostYields && w.yieldsLocked():
 		s.searching++
 		s.idleNowLocked(do)
 		return again
@@ -229,6 +224,33 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	s.tendLocked(1, do)
 	s.idleNowLocked(do)
 	return w.restLocked(surplus, do)
+}
+
+// foundLocked is called when the worker has claimed a task.
+func (w *Worker) foundLocked(ended bool, do *todo) {
+	want := int16(1)
+	if w.seg == nil || !ended {
+		want = w.s.shared.limiter.spread
+	}
+	w.s.tendLocked(want, do)
+	w.beganLocked(do)
+	w.busyLocked()
+}
+
+// yieldsLocked reports whether a worker that has found no task yields before it rests.
+func (w *Worker) yieldsLocked() bool {
+	l := &w.s.shared.limiter
+	return !race.Hidden && l.limited() && !l.closed && !w.expired
+}
+
+// visitLentLocked is visitLocked on a lent place.
+func (w *Worker) visitLentLocked(do *todo) verdict {
+	if w.takeLentLocked(do) {
+		return begin
+	}
+	w.unlistLocked()
+	w.s.idleNowLocked(do)
+	return leave
 }
 
 // endLocked counts a task that has ended, or a worker that has come back from its search.
@@ -290,13 +312,20 @@ func (w *Worker) countLocked() {
 		w.s.shared.dropped++
 	case endedVoid:
 		w.s.shared.void--
+	case endedHelper:
+		w.s.shared.helping--
 	}
 	w.ending = endedWell
 }
 
-// idleNowLocked releases the waiters if no task is left.
+// idleNowLocked releases the waiters if no task is left. If background tasks are, it has them
+// cancelled.
 func (s *Scheduler) idleNowLocked(do *todo) {
-	if s.waiters != nil && s.idleLocked() {
+	switch {
+	case s.waiters == nil || !s.quietLocked():
+	case s.shared != nil && s.shared.backgrounds.n > 0:
+		s.shared.dismissLocked(do)
+	default:
 		release(&s.waiters, s.failuresLocked(), do)
 	}
 }
@@ -369,9 +398,8 @@ func (w *Worker) beganLocked(do *todo) {
 // aborted is called on top of the stack of a task that has panicked, or, if p is nil, has
 // called runtime.Goexit.
 func (w *Worker) aborted(p *core.PanicError) {
-	if p != nil {
-		w.ending = endedPanicked
-	}
+	w.panicked(p)
+	w.watchAborted(p)
 	core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
 		if again != nil {
 			panic(again.Value) // nothing recovers it: the process ends
@@ -379,6 +407,13 @@ func (w *Worker) aborted(p *core.PanicError) {
 		w.exit() // the owner's function has called Goexit
 	})
 	w.exit()
+}
+
+// panicked notes that the task has panicked, if p is not nil.
+func (w *Worker) panicked(p *core.PanicError) {
+	if p != nil && w.ending != endedHelper {
+		w.ending = endedPanicked
+	}
 }
 
 // abort lets the owner decide.

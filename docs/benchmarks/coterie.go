@@ -182,7 +182,7 @@ func coterieMap(n int, f func(int) int) []Peer {
 	return []Peer{
 		repeat("coterie", func() {
 			sum := 0
-			for r := range pool.Map(ctx, 0, count(n), func(_ context.Context, v int) (int, error) { return f(v), nil }) {
+			for r := range pool.Map(ctx, 0, count(n), func(_ context.Context, v int) (int, error) { return f(v), nil }) { //coterie:waiterr the sum is checked
 				sum += r
 			}
 			checkSum(sum, n)

@@ -69,7 +69,7 @@ func (x *fanRun) call(fs []fanFunc) {
 			x.values = []int{v}
 		}
 	case fanQuorum:
-		x.values, x.err = errgroup.Quorum(x.ctx, x.node.quorum, fs...)
+		x.values, x.err = errgroup.Quorum(x.ctx, x.node.quorum, errgroup.RaceOptions[int]{}, fs...)
 	}
 }
 

@@ -1,6 +1,7 @@
 package guide_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type crawler struct {
 
 func (c *crawler) visit(url string) {
 	download(url)
+	//coterie:addinside for the page: the bug that it shows
 	c.wg.Add(1) // here something starts that has to be waited for
 	defer c.wg.Done()
 	c.done.Add(1)
@@ -108,6 +110,7 @@ func TestEndedScope(t *testing.T) {
 		// snippet: an ended scope
 		group.RunWith(group.Options{Name: "saving"}, func(g *group.Group) {
 			g.Go(func() { time.Sleep(time.Second) })
+			//coterie:escapes for the page: the bug that it shows
 			late = g // nothing good comes of this
 		})
 		require.PanicsWithValue(t, `group: Go on group "saving", which has ended`, func() {
@@ -148,6 +151,30 @@ func Example_fork() {
 	})
 	// end snippet
 	// Output: answer 42
+}
+
+func Example_background() {
+	// snippet: a background task
+	var total int
+	group.Run(func(g *group.Group) {
+		sizes := make(chan int)
+		g.Background(context.Background(), func(ctx context.Context) {
+			for {
+				select {
+				case n := <-sizes:
+					total += n
+				case <-ctx.Done(): // every other task has ended
+					return
+				}
+			}
+		})
+		for i := range 10 {
+			g.Go(func() { sizes <- i })
+		}
+	})
+	fmt.Println(total)
+	// end snippet
+	// Output: 45
 }
 
 // snippet: a group that lives on

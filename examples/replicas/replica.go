@@ -50,7 +50,7 @@ func hedged(delay time.Duration, replicas ...replica) replica {
 // quorum asks all replicas at once and returns what n of them agree on.
 func quorum(n int, replicas ...replica) replica {
 	return func(ctx context.Context, key string) (string, error) {
-		values, err := errgroup.Quorum(ctx, n, ask(replicas, key)...)
+		values, err := errgroup.Quorum(ctx, n, errgroup.RaceOptions[string]{}, ask(replicas, key)...)
 		if err != nil {
 			return "", err
 		}

@@ -76,7 +76,12 @@ var racy = map[string]func(){
 		_, _ = errgroup.Race(ctx, errgroup.RaceOptions[int]{Stagger: 5 * time.Millisecond},
 			func(ctx context.Context) (int, error) { shared++; <-ctx.Done(); return 0, nil }, value)
 	},
-	"in a quorum": func() { _, _ = errgroup.Quorum(ctx, 2, value, value) },
+	"in a quorum": func() { _, _ = errgroup.Quorum(ctx, 2, errgroup.RaceOptions[int]{}, value, value) },
+	"in a staggered quorum": func() {
+		_, _ = errgroup.Quorum(ctx, 1, errgroup.RaceOptions[int]{Stagger: 5 * time.Millisecond},
+			func(ctx context.Context) (int, error) { shared++; <-ctx.Done(); return 0, nil }, value)
+	},
+	"settled": func() { errgroup.Settle(ctx, value, value) },
 }
 
 var ordered = map[string]func(){
@@ -108,9 +113,12 @@ var ordered = map[string]func(){
 		for range 20 {
 			v, _ := errgroup.Race(ctx, errgroup.RaceOptions[*int]{}, pointer, pointer)
 			*v++
-			all, _ := errgroup.Quorum(ctx, 2, pointer, pointer, pointer)
+			all, _ := errgroup.Quorum(ctx, 2, errgroup.RaceOptions[*int]{}, pointer, pointer, pointer)
 			*all[0]++
 			*all[1]++
+			for _, o := range errgroup.Settle(ctx, pointer, pointer) {
+				*o.Value++
+			}
 			all, _ = errgroup.Gather(ctx, pointer, pointer)
 			*all[0]++
 			*all[1]++

@@ -22,6 +22,7 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
+	"github.com/coterie-go/coterie/core/sched"
 )
 
 // Workers is where a loop gets its helpers from.
@@ -248,14 +249,14 @@ func (l *loop) joinAborted(joined *bool) {
 			both.add(aborted(p))
 			p = both.panicked
 		}
-		panic(p)
+		p.Raise()
 	}
 }
 
 // raise raises the panic or the Goexit of a loop that has ended.
 func (l *loop) raise() {
 	if l.result.panicked != nil {
-		panic(l.result.panicked)
+		l.result.panicked.Raise()
 	}
 	if l.result.goexit {
 		runtime.Goexit()
@@ -278,9 +279,7 @@ func aborted(p *core.PanicError) outcome { return outcome{panicked: p, goexit: p
 func (o *outcome) add(later outcome) {
 	switch {
 	case o.panicked != nil && later.panicked != nil:
-		first := *o.panicked
-		first.Others = append(first.Others[:len(first.Others):len(first.Others)], later.panicked)
-		o.panicked = &first
+		o.panicked = sched.Combine(o.panicked, later.panicked)
 	case o.panicked != nil:
 	case later.panicked != nil, later.goexit && !o.goexit, *o == outcome{}:
 		*o = later

@@ -1,0 +1,6 @@
+package sched
+
+import "context"
+
+// TaskOf is taskOf.
+func TaskOf(ctx context.Context) *Context { return taskOf(ctx) }

@@ -1,0 +1,214 @@
+package sched
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/coterie-go/coterie/core/race"
+)
+
+// This file holds how package tree looks at a named owner: it copies what there is to see,
+// under the owner's lock, and asks contexts and errors, which are users' code, without it. In
+// a race build that happens in a goroutine that is hidden, as all bookkeeping is.
+
+// MaxLooked is the number of tasks of an owner that a look tells apart: the oldest that run,
+// and the oldest that are queued.
+const MaxLooked = 1000
+
+// A View is a named owner as a look found it.
+type View struct {
+	Number     uint64
+	Kind, Path string
+	Made       time.Time
+	At         [12]uintptr // the callers of the function that made it
+	Parent     uint64      // the number of the owner around it; 0 if there is none
+	ParentTask uint64      // the number of the named task in which it was made; 0 if there is none
+	Orphaned   bool        // that task has ended
+
+	Limit    int // tasks that may run at once; Unlimited is no limit
+	Queue    int // tasks that may wait besides; Unlimited is no bound
+	Closed   bool
+	Running  int
+	Queued   int
+	Blocked  int // submitters, those that have not parked among them
+	Accepted uint64
+	Failed   uint64
+	Panicked uint64
+	Dropped  uint64
+
+	Cancelled     Cancellation // of the owner's context, by its own doing
+	ContextDone   bool         // the owner has a context, and that is done
+	ContextCause  string
+	Semaphore     any // by which owners that share one are known; nil if there is none
+	SemaphoreUsed int64
+
+	Tasks []TaskView // that run and have a name, the oldest first
+	Names []string   // the paths of queued tasks, the oldest first
+	Waits []WaitView // goroutines that are blocked on the owner
+}
+
+// A TaskView is a named task that runs.
+type TaskView struct {
+	Number    uint64
+	Path      string
+	Started   time.Time
+	Goroutine uint64
+	Done      bool      // its context is done
+	Deadline  time.Time // of its context, where that is why; zero otherwise
+
+	ctx    context.Context
+	record *record
+}
+
+// A WaitView is a goroutine that is blocked on an owner.
+type WaitView struct {
+	Reason    Reason
+	Since     time.Time
+	Goroutine uint64
+}
+
+// Look returns what there is to see of a named owner. It holds the owner's lock for as long as
+// it takes to copy that.
+func (s *Scheduler) Look() View {
+	v := race.Get(func() View {
+		s.lock()
+		v := s.lookLocked()
+		s.mu.Unlock()
+		s.askContexts(&v)
+		return v
+	})
+	v.Kind, v.Path, v.ContextCause = race.Text(v.Kind), race.Text(v.Path), race.Text(v.ContextCause)
+	v.Cancelled.By = race.Text(v.Cancelled.By)
+	v.Tasks, v.Names, v.Waits = race.Copy(v.Tasks), race.Copy(v.Names), race.Copy(v.Waits)
+	for i := range v.Tasks {
+		v.Tasks[i].Path = race.Text(v.Tasks[i].Path)
+	}
+	for i := range v.Names {
+		v.Names[i] = race.Text(v.Names[i])
+	}
+	return v
+}
+
+func (s *Scheduler) lookLocked() View {
+	config := s.config()
+	e := config.entry
+	v := View{
+		Number: e.id, Kind: config.Kind, Path: config.Path, Made: e.made, At: e.at,
+		Limit: Unlimited, Failed: e.failed.Load(), Cancelled: e.cancelled,
+		Queued: s.unclaimedLocked(), Running: s.runningLocked(),
+	}
+	v.Running -= v.Queued
+	if e.parent != nil {
+		v.Parent = e.parent.id
+	}
+	for n := e.notes.Front(); n != nil; n = n.Next() {
+		v.Waits = append(v.Waits, WaitView{n.Value.reason, n.Value.since, n.Value.goroutine})
+	}
+	if config.Semaphore != nil {
+		v.Semaphore = config.Semaphore
+	}
+	if x := s.shared; x != nil {
+		x.lookLocked(&v)
+	} else if s.begun {
+		v.Accepted = 1
+	}
+	if s.first != nil {
+		v.addName(s.first)
+	}
+	return v
+}
+
+func (x *shared) lookLocked(v *View) {
+	l := &x.limiter
+	if l.limited() {
+		v.Limit = int(l.limit)
+	}
+	v.Queue = int(min(l.waiting, math.MaxInt))
+	v.Closed = l.closed
+	v.Queued -= x.void
+	v.Blocked = l.submitters.Len()
+	v.Accepted, v.Panicked, v.Dropped = x.accepted, x.panicked, x.dropped
+	for r := range x.named.all() {
+		if len(v.Tasks) == MaxLooked {
+			break
+		}
+		v.Tasks = append(v.Tasks, TaskView{
+			Path: r.task.taskPath(), Started: r.started, Goroutine: r.goroutine, ctx: r.task.taskContext(), record: r,
+		})
+	}
+	x.queue.names(v)
+}
+
+// names adds the names of the tasks in the queue. Those of taken segments are not there: they
+// are claimed without mu.
+func (q *runQueue) names(v *View) {
+	start := q.head
+	for e := q.queued.Front(); e != nil && len(v.Names) < MaxLooked; e = e.Next() {
+		end := e.Value.end
+		if e.Value == q.last {
+			end = q.tail
+		}
+		for _, t := range e.Value.tasks[start:end] {
+			v.addName(t)
+		}
+		start = 0
+	}
+}
+
+func (v *View) addName(t Task) {
+	if c, ok := t.(*carried); ok {
+		t = c.Task
+	}
+	path := v.Path
+	if t, ok := t.(pathed); ok {
+		path = t.taskPath()
+	}
+	if len(v.Names) < MaxLooked {
+		v.Names = append(v.Names, path)
+	}
+}
+
+// askContexts completes what contexts and errors know. Those are users' code.
+func (s *Scheduler) askContexts(v *View) {
+	for i := range v.Tasks {
+		t := &v.Tasks[i]
+		t.Number = t.record.id()
+		if t.ctx != nil && t.ctx.Err() != nil {
+			t.Done = true
+			if at, ok := t.ctx.Deadline(); ok && errors.Is(t.ctx.Err(), context.DeadlineExceeded) {
+				t.Deadline = at
+			}
+		}
+		t.ctx, t.record = nil, nil
+	}
+	e := s.config().entry
+	if e.within != nil {
+		v.ParentTask = e.within.id()
+		c, _ := e.within.task.(*Context)
+		v.Orphaned = c != nil && !c.runs()
+	}
+	if o, ok := s.Owner.(interface{ Context() context.Context }); ok {
+		if ctx := o.Context(); ctx != nil && ctx.Err() != nil {
+			v.ContextDone, v.ContextCause = true, textOf(context.Cause(ctx))
+		}
+	}
+	if v.Cancelled.Cause != nil {
+		v.ContextCause = textOf(v.Cancelled.Cause)
+		v.Cancelled.Cause = nil
+	}
+	if sem := s.config().Semaphore; sem != nil {
+		v.SemaphoreUsed = sem.InUse()
+	}
+}
+
+// textOf returns the text of an error, whose methods may panic.
+func textOf(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = "an error whose text panics"
+		}
+	}()
+	return err.Error()
+}

@@ -1,0 +1,155 @@
+package sched
+
+import (
+	"cmp"
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+	"weak"
+
+	"github.com/coterie-go/coterie/core/internal/list"
+	"github.com/coterie-go/coterie/core/race"
+)
+
+// This file holds the registry of the named owners, in which package tree finds them. Its
+// pointers are weak: an owner that nobody holds is collected, and leaves. An owner enters once,
+// before its first task, and one without a name never does.
+
+var registry struct {
+	mu     sync.Mutex // nothing blocks while it is held
+	owners map[uint64]weak.Pointer[Scheduler]
+}
+
+// An entry is what is kept of a named owner beside its scheduler. It belongs to the owner, not
+// to the registry, because it leads to the task in which the owner was made.
+type entry struct {
+	id     uint64
+	made   time.Time
+	at     [12]uintptr // the program counters of the callers of Register
+	parent *entry      // of the owner around it; nil if there is none
+	within *record     // the named task in which it was made; nil if there is none
+
+	failed race.Uint64 // tasks that returned an error
+
+	cancelled Cancellation     // guarded by the scheduler's mu, as is notes
+	notes     list.List[*note] // goroutines that are blocked on the owner
+}
+
+// A Cancellation says how the context of an owner was cancelled by its own doing.
+type Cancellation struct {
+	Time  time.Time // zero if it was not
+	By    string    // the path of the task that did it; "" if that is not known
+	Cause error
+}
+
+// Register enters an owner that has a name in the registry. ctx is the context with which the
+// owner was made. It is called once, before the first task.
+func (s *Scheduler) Register(ctx context.Context) {
+	config := s.config()
+	if config.Name == "" {
+		return
+	}
+	e := &entry{id: owners.Add(1), made: time.Now()}
+	runtime.Callers(2, e.at[:])
+	for c := taskOf(ctx); c != nil && e.parent == nil; c = c.outward() {
+		if c.sched == nil {
+			continue
+		}
+		if e.within == nil {
+			e.within = c.record
+		}
+		e.parent = c.sched.config().entry
+	}
+	config.entry = e
+	owner, id := weak.Make(s), e.id
+	race.Do(func() {
+		registry.mu.Lock()
+		if registry.owners == nil {
+			registry.owners = make(map[uint64]weak.Pointer[Scheduler])
+		}
+		registry.owners[id] = owner
+		registry.mu.Unlock()
+	})
+	runtime.AddCleanup(s, unregister, id)
+}
+
+// owners is the last number that was given to an owner.
+var owners race.Uint64
+
+func unregister(id uint64) {
+	race.Do(func() {
+		registry.mu.Lock()
+		delete(registry.owners, id)
+		registry.mu.Unlock()
+	})
+}
+
+// find returns the scheduler of the owner with this number, or nil.
+func find(id uint64) *Scheduler {
+	return race.Get(func() weak.Pointer[Scheduler] {
+		registry.mu.Lock()
+		defer registry.mu.Unlock()
+		return registry.owners[id]
+	}).Value()
+}
+
+// Registered returns the schedulers of the named owners that have not been collected, the
+// oldest first.
+func Registered() []*Scheduler {
+	type owner struct {
+		id uint64
+		weak.Pointer[Scheduler]
+	}
+	owners := race.Copy(race.Get(func() []owner {
+		registry.mu.Lock()
+		defer registry.mu.Unlock()
+		owners := make([]owner, 0, len(registry.owners))
+		for id, p := range registry.owners {
+			owners = append(owners, owner{id, p})
+		}
+		return owners
+	}))
+	slices.SortFunc(owners, func(a, b owner) int { return cmp.Compare(a.id, b.id) })
+	schedulers := make([]*Scheduler, 0, len(owners))
+	for _, o := range owners {
+		if s := o.Value(); s != nil {
+			schedulers = append(schedulers, s)
+		}
+	}
+	return schedulers
+}
+
+// Number returns the number by which the registry knows the owner, or 0.
+func (s *Scheduler) Number() uint64 { return s.config().number() }
+
+func (c *Config) number() uint64 {
+	if c.entry == nil {
+		return 0
+	}
+	return c.entry.id
+}
+
+// Cancelled notes that the caller cancels the context of a named owner.
+func (s *Scheduler) Cancelled(cause error) {
+	e := s.config().entry
+	if e == nil {
+		return
+	}
+	id, now := GoroutineID(), time.Now()
+	s.locked(func(*todo) {
+		if !e.cancelled.Time.IsZero() {
+			return
+		}
+		e.cancelled = Cancellation{Time: now, Cause: cause}
+		if s.shared == nil {
+			return
+		}
+		for r := range s.shared.named.all() {
+			if r.goroutine == id {
+				e.cancelled.By = r.task.taskPath()
+			}
+		}
+	})
+}

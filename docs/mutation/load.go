@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// This file holds how packages are loaded: with their types, as the build that is
+// tested sees them.
+
+// A listed is what go list says about a package.
+type listed struct {
+	Dir, ImportPath, Export string
+	GoFiles                 []string
+	TestGoFiles             []string
+	XTestGoFiles            []string
+	Deps                    []string
+	Standard, DepOnly       bool
+}
+
+func (l *listed) hasTests() bool { return len(l.TestGoFiles)+len(l.XTestGoFiles) > 0 }
+
+// A program is what is loaded.
+type program struct {
+	dir      string // of the module
+	fset     *token.FileSet
+	targets  []*target // that are mutated
+	all      map[string]*listed
+	empty    map[string]bool   // functions without statements, by their full names
+	exported map[string]string // the export data of packages
+	imports  types.Importer
+}
+
+// A target is a package that is mutated.
+type target struct {
+	*listed
+	files []*file
+	info  *types.Info
+	pkg   *types.Package
+}
+
+// A file is a source file of a target.
+type file struct {
+	path string // absolute
+	rel  string // within the module
+	text []byte
+	tree *ast.File
+}
+
+// load loads the packages, with the given flags of go build.
+func load(dir string, buildFlags, patterns []string) (*program, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	p := &program{dir: dir, fset: token.NewFileSet(), all: map[string]*listed{}, empty: map[string]bool{}, exported: map[string]string{}}
+	args := slices.Concat([]string{"list", "-export", "-deps", "-json=Dir,ImportPath,Export,GoFiles,TestGoFiles,XTestGoFiles,Deps,Standard,DepOnly"}, buildFlags, patterns)
+	out, err := goOutput(dir, args...)
+	if err != nil {
+		return nil, err
+	}
+	var wanted []*listed
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		l := new(listed)
+		if err := decoder.Decode(l); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+		p.all[l.ImportPath] = l
+		p.exported[l.ImportPath] = l.Export
+		if !l.DepOnly {
+			wanted = append(wanted, l)
+		}
+	}
+	p.imports = importer.ForCompiler(p.fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(p.exported[path]) })
+	for _, l := range p.all {
+		within, err := filepath.Rel(dir, l.Dir)
+		if err != nil || l.Standard || strings.HasPrefix(within, "..") {
+			continue
+		}
+		t, err := p.check(l)
+		if err != nil {
+			return nil, err
+		}
+		t.addEmpty(p.empty)
+		if slices.Contains(wanted, l) {
+			p.targets = append(p.targets, t)
+		}
+	}
+	slices.SortFunc(p.targets, func(a, b *target) int { return strings.Compare(a.ImportPath, b.ImportPath) })
+	return p, nil
+}
+
+func goOutput(dir string, args ...string) ([]byte, error) {
+	command := exec.Command("go", args...)
+	command.Dir = dir
+	command.Stderr = os.Stderr
+	out, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go %s: %w", args[0], err)
+	}
+	return out, nil
+}
+
+// check parses a package and finds its types.
+func (p *program) check(l *listed) (*target, error) {
+	t := &target{listed: l, info: &types.Info{
+		Types: map[ast.Expr]types.TypeAndValue{},
+		Uses:  map[*ast.Ident]types.Object{},
+		Defs:  map[*ast.Ident]types.Object{},
+	}}
+	var trees []*ast.File
+	for _, name := range l.GoFiles {
+		path := filepath.Join(l.Dir, name)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		tree, err := parser.ParseFile(p.fset, path, text, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		rel, err := filepath.Rel(p.dir, path)
+		if err != nil {
+			return nil, err
+		}
+		t.files = append(t.files, &file{path, filepath.ToSlash(rel), text, tree})
+		trees = append(trees, tree)
+	}
+	var err error
+	t.pkg, err = (&types.Config{Importer: p.imports}).Check(l.ImportPath, p.fset, trees, t.info)
+	return t, err
+}
+
+// addEmpty notes the functions without statements: to leave out a call of one changes nothing.
+func (t *target) addEmpty(empty map[string]bool) {
+	for _, f := range t.files {
+		for _, d := range f.tree.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Body != nil && len(f.Body.List) == 0 {
+				if object, ok := t.info.Defs[f.Name].(*types.Func); ok {
+					empty[object.FullName()] = true
+				}
+			}
+		}
+	}
+}
+
+// testers returns the packages whose tests can see a mutant of t: those that have tests
+// and are t or depend on it.
+func (p *program) testers(t *target) (all []*listed) {
+	for _, other := range p.targets {
+		if other.hasTests() && (other == t || slices.Contains(other.Deps, t.ImportPath)) {
+			all = append(all, other.listed)
+		}
+	}
+	return all
+}
+
+// builds reports whether the package of a mutant builds.
+func (p *program) builds(m *mutant) bool {
+	var trees []*ast.File
+	for _, f := range m.target.files {
+		tree := f.tree
+		if f == m.file {
+			var err error
+			if tree, err = parser.ParseFile(p.fset, f.path, m.mutated(), parser.SkipObjectResolution); err != nil {
+				return false
+			}
+		}
+		trees = append(trees, tree)
+	}
+	_, err := (&types.Config{Importer: p.imports}).Check(m.target.ImportPath, p.fset, trees, nil)
+	return err == nil
+}

@@ -1,0 +1,123 @@
+package pool_test
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/pool"
+)
+
+// A pool whose queue once held a million tasks keeps little, also after Close.
+func TestKeepsLittleOfALongQueue(t *testing.T) {
+	n := 1_000_000
+	if testing.Short() || raceBuild {
+		n = 20_000
+	}
+	p := pool.New(1, pool.Options{Queue: n + 1})
+	p.Go(func() {})
+	p.Wait()
+	b := p.Batch(t.Context())
+	before := heap()
+	for _, start := range []func(f func()){p.Go, b.Go} {
+		hold := make(chan struct{})
+		p.Go(func() { <-hold })
+		var ran atomic.Int64
+		f := func() { ran.Add(1) }
+		for range n {
+			start(f)
+		}
+		close(hold)
+		p.Wait()
+		require.EqualValues(t, n, ran.Load())
+		require.Less(t, heap()-before, int64(1<<17))
+	}
+	p.Close()
+	require.Less(t, heap()-before, int64(1<<17))
+
+	t.Run("when a Shutdown has dropped it", func(t *testing.T) {
+		p := pool.New(1, pool.Options{Queue: n + 1})
+		before := heap()
+		hold := make(chan struct{})
+		p.Go(func() { <-hold })
+		for range n {
+			p.Go(func() { t.Error("ran") })
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var stuck *core.StuckError
+		require.ErrorAs(t, p.Shutdown(ctx), &stuck)
+		require.Equal(t, n, stuck.Dropped)
+		close(hold)
+		p.Close()
+		stuck = nil
+		require.Less(t, heap()-before, int64(1<<17))
+		runtime.KeepAlive(p)
+	})
+	runtime.KeepAlive(p)
+	runtime.KeepAlive(b)
+}
+
+// However many tasks panic before somebody waits, a bounded number of panics is kept, and
+// none after the wait.
+func TestKeepsABoundedNumberOfPanics(t *testing.T) {
+	const n = 1000
+	t.Run("by a batch", func(t *testing.T) {
+		p := pool.New(4, pool.Options{})
+		b := p.Batch(t.Context())
+		for i := range n {
+			b.Go(func() { panic(i) })
+		}
+		pe := caught(b.Wait).(*core.PanicError)
+		require.Len(t, pe.Others, 32)
+		require.Equal(t, n-1-32, pe.More)
+		require.EqualValues(t, n, closeEmpty(t, p).Panicked)
+	})
+
+	for name, loop := range loops {
+		t.Run("by "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var ready atomic.Int32
+				pe := caught(func() {
+					_ = loop(t.Context(), n, n, func(ctx context.Context, i int) error {
+						ready.Add(1)
+						time.Sleep(time.Second) // until all have begun
+						panic(i)
+					})
+				}).(*core.PanicError)
+				require.EqualValues(t, n, ready.Load())
+				require.Len(t, pe.Others, 32)
+				require.Equal(t, n-1-32, pe.More)
+			})
+		})
+	}
+
+	t.Run("a batch keeps none after its wait", func(t *testing.T) {
+		p := pool.New(1, pool.Options{})
+		b := p.Batch(t.Context())
+		freed := make(chan struct{})
+		func() {
+			value := new([1 << 20]byte)
+			runtime.AddCleanup(value, func(c chan struct{}) { close(c) }, freed)
+			b.Go(func() { panic(&value[0]) })
+			require.NotNil(t, caught(b.Wait))
+		}()
+		require.Eventually(t, func() bool {
+			runtime.GC()
+			select {
+			case <-freed:
+				return true
+			default:
+				return false
+			}
+		}, 10*time.Second, time.Millisecond)
+		b.Wait()
+		closeEmpty(t, p)
+	})
+}
