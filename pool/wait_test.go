@@ -60,7 +60,7 @@ func TestWaitContextGivesUpInGoodOrder(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(1, pool.Options{})
 			b := p.Batch(t.Context())
-			ran := 0
+			var ran atomic.Int32
 			f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) {
 				b = p.Batch(ctx)
 				short, cancel := context.WithTimeout(ctx, time.Second)
@@ -68,7 +68,7 @@ func TestWaitContextGivesUpInGoodOrder(t *testing.T) {
 				for range 3 {
 					b.Go(func() {
 						time.Sleep(2 * time.Second) // until the context is done
-						ran++
+						ran.Add(1)
 						runtime.Goexit()
 					})
 				}
@@ -76,7 +76,7 @@ func TestWaitContextGivesUpInGoodOrder(t *testing.T) {
 				if !errors.Is(err, context.DeadlineExceeded) {
 					return 0, fmt.Errorf("got %w", err)
 				}
-				return ran, nil
+				return int(ran.Load()), nil
 			})
 			require.NoError(t, err)
 			n, err := f.Get()
@@ -84,7 +84,7 @@ func TestWaitContextGivesUpInGoodOrder(t *testing.T) {
 			require.Equal(t, 1, n)
 			_, goexit := ending(b.Wait)
 			require.True(t, goexit)
-			require.Equal(t, 3, ran)
+			require.EqualValues(t, 3, ran.Load())
 			p.Close()
 		})
 	})
