@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
@@ -158,8 +159,8 @@ func TestFutureResolvedMeanwhile(t *testing.T) {
 					<-f.Done()
 				}
 				v, err := f.Get()
-				require.NoError(t, err)
-				require.Equal(t, 7, v)
+				assert.NoError(t, err)
+				assert.Equal(t, 7, v)
 			})
 		}
 		all.Wait()

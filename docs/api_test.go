@@ -1,12 +1,17 @@
 package docs_test
 
 import (
+	"bytes"
+	"flag"
 	"go/ast"
 	"go/build"
 	"go/doc"
 	"go/parser"
+	"go/printer"
 	"go/token"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,10 +19,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Everything that the packages export is documented, and its functions and
-// methods have an Example each.
+var update = flag.Bool("update", false, "write the files in docs/api")
+
+// Everything that the packages export is documented, its functions and methods
+// have an Example each, and docs/api says what there is. After a change:
+//
+//	go test ./docs -run TestAPI -update
 func TestAPI(t *testing.T) {
-	for _, name := range []string{"core", "group", "group/service", "errgroup", "pool"} {
+	var want []string
+	for _, name := range publicPackages(t) {
+		file := strings.ReplaceAll(name, "/", "-") + ".txt"
+		want = append(want, file)
 		t.Run(name, func(t *testing.T) {
 			api := parseAPI(t, name)
 			t.Run("all that is exported has a doc comment", func(t *testing.T) {
@@ -30,11 +42,47 @@ func TestAPI(t *testing.T) {
 					t.Error(without)
 				}
 			})
+			t.Run("docs/api has its declarations", func(t *testing.T) {
+				file := filepath.Join("api", file)
+				if *update {
+					require.NoError(t, os.WriteFile(file, []byte(api.declarations(t)), 0o666))
+				}
+				written, err := os.ReadFile(file)
+				require.NoError(t, err, "go test ./docs -run TestAPI -update makes it")
+				require.Equal(t, strings.ReplaceAll(string(written), "\r\n", "\n"), api.declarations(t),
+					"if the change is meant: go test ./docs -run TestAPI -update, and a line in docs/CHANGELOG.md")
+			})
 		})
 	}
+	t.Run("docs/api has no other file", func(t *testing.T) {
+		entries, err := os.ReadDir("api")
+		require.NoError(t, err)
+		var got []string
+		for _, entry := range entries {
+			got = append(got, entry.Name())
+		}
+		require.ElementsMatch(t, want, got)
+	})
 }
 
-type api struct{ *doc.Package }
+// publicPackages returns the packages that are for users, by their path within
+// the module. Those beneath core are for this module.
+func publicPackages(t *testing.T) []string {
+	var names []string
+	for _, p := range goList(t, "./core", "./group/...", "./errgroup/...", "./pool/...") {
+		name, ours := strings.CutPrefix(p.ImportPath, module+"/")
+		if ours && !strings.Contains(name, "internal/") && !strings.HasPrefix(name, "core/") {
+			names = append(names, name)
+		}
+	}
+	require.Contains(t, names, "core")
+	return names
+}
+
+type api struct {
+	*doc.Package
+	fset *token.FileSet
+}
 
 // parseAPI reads a package and its tests.
 func parseAPI(t *testing.T, name string) api {
@@ -50,7 +98,62 @@ func parseAPI(t *testing.T, name string) api {
 	}
 	pkg, err := doc.NewFromFiles(fset, files, module+"/"+name)
 	require.NoError(t, err)
-	return api{pkg}
+	return api{pkg, fset}
+}
+
+// declarations returns what the package exports, without comments, in the order
+// of the alphabet.
+func (p api) declarations(t *testing.T) string {
+	out := []string{"package " + p.Name + " // import \"" + p.ImportPath + "\""}
+	add := func(decl ast.Decl) {
+		var b bytes.Buffer
+		config := printer.Config{Mode: printer.UseSpaces | printer.TabIndent, Tabwidth: 8}
+		require.NoError(t, config.Fprint(&b, p.fset, uncommented(decl)))
+		out = append(out, blankLines.ReplaceAllString(b.String(), "\n")) // where comments were
+	}
+	values := func(values []*doc.Value) {
+		for _, v := range values {
+			add(v.Decl)
+		}
+	}
+	funcs := func(funcs []*doc.Func) {
+		for _, f := range funcs {
+			add(f.Decl)
+		}
+	}
+	values(p.Consts)
+	values(p.Vars)
+	funcs(p.Funcs)
+	for _, typ := range p.Types {
+		add(typ.Decl)
+		values(typ.Consts)
+		values(typ.Vars)
+		funcs(typ.Funcs)
+		funcs(typ.Methods)
+	}
+	return strings.Join(out, "\n\n") + "\n"
+}
+
+var blankLines = regexp.MustCompile(`\n\n+`)
+
+// uncommented takes the comments off a declaration, and a function's body.
+func uncommented(decl ast.Decl) ast.Decl {
+	ast.Inspect(decl, func(node ast.Node) bool {
+		switch node := node.(type) {
+		case *ast.FuncDecl:
+			node.Doc, node.Body = nil, nil
+		case *ast.GenDecl:
+			node.Doc = nil
+		case *ast.TypeSpec:
+			node.Doc, node.Comment = nil, nil
+		case *ast.ValueSpec:
+			node.Doc, node.Comment = nil, nil
+		case *ast.Field:
+			node.Doc, node.Comment = nil, nil
+		}
+		return true
+	})
+	return decl
 }
 
 func (p api) funcs() map[string]*doc.Func {

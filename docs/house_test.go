@@ -71,7 +71,8 @@ func TestArrows(t *testing.T) {
 	core, group := module+"/core", module+"/group"
 	sched := core + "/sched"
 	inner := []string{ // what stands beneath core and the scheduler
-		core + "/race", core + "/internal/list", core + "/internal/park", core + "/internal/stack", core + "/internal/told",
+		core + "/race", core + "/internal/list", core + "/internal/noted", core + "/internal/park", core + "/internal/quote",
+		core + "/internal/stack", core + "/internal/told",
 	}
 	for _, c := range []struct {
 		name          string
@@ -81,6 +82,8 @@ func TestArrows(t *testing.T) {
 		{"core/race", nil, nil},
 		{"core/sched", []string{core}, inner},
 		{"group", []string{core, sched}, inner},
+		{"group/tree", []string{core, sched}, inner},
+		{"group/grouptest", []string{core, group, sched, group + "/tree"}, inner},
 		{"group/service", []string{core, group, sched}, inner},
 		{"errgroup", []string{core, sched}, append([]string{multierr}, inner...)},
 		{"pool", []string{core, sched}, append([]string{multierr, module + "/pool/internal/loop"}, inner...)},

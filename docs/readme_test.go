@@ -1,109 +1,54 @@
 package docs_test
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/errgroup"
-	"github.com/coterie-go/coterie/group"
-	"github.com/coterie-go/coterie/pool"
 )
 
-// The README's examples stand here, between what they need to run. A test
-// compares the two.
-
-var ctx = context.Background()
-
-func Example_group() {
-	var bytes atomic.Int64
-	group.Run(func(g *group.Group) {
-		for _, line := range []string{"every goroutine", "has", "an owner"} {
-			g.Go(func() { bytes.Add(int64(len(line))) })
-		}
-	}) // every task has ended; had one panicked, Run would raise that here
-	fmt.Println(bytes.Load(), "bytes")
-	// Output: 26 bytes
-}
-
-func Example_errgroup() {
-	fetch := func(ctx context.Context, what string) error {
-		if what == "stock" {
-			return errors.New("connection refused")
-		}
-		<-ctx.Done()
-		return context.Cause(ctx)
-	}
-
-	err := errgroup.Run(ctx, func(ctx context.Context, g *errgroup.Group) error {
-		g.GoNamed("prices", func() error { return fetch(ctx, "prices") }) // is cancelled
-		g.GoNamed("stock", func() error { return fetch(ctx, "stock") })   // fails
-		return nil
-	})
-	fmt.Println(err)
-	// Output: stock: connection refused
-}
-
-func Example_pool() {
-	fetch := func(ctx context.Context, url string) (int, error) { return len(url), nil }
-
-	urls := slices.Values([]string{"go.dev/a", "go.dev/ab", "go.dev/abc", "go.dev/abcd"})
-	for size, err := range pool.Map(ctx, 8, urls, fetch) { // 8 at a time, in order
-		if err != nil || size > 9 {
-			break // cancels what still runs, and waits for it
-		}
-		fmt.Println(size)
-	}
-	// Output:
-	// 8
-	// 9
-}
-
-func Example_core() {
-	resize := func(int64) error { return nil }
-
-	memory := core.NewSemaphore(64) // megabytes, for all that goes on at a time
-	thumbnail := func(ctx context.Context, megabytes int64) error {
-		if err := memory.Acquire(ctx, megabytes); err != nil {
-			return err // ctx ended while we were waiting
-		}
-		defer memory.Release(megabytes)
-		return resize(megabytes)
-	}
-	fmt.Println(thumbnail(ctx, 48), errors.Is(thumbnail(ctx, 65), core.ErrWeight))
-	// Output: <nil> true
-}
-
+// The README's program is pasted into an empty module, by the commands that the
+// README gives, and prints what the README says.
 func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
+	readme := strings.ReplaceAll(string(text), "\r\n", "\n")
+	blocks := make(map[string][]string) // by language
+	for _, block := range fence.FindAllStringSubmatch(readme, -1) {
+		blocks[block[1]] = append(blocks[block[1]], block[2])
+	}
 
-	t.Run("its examples are those that are run here", func(t *testing.T) {
-		source, err := os.ReadFile("readme_test.go")
+	t.Run("its program runs in a module of its own", func(t *testing.T) {
+		require.Len(t, blocks["go"], 1)
+		require.Len(t, blocks["text"], 1)
+		require.Len(t, blocks["sh"], 2)
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(blocks["go"][0]), 0o666))
+		checkout, err := filepath.Abs("..")
 		require.NoError(t, err)
-		blocks := regexp.MustCompile("(?s)\n```go\n(.*?)```").FindAllSubmatch(readme, -1)
-		require.Len(t, blocks, 4)
-		for _, block := range blocks {
-			code := strings.ReplaceAll("\n"+strings.TrimSpace(string(block[1])), "\n", "\n\t")
-			require.Contains(t, string(source), strings.ReplaceAll(code, "\n\t\n", "\n\n"))
+		var printed []byte
+		for line := range strings.Lines(blocks["sh"][1]) {
+			args := strings.Fields(strings.ReplaceAll(line, "/path/to/coterie", checkout))
+			command := exec.CommandContext(t.Context(), args[0], args[1:]...)
+			command.Dir, command.Stderr = dir, t.Output()
+			// Whoever can run this test has the modules that it needs.
+			command.Env = append(os.Environ(), "GOPROXY=off", "GONOSUMDB=*", "GOWORK=off", "GOFLAGS=-mod=mod")
+			printed, err = command.Output()
+			require.NoError(t, err, line)
 		}
+		require.Equal(t, blocks["text"][0], string(printed))
 	})
 
 	t.Run("what it links to is there", func(t *testing.T) {
-		for _, link := range regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`).FindAllSubmatch(readme, -1) {
-			if target := string(link[1]); !strings.Contains(target, "://") {
-				_, err := os.Stat(filepath.Join("..", filepath.FromSlash(target)))
-				require.NoError(t, err)
+		links := regexp.MustCompile(`(?:\]\(|src(?:set)?=")([^)#"]+)`).FindAllStringSubmatch(readme, -1)
+		require.NotEmpty(t, links)
+		for _, link := range links {
+			if !strings.Contains(link[1], "://") {
+				require.FileExists(t, filepath.Join("..", filepath.FromSlash(link[1])))
 			}
 		}
 	})

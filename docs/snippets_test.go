@@ -1,8 +1,10 @@
 package docs_test
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
+	"image/png"
 	"io"
 	"io/fs"
 	"os"
@@ -20,10 +22,11 @@ import (
 //	// snippet: <what it shows>
 //	// end snippet
 //
+// without lines that begin with //coterie: and say that they are for the page,
 // and each block of text is something that was printed: the output of an Example
 // or a file in testdata that a test compares with what it printed.
 
-// pages returns the names of the pages, which begin with "../docs/".
+// pages returns the names of the pages, which begin with "../".
 func pages(t *testing.T) []string {
 	var pages []string
 	err := filepath.WalkDir(filepath.FromSlash("../docs"), func(path string, d fs.DirEntry, err error) error {
@@ -36,12 +39,19 @@ func pages(t *testing.T) []string {
 		return err
 	})
 	require.NoError(t, err)
+	for _, pattern := range []string{"../.github/*.md"} {
+		more, err := filepath.Glob(filepath.FromSlash(pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, more)
+		pages = append(pages, more...)
+	}
 	return pages
 }
 
 var (
 	fence    = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
 	snippet  = regexp.MustCompile(`(?ms)^[ \t]*// snippet: ([^\n]+)\n(.*?)^[ \t]*// end snippet$`)
+	exempted = regexp.MustCompile(`(?m)^[ \t]*//coterie:\w+ for the page: .*\n`)
 	expected = regexp.MustCompile(`(?m)^\t// Output:[ \t]*\n?((?:^\t//.*\n)+|.*\n)`)
 	code     = regexp.MustCompile("`([^`]+)`")
 	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
@@ -75,7 +85,8 @@ func collect(t *testing.T) shown {
 		}
 		s.source[filepath.Dir(path)] += string(text)
 		for _, m := range snippet.FindAllStringSubmatch(string(text), -1) {
-			s.code[dedent(strings.TrimRight(m[2], "\n")+"\n")] = path + ": " + m[1]
+			shown := exempted.ReplaceAllString(m[2], "")
+			s.code[dedent(strings.TrimRight(shown, "\n")+"\n")] = path + ": " + m[1]
 		}
 		for _, m := range expected.FindAllStringSubmatch(string(text), -1) {
 			var b strings.Builder
@@ -111,7 +122,7 @@ func TestPages(t *testing.T) {
 	all := collect(t)
 	used := make(map[string]bool)
 	for _, page := range pages(t) {
-		t.Run(filepath.ToSlash(strings.TrimPrefix(page, filepath.FromSlash("../docs/"))), func(t *testing.T) {
+		t.Run(filepath.ToSlash(strings.TrimPrefix(page, filepath.FromSlash("../"))), func(t *testing.T) {
 			text, err := os.ReadFile(page)
 			require.NoError(t, err)
 			for _, block := range fence.FindAllStringSubmatch(string(text), -1) {
@@ -199,11 +210,16 @@ func calls(page string) []string {
 	return calls
 }
 
-// checkDrawing checks that an SVG file is one, has a title for those who cannot
+// checkDrawing checks that a PNG file is one. It checks that an SVG file is one, has a title for those who cannot
 // see it, and can be read on a light and on a dark page.
 func checkDrawing(t *testing.T, name string) {
 	text, err := os.ReadFile(name)
 	require.NoError(t, err)
+	if filepath.Ext(name) == ".png" {
+		_, err := png.DecodeConfig(bytes.NewReader(text))
+		require.NoError(t, err, name)
+		return
+	}
 	decoder := xml.NewDecoder(strings.NewReader(string(text)))
 	for {
 		if _, err := decoder.Token(); errors.Is(err, io.EOF) {

@@ -46,21 +46,29 @@ func (e *echo) is(err error, bare bool) bool {
 	case *core.PanicError:
 		return false // whatever it is that it panicked with
 	case interface{ Unwrap() []error }:
-		parts := x.Unwrap()
-		for _, part := range parts {
-			if !e.is(part, bare) {
-				return false
-			}
-		}
-		return len(parts) > 0
+		return e.areAll(x.Unwrap(), bare)
 	}
-	if x, ok := err.(interface{ Is(error) bool }); ok {
-		if e.lenient && x.Is(e.err) || e.cause != nil && x.Is(e.cause) {
-			return true
-		}
+	if e.says(err) {
+		return true
 	}
 	x, ok := err.(interface{ Unwrap() error })
 	return ok && e.is(x.Unwrap(), false)
+}
+
+// areAll reports whether there are errors, and all of them are echoes.
+func (e *echo) areAll(errs []error, bare bool) bool {
+	for _, err := range errs {
+		if !e.is(err, bare) {
+			return false
+		}
+	}
+	return len(errs) > 0
+}
+
+// says reports whether the Is method of err, if it has one, takes it for an echo.
+func (e *echo) says(err error) bool {
+	x, ok := err.(interface{ Is(error) bool })
+	return ok && (e.lenient && x.Is(e.err) || e.cause != nil && x.Is(e.cause))
 }
 
 // same is == for errors that may not be comparable.

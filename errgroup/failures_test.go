@@ -147,7 +147,7 @@ func TestFailFast(t *testing.T) {
 			parent, cancel := context.WithCancelCause(t.Context())
 			g, ctx := errgroup.WithContext(parent)
 			g.Go(func() error { return errBoom })
-			g.Go(func() error { <-parent.Done(); return parent.Err() })
+			g.Go(func() error { <-parent.Done(); return parent.Err() }) //coterie:outerctx it has to outlive the group's
 			synctest.Wait()
 			cancel(errStop)
 			require.Equal(t, errBoom, g.Wait())

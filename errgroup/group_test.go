@@ -51,7 +51,7 @@ func TestGroup(t *testing.T) {
 
 	t.Run("wait context within one of the group's tasks panics", func(t *testing.T) {
 		g, ctx := errgroup.WithContext(t.Context())
-		require.NoError(t, g.GoContext(ctx, func(ctx context.Context) error { return g.WaitContext(ctx) }))
+		require.NoError(t, g.GoContext(ctx, func(ctx context.Context) error { return g.WaitContext(ctx) })) //coterie:selfwait that it panics is the point
 		require.Equal(t, "errgroup: WaitContext on a group within one of its own tasks",
 			caught(func() { _ = g.Wait() }).(*core.PanicError).Value)
 	})
@@ -369,7 +369,7 @@ func TestMisuse(t *testing.T) {
 		`errgroup: Go on group "x", which has ended`: func() {
 			var ended *errgroup.Group
 			_ = errgroup.RunWith(t.Context(), errgroup.Options{Name: "x"}, func(_ context.Context, g *errgroup.Group) error {
-				ended = g
+				ended = g //coterie:escapes that Go panics is the point
 				return nil
 			})
 			ended.Go(nothing)

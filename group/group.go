@@ -85,9 +85,10 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 //     stay for the next (pprof.Do resets them). A group that has a name sets
 //     the label "coterie", and no other, afresh for every task.
 //   - A [runtime.LockOSThread] without UnlockOSThread, and what other functions set for
-//     the goroutine or its thread.
+//     the goroutine or its thread. docs/guide/goroutines.md has the complete list.
 //
-// Code that leaves such marks needs [Options.Isolate].
+// Code that leaves such marks needs [Options.Isolate]. A task must not call Goexit to end its
+// thread: Wait would end the goroutine that waits.
 //
 // In a group without a limit Go costs an uncontended lock, and the end of a short
 // task one atomic addition. Now and then a goroutine is started, or takes more tasks.

@@ -58,7 +58,7 @@ func TestGo(t *testing.T) {
 	})
 
 	t.Run("wait covers what its caller has started, whoever else calls go", func(t *testing.T) {
-		// The group believes in one P, so that a Go finds the spare goroutine
+		// The group believes in one P, so that a Go finds the searching worker
 		// of another's Go and starts none itself.
 		for range 300 {
 			var g group.Group
@@ -269,7 +269,7 @@ func TestWaitContext(t *testing.T) {
 			leaked = ctx
 			inner, cancel := context.WithCancel(ctx)
 			defer cancel()
-			_ = g.WaitContext(inner)
+			_ = g.WaitContext(inner) //coterie:selfwait that it panics is the point
 		}))
 		p := caught(g.Wait).(*core.PanicError)
 		require.Equal(t, `group: WaitContext on group "ingest" within one of its own tasks`, p.Value)

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
@@ -31,9 +32,9 @@ func TestRoom(t *testing.T) {
 						case 0, 1:
 							g.Go(f)
 						case 2:
-							require.NoError(t, g.GoContext(t.Context(), func(context.Context) { f() }))
+							assert.NoError(t, g.GoContext(t.Context(), func(context.Context) { f() }))
 						case 3:
-							require.ErrorIs(t, g.GoContext(giveUp, func(context.Context) { f() }), context.Canceled)
+							assert.ErrorIs(t, g.GoContext(giveUp, func(context.Context) { f() }), context.Canceled)
 						}
 					}()
 					synctest.Wait()
@@ -105,7 +106,7 @@ func TestRoom(t *testing.T) {
 			require.NoError(t, shared.Acquire(t.Context(), 1))
 			g := group.New(group.Options{Limit: 1, Semaphore: shared})
 			ctx, cancel := context.WithCancel(t.Context())
-			go func() { require.Error(t, g.GoContext(ctx, func(context.Context) {})) }()
+			go func() { assert.Error(t, g.GoContext(ctx, func(context.Context) {})) }()
 			synctest.Wait()
 			var ran atomic.Bool
 			go g.Go(func() { ran.Store(true) })
@@ -165,7 +166,7 @@ func TestRoom(t *testing.T) {
 	})
 }
 
-// A submitter stands for a spare goroutine while it yields. An accepted task does not
+// A submitter stands for a searching worker while it yields. An accepted task does not
 // wait for an instant at which nobody does.
 func TestStormOfSubmittersWhoGiveUp(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // where they take turns

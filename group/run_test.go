@@ -43,7 +43,7 @@ func TestRun(t *testing.T) {
 				var leaked *group.Group
 				end.want(t, func() {
 					group.Run(func(g *group.Group) {
-						leaked = g
+						leaked = g //coterie:escapes what comes after the end is the point
 						g.Go(func() { time.Sleep(time.Hour) })
 						end.body(g)
 					})
@@ -56,8 +56,8 @@ func TestRun(t *testing.T) {
 
 	t.Run("go on an ended scope panics with its name", func(t *testing.T) {
 		var g, unnamed *group.Group
-		group.RunWith(group.Options{Name: "load", Limit: 1}, func(scope *group.Group) { g = scope })
-		group.Run(func(scope *group.Group) { unnamed = scope })
+		group.RunWith(group.Options{Name: "load", Limit: 1}, func(scope *group.Group) { g = scope }) //coterie:escapes that Go panics is the point
+		group.Run(func(scope *group.Group) { unnamed = scope })                                      //coterie:escapes that Go panics is the point
 		const text = `group: Go on group "load", which has ended`
 		for range 3 {
 			require.Equal(t, text, caught(func() { g.Go(func() {}) }))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,4 +133,34 @@ github.com/coterie-go/coterie/group_test.TestStuckError
 			require.True(t, strings.HasPrefix(got.Error(), "group: 2 running: shutdown took too long\n\none, for 1m0s\n"), got.Error())
 		})
 	})
+}
+
+// Giving up on very many named tasks reads no stacks: what that takes is bounded.
+func TestStuckErrorOfVeryManyTasks(t *testing.T) {
+	const n = 20_000
+	g := group.New(group.Options{Name: "crawl"})
+	hold := make(chan struct{})
+	var begun sync.WaitGroup
+	begun.Add(n)
+	for range n {
+		g.GoNamed("page", func() { begun.Done(); <-hold })
+	}
+	begun.Wait()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("no time"))
+	var stuck *core.StuckError
+	require.ErrorAs(t, g.WaitContext(ctx), &stuck)
+	close(hold)
+	g.Wait()
+	require.Equal(t, n, stuck.Running)
+	require.Len(t, stuck.Tasks, n)
+	for _, task := range stuck.Tasks {
+		if task.Stack != nil {
+			t.Fatal("a stack was read")
+		}
+	}
+	text := stuck.Error()
+	require.Less(t, len(text), 200)
+	require.Contains(t, text, `group "crawl": 20000 running: no time`)
+	require.Contains(t, text, "20000 × crawl/page")
 }

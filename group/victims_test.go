@@ -57,10 +57,7 @@ var victims = map[string]func(){
 }
 
 func TestCrash(t *testing.T) {
-	runs := 10 // of each of the victims
-	if testing.Short() {
-		runs = 2
-	}
+	runs := child.Many(3, 40) // of each of the victims
 	for name := range victims {
 		t.Run(name+" ends the process with its own stack first", func(t *testing.T) {
 			for range runs {
@@ -76,6 +73,16 @@ func TestCrash(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestGoexitUnderCrash(t *testing.T) {
+	g := group.New(group.Options{Panics: core.Crash})
+	g.Go(runtime.Goexit)
+	require.True(t, exited(g.Wait))
+	f := group.Fork(g, func() (int, error) { runtime.Goexit(); return 0, nil })
+	_, err := f.Get()
+	require.Equal(t, core.ErrGoexit, err)
+	require.True(t, exited(g.Wait))
 }
 
 // checkCrash looks at what the runtime prints for a panic that ends the process.

@@ -24,6 +24,10 @@
 // the input. Items that take nanoseconds and items that take seconds are both
 // served: how many go together is measured.
 //
+// Loops chain: [Then] is Map whose input is another loop, [Keep] goes on after an error,
+// [Chunk] makes slices by number or time, [Merge] makes one sequence of several. Leaving the
+// last loop ends all of them.
+//
 // # Pools
 //
 // A [Pool] is for tasks that come from several places, or over a long time. It has a
@@ -38,7 +42,8 @@
 // does so until its context is done, and then drops what waits and says who is stuck.
 //
 // Who wants to wait for some of the tasks starts them through a [Batch]. [Submit]
-// starts one task and returns a future of its result.
+// starts one task and returns a future of its result. A [Keyed] starts tasks that have a
+// key, and runs those of one key one after another, or so many at once.
 //
 // # Tasks that wait for tasks
 //

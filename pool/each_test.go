@@ -96,7 +96,7 @@ func TestEach(t *testing.T) {
 	t.Run("raises a panic of f and of the input", func(t *testing.T) {
 		everywhereByRealClock(t, func(t *testing.T, here place) {
 			require.Equal(t, "boom", caught(func() {
-				pool.Each(here.ctx, 2, (&input{n: -1}).seq, func(_ context.Context, i int) error {
+				_ = pool.Each(here.ctx, 2, (&input{n: -1}).seq, func(_ context.Context, i int) error {
 					if i == 100 {
 						explode()
 					}
@@ -104,7 +104,7 @@ func TestEach(t *testing.T) {
 				})
 			}).(*core.PanicError).Value)
 			require.Equal(t, "boom", caught(func() {
-				pool.Each(here.ctx, 2, func(yield func(int) bool) { explode() }, func(context.Context, int) error { return nil })
+				_ = pool.Each(here.ctx, 2, func(yield func(int) bool) { explode() }, func(context.Context, int) error { return nil })
 			}).(*core.PanicError).Value)
 		})
 	})
@@ -112,8 +112,8 @@ func TestEach(t *testing.T) {
 	t.Run("bad input", func(t *testing.T) {
 		f := func(context.Context, int) error { return nil }
 		seq := slices.Values([]int{1})
-		require.Equal(t, "pool: nil context", caught(func() { pool.Each(nil, 1, seq, f) }))
-		require.Equal(t, "pool: nil seq", caught(func() { pool.Each(t.Context(), 1, nil, f) }))
-		require.Equal(t, "pool: nil func", caught(func() { pool.Each(t.Context(), 1, seq, nil) }))
+		require.Equal(t, "pool: nil context", caught(func() { _ = pool.Each(nil, 1, seq, f) }))
+		require.Equal(t, "pool: nil seq", caught(func() { _ = pool.Each(t.Context(), 1, nil, f) }))
+		require.Equal(t, "pool: nil func", caught(func() { _ = pool.Each(t.Context(), 1, seq, nil) }))
 	})
 }

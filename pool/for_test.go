@@ -288,7 +288,7 @@ func TestFor(t *testing.T) {
 				t.Skip("an item has a goroutine of its own in this build")
 			}
 			f := func(context.Context, int) error { return nil }
-			require.Less(t, testing.AllocsPerRun(5, func() { pool.For(here.ctx, 2, 100_000, f) }), 50.)
+			require.Less(t, testing.AllocsPerRun(5, func() { _ = pool.For(here.ctx, 2, 100_000, f) }), 50.)
 		})
 	})
 }
@@ -416,7 +416,7 @@ func TestForPanic(t *testing.T) {
 			for _, workers := range []int{1, 2, 8} {
 				var running atomic.Int32
 				p := caught(func() {
-					pool.For(here.ctx, workers, 100, func(ctx context.Context, i int) error {
+					_ = pool.For(here.ctx, workers, 100, func(ctx context.Context, i int) error {
 						running.Add(1)
 						defer running.Add(-1)
 						time.Sleep(time.Millisecond)
@@ -437,7 +437,7 @@ func TestForPanic(t *testing.T) {
 		everywhere(t, func(t *testing.T, here place) {
 			here.needs(t, 4)
 			p := caught(func() {
-				pool.For(here.ctx, 8, 4, func(_ context.Context, i int) error {
+				_ = pool.For(here.ctx, 8, 4, func(_ context.Context, i int) error {
 					time.Sleep(time.Duration(i+1) * time.Second)
 					switch i {
 					case 0:
@@ -464,7 +464,7 @@ func TestForPanic(t *testing.T) {
 					done := make(chan struct{})
 					go func() {
 						defer close(done)
-						pool.For(here.ctx, workers, 10, func(_ context.Context, i int) error {
+						_ = pool.For(here.ctx, workers, 10, func(_ context.Context, i int) error {
 							running.Add(1)
 							defer running.Add(-1)
 							time.Sleep(time.Millisecond)
@@ -486,7 +486,7 @@ func TestForPanic(t *testing.T) {
 
 func TestForBadInput(t *testing.T) {
 	f := func(context.Context, int) error { return nil }
-	require.Equal(t, "pool: nil context", caught(func() { pool.For(nil, 1, 1, f) }))
-	require.Equal(t, "pool: nil func", caught(func() { pool.For(t.Context(), 1, 1, nil) }))
-	require.Equal(t, "pool: negative count, got -1", caught(func() { pool.For(t.Context(), 1, -1, f) }))
+	require.Equal(t, "pool: nil context", caught(func() { _ = pool.For(nil, 1, 1, f) }))
+	require.Equal(t, "pool: nil func", caught(func() { _ = pool.For(t.Context(), 1, 1, nil) }))
+	require.Equal(t, "pool: negative count, got -1", caught(func() { _ = pool.For(t.Context(), 1, -1, f) }))
 }

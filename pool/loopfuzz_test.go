@@ -188,7 +188,7 @@ func (s scenario) inPlace(t *testing.T, f func(ctx context.Context)) {
 	synctest.Test(t, func(t *testing.T) {
 		switch s.within {
 		case 1:
-			pool.For(t.Context(), s.workers, 1, func(ctx context.Context, _ int) error {
+			_ = pool.For(t.Context(), s.workers, 1, func(ctx context.Context, _ int) error {
 				f(ctx)
 				return nil
 			})

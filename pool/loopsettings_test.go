@@ -260,7 +260,7 @@ func TestLoopsGoexitAndPanic(t *testing.T) {
 			run := func(end func()) (any, bool) {
 				return ending(func() {
 					begun := make(chan struct{})
-					for range pool.Map(here.ctx, 2, (&input{n: 2}).seq, func(ctx context.Context, i int) (int, error) {
+					for range pool.Map(here.ctx, 2, (&input{n: 2}).seq, func(ctx context.Context, i int) (int, error) { //coterie:waiterr it panics
 						if i == 1 {
 							close(begun)
 							<-ctx.Done()
@@ -439,7 +439,7 @@ func TestLoopLabels(t *testing.T) {
 	t.Run("the input of Map, and its body", func(t *testing.T) {
 		everywhereByRealClock(t, func(t *testing.T, here place) {
 			ctx := pprof.WithLabels(here.ctx, pprof.Labels("job", "x"))
-			for range pool.Map(ctx, 2, func(yield func(int) bool) {
+			for range pool.Map(ctx, 2, func(yield func(int) bool) { //coterie:waiterr no call fails, and ctx does not end
 				require.Equal(t, []string{job}, ownLabels(), "the input")
 				yield(1)
 			}, square) {

@@ -24,6 +24,7 @@ func TestRacesOfItemsStayVisible(t *testing.T) {
 		"For", "For with one worker", "For within For", "For in a pool of one", "MapSlice", "Each",
 		"Map", "Map with one worker", "Map in a pool", "MapUnordered", "the body of Map's loop, and an item",
 		"items that use their context",
+		"two inputs of Merge", "the body of Merge's loop, and an input", "the body of Chunk's loop, and the input",
 	} {
 		t.Run(scenario, func(t *testing.T) {
 			for range runs {
@@ -38,6 +39,7 @@ func TestRacesOfItemsStayVisible(t *testing.T) {
 		"the input, an item, and the body of Map's loop", "the input, an item, and the body of MapUnordered's loop",
 		"the input, an item, and the body, in a pool", "the input, from one item to the next",
 		"an item that was cancelled, and after the loop",
+		"an input, and the body of Merge's loop", "an input, and the body of Chunk's loop", "an input, and after the loop",
 	} {
 		t.Run("no false alarm: "+scenario, func(t *testing.T) {
 			for range runs {

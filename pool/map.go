@@ -67,11 +67,10 @@ func ThenUnordered[T, R any](ctx context.Context, workers int, in iter.Seq2[T, e
 	return mapped(ctx, workers, loop.Input[T]{Failing: in}, false, f)
 }
 
+// mapped returns the results of a stream. loop/ring.go keeps them in order until their turn.
 func mapped[T, R any](ctx context.Context, workers int, in loop.Input[T], ordered bool, f func(ctx context.Context, v T) (R, error)) iter.Seq2[R, error] {
 	call := newCall(ctx, workers)
-	if in.Seq == nil && in.Failing == nil {
-		panic("pool: nil seq")
-	}
+	checkSeq(in.Seq == nil && in.Failing == nil)
 	checkFunc(f == nil)
 	return loop.Map(call, in, ordered, f)
 }
@@ -86,9 +85,7 @@ func mapped[T, R any](ctx context.Context, workers int, in loop.Input[T], ordere
 // ctx is done before seq has ended, Each does the same with [context.Cause] of ctx.
 func Each[T any](ctx context.Context, workers int, seq iter.Seq[T], f func(ctx context.Context, v T) error) error {
 	checkContext(ctx)
-	if seq == nil {
-		panic("pool: nil seq")
-	}
+	checkSeq(seq == nil)
 	checkFunc(f == nil)
 	for _, err := range MapUnordered(ctx, workers, seq, func(ctx context.Context, v T) (struct{}, error) {
 		return struct{}{}, f(ctx, v)

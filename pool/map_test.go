@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
@@ -98,7 +99,7 @@ func TestMap(t *testing.T) {
 			results := pool.Map(here.ctx, 2, in.seq, square)
 			for range 3 {
 				var got []int
-				for r := range results {
+				for r := range results { //coterie:waiterr no call fails, and ctx does not end
 					got = append(got, r)
 				}
 				require.Equal(t, []int{0, 1, 4}, got)
@@ -129,7 +130,7 @@ func TestMap(t *testing.T) {
 		everywhere(t, func(t *testing.T, here place) {
 			start := time.Now()
 			in := &input{n: 1000 + 10*here.workers(8)}
-			for range pool.Map(here.ctx, 8, in.seq, func(_ context.Context, i int) (int, error) {
+			for range pool.Map(here.ctx, 8, in.seq, func(_ context.Context, i int) (int, error) { //coterie:waiterr no call fails, and ctx does not end
 				if i >= 1000 {
 					time.Sleep(100 * time.Millisecond)
 				}
@@ -194,7 +195,7 @@ func TestMap(t *testing.T) {
 		everywhereByRealClock(t, func(t *testing.T, here place) {
 			in := &input{n: -1}
 			yielded := int64(0)
-			for range pool.Map(here.ctx, 2, in.seq, square) {
+			for range pool.Map(here.ctx, 2, in.seq, square) { //coterie:waiterr no call fails, and ctx does not end
 				for range yielded % 5000 / 4999 * 10_000 {
 					runtime.Gosched() // in vain if the input goes on
 				}
@@ -213,7 +214,7 @@ func TestMap(t *testing.T) {
 			for i := range seen {
 				seen[i] = make(chan struct{})
 			}
-			for i := range pool.Map(here.ctx, 2, (&input{n: len(seen)}).seq, func(_ context.Context, i int) (int, error) {
+			for i := range pool.Map(here.ctx, 2, (&input{n: len(seen)}).seq, func(_ context.Context, i int) (int, error) { //coterie:waiterr no call fails, and ctx does not end
 				if i%1000 == 999 {
 					<-seen[i-1]
 				}
@@ -229,7 +230,7 @@ func TestMap(t *testing.T) {
 			// Also when blocks have grown: items are not held back.
 			results := make(chan int, 1)
 			n := 0
-			for i := range pool.Map(here.ctx, 2, func(yield func(int) bool) {
+			for i := range pool.Map(here.ctx, 2, func(yield func(int) bool) { //coterie:waiterr no call fails, and ctx does not end
 				for i := range 5000 {
 					if i%1000 == 999 {
 						for <-results != i-1 {
@@ -256,7 +257,7 @@ func TestMap(t *testing.T) {
 			}
 			allocs := func(n int) float64 {
 				return testing.AllocsPerRun(5, func() {
-					for range pool.Map(here.ctx, 2, (&input{n: n}).seq, square) {
+					for range pool.Map(here.ctx, 2, (&input{n: n}).seq, square) { //coterie:waiterr no call fails, and ctx does not end
 					}
 				})
 			}
@@ -623,7 +624,7 @@ func TestMapPanic(t *testing.T) {
 		everywhere(t, func(t *testing.T, here place) {
 			here.needs(t, 2)
 			p := caught(func() {
-				for range pool.Map(here.ctx, 8, (&input{n: 2}).seq, func(_ context.Context, i int) (int, error) {
+				for range pool.Map(here.ctx, 8, (&input{n: 2}).seq, func(_ context.Context, i int) (int, error) { //coterie:waiterr it panics
 					time.Sleep(time.Duration(i+1) * time.Second)
 					panic(i)
 				}) {
@@ -693,7 +694,7 @@ func TestMapGoexitWaitsForItemsBefore(t *testing.T) {
 					return 0, context.Cause(ctx)
 				}
 			}) {
-				require.NoError(t, err)
+				assert.NoError(t, err)
 				got = append(got, v)
 			}
 			returned = true

@@ -59,9 +59,9 @@ func TestMapSlice(t *testing.T) {
 	})
 
 	t.Run("bad input", func(t *testing.T) {
-		require.Equal(t, "pool: nil context", caught(func() { pool.MapSlice(nil, 1, []int{1}, square) }))
+		require.Equal(t, "pool: nil context", caught(func() { _, _ = pool.MapSlice(nil, 1, []int{1}, square) }))
 		require.Equal(t, "pool: nil func", caught(func() {
-			pool.MapSlice[int, int](t.Context(), 1, []int{1}, nil)
+			_, _ = pool.MapSlice[int, int](t.Context(), 1, []int{1}, nil)
 		}))
 	})
 }

@@ -7,19 +7,20 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// Options are the settings of a [Pool]. The zero Options are good ones.
+// Options are the settings of a [Pool]. The zero Options are good ones. docs/guide/numbers.md says what 0
+// means in each, and in every setter.
 type Options struct {
 	// Name is shown in stuck reports and is the value of the pprof label
 	// "coterie" that the pool's tasks carry. It nests in the name of the
 	// owner in whose task a task is started with a context. A task of a pool
 	// without a name costs less: nothing is noted about it when it starts.
 	Name string
-	// Queue is how many tasks may wait for a worker; 0 means 1024. Whoever finds
-	// it full waits until there is room. But a queue of 64 or more is let run
-	// half empty, so that a wake-up pays for many tasks. Then the first of those
-	// who wait goes on, and whoever comes now need not wait, until the queue is
-	// full again or half a queue has been submitted; then it is the next one's
-	// turn. All go on when an eighth of the queue is left.
+	// Queue is how many tasks may wait for a worker; 0 means 1024. A submitter that
+	// finds it full blocks until there is room. Blocked submitters form a line, which nobody
+	// passes.
+	//
+	// A queue of 64 or more runs half empty before the line goes on, so that one wake-up pays
+	// for many tasks. Then as many submitters go on as there is room for.
 	Queue int
 	// IdleAfter is how long a worker without work stays; 0 means one second.
 	//

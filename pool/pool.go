@@ -41,7 +41,8 @@ var ErrClosed = errors.New("pool: closed")
 //
 // One worker runs many tasks. What a task does to its goroutine reaches the next: a
 // runtime.LockOSThread without its unlock, and pprof labels that a task without a context sets
-// and does not reset. [Options.Isolate] prevents that. Workers start without labels, whoever's
+// and does not reset. docs/guide/goroutines.md has the complete list, and [Options.Isolate]
+// prevents that. Workers start without labels, whoever's
 // task it was that they were started for.
 //
 // In the terminology of [the Go memory model], a call of Go, or of its kin,
@@ -235,7 +236,11 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	dropped := p.scheduler.Drop(func(set *sched.Set) { set.Owner.(*Batch).lose(ErrClosed) })
+	dropped := p.scheduler.Drop(func(set *sched.Set) {
+		if b, ok := set.Owner.(*Batch); ok {
+			b.lose(ErrClosed)
+		}
+	})
 	for _, d := range dropped {
 		if t, ok := sched.Unnamed(d.Task).(droppable); ok {
 			t.drop(ErrClosed)

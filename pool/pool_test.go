@@ -323,7 +323,7 @@ func TestIdleWorkers(t *testing.T) {
 	t.Run("end IdleAfter after the last of many tasks that followed one another", func(t *testing.T) {
 		for _, tasks := range []int{1, 15, 16, 17, 18, 1000} {
 			synctest.Test(t, func(t *testing.T) {
-				p := pool.New(1, pool.Options{IdleAfter: time.Minute})
+				p := pool.New(1, pool.Options{IdleAfter: time.Minute}) //coterie:unwaited the test is about its workers
 				workers := func() int { synctest.Wait(); return p.Stats().Workers }
 				for range 2 {
 					p.Go(func() {})
@@ -344,7 +344,7 @@ func TestIdleWorkers(t *testing.T) {
 
 	t.Run("end after a second if nothing else is said", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			p := pool.New(1, pool.Options{})
+			p := pool.New(1, pool.Options{}) //coterie:unwaited the test is about its workers
 			p.Go(func() {})
 			time.Sleep(time.Second - 1)
 			synctest.Wait()
@@ -671,7 +671,7 @@ mail, for 1m0s
 		})
 		b.Wait()
 		other.Close()
-		f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) { return 0, p.WaitContext(ctx) })
+		f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) { return 0, p.WaitContext(ctx) }) //coterie:selfwait that it panics is the point
 		require.NoError(t, err)
 		require.Equal(t, "pool: WaitContext within one of the pool's own tasks",
 			caught(func() { f.Get() }).(*core.PanicError).Value)
@@ -704,11 +704,11 @@ func TestMisuse(t *testing.T) {
 	var none context.Context
 	for _, f := range []func(){
 		func() { p.GoContext(none, func(context.Context) {}) },
-		func() { p.WaitContext(none) },
-		func() { p.Shutdown(none) },
+		func() { _ = p.WaitContext(none) },
+		func() { _ = p.Shutdown(none) },
 		func() { p.Batch(none) },
 		func() { b.GoContext(none, func(context.Context) {}) },
-		func() { b.WaitContext(none) },
+		func() { _ = b.WaitContext(none) },
 		func() { pool.Submit(none, p, func(context.Context) (int, error) { return 0, nil }) },
 	} {
 		require.Equal(t, "pool: nil context", caught(f))
@@ -741,7 +741,7 @@ func TestCrash(t *testing.T) {
 		"OnPanic's": {func(*core.PanicError) { panic("again") }, "panic: again"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for range 20 {
+			for range child.Many(4, 20) {
 				inside, output, err := child.Run(t)
 				if inside {
 					p := pool.New(1, pool.Options{OnPanic: c.onPanic})
@@ -754,9 +754,6 @@ func TestCrash(t *testing.T) {
 				require.Equal(t, 2, exit.ExitCode())
 				require.Contains(t, output, c.text)
 				require.Contains(t, output, "pool_test.TestCrash.func")
-				if testing.Short() {
-					break
-				}
 			}
 		})
 	}

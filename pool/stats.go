@@ -18,7 +18,8 @@ type Stats struct {
 	Queued int
 	// Submitted counts the tasks that were accepted: by Go, a TryGo that
 	// reported true, a GoContext and a Submit that returned no error. It is
-	// counted when the task enters the queue, or begins if it never does.
+	// counted when the task enters the queue, or begins if it never does; a task
+	// of a Keyed is in the queue when its key is free.
 	Submitted uint64
 	// Completed counts the tasks that have run and ended, by return, panic or
 	// Goexit. A task is counted when its worker looks for the next, which may be

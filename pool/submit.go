@@ -39,9 +39,12 @@ func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T,
 	if place, ok := p.scheduler.PlaceOf(ctx); ok {
 		n := &nested[T]{submitted: t}
 		t.promise().Help(func(ctx context.Context) {
-			holds := ctx == nil && place.IsCallers() || ctx != nil && p.scheduler.Runs(ctx, nil)
+			at, holds := place, ctx == nil && place.IsCallers()
+			if ctx != nil {
+				at, holds = p.scheduler.PlaceOf(ctx)
+			}
 			if holds && n.claim() {
-				p.scheduler.RunClaimed(t)
+				p.scheduler.RunClaimed(at, t)
 			}
 		})
 		return t.start(ctx, p, n)

@@ -27,6 +27,8 @@ func TestRacesStayVisible(t *testing.T) {
 		for _, scenario := range []string{
 			"Pool.Go on two workers", "Pool.Go, the second when the first has ended",
 			"Pool.Go through a full queue", "Batch.Go", "Batch.Go, run by the waiter", "Submit", "submitters",
+			"Keyed, two keys", "Keyed, two of a key at once", "Keyed, the second of another key when the first has ended",
+			"Keyed, WaitKey of another",
 		} {
 			t.Run(scenario+" on "+procs, func(t *testing.T) {
 				// The detector misses a report in a hundred or so, with
@@ -44,6 +46,7 @@ func TestRacesStayVisible(t *testing.T) {
 		t.Run("no false alarm on "+procs, func(t *testing.T) {
 			require.Zero(t, reports("ordered", procs))
 			require.Zero(t, reports("one worker", procs))
+			require.Zero(t, reports("one key", procs))
 		})
 	}
 }

@@ -52,6 +52,14 @@ func Long(t *testing.T) {
 	}
 }
 
+// Many is how often a test repeats what it does: few times, or many with the flag.
+func Many(few, many int) int {
+	if *long {
+		return many
+	}
+	return few
+}
+
 // Racy builds the program in dir with the race detector, and returns its path. It skips the
 // test if there is no detector. It is for tests that need [Long].
 func Racy(t *testing.T, dir string) string {

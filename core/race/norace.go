@@ -25,8 +25,19 @@ func (p *Point) Acquire() {}
 // A Uint64 is an atomic number.
 type Uint64 = atomic.Uint64
 
+// A Pointer is an atomic pointer.
+type Pointer[T any] = atomic.Pointer[T]
+
 // Close closes c.
 func Close[T any](c chan<- T) { close(c) }
+
+// Send sends v to c if that does not block.
+func Send[T any](c chan<- T, v T) {
+	select {
+	case c <- v:
+	default:
+	}
+}
 
 // Do calls f.
 func Do(f func()) { f() }

@@ -78,10 +78,54 @@ func (u *Uint64) CompareAndSwap(old, v uint64) bool {
 	return swapped
 }
 
+// A Pointer is an atomic pointer whose operations order no two goroutines.
+type Pointer[T any] struct{ v atomic.Pointer[T] }
+
+// Load returns the pointer.
+func (p *Pointer[T]) Load() *T {
+	Disable()
+	v := p.v.Load()
+	Enable()
+	return v
+}
+
+// Store sets the pointer to v.
+func (p *Pointer[T]) Store(v *T) {
+	Disable()
+	p.v.Store(v)
+	Enable()
+}
+
+// Swap sets the pointer to v and returns the old one.
+func (p *Pointer[T]) Swap(v *T) *T {
+	Disable()
+	old := p.v.Swap(v)
+	Enable()
+	return old
+}
+
+// CompareAndSwap sets the pointer to v if it is old, and reports whether it was.
+func (p *Pointer[T]) CompareAndSwap(old, v *T) bool {
+	Disable()
+	swapped := p.v.CompareAndSwap(old, v)
+	Enable()
+	return swapped
+}
+
 // Close closes c. A receive from c is not ordered after that.
 func Close[T any](c chan<- T) {
 	Disable()
 	close(c)
+	Enable()
+}
+
+// Send sends v to c if that does not block. A receive from c is not ordered after that.
+func Send[T any](c chan<- T, v T) {
+	Disable()
+	select {
+	case c <- v:
+	default:
+	}
 	Enable()
 }
 

@@ -128,12 +128,11 @@ func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
 		}
 		return refused
 	})...)
+	all = x.dropKeysLocked(all, do)
 	for _, d := range all {
-		if d.Set == nil {
-			continue
-		}
-		if mark(d.Set); d.Set.idleLocked() {
-			release(&d.Set.waiters, &d.Set.failures, do)
+		if d.Set != nil {
+			mark(d.Set)
+			d.Set.settleLocked(do)
 		}
 	}
 	all = slices.DeleteFunc(all, func(d Dropped) bool {

@@ -27,6 +27,7 @@ type Context struct {
 	ended           atomic.Bool             // the task has ended, or there is none; hidden from the race detector
 	isTask          bool
 	background      bool    // the task has no place
+	lender          *Set    // on whose waiter's place the task runs; nil if it has one of its own
 	record          *record // of a task that runs, or that observers see
 	goroutine       uint64  // of a task that runs, in an owner that keeps idle workers
 }
@@ -49,6 +50,9 @@ func (n *names) has(owner *Config) bool {
 }
 
 type contextKey struct{}
+
+// IsContextKey reports whether key is the one by which contexts are asked for the task.
+func IsContextKey(key any) bool { return key == contextKey{} }
 
 // Value makes the task known to contexts that derive from this one.
 func (c *Context) Value(key any) any {

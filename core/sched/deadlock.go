@@ -47,7 +47,10 @@ const (
 
 // parkedLocked is called when a submitter parks.
 func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
-	a := &s.shared.alarm
+	if s.shared.alarm == nil {
+		s.shared.alarm = new(alarm)
+	}
+	a := s.shared.alarm
 	a.parks++
 	if !patient {
 		b.runs = mayGiveUp
@@ -77,7 +80,7 @@ func (a *alarm) isLostLocked() bool {
 }
 
 func (s *Scheduler) setAlarmLocked() {
-	a := &s.shared.alarm
+	a := s.shared.alarm
 	a.number++
 	a.isSet, a.at, a.seen = true, time.Now(), a.parks
 	number, weakly := a.number, weak.Make(s)
@@ -90,7 +93,7 @@ func (s *Scheduler) setAlarmLocked() {
 
 // suspectLocked is called by the timer.
 func (s *Scheduler) suspectLocked(number uint32, do *todo) {
-	a := &s.shared.alarm
+	a := s.shared.alarm
 	if a.number != number {
 		return
 	}

@@ -48,6 +48,20 @@ func addLocked[T any](fs *failures, owner *T, f *failure) {
 	fs.kept.add(f)
 }
 
+// empty reports whether there is nothing to raise.
+func (fs *failures) empty() bool {
+	return fs.kept == nil || len(fs.kept.panics) == 0 && !fs.kept.exits
+}
+
+// join adds what another round has.
+func (r *round) join(other *round) {
+	for _, f := range other.panics {
+		r.add(f)
+	}
+	r.more += other.more
+	r.exits = r.exits || other.exits
+}
+
 func (r *round) add(f *failure) {
 	if f.panicked == nil {
 		r.exits = true
@@ -67,7 +81,7 @@ func (r *round) add(f *failure) {
 
 // takeLocked returns what waits have to raise, or nil, and begins a new round.
 func (fs *failures) takeLocked() *round {
-	if fs.kept == nil || len(fs.kept.panics) == 0 && !fs.kept.exits {
+	if fs.empty() {
 		return nil
 	}
 	taken := *fs.kept

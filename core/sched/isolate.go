@@ -14,18 +14,14 @@ import (
 // are those that are promised: from Go to the task, which the task carries, from the end
 // of the task to the waits that cover it, and, where one task runs at a time, from each to the next.
 func (w *Worker) isolate() {
-	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set}
-	ordered := w.ordered
+	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, order: w.order, all: w.all}
 	ended := park.Get(false)
 	go func() {
-		if ordered {
-			in.s.order.Acquire()
+		if in.order != nil {
+			in.order.Acquire()
 		}
 		in.runAlone((*Scheduler).hostTasks, func() {
-			if ordered {
-				in.s.order.Release()
-			}
-			in.over().Release()
+			in.publish()
 			ended.Wake()
 		})
 	}()
@@ -101,7 +97,8 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		do      todo
 		task    Task
 		set     *Set
-		ordered bool
+		order   *race.Point
+		all     *race.Point
 	}
 	h, parker, ending := w.hidden, w.parker, w.ending
 	r := race.Get(func() result {
@@ -109,15 +106,18 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		h.s.lock()
 		h.parker, h.ending = parker, ending
 		v := h.visitLocked(yields, &do)
-		ordered := h.s.shared != nil && h.s.shared.limiter.limit == 1
-		r := result{task: h.task, set: h.set, verdict: v, ordered: ordered}
+		r := result{task: h.task, set: h.set, verdict: v}
+		r.order, r.all = h.set.points()
+		if h.s.shared != nil && h.s.shared.limiter.limit == 1 {
+			r.order = &h.s.order
+		}
 		h.s.unlock(&do)
 		do.wake = nil
 		r.do = do
 		return r
 	})
 	w.ending = endedWell
-	w.task, w.set, w.ordered = r.task, r.set, r.ordered
+	w.task, w.set, w.order, w.all = r.task, r.set, r.order, r.all
 	if r.verdict == parkIdle {
 		w.busy = false
 	}
@@ -262,9 +262,10 @@ func (s *Scheduler) isOrdered() bool {
 
 func (s *Scheduler) startDirect(d direct) {
 	go func() {
-		w := &Worker{s: s, config: s.config(), task: d.task, set: d.set, busy: true, direct: true, ordered: d.ordered}
+		w := &Worker{s: s, config: s.config(), task: d.task, set: d.set, busy: true, direct: true}
 		if d.ordered {
-			s.order.Acquire()
+			w.order = &s.order
+			w.order.Acquire()
 		}
 		core.Call(func() { s.hostTasks(w, (*Worker).runTask) }, func(p *core.PanicError) { w.aborted(p) })
 		if w.busy {

@@ -77,7 +77,7 @@ func (s *Scheduler) roomLocked() int64 {
 	if l.waiting > math.MaxInt64-places {
 		return math.MaxInt64
 	}
-	return l.waiting + places - int64(s.unclaimedLocked())
+	return l.waiting + places - int64(s.unclaimedLocked()-x.posted)
 }
 
 // unclaimedLocked returns the number of tasks that no worker has claimed.
@@ -122,7 +122,7 @@ func (s *Scheduler) bulkLocked() int {
 	q := &s.shared.queue
 	most := l.wakeAt - 1 - int64(q.takenUnclaimed())
 	if !l.submitters.Empty() {
-		most = min(most, int64(q.n)-(l.waiting-l.wakeAt)-1)
+		most = min(most, int64(q.n-s.shared.posted)-(l.waiting-l.wakeAt)-1)
 	}
 	return int(min(most, segmentLen))
 }

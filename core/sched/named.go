@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/internal/quote"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -127,6 +128,7 @@ func (c *Context) Begin(w *Worker) {
 		labels = c.Context
 	}
 	c.record = w.begin(c, c.record, labels)
+	c.lender = w.lender
 	if w.s.config().IdleAfter > 0 {
 		c.goroutine = w.id()
 	}
@@ -182,6 +184,9 @@ func (s *Scheduler) runningLocked() int {
 	return n
 }
 
+// Quote returns a name, quoted if it has characters that are not printable.
+func Quote(name string) string { return quote.Unprintable(name) }
+
 // Title returns what the owner is and its name, for texts.
 func (s *Scheduler) Title() string {
 	config := s.config()
@@ -213,26 +218,41 @@ func (s *Scheduler) Counts() Counts {
 
 // Stuck says how many tasks of the set have not ended.
 func (set *Set) Stuck(cause error) *core.StuckError {
-	s := set.sched
-	type seen struct{ busy, queued int }
-	v := peek(s, func() seen { return seen{set.busy, s.shared.queue.unclaimedOf(set)} })
+	s := set.scheduler()
+	type seen struct {
+		busy, queued int
+		noun         string
+	}
+	v := peek(s, func() seen {
+		v := seen{set.busy, s.shared.queue.unclaimedOf(set), "batch"}
+		if set.key != nil {
+			v.queued += set.key.waits
+			v.noun = "key"
+		}
+		return v
+	})
 	config := s.config()
 	return Stuck(core.StuckError{
-		Kind: "batch of " + config.Kind, Owner: config.Path, Running: v.busy, Queued: v.queued, Cause: cause,
+		Kind: v.noun + " of " + config.Kind, Owner: config.Path, Running: v.busy, Queued: v.queued, Cause: cause,
 	}, nil)
 }
 
 // WaitContext is Wait that returns a *core.StuckError if ctx ends while tasks of the set are left.
 func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
-	if raise, err = set.Wait(ctx); err == nil {
+	return set.waitContext(ctx, set.within)
+}
+
+// waitContext is WaitContext that lends the place of the given task.
+func (set *Set) waitContext(ctx context.Context, within *Context) (raise func(), err error) {
+	if raise, err = set.wait(ctx, within); err == nil {
 		return raise, nil
 	}
-	if !set.sched.settled(set.idleLocked) {
+	if !set.scheduler().settled(set.idleLocked) {
 		if stuck := set.Stuck(err); stuck.Running+stuck.Queued > 0 {
 			return nil, stuck
 		}
 	}
-	return set.Wait(nil)
+	return set.wait(nil, within)
 }
 
 // IsWorker reports whether the caller's goroutine runs a task of the scheduler, which keeps

@@ -133,6 +133,9 @@ func (q *runQueue) popSegment(most int) *segment {
 		return nil
 	}
 	g, end := q.front()
+	if g.set.queueOfKey() != nil { // to end one of them concerns the next
+		return nil
+	}
 	n := min(int(end-q.head), most)
 	if n < 2 {
 		return nil

@@ -27,6 +27,7 @@ var registry struct {
 type entry struct {
 	id     uint64
 	made   time.Time
+	bubble uint64      // of testing/synctest, in which the owner was made; see Bubble
 	at     [12]uintptr // the program counters of the callers of Register
 	parent *entry      // of the owner around it; nil if there is none
 	within *record     // the named task in which it was made; nil if there is none
@@ -51,7 +52,7 @@ func (s *Scheduler) Register(ctx context.Context) {
 	if config.Name == "" {
 		return
 	}
-	e := &entry{id: owners.Add(1), made: time.Now()}
+	e := &entry{id: owners.Add(1), made: time.Now(), bubble: Bubble()}
 	runtime.Callers(2, e.at[:])
 	for c := taskOf(ctx); c != nil && e.parent == nil; c = c.outward() {
 		if c.sched == nil {

@@ -51,6 +51,9 @@ type shared struct {
 	helping                     int    // helpers that have not ended
 	void                        int    // entries of the run queue whose task was claimed by other means
 
+	lines  list.List[*keyQueue] // of keys for which tasks wait
+	posted int                  // tasks in the run queue that have waited for their key; they need no room
+
 	idle    *Worker // parked workers, the one that parked last first, linked by below
 	workers int     // goroutines that have been started and have not left
 	timer   *time.Timer
@@ -59,7 +62,7 @@ type shared struct {
 	failures    failures
 	named       namedTasks
 	backgrounds backgrounds
-	alarm       alarm
+	alarm       *alarm // nil until a submitter has parked
 }
 
 // Unlimited, as a number of workers or of waiting tasks, is no bound.
@@ -116,6 +119,9 @@ func (s *Scheduler) share() *shared {
 	x := s.shared
 	if x == nil {
 		x = &shared{procs: processors(), semaphore: s.config().Semaphore}
+		if s.begun {
+			x.accepted = 1 // the first task
+		}
 		x.queue.init()
 		x.limiter.init(Unlimited, 0)
 		x.work = func() { s.work() }
@@ -155,14 +161,22 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
 		s.lockSlow()
 	}
+	if !s.acceptFastLocked(set, t) {
+		return s.goSlow(set, t)
+	}
+	s.mu.Unlock()
+	return true
+}
+
+// acceptFastLocked accepts a task if that needs nothing further.
+func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
 	x := s.shared
 	if x == nil || x.limiter.budget <= 0 || !x.queue.fits(set) || !s.attended(set) {
-		return s.goSlow(set, t)
+		return false
 	}
 	x.queue.pushFast(t)
 	x.limiter.budget--
 	x.accepted++
-	s.mu.Unlock()
 	return true
 }
 

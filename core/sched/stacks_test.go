@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
@@ -80,6 +81,16 @@ func TestStacks(t *testing.T) {
 		}
 	})
 
+	t.Run("one dump is enough for many goroutines with ordinary stacks", func(t *testing.T) {
+		ids := parked(t, 3000)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		require.Len(t, sched.Stacks(ids[:1]), 1)
+		runtime.ReadMemStats(&after)
+		// A dump that did not fit would be thrown away for one of twice the size.
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2*(1<<16+1<<10*runtime.NumGoroutine())))
+	})
+
 	t.Run("none in a process with very many goroutines", func(t *testing.T) {
 		ids := parked(t, sched.MaxStacks)
 		require.Greater(t, runtime.NumGoroutine(), sched.MaxStacks)
@@ -116,7 +127,7 @@ func TestAncestors(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			require.Equal(t, []uint64{sched.GoroutineID()}, sched.Ancestors(inPlace), "its creator does not wait for it")
+			assert.Equal(t, []uint64{sched.GoroutineID()}, sched.Ancestors(inPlace), "its creator does not wait for it")
 		}()
 		<-done
 	})

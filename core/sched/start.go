@@ -157,6 +157,13 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 
 // pushLocked adds a task to those that are unclaimed.
 func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) {
+	if q := set.queueOfKey(); q == nil || q.acceptLocked(t) {
+		s.queueLocked(set, t, do)
+	}
+}
+
+// queueLocked adds a task to those that are unclaimed, whatever its key.
+func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 	if s.isDirectLocked() {
 		d := s.directLocked(set, t)
 		do.start = &d
@@ -212,11 +219,15 @@ func (s *Scheduler) tendLocked(want int16, do *todo) {
 	}
 }
 
-// acceptNow accepts a task if there is room.
+// acceptNow accepts a task if there is room and it needs no permit.
 func (s *Scheduler) acceptNow(set *Set, t Task) bool {
-	var do todo
 	s.lock()
-	ok := s.acceptLocked(set, t, &do)
+	if s.acceptFastLocked(set, t) {
+		s.mu.Unlock()
+		return true
+	}
+	var do todo
+	ok := s.semaphoreLocked() == nil && s.acceptLocked(set, t, &do)
 	s.unlock(&do)
 	return ok
 }
@@ -281,7 +292,7 @@ func (s *Scheduler) start(ctx context.Context, within *Context, set *Set, t Task
 			err = s.acquire(ctx, within, sem)
 		}
 		if err == errLent {
-			s.runLent(set, t)
+			s.runLent(within, set, t)
 			return nil
 		}
 		if err != nil {
@@ -414,7 +425,7 @@ func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 	if ctx.Err() != nil {
 		return declined(t, context.Cause(ctx))
 	}
-	if !race.Hidden && s.config().Semaphore == nil && s.acceptNow(set, t) {
+	if !race.Hidden && s.acceptNow(set, t) {
 		return nil
 	}
 	within := taskOf(ctx)

@@ -27,9 +27,12 @@ type Set struct {
 	segments   int    // segments that hold tasks of the set
 	lenders    int    // waiters that lend their place
 	lent       int    // workers that run on those places
+	passed     int    // those of them whose task passes the place on
 	waiters    *park.Parker
 	reclaims   *park.Parker // waiters that want their place back
 	reclaiming int          // how many they are
+
+	key *keyQueue // of a set of tasks of one key; does not change
 }
 
 // NewSet returns a set of tasks of s. If ctx is that of a task of s, whoever waits for
@@ -37,6 +40,10 @@ type Set struct {
 func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
 	return &Set{Owner: owner, sched: s, within: taskOf(ctx).place(s)}
 }
+
+// scheduler returns the set's. The detector does not see that it was written: the set of a key is
+// made where nobody's clock is known.
+func (set *Set) scheduler() *Scheduler { return race.Load(&set.sched) }
 
 // Round returns how often a task was accepted while there was no other.
 func (set *Set) Round() uint64 {
@@ -68,7 +75,9 @@ func (set *Set) place() *Context {
 	return set.within
 }
 
-func (set *Set) idleLocked() bool { return set.busy == 0 && set.segments == 0 }
+func (set *Set) idleLocked() bool {
+	return set.busy == 0 && set.segments == 0 && (set.key == nil || set.key.waits == 0)
+}
 
 // idleLocked reports whether no task is left.
 func (s *Scheduler) idleLocked() bool {
@@ -152,8 +161,9 @@ func (s *Scheduler) join(ctx context.Context) (*round, error) {
 // A wait is one call of a Wait. The functions below need mu.
 type wait struct {
 	s       *Scheduler
-	set     *Set // whose tasks it waits for; nil for all
-	workers bool // it waits for the workers instead
+	set     *Set  // whose tasks it waits for; nil for all
+	keys    *keys // whose tasks it waits for; nil for all
+	workers bool  // it waits for the workers instead
 }
 
 // list returns those that wait for the same.
@@ -161,6 +171,8 @@ func (w *wait) list() **park.Parker {
 	switch {
 	case w.workers:
 		return &w.s.shared.gone
+	case w.keys != nil:
+		return &w.keys.waiters
 	case w.set != nil:
 		return &w.set.waiters
 	}
@@ -171,6 +183,8 @@ func (w *wait) isOverLocked() bool {
 	switch {
 	case w.workers:
 		return w.s.shared.workers == 0
+	case w.keys != nil:
+		return w.keys.live == 0
 	case w.set != nil:
 		return w.set.idleLocked()
 	}
@@ -182,6 +196,8 @@ func (w *wait) takeLocked() *round {
 	switch {
 	case w.workers:
 		return nil
+	case w.keys != nil:
+		return w.keys.failuresLocked().takeLocked()
 	case w.set != nil:
 		return w.set.failures.takeLocked()
 	}
@@ -195,7 +211,7 @@ func (w *wait) takeLocked() *round {
 // microseconds.
 func (w *wait) isWithin() bool {
 	switch {
-	case w.workers:
+	case w.workers, w.keys != nil:
 		return false
 	case w.set != nil:
 		return w.set.runsCaller()
@@ -272,7 +288,11 @@ func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 
 // park blocks until p is woken, or ctx ends. It reports whether the caller has to look.
 func (w *wait) park(ctx context.Context, p *park.Parker) (*round, bool, error) {
-	defer w.s.noteBlocked(ForTasks).end()
+	reason := ForSome
+	if w.list() == &w.s.waiters {
+		reason = ForTasks
+	}
+	defer w.s.noteBlocked(reason).end()
 	if !p.Wait(doneOf(ctx)) {
 		if peek(w.s, func() bool { return withdraw(w.list(), p) }) {
 			return nil, false, context.Cause(ctx)

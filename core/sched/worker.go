@@ -39,9 +39,10 @@ type Worker struct {
 
 	// In race builds.
 
-	hidden  *Worker // see visitHidden
-	ordered bool    // the task is ordered after the one before it
-	direct  bool    // see startDirect
+	hidden *Worker     // see visitHidden
+	order  *race.Point // from the task before it to the task, and from that to the next; nil if there is no such order
+	all    *race.Point // from the end of a task with a key to the waits for all; nil for others
+	direct bool        // see startDirect
 }
 
 // An ending is how a task ended, for the counts.
@@ -190,41 +191,32 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	ended := w.busy
 	w.endLocked(do)
 	x := s.shared
-	if x != nil && w.goroutine != 0 && !w.place.Listed() {
+	switch {
+	case x == nil && s.first != nil:
+		w.takeLocked(ended)
+		return begin
+	case x == nil:
+		s.idleNowLocked(do)
+		return leave
+	}
+	if w.goroutine != 0 && !w.place.Listed() {
 		w.place.Value = w
 		x.all.PushBack(&w.place)
 	}
 	if w.lent {
-		if w.takeLentLocked(do) {
-			return begin
-		}
-		w.unlistLocked()
-		s.idleNowLocked(do)
-		return leave
+		return w.visitLentLocked(do)
 	}
-	if x == nil && s.first == nil {
-		s.idleNowLocked(do)
-		return leave
-	}
-	surplus := x != nil && s.fullLocked()
+	surplus := s.fullLocked()
 	found := !surplus && w.takeLocked(ended)
-	if x == nil {
-		return begin
-	}
 	if !x.limiter.submitters.Empty() {
 		s.admitLocked(do)
 		found = found || !surplus && w.takeLocked(ended)
 	}
 	switch {
 	case found:
-		want := int16(1)
-		if w.seg == nil || !ended {
-			want = x.limiter.spread
-		}
-		s.tendLocked(want, do)
-		w.busyLocked()
+		w.foundLocked(ended, do)
 		return begin
-	case !surplus && yields < mostYields && !race.Hidden && x.limiter.limited() && !x.limiter.closed && !w.expired:
+	case !surplus && yields < mostYields && w.yieldsLocked():
 		s.searching++
 		s.idleNowLocked(do)
 		return again
@@ -232,6 +224,33 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	s.tendLocked(1, do)
 	s.idleNowLocked(do)
 	return w.restLocked(surplus, do)
+}
+
+// foundLocked is called when the worker has claimed a task.
+func (w *Worker) foundLocked(ended bool, do *todo) {
+	want := int16(1)
+	if w.seg == nil || !ended {
+		want = w.s.shared.limiter.spread
+	}
+	w.s.tendLocked(want, do)
+	w.beganLocked(do)
+	w.busyLocked()
+}
+
+// yieldsLocked reports whether a worker that has found no task yields before it rests.
+func (w *Worker) yieldsLocked() bool {
+	l := &w.s.shared.limiter
+	return !race.Hidden && l.limited() && !l.closed && !w.expired
+}
+
+// visitLentLocked is visitLocked on a lent place.
+func (w *Worker) visitLentLocked(do *todo) verdict {
+	if w.takeLentLocked(do) {
+		return begin
+	}
+	w.unlistLocked()
+	w.s.idleNowLocked(do)
+	return leave
 }
 
 // endLocked counts a task that has ended, or a worker that has come back from its search.
@@ -254,18 +273,33 @@ func (w *Worker) endLocked(do *todo) {
 	default:
 		s.busy--
 	}
+	t := w.task
 	w.busy = false
 	w.task = nil
 	w.countLocked()
 	if set := w.set; set != nil {
 		w.set = nil
 		set.busy--
-		if set.waiters != nil && set.idleLocked() {
-			release(&set.waiters, &set.failures, do)
+		if set.key != nil {
+			set.key.endedLocked(t, do)
 		}
+		set.settleLocked(do)
 	}
 	if sem := w.config.Semaphore; sem != nil && !w.lent {
 		releasePermit(sem)
+	}
+}
+
+// settleLocked is called when the set may have no task left.
+func (set *Set) settleLocked(do *todo) {
+	if set.waiters != nil && set.idleLocked() {
+		if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
+			q.keys.kept.join(set.failures.kept)
+		}
+		release(&set.waiters, &set.failures, do)
+	}
+	if set.key != nil {
+		set.key.restLocked(do)
 	}
 }
 
@@ -343,11 +377,21 @@ func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
 	}
 	if set != nil {
 		set.busy++
+		if set.key != nil {
+			set.key.begunLocked()
+		}
 	}
 	if w.lent {
 		w.s.shared.lent++
 	} else {
 		w.s.busy++
+	}
+}
+
+// beganLocked is called when the worker has claimed a task, which may have left room.
+func (w *Worker) beganLocked(do *todo) {
+	if q := w.set.queueOfKey(); q != nil {
+		q.keys.admitLocked(do)
 	}
 }
 
@@ -384,10 +428,7 @@ func (s *Scheduler) abort(set *Set, t Task, p *core.PanicError) {
 // exit ends the task of a worker whose goroutine is about to exit, and the worker with it.
 // What is left of its segment is for others.
 func (w *Worker) exit() {
-	if w.ordered {
-		w.s.order.Release()
-	}
-	w.over().Release()
+	w.publish()
 	if w.direct { // its goroutine does nothing more, so the edges into it are harmless
 		var do todo
 		w.s.lock()
@@ -428,12 +469,19 @@ func (w *Worker) leave() {
 	}
 }
 
-// over returns where the end of the task is published.
-func (w *Worker) over() *race.Point {
-	if w.set != nil {
-		return &w.set.ended
+// publish makes the edges from the end of the task.
+func (w *Worker) publish() {
+	if w.order != nil {
+		w.order.Release()
 	}
-	return &w.s.ended
+	if w.all != nil {
+		w.all.Release()
+	}
+	if w.set != nil {
+		w.set.ended.Release()
+	} else {
+		w.s.ended.Release()
+	}
 }
 
 // Fail makes Wait raise p as if a task had panicked with it; if p is nil, as if a task had
@@ -448,5 +496,5 @@ func (s *Scheduler) Fail(p *core.PanicError) {
 func (set *Set) Fail(p *core.PanicError) {
 	f := &failure{panicked: p}
 	f.added.Release()
-	set.sched.locked(func(*todo) { addLocked(&set.failures, set, f) })
+	set.scheduler().locked(func(*todo) { addLocked(&set.failures, set, f) })
 }

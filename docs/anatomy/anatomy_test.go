@@ -165,6 +165,10 @@ func TestSizes(t *testing.T) {
 	}
 	require.EqualValues(t, 16, unsafe.Sizeof(sync.WaitGroup{}))
 	require.EqualValues(t, 32, unsafe.Sizeof(core.WaitGroup{}))
+
+	drawing, err := os.ReadFile("word.svg")
+	require.NoError(t, err)
+	require.Regexp(t, "(?s)sync.WaitGroup<[^\n]*>16 bytes.*core.WaitGroup<[^\n]*>32 bytes", string(drawing))
 }
 
 // snippet: reuse, with sync

@@ -2,7 +2,9 @@ package benchmarks
 
 import (
 	"context"
+	"iter"
 	"runtime"
+	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
@@ -180,10 +182,81 @@ func coterieMap(n int, f func(int) int) []Peer {
 	return []Peer{
 		repeat("coterie", func() {
 			sum := 0
-			for r := range pool.Map(ctx, 0, count(n), func(_ context.Context, v int) (int, error) { return f(v), nil }) {
+			for r := range pool.Map(ctx, 0, count(n), func(_ context.Context, v int) (int, error) { return f(v), nil }) { //coterie:waiterr the sum is checked
 				sum += r
 			}
 			checkSum(sum, n)
+		}),
+	}
+}
+
+func coterieMapUnordered(n int, f func(int) int) []Peer {
+	ctx := context.Background()
+	return []Peer{
+		repeat("coterie", func() {
+			sum := 0
+			for r := range pool.MapUnordered(ctx, 0, count(n), func(_ context.Context, v int) (int, error) { return f(v), nil }) {
+				sum += r
+			}
+			checkSum(sum, n)
+		}),
+	}
+}
+
+func coterieStages(n int, first, second func(int) int) []Peer {
+	ctx := context.Background()
+	return []Peer{
+		repeat("coterie", func() {
+			sum := 0
+			middle := pool.Map(ctx, 0, count(n), func(_ context.Context, v int) (int, error) { return first(v), nil })
+			for r := range pool.Then(ctx, 0, middle, func(_ context.Context, v int) (int, error) { return second(v), nil }) {
+				sum += r
+			}
+			checkSum(sum, n)
+		}),
+	}
+}
+
+func coterieChunk(n, size int, wait time.Duration) []Peer {
+	ctx := context.Background()
+	return []Peer{
+		repeat("coterie", func() {
+			sum := 0
+			for chunk := range pool.Chunk(ctx, count(n), size, wait) {
+				for _, v := range chunk {
+					sum += v + 1
+				}
+			}
+			checkSum(sum, n)
+		}),
+	}
+}
+
+func coterieMerge(n int, seqs []iter.Seq[int]) []Peer {
+	ctx := context.Background()
+	return []Peer{
+		repeat("coterie", func() {
+			sum := 0
+			for v := range pool.Merge(ctx, seqs...) {
+				sum += v + 1
+			}
+			checkSum(sum, n)
+		}),
+	}
+}
+
+// coterieFlatMap maps to slices: a FlatMap of its own would not be shorter.
+func coterieFlatMap(n, each int, f func(int) []int) []Peer {
+	ctx := context.Background()
+	return []Peer{
+		repeat("coterie", func() {
+			sum := 0
+			for vs := range pool.MapUnordered(ctx, 0, count(n), func(_ context.Context, v int) ([]int, error) { return f(v), nil }) {
+				for _, v := range vs {
+					sum += v
+				}
+			}
+			checkSum(sum, n*each)
 		}),
 	}
 }

@@ -199,6 +199,7 @@ func mapSeq(n int, b Body) Workload {
 			s.Wait()
 			checkSum(sum, n)
 		}),
+		rillMap(n, f),
 		repeat("channel", func() { mapByChannels(n, f) }),
 		repeat("slots", func() { mapBySlots(n, f) }),
 	}

@@ -97,6 +97,17 @@ func Targets() []Target {
 			{Workload: "loop/map/n=10000/body=1us", Against: Limit, Max: 1.1},
 			{Workload: "loop/map/n=10000/body=1us", Max: noAllocs, Metric: Allocs},
 		},
+		{
+			{Workload: "pipe/map-unordered/n=10000/body=0", Against: Best, Max: 1.0},
+			{Workload: "pipe/map-unordered/n=10000/body=1us", Against: Best, Max: 1.0},
+			{Workload: "pipe/stages/n=10000/body=0", Against: Best, Max: 1.0},
+			{Workload: "pipe/stages/n=10000/body=1us", Against: Best, Max: 1.0},
+			{Workload: "pipe/chunk/n=100000/size=100/wait=0s", Against: Best, Max: 1.0},
+			{Workload: "pipe/chunk/n=100000/size=100/wait=1s", Against: Best, Max: 1.0},
+			{Workload: "pipe/merge/n=100000/inputs=4", Against: Best, Max: 1.0},
+			{Workload: "pipe/flat-map/n=10000/each=10/body=0", Against: Best, Max: 1.0},
+			{Workload: "pipe/flat-map/n=10000/each=10/body=1us", Against: Best, Max: 1.0},
+		},
 	} {
 		for _, t := range set {
 			if t.Peer == "" {

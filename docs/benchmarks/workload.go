@@ -16,7 +16,7 @@ type Workload struct {
 	// Times are reported for one of them.
 	Unit int
 	// Peers do the work. Those named "coterie" or "coterie-…" are ours, and the
-	// one named [Limit] is what the machine allows.
+	// one named [Limit] is the baseline.
 	Peers []Peer
 	// Memory says that the peak of memory is worth measuring: of a process that
 	// does the work MemoryRuns times, or once if that is 0.
@@ -24,9 +24,9 @@ type Workload struct {
 	MemoryRuns int
 }
 
-// Limit is the name of the peer that stands for the physical limit: the bodies
-// of the tasks divided among the processors with nothing else to do, or, for
-// loops that are not worth dividing, the serial loop.
+// Limit is the name of the peer that is the baseline: the bodies of the tasks divided
+// among the processors with nothing else to do, or, for loops of trivial items, the
+// loop on one processor, which more processors can beat.
 const Limit = "limit"
 
 // A Peer does a workload in one way.
@@ -65,7 +65,7 @@ func (o Op) Close() {
 
 // All returns every workload.
 func All() []Workload {
-	return slices.Concat(coreWorkloads(), groupWorkloads(), errgroupWorkloads(), poolWorkloads(), loopWorkloads())
+	return slices.Concat(coreWorkloads(), groupWorkloads(), errgroupWorkloads(), poolWorkloads(), loopWorkloads(), pipeWorkloads())
 }
 
 // simple is a peer that keeps nothing from one run to the next.

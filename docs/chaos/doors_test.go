@@ -118,7 +118,7 @@ var makers = map[ownerKind]func(o *ownerRun, ctx context.Context){
 var scopes = map[ownerKind]func(o *ownerRun, ctx context.Context, body func() error) error{
 	groupRun: func(o *ownerRun, _ context.Context, body func() error) error {
 		group.RunWith(o.groupOptions(), func(g *group.Group) {
-			o.door, o.extras = plainDoor{g}, groupExtras(g)
+			o.door, o.extras = plainDoor{g}, groupExtras(g) //coterie:escapes the fields belong to the body, which is called next
 			_ = body()
 		})
 		return nil

@@ -67,6 +67,8 @@ func (w *waitCall) ends(got raised) {
 	if got.nothing() {
 		w.checkError()
 		o.rounds++
+	} else if o.batch != nil { // its error counts as told, however the wait has ended
+		o.rounds++
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/multierr"
 
 	"github.com/coterie-go/coterie/errgroup"
+	"github.com/coterie-go/coterie/pool"
 )
 
 // snippet: one variable for all
@@ -210,4 +211,43 @@ func TestCompositions(t *testing.T) {
 		require.Equal(t, "quick third", strings.Join(two, " "))
 		require.Equal(t, 4*time.Second, time.Since(started))
 	})
+}
+
+func Example_keep() {
+	ctx := context.Background()
+	fetch := func(ctx context.Context, url string) (string, error) {
+		if url == "b" {
+			return "", errors.New("no such page")
+		}
+		return "page " + url, nil
+	}
+	urls := []string{"a", "b", "c"}
+	// snippet: keep
+	results, err := pool.MapSlice(ctx, 2, urls, pool.Keep(fetch))
+	if err != nil {
+		return // ctx is done
+	}
+	for _, r := range results {
+		fmt.Printf("%s: %q, %v\n", r.In, r.Out, r.Err)
+	}
+	// end snippet
+	// Output:
+	// a: "page a", <nil>
+	// b: "", no such page
+	// c: "page c", <nil>
+}
+
+func Example_settle() {
+	ctx := context.Background()
+	price := func(ctx context.Context) (int, error) { return 3, nil }
+	broken := func(ctx context.Context) (int, error) { return 0, errors.New("no answer") }
+	// snippet: settle
+	for _, o := range errgroup.Settle(ctx, price, broken, price) {
+		fmt.Println(o.Value, o.Err)
+	}
+	// end snippet
+	// Output:
+	// 3 <nil>
+	// 0 no answer
+	// 3 <nil>
 }

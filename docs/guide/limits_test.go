@@ -2,9 +2,6 @@ package guide_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -150,7 +147,7 @@ func size(ctx context.Context, p *pool.Pool, f folder) int {
 			break // ctx is done
 		}
 	}
-	b.Wait() // runs what no worker has begun
+	b.Wait() // lends its place
 	return f.size + int(sum.Load())
 }
 
@@ -162,6 +159,30 @@ func TestNestedBatches(t *testing.T) {
 }
 
 // end snippet
+
+func TestRecursion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		deep := folder{1, []folder{{2, []folder{{3, []folder{{4, nil}}}}}, {5, nil}}}
+		// snippet: recursion
+		g := group.New(group.Options{Limit: 2})
+		var sum atomic.Int64
+		var visit func(ctx context.Context, f folder)
+		visit = func(ctx context.Context, f folder) {
+			sum.Add(int64(f.size))
+			for _, sub := range f.folders {
+				if err := g.GoContext(ctx, func(ctx context.Context) { visit(ctx, sub) }); err != nil {
+					return // ctx is done
+				}
+			}
+		}
+		err := g.GoContext(ctx, func(ctx context.Context) { visit(ctx, deep) })
+		g.Wait()
+		// end snippet
+		require.NoError(t, err)
+		require.EqualValues(t, 15, sum.Load())
+	})
+}
 
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -213,23 +234,6 @@ func TestChangedLimit(t *testing.T) {
 		require.True(t, g.TryGo(work))
 		g.Wait()
 	})
-}
-
-func Example_shutdown() {
-	// snippet: shutdown
-	p := pool.New(4, pool.Options{Name: "mail", Queue: 16})
-	for range 3 {
-		p.Go(func() { runtime.Gosched() })
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := p.Shutdown(ctx); err != nil {
-		var stuck *core.StuckError
-		fmt.Println("mail is lost:", errors.As(err, &stuck), p.Stats().Dropped)
-	}
-	fmt.Println(p.Stats().Completed, "sent")
-	// end snippet
-	// Output: 3 sent
 }
 
 func TestDropped(t *testing.T) {

@@ -86,6 +86,7 @@ func TestMapTimes(t *testing.T) {
 			return item, nil
 		}
 		n := 0
+		//coterie:waiterr for the page: the body leaves the loop
 		for range pool.Map(ctx, 8, items, slow) {
 			n++
 			if n == 8 {

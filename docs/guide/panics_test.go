@@ -29,6 +29,7 @@ func TestBugFatalInGoroutine(t *testing.T) {
 		for _, item := range []string{"apple", "pear"} {
 			go func() {
 				price, err := fetchPrice(item)
+				//coterie:failnow for the page: the bug that it shows
 				require.NoError(t, err)
 				prices <- price
 			}()

@@ -24,6 +24,7 @@ type crawler struct {
 
 func (c *crawler) visit(url string) {
 	download(url)
+	//coterie:addinside for the page: the bug that it shows
 	c.wg.Add(1) // here something starts that has to be waited for
 	defer c.wg.Done()
 	c.done.Add(1)
@@ -109,6 +110,7 @@ func TestEndedScope(t *testing.T) {
 		// snippet: an ended scope
 		group.RunWith(group.Options{Name: "saving"}, func(g *group.Group) {
 			g.Go(func() { time.Sleep(time.Second) })
+			//coterie:escapes for the page: the bug that it shows
 			late = g // nothing good comes of this
 		})
 		require.PanicsWithValue(t, `group: Go on group "saving", which has ended`, func() {

@@ -124,7 +124,7 @@ func Example_serviceRestart() {
 		Name: "feed",
 		Run:  func(ctx context.Context, ready func()) error { return dial(ctx) },
 		Restart: service.Restart{
-			Max: 5, Within: time.Minute, // a sixth in a minute is a failure like any other
+			Max: 5, Within: time.Minute, // one more within a minute is a failure like any other
 			Backoff: func(attempt int) time.Duration { return time.Millisecond << attempt },
 		},
 	}

@@ -207,7 +207,7 @@ func TestConcDifferences(t *testing.T) {
 		go func() {
 			defer close(ended)
 			exit := func(context.Context, int) (int, error) { runtime.Goexit(); return 0, nil }
-			for range pool.Map(t.Context(), 1, slices.Values([]int{1}), exit) {
+			for range pool.Map(t.Context(), 1, slices.Values([]int{1}), exit) { //coterie:waiterr the call ends its goroutine
 			}
 			after.Store(true)
 		}()
@@ -314,6 +314,7 @@ func TestBugConcStreamGoexit(t *testing.T) {
 func TestBugConcGoInTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := concpool.New().WithMaxGoroutines(1)
+		//coterie:selfwait for the page: the bug that it shows
 		p.Go(func() { p.Go(func() {}) })
 		p.Wait()
 	})

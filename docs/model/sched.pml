@@ -93,7 +93,7 @@ typedef segment_t {
 	byte task[SEGMENT];
 	byte attached;
 	bit  child;           /* its tasks are of the set */
-	bit  used;            /* not in the free list */
+	bit  used;            /* in use              */
 	bit  listed           /* in taken */
 }
 segment_t segment[SEGMENTS];

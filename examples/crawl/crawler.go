@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -15,133 +13,127 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"go.uber.org/multierr"
-	"golang.org/x/sync/singleflight"
-
-	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/errgroup"
+	"github.com/coterie-go/coterie/pool"
 )
 
 // A crawler checks the links of one or more sites.
 type crawler struct {
-	client   *http.Client
-	perHost  int64
-	requests *core.Semaphore // requests under way in all
-	hosts    sync.Map        // from host name to the *core.Semaphore of its requests
-	home     map[string]bool // hosts whose pages are visited; written before the crawl
+	client *http.Client
+	hosts  *pool.Keyed[string] // requests, by host
+	home   map[string]bool     // hosts whose pages are visited; written before the crawl
 
-	flight  singleflight.Group // makes those who ask for an address at once ask once
-	answers sync.Map           // from address to its *answer
-	visited sync.Map           // addresses whose links have been followed
+	mu        sync.Mutex // nothing blocks while it is held
+	addresses map[string]*address
 
 	pages, links, asked atomic.Int64
 }
 
-// An answer is what asking for an address gave.
-type answer struct {
-	links []string // absolute, without fragment; only of a page on a home host
-	err   error    // why a link to it is broken
+// An address is what is linked to. The crawler's mu guards it.
+type address struct {
+	from []string // the pages that link to it
+	err  error    // why it is dead
 }
 
-// A brokenLink is the error of a link that leads nowhere.
-type brokenLink struct {
-	from, to string
-	err      error
+// A report is what a crawl has found.
+type report struct {
+	Dead      []dead `json:"dead"` // sorted by URL
+	Pages     int64  `json:"pages"`
+	Links     int64  `json:"links"`
+	Addresses int64  `json:"addresses"` // that were asked for
+	Hosts     int    `json:"hosts"`
+	Partial   string `json:"partial,omitempty"` // why not everything was visited
 }
 
-func (b *brokenLink) Error() string {
-	return fmt.Sprintf("%s links to %s: %v", b.from, b.to, b.err)
+// A dead address leads nowhere.
+type dead struct {
+	URL   string   `json:"url"`
+	Error string   `json:"error"`
+	Pages []string `json:"pages"` // that link to it, sorted
 }
 
-func (b *brokenLink) Unwrap() error { return b.err }
-
-func newCrawler(client *http.Client, perHost, requests int) *crawler {
-	return &crawler{
-		client:   client,
-		perHost:  int64(perHost),
-		requests: core.NewSemaphore(int64(requests)),
-		home:     make(map[string]bool),
+// crawl visits everything that can be reached from urls, with at most so many requests at
+// once, and at most perHost to one host.
+func crawl(ctx context.Context, client *http.Client, perHost, requests int, urls []string) *report {
+	p := pool.New(requests, pool.Options{Name: "crawl"})
+	defer p.Close()
+	c := &crawler{
+		client:    client,
+		hosts:     pool.NewKeyed[string](p, perHost),
+		home:      make(map[string]bool),
+		addresses: make(map[string]*address),
 	}
-}
-
-// crawl visits everything that can be reached from urls and returns the broken
-// links, sorted.
-func (c *crawler) crawl(ctx context.Context, urls []string) []*brokenLink {
 	for _, s := range urls {
 		if u, err := url.Parse(s); err == nil {
 			c.home[u.Host] = true
 		}
 	}
-	opts := errgroup.Options{Name: "crawl", Collect: true}
-	err := errgroup.RunWith(ctx, opts, func(ctx context.Context, g *errgroup.Group) error {
-		for _, s := range urls {
-			c.follow(ctx, g, "the command line", s)
-		}
-		return nil
-	})
-	var broken []*brokenLink
-	for _, err := range multierr.Errors(err) {
-		if b := (*brokenLink)(nil); errors.As(err, &b) {
-			broken = append(broken, b)
-		}
+	for _, s := range urls {
+		c.follow(ctx, "the command line", s)
 	}
-	slices.SortFunc(broken, func(a, b *brokenLink) int {
-		return cmp.Or(strings.Compare(a.to, b.to), strings.Compare(a.from, b.from))
-	})
-	return broken
+	c.hosts.Wait()
+	return c.report(ctx)
 }
 
-// follow starts the task that checks the link from a page to an address, and
-// goes on to the links of that.
-func (c *crawler) follow(ctx context.Context, g *errgroup.Group, from, to string) {
+// follow notes the link from a page to an address. If it is the first, follow starts the task
+// that asks for the address, and goes on to the links of that.
+func (c *crawler) follow(ctx context.Context, from, to string) {
 	c.links.Add(1)
-	g.Go(func() error {
-		a := c.ask(ctx, to)
-		if a.err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err() // not the link's fault
-			}
-			return &brokenLink{from, to, a.err}
-		}
-		if _, again := c.visited.LoadOrStore(to, true); !again {
-			for _, link := range a.links {
-				c.follow(ctx, g, to, link)
-			}
-		}
-		return nil
-	})
-}
-
-// ask returns what an address answers. However many tasks want to know, it is
-// asked once.
-func (c *crawler) ask(ctx context.Context, address string) *answer {
-	if a, ok := c.answers.Load(address); ok {
-		return a.(*answer)
+	c.mu.Lock()
+	a, known := c.addresses[to]
+	if !known {
+		a = new(address)
+		c.addresses[to] = a
 	}
-	a, _, _ := c.flight.Do(address, func() (any, error) {
-		if a, ok := c.answers.Load(address); ok {
-			return a, nil
+	a.from = append(a.from, from)
+	c.mu.Unlock()
+	if known {
+		return
+	}
+	_ = c.hosts.GoContext(ctx, hostOf(to), func(ctx context.Context) { // it fails only if ctx is done
+		links, err := c.fetch(ctx, to)
+		if err != nil && ctx.Err() == nil { // otherwise it is not the link's fault
+			c.mu.Lock()
+			a.err = err
+			c.mu.Unlock()
 		}
-		a := new(answer)
-		a.links, a.err = c.fetch(ctx, address)
-		c.answers.Store(address, a)
-		return a, nil
+		for _, link := range links {
+			c.follow(ctx, to, link)
+		}
 	})
-	return a.(*answer)
 }
 
-// fetch requests an address when its host and the crawler have room.
+func hostOf(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Host
+	}
+	return ""
+}
+
+// report returns what a crawl has found that has ended.
+func (c *crawler) report(ctx context.Context) *report {
+	r := &report{Dead: []dead{}, Pages: c.pages.Load(), Links: c.links.Load(), Addresses: c.asked.Load()}
+	if ctx.Err() != nil {
+		r.Partial = context.Cause(ctx).Error()
+	}
+	hosts := make(map[string]bool)
+	for url, a := range c.addresses {
+		hosts[hostOf(url)] = true
+		if a.err != nil {
+			slices.Sort(a.from)
+			r.Dead = append(r.Dead, dead{url, a.err.Error(), a.from})
+		}
+	}
+	slices.SortFunc(r.Dead, func(a, b dead) int { return strings.Compare(a.URL, b.URL) })
+	r.Hosts = len(hosts)
+	return r
+}
+
+// fetch asks for an address, and returns the links, absolute and without fragment, of
+// a page on a home host.
 func (c *crawler) fetch(ctx context.Context, address string) ([]string, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, err
-	}
-	host, _ := c.hosts.LoadOrStore(u.Host, core.NewSemaphore(c.perHost))
-	for _, s := range []*core.Semaphore{host.(*core.Semaphore), c.requests} {
-		if err := s.Acquire(ctx, 1); err != nil {
-			return nil, err
-		}
-		defer s.Release(1)
 	}
 	c.asked.Add(1)
 	method := http.MethodHead
@@ -195,12 +187,4 @@ func linksOf(page []byte, base *url.URL) []string {
 		}
 	}
 	return links
-}
-
-func (c *crawler) hostCount() int {
-	n := 0
-	for range c.hosts.Range {
-		n++
-	}
-	return n
 }

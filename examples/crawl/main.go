@@ -1,6 +1,6 @@
 // Crawl checks the links of a web site: it visits every page that can be reached
 // from the given URLs without leaving their hosts, asks once for everything that
-// those pages link to, and reports the links that are broken.
+// those pages link to, and reports each dead address with the pages that link to it.
 //
 //	go run ./examples/crawl [flags] URL...
 //
@@ -8,19 +8,20 @@
 // a few broken links in it, and checks that.
 //
 // It is polite: at most -per-host requests are under way to a host at once, and
-// at most -requests in all. Exit status 0 means no broken link, 1 broken links, 2
-// bad usage, 130 that it was interrupted.
+// at most -requests in all. Ctrl-C, SIGTERM and -timeout end it with what was found so far.
 //
-// Three things in it are worth a look. A task of the [errgroup.Group] starts the
-// tasks for the links that it finds, and Wait waits for them all; the group has
-// no limit, because a task that waits for room for its children while it takes up
-// room itself can wait for ever. What is limited is what costs something, the
-// request, by a [core.Semaphore] for each host and one for all. And the group
-// collects: one broken link does not stop the others, and none is lost.
+// Exit status 0 means no dead address, 1 dead addresses, 2 bad usage, 124 the timeout, 130
+// Ctrl-C, 143 SIGTERM.
+//
+// Two things in it are worth a look. A request is a task of a [pool.Keyed] whose key is the
+// host: those that wait for their host hold no worker, so a slow host holds up no other. And a task
+// starts the tasks for the links that it finds, however many wait, with the context that it was given;
+// Wait waits for them all.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -28,16 +29,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"github.com/coterie-go/coterie/examples/internal/stop"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -49,14 +47,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	perHost := flags.Int("per-host", 2, "requests under way to one host at once")
 	requests := flags.Int("requests", 16, "requests under way in all")
-	timeout := flags.Duration("timeout", 10*time.Second, "for one request")
+	perRequest := flags.Duration("request-timeout", 10*time.Second, "how long one request may take")
+	timeout := flags.Duration("timeout", 0, "stop after this `duration`; 0 is never")
+	asJSON := flags.Bool("json", false, "print one JSON document")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
 		return 2
 	}
-	if *perHost < 1 || *requests < 1 {
-		fmt.Fprintln(stderr, "crawl: -per-host and -requests must be at least 1")
+	if *perHost < 1 || *requests < 1 || *timeout < 0 || *perRequest < 0 {
+		fmt.Fprintln(stderr, "crawl: -per-host and -requests must be at least 1, and durations not negative")
 		return 2
 	}
 	urls := flags.Args()
@@ -64,24 +64,42 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		site := httptest.NewServer(demoSite())
 		defer site.Close()
 		urls = []string{site.URL + "/"}
-		fmt.Fprintf(stdout, "checking a site of my own at %s\n\n", site.URL)
+		fmt.Fprintf(stderr, "checking a site of my own at %s\n", site.URL)
 	}
+	client := &http.Client{Timeout: *perRequest}
+	defer client.CloseIdleConnections()
+	return stop.Run(ctx, *timeout, func(ctx context.Context) int {
+		began := time.Now()
+		r := crawl(ctx, client, *perHost, *requests, urls)
+		print := r.writeText
+		if *asJSON {
+			print = r.writeJSON
+		}
+		if err := print(stdout, time.Since(began)); err != nil {
+			fmt.Fprintln(stderr, "crawl:", err)
+			return 1
+		}
+		if r.Partial != "" {
+			fmt.Fprintf(stderr, "crawl: %s; the report is partial\n", r.Partial)
+		}
+		return min(len(r.Dead), 1)
+	})
+}
 
-	c := newCrawler(&http.Client{Timeout: *timeout}, *perHost, *requests)
-	began := time.Now()
-	broken := c.crawl(ctx, urls)
-	for _, link := range broken {
-		fmt.Fprintln(stdout, link)
+func (r *report) writeText(w io.Writer, took time.Duration) error {
+	for _, d := range r.Dead {
+		fmt.Fprintf(w, "%s: %s\n", d.URL, d.Error)
+		for _, page := range d.Pages {
+			fmt.Fprintf(w, "\tlinked from %s\n", page)
+		}
 	}
-	fmt.Fprintf(stdout, "%d pages, %d links to %d addresses on %d hosts, %d broken, %v\n",
-		c.pages.Load(), c.links.Load(), c.asked.Load(), c.hostCount(), len(broken),
-		time.Since(began).Round(time.Millisecond))
-	switch {
-	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "crawl: interrupted; the report is partial")
-		return 130
-	case len(broken) > 0:
-		return 1
-	}
-	return 0
+	_, err := fmt.Fprintf(w, "%d pages, %d links to %d addresses on %d hosts, %d dead, %v\n",
+		r.Pages, r.Links, r.Addresses, r.Hosts, len(r.Dead), took.Round(time.Millisecond))
+	return err
+}
+
+func (r *report) writeJSON(w io.Writer, _ time.Duration) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(r)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,10 +13,29 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"github.com/coterie-go/coterie/examples/internal/stop/stoptest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { stoptest.Main(m, main) }
+
+func TestStatus(t *testing.T) {
+	asked := make(chan bool, 1)
+	hangs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			page(w, "/gone", "/hangs")
+			return
+		}
+		if r.URL.Path == "/gone" {
+			http.NotFound(w, r)
+			return
+		}
+		asked <- true
+		<-r.Context().Done()
+	}))
+	defer hangs.Close()
+	stoptest.Status(t, func() { <-asked }, "/gone: 404 Not Found\n\tlinked from "+hangs.URL+"/\n1 pages", "-per-host=1", hangs.URL+"/")
+}
 
 // A testSite counts who asks for what.
 type testSite struct {
@@ -43,7 +61,7 @@ func newTestSite(t *testing.T, pages map[string][]string) *testSite {
 	return s
 }
 
-func crawl(t *testing.T, args ...string) (status int, stdout, stderr string) {
+func crawlWith(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
 	var out, errs bytes.Buffer
@@ -76,8 +94,8 @@ func TestCrawler(t *testing.T) {
 	// crawlFake crawls from / and returns how much fake time that took.
 	crawlFake := func(t *testing.T, web *fakeWeb, perHost, requests int) time.Duration {
 		began := time.Now()
-		c := newCrawler(&http.Client{Transport: web}, perHost, requests)
-		require.Empty(t, c.crawl(t.Context(), []string{"http://a.test/"}))
+		r := crawl(t.Context(), &http.Client{Transport: web}, perHost, requests, []string{"http://a.test/"})
+		require.Empty(t, r.Dead)
 		return time.Since(began)
 	}
 
@@ -119,61 +137,62 @@ func TestCrawler(t *testing.T) {
 }
 
 func TestCrawl(t *testing.T) {
-	t.Run("every broken link is reported and every address asked once", func(t *testing.T) {
+	t.Run("each dead address is reported once, and every address asked once", func(t *testing.T) {
 		elsewhere := newTestSite(t, map[string][]string{"/there": {"/never-followed"}})
 		site := newTestSite(t, map[string][]string{
 			"/":  {"/a", "/b", "/gone", "mailto:someone@example.org", elsewhere.URL + "/there"},
 			"/a": {"/", "/b#part", "/gone", "relative", elsewhere.URL + "/not-there"},
 			"/b": {"/a#part", elsewhere.URL + "/there"},
 		})
-		status, stdout, stderr := crawl(t, site.URL+"/")
+		status, stdout, stderr := crawlWith(t, site.URL+"/")
 		require.Equal(t, 1, status)
 		require.Empty(t, stderr)
-		lines := strings.Split(strings.TrimSpace(stdout), "\n")
-		require.Len(t, lines, 5)
-		require.ElementsMatch(t, []string{
-			fmt.Sprintf("%s/ links to %s/gone: 404 Not Found", site.URL, site.URL),
-			fmt.Sprintf("%s/a links to %s/gone: 404 Not Found", site.URL, site.URL),
-			fmt.Sprintf("%s/a links to %s/relative: 404 Not Found", site.URL, site.URL),
-			fmt.Sprintf("%s/a links to %s/not-there: 404 Not Found", site.URL, elsewhere.URL),
-		}, lines[:4])
-		require.Contains(t, lines[4], "3 pages, 12 links to 7 addresses on 2 hosts, 4 broken, ")
+		stdout = strings.NewReplacer(site.URL, "SITE", elsewhere.URL, "OTHER").Replace(stdout)
+		gone := "SITE/gone: 404 Not Found\n\tlinked from SITE/\n\tlinked from SITE/a\n"
+		require.Contains(t, stdout, gone)
+		require.Contains(t, stdout, "SITE/relative: 404 Not Found\n\tlinked from SITE/a\n")
+		require.Contains(t, stdout, "OTHER/not-there: 404 Not Found\n\tlinked from SITE/a\n")
+		require.Contains(t, stdout, "\n3 pages, 12 links to 7 addresses on 2 hosts, 3 dead, ")
+		require.Equal(t, 8, strings.Count(stdout, "\n"))
 		require.Equal(t, map[string]int{"GET /": 1, "GET /a": 1, "GET /b": 1, "GET /gone": 1, "GET /relative": 1}, site.asked)
 		require.Equal(t, map[string]int{"HEAD /there": 1, "HEAD /not-there": 1}, elsewhere.asked)
 	})
 
-	t.Run("a host that does not answer is a broken link", func(t *testing.T) {
-		site := newTestSite(t, nil)
-		site.Close()
-		status, stdout, _ := crawl(t, site.URL)
+	t.Run("as JSON", func(t *testing.T) {
+		site := newTestSite(t, map[string][]string{"/": {"/a", "/gone"}, "/a": {"/gone"}})
+		status, stdout, stderr := crawlWith(t, "-json", site.URL+"/")
 		require.Equal(t, 1, status)
-		require.Contains(t, stdout, "the command line links to "+site.URL)
+		require.Empty(t, stderr)
+		require.JSONEq(t, `{
+			"dead": [{"url": "SITE/gone", "error": "404 Not Found", "pages": ["SITE/", "SITE/a"]}],
+			"pages": 2, "links": 4, "addresses": 3, "hosts": 1
+		}`, strings.ReplaceAll(stdout, site.URL, "SITE"))
+		site = newTestSite(t, map[string][]string{"/": {}})
+		status, stdout, _ = crawlWith(t, "-json", site.URL+"/")
+		require.Zero(t, status)
+		require.JSONEq(t, `{"dead": [], "pages": 1, "links": 1, "addresses": 1, "hosts": 1}`, stdout)
 	})
 
-	t.Run("an interrupt ends it and the report is partial", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		hung := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			cancel()
-			<-r.Context().Done()
-		}))
-		defer hung.Close()
-		var stdout, stderr bytes.Buffer
-		require.Equal(t, 130, run(ctx, []string{hung.URL}, &stdout, &stderr))
-		require.Contains(t, stdout.String(), "0 broken")
-		require.Contains(t, stderr.String(), "partial")
+	t.Run("a host that does not answer is dead", func(t *testing.T) {
+		site := newTestSite(t, nil)
+		site.Close()
+		status, stdout, _ := crawlWith(t, site.URL)
+		require.Equal(t, 1, status)
+		require.Contains(t, stdout, site.URL+": ")
+		require.Contains(t, stdout, "\tlinked from the command line\n")
 	})
 
 	t.Run("without a url it checks a site of its own", func(t *testing.T) {
-		status, stdout, _ := crawl(t)
+		status, stdout, _ := crawlWith(t)
 		require.Equal(t, 1, status)
 		require.Contains(t, stdout, "/team: 404 Not Found")
 		require.Contains(t, stdout, "/old/price-list: 404 Not Found")
-		require.Contains(t, stdout, " 2 broken, ")
+		require.Contains(t, stdout, " 2 dead, ")
 	})
 
 	t.Run("bad usage is status 2", func(t *testing.T) {
-		for _, args := range [][]string{{"-per-host", "0"}, {"-requests", "-1"}, {"-no-such-flag"}} {
-			status, _, stderr := crawl(t, args...)
+		for _, args := range [][]string{{"-per-host", "0"}, {"-requests", "-1"}, {"-timeout", "-1s"}, {"-no-such-flag"}} {
+			status, _, stderr := crawlWith(t, args...)
 			require.Equal(t, 2, status)
 			require.NotEmpty(t, stderr)
 		}

@@ -16,7 +16,7 @@
 // machine must see the files under the same names.
 //
 // The exit status is that of dedup: 0, 1 if something could not be read, 2 for a
-// wrong command line, 130 after Ctrl-C, 143 after SIGTERM.
+// wrong command line, 124 after the timeout, 130 after Ctrl-C, 143 after SIGTERM.
 //
 // # How it is built
 //
@@ -40,6 +40,7 @@ import (
 )
 
 var (
+	errTimeout     = errors.New("timeout")
 	errInterrupted = errors.New("interrupted")
 	errTerminated  = errors.New("terminated")
 )
@@ -66,6 +67,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	defer f.close()
 
+	if opts.timeout > 0 {
+		var free context.CancelFunc
+		ctx, free = context.WithTimeoutCause(ctx, opts.timeout, errTimeout)
+		defer free()
+	}
 	var r *report
 	ctx, cancel := context.WithCancelCause(ctx)
 	group.Run(func(g *group.Group) {
@@ -99,6 +105,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case r.cause == nil && err == nil && len(r.errors) == 0:
 		return 0
+	case errors.Is(r.cause, errTimeout):
+		return 124
 	case errors.Is(r.cause, errTerminated):
 		return 143
 	case errors.Is(r.cause, errInterrupted):

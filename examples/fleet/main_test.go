@@ -176,11 +176,15 @@ func TestRun(t *testing.T) {
 
 	t.Run("when it is cancelled it prints what it has", func(t *testing.T) {
 		dir := tree(t, map[string]string{"a": "same", "b": "same"})
-		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(errInterrupted)
-		status, stdout, _ := fleetOf(ctx, "-workers=1", dir)
-		require.Equal(t, 130, status)
-		require.Contains(t, stdout, "partial result: interrupted\n")
+		for cause, want := range map[error]int{errTimeout: 124, errInterrupted: 130, errTerminated: 143} {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(cause)
+			status, stdout, _ := fleetOf(ctx, "-workers=1", dir)
+			require.Equal(t, want, status)
+			require.Contains(t, stdout, "partial result: "+cause.Error()+"\n")
+		}
+		status, _, _ := fleetOf(t.Context(), "-workers=1", "-timeout=1ns", dir)
+		require.Equal(t, 124, status)
 	})
 
 	t.Run("a wrong command line is status 2 and the usage", func(t *testing.T) {
@@ -191,6 +195,7 @@ func TestRun(t *testing.T) {
 			{nil, "no directory given\n"},
 			{[]string{"-workers=0", "."}, "-workers must be at least 1, got 0\n"},
 			{[]string{"-min=-1", "."}, "-min must be at least 0, got -1\n"},
+			{[]string{"-timeout=-1s", "."}, "-timeout must be at least 0, got -1s\n"},
 		} {
 			status, stdout, stderr := fleetOf(t.Context(), c.args...)
 			require.Equal(t, 2, status)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 )
 
 // options are what the command line says.
@@ -14,6 +15,7 @@ type options struct {
 	workers  int    // processes
 	connect  string // the URL of a server, or empty
 	min      int64  // bytes
+	timeout  time.Duration
 	progress when
 }
 
@@ -29,6 +31,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&opts.workers, "workers", 4, "start `n` worker processes")
 	flags.StringVar(&opts.connect, "connect", "", "use the NATS server at this `URL`; without a DIR, work for others")
 	flags.Int64Var(&opts.min, "min", 1, "leave out files smaller than this many `bytes`")
+	flags.DurationVar(&opts.timeout, "timeout", 0, "stop after this `duration`; 0 is never")
 	flags.Var(&opts.progress, "progress", "draw a progress line: always, never, or auto, which is on a terminal")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
@@ -40,6 +43,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		err = fmt.Errorf("-workers must be at least 1, got %d", opts.workers)
 	case opts.min < 0:
 		err = fmt.Errorf("-min must be at least 0, got %d", opts.min)
+	case opts.timeout < 0:
+		err = fmt.Errorf("-timeout must be at least 0, got %v", opts.timeout)
 	case len(opts.dirs) == 0 && opts.connect == "":
 		err = errors.New("no directory given")
 	}

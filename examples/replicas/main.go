@@ -1,7 +1,7 @@
 // Replicas reads from three flaky copies of the same data and shows what hedging
 // does to the latency.
 //
-//	go run ./examples/replicas [-n REQUESTS] [-hedge DELAY]
+//	go run ./examples/replicas [-n REQUESTS] [-hedge DELAY] [-timeout TIME]
 //
 // It starts three HTTP servers in this process. Most of their answers take a few
 // milliseconds, one in twenty takes a hundred, and one in fifty is an error. Then
@@ -12,6 +12,9 @@
 //     failed, ask the next as well; the first answer counts and the other requests
 //     are cancelled ([errgroup.Race]);
 //   - quorum: ask all, and go on as soon as two have answered ([errgroup.Quorum]).
+//
+// Ctrl-C, SIGTERM and -timeout end it with what was measured so far. Exit status 0 means
+// that all was measured, 2 bad usage, 124 the timeout, 130 Ctrl-C, 143 SIGTERM.
 package main
 
 import (
@@ -23,17 +26,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/signal"
 	"time"
 
+	"github.com/coterie-go/coterie/examples/internal/stop"
 	"github.com/coterie-go/coterie/pool"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -41,13 +41,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	n := flags.Int("n", 400, "reads in each of the three ways")
 	hedge := flags.Duration("hedge", 20*time.Millisecond, "how long to wait for a replica before the next is asked too")
+	timeout := flags.Duration("timeout", 0, "stop after this `duration`; 0 is never")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
 		return 2
 	}
-	if *n < 1 || *hedge <= 0 || flags.NArg() > 0 {
-		fmt.Fprintln(stderr, "replicas: -n and -hedge must be positive, and there are no arguments")
+	if *n < 1 || *hedge <= 0 || *timeout < 0 || flags.NArg() > 0 {
+		fmt.Fprintln(stderr, "replicas: -n and -hedge must be positive, -timeout not negative, and there are no arguments")
 		return 2
 	}
 
@@ -59,22 +60,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		defer server.Close()
 		replicas = append(replicas, overHTTP(&http.Client{Transport: transport}, server.URL))
 	}
-	for _, way := range []struct {
-		name string
-		read replica
-	}{
-		{"one replica", replicas[0]},
-		{fmt.Sprintf("hedged after %v", *hedge), hedged(*hedge, replicas...)},
-		{"quorum of 2", quorum(2, replicas...)},
-	} {
-		h, err := measure(ctx, *n, way.read)
-		if err != nil {
-			fmt.Fprintln(stderr, "replicas:", err)
-			return 1
+	return stop.Run(ctx, *timeout, func(ctx context.Context) int {
+		for _, way := range []struct {
+			name string
+			read replica
+		}{
+			{"one replica", replicas[0]},
+			{fmt.Sprintf("hedged after %v", *hedge), hedged(*hedge, replicas...)},
+			{"quorum of 2", quorum(2, replicas...)},
+		} {
+			h, err := measure(ctx, *n, way.read)
+			fmt.Fprintf(stdout, "%s\n%s\n", way.name, h)
+			if err != nil {
+				fmt.Fprintf(stderr, "replicas: %v; the last histogram is partial\n", err)
+				return 1
+			}
 		}
-		fmt.Fprintf(stdout, "%s\n%s\n", way.name, h)
-	}
-	return 0
+		return 0
+	})
 }
 
 // readers is how many reads are under way at once.

@@ -10,10 +10,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"github.com/coterie-go/coterie/examples/internal/stop/stoptest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { stoptest.Main(m, main) }
+
+func TestStatus(t *testing.T) {
+	stoptest.Status(t, "one replica", "  p50 ", "-n=400")
+}
 
 // after is a replica that answers, or fails if err is not nil, after some time.
 func after(d time.Duration, value string, err error) replica {
@@ -107,10 +112,11 @@ func TestRun(t *testing.T) {
 		cancel()
 		var stdout, stderr bytes.Buffer
 		require.Equal(t, 1, run(ctx, nil, &stdout, &stderr))
-		require.Equal(t, "replicas: context canceled\n", stderr.String())
+		require.Equal(t, "replicas: context canceled; the last histogram is partial\n", stderr.String())
+		require.Contains(t, stdout.String(), "one replica\n  p50 0s")
 	})
 	t.Run("bad usage is status 2", func(t *testing.T) {
-		for _, args := range [][]string{{"-n", "0"}, {"-hedge", "0s"}, {"extra"}, {"-nonsense"}} {
+		for _, args := range [][]string{{"-n", "0"}, {"-hedge", "0s"}, {"-timeout", "-1s"}, {"extra"}, {"-nonsense"}} {
 			var stdout, stderr bytes.Buffer
 			require.Equal(t, 2, run(t.Context(), args, &stdout, &stderr))
 			require.NotEmpty(t, stderr.String())

@@ -1,7 +1,7 @@
 // Sort sorts random numbers by a parallel merge sort and by [slices.Sort], and
 // prints how long each took.
 //
-//	go run ./examples/sort [-n COUNT] [-workers LIST] [-seed SEED]
+//	go run ./examples/sort [-n COUNT] [-workers LIST] [-seed SEED] [-timeout TIME]
 //
 // The merge sort is recursive: to sort a half is a task, which splits it, starts
 // a task for each of its halves, and waits for both. On most pools that is a
@@ -9,6 +9,9 @@
 // run. Here a task that waits for a [pool.Batch] runs the batch's tasks itself
 // meanwhile, so the sort ends even on a pool of one worker, which is the first
 // row of the table.
+//
+// Ctrl-C, SIGTERM and -timeout end it after the rows that it has printed. Exit status 0 means that all
+// was sorted, 1 that a sort was wrong, 2 bad usage, 124 the timeout, 130 Ctrl-C, 143 SIGTERM.
 package main
 
 import (
@@ -25,36 +28,44 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coterie-go/coterie/examples/internal/stop"
 	"github.com/coterie-go/coterie/pool"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
-func run(args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("sort", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	n := flags.Int("n", 4_000_000, "how many numbers to sort")
 	list := flags.String("workers", "", "numbers of workers, separated by commas (default 1, 2, 4, ... up to the number of processors)")
 	seed := flags.Uint64("seed", 1, "of the random numbers")
+	timeout := flags.Duration("timeout", 0, "stop after this `duration`; 0 is never")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
 		return 2
 	}
 	workers, err := parseWorkers(*list)
-	if err != nil || *n < 0 || flags.NArg() > 0 {
-		fmt.Fprintln(stderr, "sort: -n must not be negative, -workers are numbers from 1 on, and there are no arguments")
+	if err != nil || *n < 0 || *timeout < 0 || flags.NArg() > 0 {
+		fmt.Fprintln(stderr, "sort: -n and -timeout must not be negative, -workers are numbers from 1 on, and there are no arguments")
 		return 2
 	}
+	return stop.Run(ctx, *timeout, func(ctx context.Context) int {
+		return compare(ctx, *n, *seed, workers, stdout, stderr)
+	})
+}
 
-	random := rand.New(rand.NewPCG(*seed, 0))
-	numbers := make([]int, *n)
+// compare sorts n numbers in all ways, until ctx ends.
+func compare(ctx context.Context, n int, seed uint64, workers []int, stdout, stderr io.Writer) int {
+	random := rand.New(rand.NewPCG(seed, 0))
+	numbers := make([]int, n)
 	for i := range numbers {
 		numbers[i] = random.Int()
 	}
 	want := slices.Clone(numbers)
 	serial := timed(func() { slices.Sort(want) })
-	fmt.Fprintf(stdout, "%d numbers, %d processors\n\n", *n, runtime.GOMAXPROCS(0))
+	fmt.Fprintf(stdout, "%d numbers, %d processors\n\n", n, runtime.GOMAXPROCS(0))
 	fmt.Fprintf(stdout, "%-24s %9s %9s\n", "", "time", "speed-up")
 	row := func(name string, took time.Duration) {
 		fmt.Fprintf(stdout, "%-24s %9v %8.2fx\n", name, took.Round(time.Millisecond), float64(serial)/float64(took))
@@ -62,7 +73,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	row("slices.Sort", serial)
 	for _, w := range workers {
 		got := slices.Clone(numbers)
-		took := timed(func() { mergeSort(w, got) })
+		took := timed(func() { mergeSort(ctx, w, got) })
+		if ctx.Err() != nil {
+			fmt.Fprintf(stderr, "sort: %v; the table is partial\n", context.Cause(ctx))
+			return 1
+		}
 		if !slices.Equal(got, want) {
 			fmt.Fprintf(stderr, "sort: the merge sort on %d workers got it wrong\n", w)
 			return 1
@@ -96,12 +111,12 @@ func timed(f func()) time.Duration {
 	return max(time.Since(began), 1)
 }
 
-// mergeSort sorts s on a pool of its own.
-func mergeSort(workers int, s []int) {
+// mergeSort sorts s on a pool of its own. If ctx ends, s is only partly sorted.
+func mergeSort(ctx context.Context, workers int, s []int) {
 	p := pool.New(workers, pool.Options{Name: "sort"})
 	defer p.Close()
-	b := p.Batch(context.Background())
-	b.GoContext(context.Background(), func(ctx context.Context) {
+	b := p.Batch(ctx)
+	_ = b.GoContext(ctx, func(ctx context.Context) {
 		sortPart(ctx, p, s, make([]int, len(s)))
 	})
 	b.Wait()
@@ -119,8 +134,8 @@ func sortPart(ctx context.Context, p *pool.Pool, s, buffer []int) {
 	}
 	half := len(s) / 2
 	halves := p.Batch(ctx)
-	halves.GoContext(ctx, func(ctx context.Context) { sortPart(ctx, p, s[:half], buffer[:half]) })
-	halves.GoContext(ctx, func(ctx context.Context) { sortPart(ctx, p, s[half:], buffer[half:]) })
+	_ = halves.GoContext(ctx, func(ctx context.Context) { sortPart(ctx, p, s[:half], buffer[:half]) })
+	_ = halves.GoContext(ctx, func(ctx context.Context) { sortPart(ctx, p, s[half:], buffer[half:]) })
 	halves.Wait()
 	merge(s, half, buffer)
 }

@@ -8,10 +8,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"github.com/coterie-go/coterie/examples/internal/stop/stoptest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { stoptest.Main(m, main) }
+
+func TestStatus(t *testing.T) {
+	stoptest.Status(t, "merge sort, 1 workers", "slices.Sort", "-n", "100000", "-workers", strings.Repeat("1,", 10_000)+"1")
+}
 
 func TestMergeSort(t *testing.T) {
 	for _, workers := range []int{1, 2, 8} {
@@ -22,7 +27,7 @@ func TestMergeSort(t *testing.T) {
 			}
 			want := slices.Clone(s)
 			slices.Sort(want)
-			mergeSort(workers, s)
+			mergeSort(t.Context(), workers, s)
 			require.Equal(t, want, s)
 		}
 	}
@@ -31,7 +36,7 @@ func TestMergeSort(t *testing.T) {
 func TestRun(t *testing.T) {
 	t.Run("it prints a row for each number of workers", func(t *testing.T) {
 		var stdout, stderr bytes.Buffer
-		require.Zero(t, run([]string{"-n", "100000", "-workers", "1, 3"}, &stdout, &stderr), stderr.String())
+		require.Zero(t, run(t.Context(), []string{"-n", "100000", "-workers", "1, 3"}, &stdout, &stderr), stderr.String())
 		lines := strings.Split(stdout.String(), "\n")
 		require.True(t, strings.HasPrefix(lines[0], "100000 numbers, "))
 		require.True(t, strings.HasPrefix(lines[3], "slices.Sort "))
@@ -39,9 +44,9 @@ func TestRun(t *testing.T) {
 		require.True(t, strings.HasPrefix(lines[5], "merge sort, 3 workers "))
 	})
 	t.Run("bad usage is status 2", func(t *testing.T) {
-		for _, args := range [][]string{{"-n", "-1"}, {"-workers", "0"}, {"-workers", "x"}, {"extra"}, {"-nonsense"}} {
+		for _, args := range [][]string{{"-n", "-1"}, {"-workers", "0"}, {"-workers", "x"}, {"-timeout", "-1s"}, {"extra"}, {"-nonsense"}} {
 			var stdout, stderr bytes.Buffer
-			require.Equal(t, 2, run(args, &stdout, &stderr))
+			require.Equal(t, 2, run(t.Context(), args, &stdout, &stderr))
 			require.NotEmpty(t, stderr.String())
 			require.Empty(t, stdout.String())
 		}

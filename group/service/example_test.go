@@ -58,7 +58,7 @@ func ExampleService() {
 			return nil
 		},
 		Restart: service.Restart{
-			Max: 5, Within: time.Minute, // a sixth in a minute stops all
+			Max: 5, Within: time.Minute, // one more within a minute stops all
 			Backoff: func(attempt int) time.Duration { return time.Millisecond << attempt },
 		},
 	}

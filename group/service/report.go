@@ -1,11 +1,8 @@
 package service
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -72,7 +69,7 @@ func (r *runner) tell(m *member, kind EventKind, err error) {
 		if err != nil {
 			level, attrs = slog.LevelError, append(attrs, slog.Any("err", err))
 		}
-		r.opts.Logger.LogAttrs(r.values, level, kind.String(), attrs...)
+		r.opts.Logger.LogAttrs(m.named, level, kind.String(), attrs...)
 	}
 	if r.opts.Observe != nil {
 		r.opts.Observe(Event{now, m.Name, kind, m.attempts, err})
@@ -92,7 +89,7 @@ type Error struct {
 	// second if that made Run return.
 	Cause error
 
-	owner string // the path of the Run
+	prefix string // of the services' names in their paths
 }
 
 // A Failure is the failure of one service.
@@ -109,7 +106,7 @@ func (e *Error) Error() string {
 		lines = append(lines, fmt.Sprintf("stopped: %v", e.Cause))
 	}
 	for _, f := range e.Failed {
-		lines = append(lines, fmt.Sprintf("%s: %v", printable(join(e.owner, f.Service)), f.Err))
+		lines = append(lines, fmt.Sprintf("%s: %v", printable(e.prefix+f.Service), f.Err))
 	}
 	for _, s := range e.Stuck {
 		lines = append(lines, s.Error())
@@ -127,21 +124,4 @@ func (e *Error) Unwrap() []error {
 		all = append(all, s)
 	}
 	return all
-}
-
-// isEcho reports whether err, which a Run has returned, says no more than that its
-// context is done. An error that merely wraps context.Canceled could be of any
-// context, so it is none.
-func isEcho(ctx context.Context, err error) bool {
-	switch err := err.(type) {
-	case nil:
-		return true
-	case *core.PanicError:
-		return false
-	case interface{ Unwrap() []error }:
-		parts := err.Unwrap()
-		real := func(part error) bool { return !isEcho(ctx, part) }
-		return len(parts) > 0 && !slices.ContainsFunc(parts, real)
-	}
-	return err == ctx.Err() || ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
 }

@@ -1,208 +1,108 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/group"
 )
 
-// This file holds the state machine of a Run. One goroutine owns it. It receives
-// notes from the goroutines of the services, the end of a context, signals, and the
-// passing of deadlines, and moves each member through its phases:
+// This file holds the state machine of a Run. The goroutine that called Run owns it. The
+// phase of a member is the last event that it was told of, but for Failed:
 //
-//	waiting ──► starting ──► serving ──► stopping ──► ended
-//	   ▲            ╎           ╎           ╎
-//	   └╌╌╌╌╌╌╌╌╌╌╌╌┴╌╌╌╌╌╌╌╌╌╌╌┴╌╌╌╌╌╌╌╌╌╌╌┘   if Restart covers a failure
+//	waiting ──► Starting ──► Ready ──► Stopping ──► Ended, Stuck
+//	   ▲            ╎          ╎          ╎
+//	   └╌╌╌╌╌╌╌╌╌╌╌╌┴╌╌╌╌╌╌╌╌╌╌┴╌╌╌╌╌╌╌╌╌╌┘   if Restart covers a failure
 //
-// and from each phase to ended. The rules that depend on other members stand in
-// advance, which does what is due and no more, so it may be called at any time. An
-// Observe may therefore panic wherever it is called, and the services still stop.
+// and each phase can lead to Ended. Other goroutines hand the runner functions to call,
+// in the order in which things happen: a service is ready, a Run has ended, a phase has
+// taken too long, the context is done, a signal has come. So what happens in time comes
+// before what is overdue, even if Observe is slow.
+//
+// The rules that depend on other members stand in advance, which does what is due and
+// no more, so it may be called at any time. An Observe may therefore panic wherever it
+// is called, and the services still stop.
 
-type phase int
-
-const (
-	waiting  phase = iota // for the members that it comes after, or until its Backoff is over
-	starting              // Run runs and is not ready
-	serving               // Run runs and is ready
-	stopping              // Run runs and its context is done
-	ended                 // for good; the Run of a stuck one still runs
-)
+// waiting is the first phase: for the members that it comes after, and for the end of
+// a Backoff.
+const waiting = Restarting
 
 // A member is a service of a Run. It belongs to the goroutine of the runner.
 type member struct {
 	Service
 	path  string
-	after []*member // that it comes after
-	users []*member // that come after it
+	named context.Context // with the path, never done
+	after []*member       // that it comes after
+	users []*member       // that come after it
 
 	acyclic bool // it leads into no circle
 
-	phase phase
-	due   time.Time // when the phase ends by itself; zero for never
-	since time.Time // of the last Starting or Stopping
-	gone  bool      // it has ended, and so have all that come after it
+	phase EventKind
+	since time.Time   // when the phase began
+	due   time.Time   // when it ends by itself; zero for never
+	alarm *time.Timer // for that
+	gone  bool        // it has ended, and so have all that come after it
 
-	attempts int      // calls of Run
-	attempt  *attempt // the last of them
-	retry    bool     // the last one failed, and Restart covers that
+	attempts int                     // calls of Run
+	cancel   context.CancelCauseFunc // of the last of them
+	retry    bool                    // the last one failed, and Restart covers that
 	delay    time.Duration
 	restarts []time.Time // within Restart.Within, or all
 }
 
-// A runner is the state of a Run. It belongs to one goroutine. The goroutines of the
-// services touch notes and over.
+// A runner is the state of a Run. It belongs to one goroutine. Others use do, as the last
+// thing that the goroutine of a service does: so Run waits for each of them.
 type runner struct {
 	opts    Options
-	outer   context.Context // that of Run
-	values  context.Context // that the services' contexts derive from
-	signals chan os.Signal  // nil if none are caught
-	path    string
-	group   *group.Group // of the attempts; a panic in it comes too late and crashes
-	notes   chan note
-	over    chan struct{} // closed when Run returns
+	group   *group.Group   // of the Runs; a panic in it comes too late and crashes
+	calls   chan func()    // without a buffer: each is taken, or known not to be
+	over    chan struct{}  // closed when Run returns
+	signals chan os.Signal // Run needs no third
 
-	members []*member
-	left    int // members that are not gone
-	failed  []Failure
-	stuck   []*core.StuckError
+	members []*member // none once Run does not wait for them
+	result  Error     // so far
 
-	stopping bool
-	cause    error // why; see Error.Cause
-	reason   error // the cause of the services' contexts
-	warned   bool  // the first signal has come
-	exited   bool  // a Run has called Goexit, and so would a Wait for the group
-}
-
-func newRunner(outer, values context.Context, path string, opts Options, members []*member) *runner {
-	return &runner{
-		opts:    opts,
-		outer:   outer,
-		values:  values,
-		path:    path,
-		group:   group.New(group.Options{Name: path, Panics: core.Crash}),
-		notes:   make(chan note),
-		over:    make(chan struct{}),
-		members: members,
-		left:    len(members),
-	}
+	reason error // the cause of the services' contexts; nil until they stop
+	warned bool  // the first signal has come
 }
 
 // loop returns when all members are gone, or the second signal has come.
 func (r *runner) loop() {
-	done := r.outer.Done()
-	if r.outer.Err() != nil {
-		r.stop("stopping", context.Cause(r.outer))
-	}
-	r.advance(r.members...)
-	for r.left > 0 {
-		var alarm <-chan time.Time
-		if due := r.due(); !due.IsZero() {
-			alarm = time.After(time.Until(due))
-		}
+	for left(r.members) {
 		select {
-		case n := <-r.notes:
-			r.take(n)
-		case <-done:
-			done = nil
-			r.stop("stopping", context.Cause(r.outer))
-		case sig := <-r.signals:
-			r.signal(sig)
-		case <-alarm:
-			r.expire(time.Now())
+		case call := <-r.calls:
+			call()
+		case sig := <-r.signals: // it queues behind what happened before
+			time.AfterFunc(0, func() { r.do(func() { r.signal(sig) }) })
 		}
 	}
 }
 
-// result joins the attempts and returns what Run returns.
-func (r *runner) result() error {
-	if len(r.stuck) == 0 && !r.exited {
-		r.group.Wait()
+// do makes the runner call f, and reports false if Run has returned.
+func (r *runner) do(f func()) bool {
+	select {
+	case r.calls <- f:
+		return true
+	case <-r.over:
+		return false
 	}
-	if len(r.stuck) == 0 && len(r.failed) == 0 {
-		return nil
-	}
-	return &Error{Failed: r.failed, Stuck: r.stuck, Cause: r.cause, owner: r.path}
-}
-
-// due returns when the next phase ends by itself, or zero.
-func (r *runner) due() (due time.Time) {
-	for _, m := range r.members {
-		if !m.due.IsZero() && (due.IsZero() || m.due.Before(due)) {
-			due = m.due
-		}
-	}
-	return due
 }
 
 // abort is deferred. It stops the members if loop did not return, because Observe,
 // the Logger or a Backoff did not.
 func (r *runner) abort() {
-	if r.left > 0 {
+	if left(r.members) {
 		r.opts.Observe, r.opts.Logger = nil, nil
 		r.stop("stopping", errors.New("an Observe, Logger or Backoff did not return"))
 		r.loop()
-	}
-}
-
-// catchUp takes the notes that wait, if Observe was slow: what happened in time comes
-// before what is overdue.
-func (r *runner) catchUp() {
-	for {
-		select {
-		case n := <-r.notes:
-			r.take(n)
-		default:
-			return
-		}
-	}
-}
-
-// take deals with a note.
-func (r *runner) take(n note) {
-	m := n.attempt.member
-	switch {
-	case !n.ready:
-		r.end(m, n)
-	case m.attempt == n.attempt && m.phase == starting: // else it comes too late
-		m.enter(serving, 0)
-		r.tell(m, Ready, nil)
-		r.advance(m.users...)
-	}
-}
-
-// expire ends the phases that are due.
-func (r *runner) expire(now time.Time) {
-	r.catchUp()
-	var late []*member
-	for _, m := range r.members {
-		if m.due.IsZero() || m.due.After(now) {
-			continue
-		}
-		switch m.phase {
-		case waiting:
-			m.enter(waiting, 0)
-			r.advance(m)
-		case starting:
-			r.tooLate(m)
-		case stopping:
-			late = append(late, m)
-		}
-	}
-	r.giveUp(late, func(m *member) error { return fmt.Errorf("did not end within %v", m.Grace) })
-}
-
-// tooLate deals with a member that did not get ready in time.
-func (r *runner) tooLate(m *member) {
-	err := fmt.Errorf("not ready within %v", r.opts.StartWithin)
-	r.fail(m, err)
-	if m.phase == starting { // others, started after an earlier attempt, use it
-		r.cancel(m, err)
 	}
 }
 
@@ -213,22 +113,24 @@ func (r *runner) signal(sig os.Signal) {
 		r.stop("stopping", fmt.Errorf("signal: %v", sig))
 		return
 	}
-	r.catchUp()
-	r.left = 0
-	r.cause = fmt.Errorf("second signal: %v", sig)
-	told := slices.DeleteFunc(slices.Clone(r.members), func(m *member) bool { return m.phase != stopping })
-	for _, m := range r.members {
-		if m.untold() {
+	r.result.Cause = fmt.Errorf("second signal: %v", sig)
+	members := r.members
+	r.members = nil
+	var told []*member
+	for _, m := range members {
+		if m.phase == Stopping {
+			told = append(told, m)
+		} else if m.untold() {
 			r.cancel(m, r.reason)
 		}
 	}
-	r.giveUp(told, func(*member) error { return r.cause })
+	r.giveUp(told, r.result.Cause)
 }
 
-// stop makes all members end, in order.
+// stop makes all members end, in order. why stands before the cause in their contexts'.
 func (r *runner) stop(why string, cause error) {
-	if !r.stopping {
-		r.stopping, r.cause = true, cause
+	if r.reason == nil {
+		r.result.Cause = cause
 		r.reason = fmt.Errorf("%s: %w", why, cause) // which no Run returns by chance
 	}
 	r.advance(r.members...)
@@ -237,92 +139,163 @@ func (r *runner) stop(why string, cause error) {
 // advance moves each of members on as far as the others let it.
 func (r *runner) advance(members ...*member) {
 	for _, m := range members {
-		switch {
-		case !r.stopping:
-			if m.phase == waiting && m.due.IsZero() && !slices.ContainsFunc(m.after, (*member).unready) {
-				r.start(m)
-			}
-		case m.phase == waiting:
-			m.enter(ended, 0)
-			if m.attempts > 0 {
-				r.tell(m, Ended, nil)
-			}
-		case m.untold() && !m.inUse():
+		switch ending := r.reason != nil; {
+		case !ending && m.isDue():
+			r.start(m)
+		case ending && m.phase == waiting && m.attempts == 0:
+			m.set(Ended)
+		case ending && m.phase == waiting:
+			r.enter(m, Ended, 0)
+		case ending && m.untold() && !left(m.users):
 			r.cancel(m, r.reason)
 		}
-		if m.phase == ended && !m.gone && !m.inUse() {
+		if m.phase >= Ended && !m.gone && !left(m.users) {
 			m.gone = true
-			r.left--
 			r.advance(m.after...)
 		}
 	}
 }
 
-// unready reports whether those that come after m must wait for it.
-func (m *member) unready() bool { return m.phase != serving && m.phase != ended }
-
-// untold reports whether the Run of m runs and has not been told to return.
-func (m *member) untold() bool { return m.phase == starting || m.phase == serving }
-
-// inUse reports whether a member that comes after m, directly or not, has not ended.
-func (m *member) inUse() bool {
-	return slices.ContainsFunc(m.users, func(u *member) bool { return !u.gone })
+// isDue reports whether m waits, and for nothing any more.
+func (m *member) isDue() bool {
+	return m.phase == waiting && m.due.IsZero() && !slices.ContainsFunc(m.after, (*member).unready)
 }
 
-// enter begins a phase that ends by itself after limit, or, if that is 0, does not.
-func (m *member) enter(p phase, limit time.Duration) {
-	m.phase, m.due = p, time.Time{}
+// unready reports whether those that come after m must wait for it.
+func (m *member) unready() bool { return m.phase != Ready && m.phase < Ended }
+
+// untold reports whether the Run of m runs and has not been told to return.
+func (m *member) untold() bool { return m.phase == Starting || m.phase == Ready }
+
+// left reports whether any of members, or of those that come after them, has not ended.
+func left(members []*member) bool {
+	return slices.ContainsFunc(members, func(m *member) bool { return !m.gone })
+}
+
+// set begins a phase of which nothing is told.
+func (m *member) set(phase EventKind) {
+	if m.alarm != nil {
+		m.alarm.Stop()
+	}
+	m.phase, m.due = phase, time.Time{}
+}
+
+// enter tells an event and begins the phase of m that it stands for, which has limit
+// to end, unless that is 0.
+func (r *runner) enter(m *member, phase EventKind, limit time.Duration) {
+	r.tell(m, phase, nil)
+	m.set(phase)
+	m.since = time.Now()
 	if limit > 0 {
-		m.due = time.Now().Add(limit)
+		due := m.since.Add(limit)
+		m.due, m.alarm = due, time.AfterFunc(limit, func() { r.do(func() { r.expire(due) }) })
 	}
 }
 
-// start begins an attempt.
+// expire ends the phases that have not ended by themselves until now, which may be a
+// while ago.
+func (r *runner) expire(now time.Time) {
+	var late []*member
+	for _, m := range r.members {
+		switch {
+		case m.due.IsZero() || m.due.After(now):
+		case m.phase == waiting:
+			m.set(waiting)
+			r.advance(m)
+		case m.phase == Starting:
+			err := fmt.Errorf("not ready within %v", r.opts.StartWithin)
+			r.fail(m, err)
+			if m.phase == Starting { // others, started after an earlier attempt, use it
+				r.cancel(m, err)
+			}
+		default:
+			late = append(late, m)
+		}
+	}
+	r.giveUp(late, nil)
+}
+
+// start calls the Run of m in a new goroutine.
 func (r *runner) start(m *member) {
 	m.attempts++
-	r.tell(m, Starting, nil)
-	m.since = time.Now()
+	r.enter(m, Starting, r.opts.StartWithin)
+	m.retry = false
 	if m.attempts > 1 {
 		m.restarts = append(m.restarts, m.since)
 	}
-	m.retry = false
-	m.enter(starting, r.opts.StartWithin)
-	m.attempt = r.begin(m)
+	ctx, cancel := context.WithCancelCause(m.named)
+	m.cancel = cancel
+	attempt := m.attempts
+	ready := sync.OnceFunc(func() {
+		r.do(func() {
+			if m.attempts == attempt && m.phase == Starting { // else it comes too late
+				r.enter(m, Ready, 0)
+				r.advance(m.users...)
+			}
+		})
+	})
+	r.group.GoNamed(m.Name, func() {
+		err := core.ErrGoexit
+		defer func() {
+			if p, panicked := err.(*core.PanicError); !r.do(func() { r.end(m, ctx, err) }) && panicked {
+				p.Raise()
+			}
+		}()
+		core.Call(func() { err = m.Run(ctx, ready) }, func(p *core.PanicError) {
+			if p != nil {
+				err = p
+			}
+		})
+	})
 }
 
 // cancel tells the Run of m to return.
 func (r *runner) cancel(m *member, reason error) {
-	r.tell(m, Stopping, nil)
-	m.since = time.Now()
-	m.enter(stopping, m.Grace)
-	m.attempt.cancel(reason)
+	r.enter(m, Stopping, m.Grace)
+	m.cancel(reason)
 }
 
-// end deals with the end of a Run, also of one that was given up.
-func (r *runner) end(m *member, n note) {
-	failed := !isEcho(n.attempt.ctx, n.err)
-	n.attempt.cancel(context.Canceled)
-	r.exited = r.exited || n.exited
-	m.enter(ended, 0)
+// end deals with the end of a Run, also of one that was given up. ctx is its context,
+// and err what it returned, its panic, or core.ErrGoexit.
+func (r *runner) end(m *member, ctx context.Context, err error) {
+	failed := !isEcho(ctx, err)
+	m.cancel(context.Canceled)
+	m.set(Ended)
 	if failed { // maybe for the second time, if it was late and now says why
-		r.fail(m, n.err)
+		r.fail(m, err)
 	}
-	if m.retry && !r.stopping {
-		r.tell(m, Restarting, nil)
-		m.enter(waiting, m.delay)
+	if m.retry && r.reason == nil {
+		r.enter(m, Restarting, m.delay)
 	} else if !failed {
-		r.tell(m, Ended, nil)
+		r.enter(m, Ended, 0)
 	}
 	r.advance(m.users...)
 	r.advance(m)
 }
 
+// isEcho reports whether err, which a Run has returned, says no more than that its
+// context is done. An error that merely wraps context.Canceled could be of any
+// context, so it is none.
+func isEcho(ctx context.Context, err error) bool {
+	switch err := err.(type) {
+	case nil:
+		return true
+	case *core.PanicError:
+		return false
+	case interface{ Unwrap() []error }:
+		parts := err.Unwrap()
+		real := func(part error) bool { return !isEcho(ctx, part) }
+		return len(parts) > 0 && !slices.ContainsFunc(parts, real)
+	}
+	return err == ctx.Err() || ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
+}
+
 // fail deals with a failure: it is covered by Restart, or stops all members.
 func (r *runner) fail(m *member, err error) {
 	r.tell(m, Failed, err)
-	m.retry = !r.stopping && m.covered()
-	if !m.retry {
-		r.failed = append(r.failed, Failure{m.Name, err})
+	if m.retry = r.reason == nil && m.covered(); !m.retry {
+		r.result.Failed = append(r.result.Failed, Failure{m.Name, err})
+		r.result.prefix = strings.TrimSuffix(m.path, m.Name)
 		r.stop(printable(m.path), err)
 	}
 }
@@ -330,10 +303,7 @@ func (r *runner) fail(m *member, err error) {
 // covered reports whether Restart allows another attempt, and sets delay.
 func (m *member) covered() bool {
 	b := m.Restart
-	if b.Max == 0 {
-		return false
-	}
-	if b.Backoff != nil {
+	if b.Max > 0 && b.Backoff != nil {
 		m.delay = max(0, b.Backoff(m.attempts))
 	}
 	if b.Within > 0 {
@@ -343,9 +313,9 @@ func (m *member) covered() bool {
 	return len(m.restarts) < b.Max
 }
 
-// giveUp leaves Runs behind that have been told to return. It stops the world once, to
-// read the stacks.
-func (r *runner) giveUp(members []*member, cause func(m *member) error) {
+// giveUp leaves the Runs of members behind, which have been told to return. A nil cause
+// stands for their Grace. It stops the world once, to read the stacks.
+func (r *runner) giveUp(members []*member, cause error) {
 	if len(members) == 0 {
 		return
 	}
@@ -353,10 +323,16 @@ func (r *runner) giveUp(members []*member, cause func(m *member) error) {
 	cancel()
 	all := r.group.WaitContext(ctx).(*core.StuckError)
 	for _, m := range members {
-		stuck := m.report(all, cause(m))
-		m.enter(ended, 0)
-		r.stuck = append(r.stuck, stuck)
-		r.tell(m, Stuck, stuck)
-		r.stop(printable(m.path), stuck)
+		m.set(Stuck)
+		stuck := *all
+		stuck.Kind, stuck.Owner, stuck.Running = "service", m.path, 1
+		stuck.Tasks = slices.DeleteFunc(slices.Clone(all.Tasks), func(t core.Task) bool { return t.Name != m.path })
+		stuck.Cause = cmp.Or(cause, fmt.Errorf("did not end within %v", m.Grace))
+		r.result.Stuck = append(r.result.Stuck, &stuck)
 	}
+	reports := r.result.Stuck[len(r.result.Stuck)-len(members):]
+	for i, m := range members {
+		r.tell(m, Stuck, reports[i])
+	}
+	r.stop(printable(members[0].path), reports[0])
 }

@@ -40,13 +40,20 @@
 package service
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/sched"
+	"github.com/coterie-go/coterie/group"
 )
 
 // A Service is a part of a program that runs for as long as the program does, or a
@@ -136,18 +143,105 @@ func Run(ctx context.Context, opts Options, services ...Service) error {
 		panic("service: nil context")
 	}
 	values, path := sched.WithName(context.WithoutCancel(ctx), opts.Name)
-	members, err := newMembers(path, opts, services)
+	members, err := newMembers(values, path, opts, services)
 	if err != nil {
 		return err
 	}
-	r := newRunner(ctx, values, path, opts, members)
+	r := &runner{
+		opts: opts, members: members,
+		group: group.New(group.Options{Name: path, Panics: core.Crash}),
+		calls: make(chan func()), over: make(chan struct{}), signals: make(chan os.Signal, 2), // Run needs no third
+	}
 	if len(opts.Signals) > 0 {
-		r.signals = make(chan os.Signal, 2) // Run needs no third
 		signal.Notify(r.signals, opts.Signals...)
 		defer signal.Stop(r.signals)
 	}
+	halt := func() { r.stop("stopping", context.Cause(ctx)) }
 	defer close(r.over)
+	defer context.AfterFunc(ctx, func() { r.do(halt) })()
 	defer r.abort()
+	if ctx.Err() != nil {
+		halt()
+	}
+	r.advance(members...)
 	r.loop()
-	return r.result()
+	if len(r.result.Failed)+len(r.result.Stuck) == 0 {
+		return nil
+	}
+	return &r.result
+}
+
+// newMembers checks and links services. path is the path of their owner, and values the
+// context that theirs derive from. The graph it returns has no circle, so each member can
+// start once those before it have, and stop once those after it have.
+func newMembers(values context.Context, path string, opts Options, services []Service) ([]*member, error) {
+	err := cmp.Or(
+		refuse(opts.Grace < 0, path, "negative Options.Grace, got %v", opts.Grace),
+		refuse(opts.StartWithin < 0, path, "negative Options.StartWithin, got %v", opts.StartWithin))
+	members, byName := make([]*member, len(services)), make(map[string]*member)
+	for i, s := range services {
+		m := &member{Service: s, phase: waiting}
+		m.named, m.path = sched.WithName(values, s.Name)
+		err = cmp.Or(err,
+			refuse(s.Name == "", path, "empty name of service %d of %d", i+1, len(services)),
+			refuse(byName[s.Name] != nil, m.path, "double name"),
+			refuse(s.Run == nil, m.path, "nil Run"),
+			refuse(s.Grace < 0, m.path, "negative Grace, got %v", s.Grace),
+			refuse(s.Restart.Max < 0, m.path, "negative Restart.Max, got %v", s.Restart.Max),
+			refuse(s.Restart.Within < 0, m.path, "negative Restart.Within, got %v", s.Restart.Within))
+		m.Grace = cmp.Or(m.Grace, opts.Grace)
+		members[i], byName[s.Name] = m, m
+	}
+	for _, m := range members {
+		for _, name := range m.After {
+			before := byName[name]
+			if before == nil || name == "" {
+				return nil, cmp.Or(err, refuse(true, m.path, "no such service in After, got %q", name))
+			}
+			m.after = append(m.after, before)
+			before.users = append(before.users, m)
+		}
+	}
+	for _, m := range members {
+		if circle := m.findCircle(nil); circle != nil {
+			return nil, cmp.Or(err, refuse(true, byName[circle[0]].path, "circular After: %s", printable(strings.Join(circle, " after "))))
+		}
+	}
+	return members, err
+}
+
+// refuse returns the error for bad input to the owner or service of the given path, or
+// nil if the input is not bad.
+func refuse(bad bool, path, format string, args ...any) error {
+	if !bad {
+		return nil
+	}
+	return fmt.Errorf("service: %s: %w", printable(cmp.Or(path, "Run")), fmt.Errorf(format, args...))
+}
+
+// findCircle returns the names of a circle that m leads to, of which each comes after
+// the next and the last is the first again, or nil. passed are those that led to m.
+func (m *member) findCircle(passed []string) []string {
+	if m.acyclic {
+		return nil
+	}
+	passed = append(passed, m.Name)
+	if i := slices.Index(passed, m.Name); i < len(passed)-1 {
+		return passed[i:]
+	}
+	for _, before := range m.after {
+		if circle := before.findCircle(passed); circle != nil {
+			return circle
+		}
+	}
+	m.acyclic = true
+	return nil
+}
+
+// printable quotes path if it would not be readable in the middle of a line.
+func printable(path string) string {
+	if quoted := strconv.Quote(path); quoted[1:len(quoted)-1] != path {
+		return quoted
+	}
+	return path
 }

@@ -180,6 +180,26 @@ func TestStuck(t *testing.T) {
 		require.Len(t, failure.Stuck, 1)
 	})
 
+	t.Run("of what happens at one instant the order is that in which the services were given", func(t *testing.T) {
+		for range 20 {
+			lines, failure := stuckRun(t, service.Options{Grace: second}, func(disk chan int) []service.Service {
+				return []service.Service{
+					{Name: "db", Run: serve(0, 0)},
+					{Name: "a", Run: deaf(disk, well), After: []string{"db"}},
+					{Name: "b", Run: deaf(disk, well), After: []string{"db"}},
+				}
+			})
+			require.Equal(t, []string{"2s a stuck", "2s b stuck", "2s db stopping", "2s db ended"}, lines[len(lines)-4:])
+			require.Equal(t, failure.Stuck[0].Owner, "a")
+
+			lines, err := observed(t, 0, service.Options{StartWithin: second},
+				service.Service{Name: "a", Run: job(2*second, nil)},
+				service.Service{Name: "b", Run: job(2*second, nil)})
+			require.EqualError(t, err, "a: not ready within 1s")
+			require.Equal(t, []string{"1s a failed: not ready within 1s", "1s a stopping", "1s b stopping"}, lines[2:5])
+		}
+	})
+
 	t.Run("many are reported each with its own stack", func(t *testing.T) {
 		_, failure := stuckRun(t, service.Options{Grace: second}, func(disk chan int) []service.Service {
 			var services []service.Service
@@ -264,6 +284,32 @@ func TestObserverThatDoesNotReturn(t *testing.T) {
 				require.True(t, ended)
 			})
 		}
+	})
+
+	t.Run("what is late while Observe is slow is told apart from what is in time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			h := &history{start: time.Now()}
+			late := 6*second + 1
+			err := service.Run(t.Context(), service.Options{StartWithin: 6 * second, Observe: func(e service.Event) {
+				h.observe(e)
+				if e.Service == "slow" && e.Kind == service.Ready {
+					time.Sleep(10 * second)
+				}
+			}},
+				service.Service{Name: "first", Run: job(second, nil)},
+				service.Service{Name: "early", After: []string{"first"}, Run: job(6*second-1, nil)},
+				service.Service{Name: "late", Restart: service.Restart{Max: 1}, Run: func(ctx context.Context, ready func()) error {
+					defer func() { late = 0 }()
+					return job(late, nil)(ctx, ready)
+				}},
+				service.Service{Name: "slow", After: []string{"first"}, Run: fail(second, nil)})
+			require.NoError(t, err)
+			require.Equal(t, []string{
+				"1s slow ready", "11s slow ended",
+				"11s late failed: not ready within 6s", "11s late stopping", "11s late restarting", "11s late starting 2",
+				"11s early ended", "11s late ended 2",
+			}, h.lines[5:])
+		})
 	})
 
 	t.Run("what happens while Observe is slow counts as in time", func(t *testing.T) {

@@ -95,8 +95,8 @@ type waiter struct {
 //
 // Submit returns an error that wraps [ErrTooLarge] if the argument does not fit
 // into a message, and [ErrClosed] after [Engine.Close]. It panics if ctx, e or t
-// is nil. It writes three messages, one after another; a pending future costs a
-// goroutine.
+// is nil. It writes three messages, one after another, and a fourth with [Detach]; a
+// pending future costs a goroutine.
 func Submit[In, Out any](ctx context.Context, e *Engine, t *Task[In, Out], in In, opts ...SubmitOption) (*future[Out], error) {
 	return submit(ctx, e, t, in, true, opts)
 }
@@ -208,20 +208,35 @@ func (s *submission) accept(ctx context.Context, encode func() error) (r *record
 	if err == nil && r == nil {
 		err = ErrAbandoned // this engine has been taken for dead
 	}
-	if err != nil || r.State != queued || r.Delivery != (delivery{}) {
-		return r, err
+	if err == nil && r.State == queued && r.Delivery == (delivery{}) {
+		var over *record
+		if over, err = s.enqueue(bounded, r); over != nil {
+			r = over
+		}
 	}
-	over, err := s.enqueue(bounded, r)
-	if over != nil {
-		r = over
+	if err == nil && s.detached {
+		err = s.detach(bounded)
 	}
 	return r, err
+}
+
+// detach makes the record need no owner. It comes last: a submission that is taken back
+// leaves nothing behind.
+func (s *submission) detach(ctx context.Context) error {
+	_, err := s.e.update(ctx, s.task.name, s.waiter.id, nil, func(r *record) (*record, change, time.Duration) {
+		if r == nil || r.over() || r.Detached {
+			return r, keep, 0
+		}
+		r.Detached = true
+		return r, replace, 0
+	})
+	return err
 }
 
 // create makes the record of a submission that has no key, for which none can be
 // there.
 func (s *submission) create(ctx context.Context, run string) (*record, error) {
-	r := &record{Task: s.task.name, ID: run, Run: run, State: queued, Owners: []string{s.token}, Detached: s.detached}
+	r := &record{Task: s.task.name, ID: run, Run: run, State: queued, Owners: []string{s.token}}
 	return s.e.update(ctx, s.task.name, run, r, func(r *record) (*record, change, time.Duration) {
 		if r == nil || r.revision != 0 { // it was written, and perhaps given up again
 			return r, keep, 0
@@ -240,7 +255,6 @@ func (s *submission) attach(ctx context.Context, run string) (*record, error) {
 			return r, keep, 0
 		}
 		r.Owners = append(r.Owners, s.token)
-		r.Detached = r.Detached || s.detached
 		return r, replace, 0
 	})
 }
@@ -381,9 +395,6 @@ func (s *submission) abandon() {
 // leave ends the submission's part in the task. It returns when the server has
 // been told; if that does not answer, the engine goes on trying.
 func (s *submission) leave() {
-	if s.detached {
-		return
-	}
 	left := func(token string) bool { return token == s.token }
 	ctx, cancel := context.WithTimeout(s.e.life, answerTimeout)
 	defer cancel()

@@ -171,6 +171,8 @@ func TestQueue(t *testing.T) {
 		require.NoError(t, err)
 		_, err = remote.TrySubmit(t.Context(), e, narrow, 4)
 		require.Equal(t, remote.ErrFull, err)
+		_, err = remote.TrySubmit(t.Context(), e, narrow, 4, remote.Detach(), remote.Key("four"))
+		require.Equal(t, remote.ErrFull, err)
 		require.Equal(t, 2, messages(t, js, "coterie_room_narrow"))
 		require.Equal(t, 3, messages(t, js, "coterie_queue_narrow"))
 		require.Equal(t, 3, messages(t, js, "KV_coterie_tasks"), "what was refused leaves nothing")

@@ -9,8 +9,8 @@
 //
 // It writes into the directory -out: raw.txt in the standard benchmark format,
 // which benchstat reads (benchstat -col /peer raw.txt), tables of medians with
-// their spread and the ratios to the best peer and to the physical limit, and
-// plots. Ctrl-C ends the measuring and reports what there is by then.
+// their spread and the ratios to the best peer and to the baseline, and plots.
+// Ctrl-C ends the measuring and reports what there is by then.
 package main
 
 import (

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"os"
@@ -9,27 +8,25 @@ import (
 	"slices"
 	"strings"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
-
 	benchmarks "github.com/coterie-go/coterie/docs/benchmarks"
 )
 
 // A panel is one workload in a plot of bars.
 type panel struct{ workload, title string }
 
-// overview is one panel for each package, for the first page.
-var overview = []panel{panels[0], panels[2], panels[4], panels[8]}
+// overview is for the first page: tasks that do nothing, some that do, and some
+// that wait.
+var overview = []panel{
+	panels[0],
+	panels[1],
+	{"group/fanout/tasks=1000/body=10us", "Start 1000 tasks of 10 µs and wait"},
+	{"group/fanout/tasks=1000/body=sleep1ms", "Start 1000 tasks that sleep 1 ms and wait"},
+}
 
 var panels = []panel{
 	{"group/fanout/tasks=1000/body=0", "Start 1000 empty tasks and wait"},
 	{"group/fanout/tasks=1000/body=1us", "Start 1000 tasks of 1 µs and wait"},
-	{"errgroup/limit/tasks=100000/body=0", "Error group with a limit, empty tasks"},
+	{"errgroup/limit/tasks=100000/body=0", "Error group, limit, empty tasks"},
 	{"errgroup/collect/tasks=1000", "Collect 1000 errors"},
 	{"pool/go/producers=1/body=0", "Pool, 1 producer, empty tasks"},
 	{"pool/go/producers=8/body=0", "Pool, 8 producers, empty tasks"},
@@ -93,7 +90,7 @@ func plotted(workload string, p, all int) bool {
 	if workload == psWorkload {
 		return true
 	}
-	inPanel := slices.ContainsFunc(panels, func(pn panel) bool { return pn.workload == workload })
+	inPanel := slices.ContainsFunc(slices.Concat(panels, overview), func(pn panel) bool { return pn.workload == workload })
 	inChart := strings.HasPrefix(workload, fanOutPrefix) && strings.HasSuffix(workload, "/body=0")
 	return p == all && (inPanel || inChart)
 }
@@ -101,51 +98,31 @@ func plotted(workload string, p, all int) bool {
 // A theme is how a plot looks on a light or a dark page.
 type theme struct {
 	name                     string
-	ink, faint, ours, others rgb
-	lines                    []rgb
+	ink, faint, ours, others string
+	lines                    []string
 }
 
 var themes = []theme{
-	{
-		"light", rgb{0x1f, 0x23, 0x28}, rgb{0x8c, 0x95, 0x9f}, rgb{0x09, 0x69, 0xda}, rgb{0xaf, 0xb8, 0xc1},
-		[]rgb{{0xcf, 0x22, 0x2e}, {0x95, 0x38, 0x00}, {0x82, 0x50, 0xdf}, {0x57, 0x60, 0x6a}, {0x11, 0x63, 0x29}},
-	},
-	{
-		"dark", rgb{0xe6, 0xed, 0xf3}, rgb{0x7d, 0x85, 0x90}, rgb{0x58, 0xa6, 0xff}, rgb{0x48, 0x4f, 0x58},
-		[]rgb{{0xff, 0x7b, 0x72}, {0xf0, 0x88, 0x3e}, {0xbc, 0x8c, 0xff}, {0xb1, 0xba, 0xc4}, {0x56, 0xd3, 0x64}},
-	},
-}
-
-type rgb struct{ r, g, b uint8 }
-
-func (c rgb) RGBA() (r, g, b, a uint32) {
-	return uint32(c.r) * 0x101, uint32(c.g) * 0x101, uint32(c.b) * 0x101, 0xffff
+	{"light", "#1f2328", "#8c959f", "#0969da", "#afb8c1", []string{"#cf222e", "#953800", "#8250df", "#57606a", "#116329"}},
+	{"dark", "#e6edf3", "#7d8590", "#58a6ff", "#484f58", []string{"#ff7b72", "#f0883e", "#bc8cff", "#b1bac4", "#56d364"}},
 }
 
 // writePlots writes those for which there are results, and returns how many.
 func writePlots(res *results, dir string) (int, error) {
-	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
 	written := 0
 	for _, th := range themes {
-		plots := map[string]*vgsvg.Canvas{}
+		plots := map[string]*canvas{}
 		for name, shown := range map[string][]panel{"overview": overview, "bars": panels} {
-			if canvas := drawPanels(res, shown, th); canvas != nil {
-				plots[name] = canvas
-			}
+			plots[name] = drawPanels(res, shown, th)
 		}
 		for _, ch := range charts {
-			if canvas := drawChart(res, ch, th); canvas != nil {
-				plots[ch.file] = canvas
-			}
+			plots[ch.file] = drawChart(res, ch, th)
 		}
-		for name, canvas := range plots {
-			var svg bytes.Buffer
-			if _, err := canvas.WriteTo(&svg); err != nil {
-				return written, err
+		for name, c := range plots {
+			if c == nil {
+				continue
 			}
-			// The page is to use a font that the reader has.
-			text := strings.ReplaceAll(svg.String(), "font-family:Liberation Sans", "font-family:Arial,Helvetica,Liberation Sans,sans-serif")
-			if err := os.WriteFile(filepath.Join(dir, name+"-"+th.name+".svg"), []byte(text), 0o666); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, name+"-"+th.name+".svg"), c.svg(), 0o666); err != nil {
 				return written, err
 			}
 			written++
@@ -154,11 +131,20 @@ func writePlots(res *results, dir string) (int, error) {
 	return written, nil
 }
 
-const width = 620 * vg.Length(1) // points: 827 pixels, as wide as a README
+// Lengths are pixels of a page as wide as a README. The columns of text are wide
+// enough for any common font: each reader's is another.
+const (
+	width    = 827
+	gutter   = 122 // names of peers
+	figures  = 64  // the times behind the bars
+	barStep  = 19
+	titleRow = 24
+	noteRow  = 16 // what the dashed line is
+	axisRow  = 34
+)
 
-// drawPanels draws those for which there are results, two beside each other, with
-// bars of one thickness in all of them.
-func drawPanels(res *results, panels []panel, th theme) *vgsvg.Canvas {
+// drawPanels draws those for which there are results, two beside each other.
+func drawPanels(res *results, panels []panel, th theme) *canvas {
 	var cases []*workloadCase
 	var titles []string
 	for _, pn := range panels {
@@ -169,31 +155,20 @@ func drawPanels(res *results, panels []panel, th theme) *vgsvg.Canvas {
 	if len(cases) == 0 {
 		return nil
 	}
-	const head, bar, gap = 22, 14, 12
-	var rows []int // bars of the line of panels
-	height := vg.Length(0)
-	for i := 0; i < len(cases); i += 2 {
-		most := len(cases[i].barPeers())
-		if i+1 < len(cases) {
-			most = max(most, len(cases[i+1].barPeers()))
-		}
-		rows = append(rows, most)
-		height += head + gap + bar*vg.Length(most)
-	}
-	canvas := vgsvg.New(width, height)
-	top := height
+	cv := newCanvas(th, strings.Join(titles, "; "))
+	top := 0.0
 	for i, c := range cases {
-		left := vg.Length(i%2) * width / 2
-		tall := head + bar*vg.Length(rows[i/2])
-		area := draw.New(canvas)
-		area.Min = vg.Point{X: left + 8, Y: top - tall}
-		area.Max = vg.Point{X: left + width/2 - 4, Y: top - 2}
-		th.bars(c, titles[i], rows[i/2]).Draw(area)
-		if i%2 == 1 {
-			top -= tall + gap
+		th.bars(cv, c, titles[i], float64(i%2)*width/2, top)
+		if i%2 == 1 || i == len(cases)-1 {
+			most := len(c.barPeers())
+			if i%2 == 1 {
+				most = max(most, len(cases[i-1].barPeers()))
+			}
+			top += titleRow + noteRow + float64(most)*barStep + axisRow
 		}
 	}
-	return canvas
+	cv.height = top
+	return cv
 }
 
 // barPeers returns the peers that have a bar, the fastest first.
@@ -202,52 +177,67 @@ func (c *workloadCase) barPeers() []string {
 }
 
 // bars draws a horizontal bar for each peer, the fastest on top, with the
-// physical limit as a line across them. There is room for rows bars.
-func (th theme) bars(c *workloadCase, title string, rows int) *plot.Plot {
-	p := th.plot(title + ", ns each")
-	p.HideX()
-	p.Y.Tick.Length = 0
-	p.Y.LineStyle.Width = 0
+// baseline as a line across them.
+func (th theme) bars(cv *canvas, c *workloadCase, title string, left, top float64) {
 	peers := c.barPeers()
-	slices.Reverse(peers)
 	most := 0.0
-	var ticks plot.ConstantTicks
-	labels := plotter.XYLabels{}
-	for i, peer := range peers {
+	for _, peer := range peers {
 		s, _ := c.median(peer, benchmarks.Time)
 		most = max(most, s.Center)
-		bar, err := plotter.NewBarChart(plotter.Values{s.Center}, 10)
-		if err != nil {
-			panic(err) // the value is not a number: readResults would have failed
+	}
+	zero, wide := left+gutter, float64(width)/2-gutter-figures
+	at := func(v float64) float64 { return zero + v/most*wide }
+	first := top + titleRow + noteRow
+	bottom := first + float64(len(peers))*barStep
+
+	cv.text(left+8, top+16, 13, "start", "bold", title)
+	for _, v := range steps(most) {
+		cv.line(at(v), bottom, at(v), bottom+4, th.faint, 1, "")
+		cv.text(at(v), bottom+17, 11, "middle", "normal", figure(v))
+	}
+	cv.text(at(most)+figures-4, bottom+17, 11, "end", "normal", "ns each")
+	baseline, hasBaseline := c.median(benchmarks.Limit, benchmarks.Time)
+	for i, peer := range peers {
+		s, _ := c.median(peer, benchmarks.Time)
+		behind := at(s.Center)
+		if line := at(baseline.Center); hasBaseline && behind < line && line < behind+45 {
+			behind = line // or it would cross the figure
 		}
-		bar.Horizontal, bar.XMin, bar.LineStyle.Width = true, float64(i), 0
-		bar.Color = th.others
+		y := first + float64(i)*barStep
+		color := th.others
 		if isOurs(peer) {
-			bar.Color = th.ours
+			color = th.ours
 		}
-		p.Add(bar)
-		ticks = append(ticks, plot.Tick{Value: float64(i), Label: display(peer)})
-		labels.XYs = append(labels.XYs, plotter.XY{X: s.Center, Y: float64(i)})
-		labels.Labels = append(labels.Labels, figure(s.Center))
+		cv.text(zero-7, y+13, 12, "end", "normal", display(peer))
+		cv.rect(zero, y+3, at(s.Center)-zero, barStep-6, color)
+		cv.text(behind+5, y+13, 11.5, "start", "normal", figure(s.Center))
 	}
-	values, _ := plotter.NewLabels(labels)
-	for i := range values.TextStyle {
-		values.TextStyle[i] = th.text(9)
-		values.TextStyle[i].YAlign = text.YCenter
+	cv.line(zero, first, zero, bottom+4, th.faint, 1, "")
+	cv.line(zero, bottom, at(most), bottom, th.faint, 1, "")
+	if hasBaseline {
+		x, anchor := at(baseline.Center), "middle"
+		if x < zero+60 {
+			x, anchor = zero, "start"
+		}
+		cv.text(x, first-4, 11, anchor, "normal", "baseline "+figure(baseline.Center))
+		cv.line(at(baseline.Center), first-1, at(baseline.Center), bottom, th.ink, 1.2, "4 3")
 	}
-	values.Offset = vg.Point{X: 3}
-	p.Add(values)
-	if s, ok := c.median(benchmarks.Limit, benchmarks.Time); ok {
-		top := float64(len(peers)) - 0.5
-		line, _ := plotter.NewLine(plotter.XYs{{X: s.Center, Y: -0.5}, {X: s.Center, Y: top}})
-		line.Color, line.Width, line.Dashes = th.ink, 1, []vg.Length{3, 2}
-		p.Add(line)
+}
+
+// steps returns round numbers from 0 up to most, at most five.
+func steps(most float64) []float64 {
+	step := math.Pow(10, math.Floor(math.Log10(most)))
+	for _, f := range []float64{0.2, 0.25, 0.5, 1, 2} {
+		if most/(step*f) < 5 {
+			step *= f
+			break
+		}
 	}
-	p.Y.Tick.Marker = ticks
-	p.X.Min, p.X.Max = 0, most*1.15
-	p.Y.Max = float64(len(peers)) - 0.5
-	p.Y.Min = p.Y.Max - float64(rows)
-	return p
+	var at []float64
+	for v := 0.0; v <= most; v += step {
+		at = append(at, v)
+	}
+	return at
 }
 
 // display returns the name of a peer for people.
@@ -271,6 +261,8 @@ func display(peer string) string {
 		return "ring by hand"
 	case "channel":
 		return "chan by hand"
+	case benchmarks.Limit:
+		return "baseline"
 	}
 	return peer
 }
@@ -283,112 +275,81 @@ func figure(v float64) string {
 	return fmt.Sprintf("%.3g", v)
 }
 
-func drawChart(res *results, ch chart, th theme) *vgsvg.Canvas {
+// drawChart draws a line for each peer over the points.
+func drawChart(res *results, ch chart, th theme) *canvas {
 	points := ch.points(res)
 	if len(points) < 2 {
 		return nil
 	}
-	p := th.plot(ch.title + ": ns per task")
-	p.X.Label.Text, p.X.Label.Padding = ch.xLabel, 4
-	p.Legend.Top, p.Legend.TextStyle = true, th.text(10)
-	p.Legend.ThumbnailWidth, p.Legend.Padding = 22, 2
-	p.Add(grid(th))
-	if ch.log {
-		p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-		p.X.Tick.Marker, p.Y.Tick.Marker = powers{}, powers{}
-	} else {
-		var ticks plot.ConstantTicks
-		for _, pt := range points {
-			ticks = append(ticks, plot.Tick{Value: pt.x, Label: fmt.Sprint(pt.x)})
-		}
-		p.X.Tick.Marker = ticks
-		p.Y.Min = 0
-	}
-	for i, peer := range ch.peers {
-		var xys plotter.XYs
-		for _, pt := range points {
+	const left, right, top, bottom, height = 70, 160, 36, 60, 350
+	most, least := 0.0, math.Inf(1)
+	for _, pt := range points {
+		for _, peer := range ch.peers {
 			if s, ok := pt.c.median(peer, benchmarks.Time); ok {
-				xys = append(xys, plotter.XY{X: pt.x, Y: s.Center})
+				most, least = max(most, s.Center), min(least, s.Center)
 			}
 		}
-		if len(xys) == 0 {
+	}
+	scale := func(v, from, to float64) float64 { return (v - from) / (to - from) }
+	low, high, xs := 0.0, most*1.05, []float64{points[0].x, points[len(points)-1].x}
+	if ch.log {
+		low, high = math.Pow(10, math.Floor(math.Log10(least))), math.Pow(10, math.Ceil(math.Log10(most)))
+		scale = func(v, from, to float64) float64 { return math.Log(v/from) / math.Log(to/from) }
+	}
+	x := func(v float64) float64 { return left + scale(v, xs[0], xs[1])*(width-left-right) }
+	y := func(v float64) float64 { return height - bottom - scale(v, low, high)*(height-top-bottom) }
+
+	cv := newCanvas(th, ch.title)
+	cv.height = height
+	cv.text(8, 16, 13, "start", "bold", ch.title+", ns each")
+	ticks := steps(high)
+	if ch.log {
+		ticks = nil
+		for v := low; v <= high*1.001; v *= 10 {
+			ticks = append(ticks, v)
+		}
+	}
+	for _, v := range ticks {
+		cv.line(left, y(v), width-right, y(v), th.faint, 0.5, "")
+		cv.text(left-7, y(v)+4, 11, "end", "normal", figure(v))
+	}
+	for _, pt := range points {
+		cv.line(x(pt.x), height-bottom, x(pt.x), height-bottom+5, th.faint, 1, "")
+		cv.text(x(pt.x), height-bottom+20, 11, "middle", "normal", fmt.Sprint(int(pt.x)))
+	}
+	cv.line(left, height-bottom, width-right, height-bottom, th.faint, 1, "")
+	cv.text(left+(width-left-right)/2, height-bottom+42, 12, "middle", "normal", ch.xLabel)
+
+	row := 0
+	for i, peer := range ch.peers {
+		var xy [][2]float64
+		for _, pt := range points {
+			if s, ok := pt.c.median(peer, benchmarks.Time); ok {
+				xy = append(xy, [2]float64{x(pt.x), y(s.Center)})
+			}
+		}
+		if len(xy) == 0 {
 			continue
 		}
-		line, dots, err := plotter.NewLinePoints(xys)
-		if err != nil {
-			panic(err) // not a number, as above
-		}
-		line.Width, dots.Radius, dots.Shape = 1.2, 2.2, draw.CircleGlyph{}
-		line.Color = th.lines[i%len(th.lines)]
-		switch {
-		case peer == "coterie":
-			line.Color, line.Width = th.ours, 2.4
-		case isOurs(peer):
-			line.Color, line.Width, line.Dashes = th.ours, 2.4, []vg.Length{6, 3}
-		case peer == benchmarks.Limit:
-			line.Color, line.Dashes = th.ink, []vg.Length{3, 2}
-		}
-		dots.Color = line.Color
-		p.Add(line, dots)
-		p.Legend.Add(display(peer), line, dots)
+		color, thick, dash := th.style(peer, i)
+		cv.path(xy, color, thick, dash)
+		at := float64(top + 12 + 20*row)
+		cv.path([][2]float64{{width - right + 14, at}, {width - right + 42, at}}, color, thick, dash)
+		cv.text(width-right+48, at+4, 12, "start", "normal", display(peer))
+		row++
 	}
-	if ch.log {
-		p.Y.Min = math.Pow(10, math.Floor(math.Log10(p.Y.Min)))
-		p.Y.Max = math.Pow(10, math.Ceil(math.Log10(p.Y.Max)))
-	}
-	const height, legend = 270, 112
-	p.Legend.XOffs = legend
-	canvas := vgsvg.New(width, height)
-	p.Draw(draw.Crop(draw.New(canvas), 6, -legend-6, 4, -4))
-	return canvas
+	return cv
 }
 
-func (th theme) plot(title string) *plot.Plot {
-	p := plot.New()
-	p.BackgroundColor = nil
-	p.Title.Text, p.Title.TextStyle, p.Title.Padding = title, th.text(11), 6
-	p.Title.TextStyle.Font.Weight = 2 // bold
-	p.Title.TextStyle.XAlign, p.Title.TextStyle.YAlign = text.XCenter, text.YTop
-	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		axis.Color, axis.Tick.Color = th.faint, th.faint
-		axis.Label.TextStyle = axisText(axis.Label.TextStyle, th.text(10))
-		axis.Tick.Label = axisText(axis.Tick.Label, th.text(9.5))
+// style is how the line of the i-th peer looks.
+func (th theme) style(peer string, i int) (color string, thick float64, dash string) {
+	switch {
+	case peer == "coterie":
+		return th.ours, 3, ""
+	case isOurs(peer):
+		return th.ours, 3, "8 4"
+	case peer == benchmarks.Limit:
+		return th.ink, 1.2, "4 3"
 	}
-	return p
-}
-
-// axisText is style with the alignment that the axis has given its own.
-func axisText(own, style text.Style) text.Style {
-	style.XAlign, style.YAlign, style.Rotation = own.XAlign, own.YAlign, own.Rotation
-	return style
-}
-
-func (th theme) text(points vg.Length) text.Style {
-	return text.Style{
-		Color:   th.ink,
-		Font:    font.From(plot.DefaultFont, points),
-		Handler: plot.DefaultTextHandler,
-	}
-}
-
-func grid(th theme) *plotter.Grid {
-	g := plotter.NewGrid()
-	g.Vertical.Color, g.Vertical.Width = nil, 0
-	g.Horizontal.Color, g.Horizontal.Width = th.others, 0.3
-	return g
-}
-
-// powers marks the powers of ten.
-type powers struct{}
-
-func (powers) Ticks(low, high float64) []plot.Tick {
-	var ticks []plot.Tick
-	for e := math.Floor(math.Log10(low)); e <= math.Ceil(math.Log10(high)); e++ {
-		v := math.Pow(10, e)
-		ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.0f", v)})
-		for d := 2.0; d < 10; d++ {
-			ticks = append(ticks, plot.Tick{Value: d * v})
-		}
-	}
-	return ticks
+	return th.lines[i%len(th.lines)], 1.6, ""
 }

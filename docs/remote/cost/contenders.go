@@ -215,7 +215,7 @@ func openAsynq(dir string) (contender, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &queue{redis: asynq.RedisClientOpt{Network: "unix", Addr: socket}, stop: stop, answers: make(map[string]chan int)}
+	q := &queue{redis: asynq.RedisClientOpt{Network: "unix", Addr: socket, ReadTimeout: time.Minute}, stop: stop, answers: make(map[string]chan int)}
 	q.client = asynq.NewClient(q.redis)
 	return q, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/tools/go/analysis"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -21,7 +22,7 @@ calls. It is silent where the goroutine was counted before it started, counts ot
 itself, and where an exported function counts its own calls.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/addinside",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
-	Run:      run,
+	Run:      exempt.Run("addinside", run),
 }
 
 func run(pass *analysis.Pass) (any, error) {

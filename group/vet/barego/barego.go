@@ -4,11 +4,11 @@ package barego
 
 import (
 	"go/ast"
-	"go/token"
 	"strings"
 
 	"golang.org/x/tools/go/analysis"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -24,11 +24,11 @@ too. A comment
 
 	//coterie:go because <reason>
 
-on the line of a go statement, or on the one before, exempts that statement. Generated files
-are left alone.`,
+at the end of the line of a go statement, or on a line of its own before it, exempts that
+statement. Generated files are left alone.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/barego",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
-	Run:      run,
+	Run:      exempt.Run("go", run),
 }
 
 var allow string
@@ -37,20 +37,17 @@ func init() {
 	Analyzer.Flags.StringVar(&allow, "allow", "", "import paths of packages that may have go statements, separated by commas")
 }
 
-const directive = "//coterie:go"
-
 func run(pass *analysis.Pass) (any, error) {
 	if allowed(owner.PathOfPackage(pass.Pkg)) {
 		return nil, nil
 	}
 	for cur := range owner.Of(pass).Root.Children() {
-		file := cur.Node().(*ast.File)
-		if ast.IsGenerated(file) {
+		if ast.IsGenerated(cur.Node().(*ast.File)) {
 			continue
 		}
-		exempt := exemptions(pass, file)
 		for stmt := range cur.Preorder((*ast.GoStmt)(nil)) {
-			exempt.check(pass, stmt.Node().(*ast.GoStmt))
+			pass.ReportRangef(stmt.Node(), "this goroutine has no owner: nobody waits for it, and its panic ends the process; "+
+				"start it as a task of a group.Group, or write //coterie:go and who waits for it, or why nobody has to (docs/guide/rule.md)")
 		}
 	}
 	return nil, nil
@@ -70,43 +67,3 @@ func allowed(path string) bool {
 	}
 	return false
 }
-
-// exemption is a comment that exempts the go statement of its line, or else that of
-// the next.
-type exemption struct {
-	reason string
-	used   bool
-}
-
-type exemptionsByLine map[int]*exemption
-
-func exemptions(pass *analysis.Pass, file *ast.File) exemptionsByLine {
-	found := make(exemptionsByLine)
-	for _, group := range file.Comments {
-		for _, c := range group.List {
-			if reason, ok := strings.CutPrefix(c.Text, directive); ok && (reason == "" || reason[0] == ' ' || reason[0] == '\t') {
-				found[line(pass, c.Pos())] = &exemption{reason: strings.TrimSpace(reason)}
-			}
-		}
-	}
-	return found
-}
-
-func (found exemptionsByLine) check(pass *analysis.Pass, stmt *ast.GoStmt) {
-	at := line(pass, stmt.Pos())
-	for _, e := range []*exemption{found[at], found[at-1]} {
-		if e == nil || e.used {
-			continue
-		}
-		e.used = true
-		if e.reason == "" {
-			pass.ReportRangef(stmt, "%s needs a reason: say on its line who waits for the goroutine, or why nobody has to (docs/guide/rule.md)", directive)
-		}
-		return
-	}
-	pass.ReportRangef(stmt, "this goroutine has no owner: nobody waits for it, and its panic ends the process; "+
-		"start it as a task of a group.Group, or write %s and the reason (docs/guide/rule.md)", directive)
-}
-
-// line returns the line in the file itself, whatever //line comments say.
-func line(pass *analysis.Pass, pos token.Pos) int { return pass.Fset.PositionFor(pos, false).Line }

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/tools/go/analysis"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -20,7 +21,7 @@ LockOSThread without UnlockOSThread, labels of package pprof, a thread moved to 
 An owner with Options.Isolate gives each task a goroutine of its own, and is left alone.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/carries",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
-	Run:      run,
+	Run:      exempt.Run("carries", run),
 }
 
 func run(pass *analysis.Pass) (any, error) {

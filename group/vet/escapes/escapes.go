@@ -9,6 +9,7 @@ import (
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ast/inspector"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -22,7 +23,7 @@ later Go on it panics. The analyzer reports where the body stores the group, or 
 uses it, in a variable or a field that lives on, or sends it over a channel.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/escapes",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
-	Run:      run,
+	Run:      exempt.Run("escapes", run),
 }
 
 func run(pass *analysis.Pass) (any, error) {

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/tools/go/analysis"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -26,7 +27,7 @@ In a task of group, errgroup or a batch such calls are right: Wait ends the test
 	URL:       "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/failnow",
 	Requires:  []*analysis.Analyzer{owner.Analyzer},
 	FactTypes: []analysis.Fact{new(endsTest)},
-	Run:       run,
+	Run:       exempt.Run("failnow", run),
 }
 
 // endsTest is the fact that a function may end the test of the testing.T, or what

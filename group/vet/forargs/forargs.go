@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/tools/go/analysis"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -19,7 +20,7 @@ pool.For(ctx, workers, n, f) takes two ints. Where workers is the length of what
 and n is not, the two are exchanged: the loop calls f for too few elements, or for too many.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/forargs",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
-	Run:      run,
+	Run:      exempt.Run("forargs", run),
 }
 
 func run(pass *analysis.Pass) (any, error) {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ast/inspector"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -25,7 +26,7 @@ The analyzer is silent where a task uses both, and where the outer one is for a 
 (context.WithoutCancel), a value or a log.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/outerctx",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
-	Run:      run,
+	Run:      exempt.Run("outerctx", run),
 }
 
 type checker struct {

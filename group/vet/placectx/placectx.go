@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/tools/go/analysis"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -21,7 +22,7 @@ the context that it was given. With another context, or in a task that has none,
 worker while it waits: as many such tasks as there are workers wait for ever.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/placectx",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
-	Run:      run,
+	Run:      exempt.Run("placectx", run),
 }
 
 func run(pass *analysis.Pass) (any, error) {

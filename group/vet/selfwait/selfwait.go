@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/tools/go/analysis"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -23,7 +24,7 @@ do so, none goes on. That holds for sync, x/sync and conc as well as for coterie
 TryGo is right, and so is GoContext with the context that the task was given.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/selfwait",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
-	Run:      run,
+	Run:      exempt.Run("selfwait", run),
 }
 
 type checker struct {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ast/inspector"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -21,7 +22,7 @@ Tasks that assign to one captured variable race with each other: the error that 
 the task which came last, often nil. The analyzer is silent where the task locks something first.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/sharederr",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
-	Run:      run,
+	Run:      exempt.Run("sharederr", run),
 }
 
 func run(pass *analysis.Pass) (any, error) {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ast/edge"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -22,7 +23,7 @@ that has others, such as a time-out. When another case is taken nobody receives 
 task is blocked for ever, with all that it holds.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/stranded",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
-	Run:      run,
+	Run:      exempt.Run("stranded", run),
 }
 
 func run(pass *analysis.Pass) (any, error) {

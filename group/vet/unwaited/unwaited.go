@@ -12,6 +12,7 @@ import (
 	"golang.org/x/tools/go/ast/inspector"
 	"golang.org/x/tools/go/cfg"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -32,7 +33,7 @@ none.`,
 	URL:       "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/unwaited",
 	Requires:  []*analysis.Analyzer{owner.Analyzer, ctrlflow.Analyzer},
 	FactTypes: []analysis.Fact{new(starts), new(makes)},
-	Run:       run,
+	Run:       exempt.Run("unwaited", run),
 }
 
 type checker struct {
@@ -169,6 +170,7 @@ func (c *checker) check(cur inspector.Cursor, m made) {
 		return // what it holds depends on the path
 	}
 	u := c.usesOf(cur, m.v)
+	u.addPool(cur, m.v)
 	if u.escapes || len(u.begins) == 0 || u.conditional() {
 		return
 	}

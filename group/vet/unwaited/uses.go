@@ -75,6 +75,30 @@ func (u *uses) add(cur, ident inspector.Cursor) {
 	}
 }
 
+// addPool notes the Waits for the pool of a batch, which are for its tasks, too.
+func (u *uses) addPool(cur inspector.Cursor, batch *types.Var) {
+	info := u.c.pass.TypesInfo
+	value, _ := owner.Assigned(info, cur.Node(), batch)
+	call, ok := value.(*ast.CallExpr)
+	if !ok {
+		return
+	}
+	made := owner.MethodOf(info, call)
+	if made == nil || made.Name != "Batch" {
+		return
+	}
+	pool := made.Ref(info)
+	if !pool.Valid() {
+		return
+	}
+	for c := range cur.Preorder((*ast.CallExpr)(nil)) {
+		m := owner.MethodOf(info, c.Node().(*ast.CallExpr))
+		if m != nil && m.Waits() && m.Ref(info) == pool {
+			u.addWait(cur, c)
+		}
+	}
+}
+
 func isBlank(e ast.Expr) bool {
 	ident, ok := e.(*ast.Ident)
 	return ok && ident.Name == "_"

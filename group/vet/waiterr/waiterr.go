@@ -9,6 +9,7 @@ import (
 	"golang.org/x/tools/go/ast/edge"
 	"golang.org/x/tools/go/ast/inspector"
 
+	"github.com/coterie-go/coterie/group/vet/internal/exempt"
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
@@ -26,7 +27,7 @@ An explicit blank, as in _ = g.Wait(), is left alone. So is a Wait whose error a
 Wait of the same group takes, and one of a group all of whose tasks return nil.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/waiterr",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
-	Run:      run,
+	Run:      exempt.Run("waiterr", run),
 }
 
 func run(pass *analysis.Pass) (any, error) {

@@ -234,6 +234,25 @@ func (l *loop) wait() {
 	l.ctx.end()
 }
 
+// joinAborted is deferred by a loop whose body runs in the caller's goroutine. If the loop has not been
+// joined, the body has panicked or called Goexit, which an item's Goexit adds nothing to; but
+// an item's panic must not vanish.
+func (l *loop) joinAborted(joined *bool) {
+	if *joined {
+		return
+	}
+	l.stop(context.Canceled)
+	l.wait()
+	if p := l.result.panicked; p != nil {
+		if v := recover(); v != nil {
+			both := aborted(core.NewPanicError(v))
+			both.add(aborted(p))
+			p = both.panicked
+		}
+		p.Raise()
+	}
+}
+
 // raise raises the panic or the Goexit of a loop that has ended.
 func (l *loop) raise() {
 	if l.result.panicked != nil {

@@ -125,23 +125,7 @@ func (s *stream[T, R]) run(call Call, yield func(R, error) bool) {
 	s.limit = s.maxInFlight()
 
 	joined := false
-	defer func() {
-		if joined {
-			return
-		}
-		// The body of the range loop has panicked or called Goexit, which an item's
-		// Goexit adds nothing to; but an item's panic must not vanish.
-		s.stop(context.Canceled)
-		s.wait()
-		if p := s.result.panicked; p != nil {
-			if v := recover(); v != nil {
-				both := aborted(core.NewPanicError(v))
-				both.add(aborted(p))
-				p = both.panicked
-			}
-			p.Raise()
-		}
-	}()
+	defer s.joinAborted(&joined)
 	s.own = new(goroutines)
 	s.own.TryGo(s.read)
 	if s.nested {

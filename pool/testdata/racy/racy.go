@@ -112,6 +112,89 @@ var scenarios = map[string]func(){
 		wg.Wait()
 		p.Close()
 	},
+	"Keyed, two keys": func() {
+		p := pool.New(2, pool.Options{})
+		k := pool.NewKeyed[int](p, 1)
+		x := new(int)
+		for key := range 2 {
+			_ = k.GoContext(context.Background(), key, func(context.Context) { *x++ })
+		}
+		k.Wait()
+		p.Close()
+	},
+	"Keyed, two of a key at once": func() {
+		p := pool.New(2, pool.Options{})
+		k := pool.NewKeyed[int](p, 2)
+		x := new(int)
+		for range 2 {
+			_ = k.GoContext(context.Background(), 1, func(context.Context) { *x++ })
+		}
+		k.Wait()
+		p.Close()
+	},
+	"Keyed, the second of another key when the first has ended": func() {
+		p := pool.New(2, pool.Options{})
+		k := pool.NewKeyed[int](p, 1)
+		x := new(int)
+		_ = k.GoContext(context.Background(), 1, func(context.Context) { *x++ })
+		for p.Stats().Completed == 0 {
+			time.Sleep(10 * time.Microsecond)
+		}
+		_ = k.GoContext(context.Background(), 2, func(context.Context) { *x++ })
+		k.Wait()
+		p.Close()
+	},
+	"Keyed, WaitKey of another": func() {
+		p := pool.New(2, pool.Options{})
+		k := pool.NewKeyed[int](p, 1)
+		x := new(int)
+		_ = k.GoContext(context.Background(), 1, func(context.Context) { *x++ })
+		_ = k.GoContext(context.Background(), 2, func(context.Context) {})
+		_ = k.WaitKey(context.Background(), 2)
+		for p.Stats().Completed < 2 {
+			time.Sleep(10 * time.Microsecond)
+		}
+		*x++
+		p.Close()
+	},
+	"one key": func() { // is an order, also where the key has been idle
+		p := pool.New(2, pool.Options{Queue: 1})
+		k := pool.NewKeyed[int](p, 1)
+		ctx := context.Background()
+		x, y := new(int), new(int)
+		add := func(ctx context.Context) { *x++ }
+		*x++
+		for range 3 {
+			_ = k.GoContext(ctx, 1, add)
+			_ = k.GoContext(ctx, 1, func(ctx context.Context) {
+				*x++
+				_ = k.GoContext(ctx, 1, add)
+				*x++
+			})
+			_ = k.GoContext(ctx, 2, func(ctx context.Context) { *y++ })
+			for p.Stats().Busy > 0 {
+				time.Sleep(10 * time.Microsecond)
+			}
+		}
+		_ = k.Replace(ctx, 1, add)
+		_ = k.WaitKey(ctx, 1)
+		*x++
+		_ = k.GoContext(ctx, 1, add)
+		_ = k.WaitKey(ctx, 2)
+		f, _ := pool.Submit(ctx, p, func(ctx context.Context) (int, error) { // runs them itself
+			*y++
+			_ = k.GoContext(ctx, 3, func(ctx context.Context) { *y++ })
+			_ = k.GoContext(ctx, 3, func(ctx context.Context) { *y++ })
+			_ = k.WaitKey(ctx, 3)
+			return *y, nil
+		})
+		_, _ = f.Get()
+		*y++
+		k.Wait()
+		*x++
+		*y++
+		p.Close()
+	},
 	"ordered": func() {
 		p := pool.New(2, pool.Options{Queue: 2})
 		ctx := context.Background()

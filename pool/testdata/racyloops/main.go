@@ -32,6 +32,27 @@ func seq(yield func(int) bool) {
 	}
 }
 
+// sharing is an input that races with whatever uses shared.
+func sharing(yield func(int) bool) {
+	for i := range 20 {
+		shared++
+		if !yield(i) {
+			return
+		}
+	}
+}
+
+// handing hands a variable over with each item.
+func handing(yield func(*int) bool) {
+	for range 200 {
+		v := new(int)
+		*v = 1
+		if !yield(v) {
+			return
+		}
+	}
+}
+
 func drain[T any](results func(yield func(T, error) bool)) {
 	for range results {
 	}
@@ -64,6 +85,20 @@ var racy = map[string]func(){
 			shared++
 		}
 	},
+	"two inputs of Merge": func() {
+		for range pool.Merge(ctx, sharing, sharing) {
+		}
+	},
+	"the body of Merge's loop, and an input": func() {
+		for range pool.Merge(ctx, sharing) {
+			shared++
+		}
+	},
+	"the body of Chunk's loop, and the input": func() {
+		for range pool.Chunk(ctx, sharing, 1, 0) {
+			shared++
+		}
+	},
 	"items that use their context": func() {
 		pool.For(ctx, 8, 2, func(ctx context.Context, _ int) error {
 			ctx.Done()
@@ -75,6 +110,33 @@ var racy = map[string]func(){
 }
 
 var ordered = map[string]func(){
+	"an input, and the body of Merge's loop": func() {
+		for v := range pool.Merge(ctx, handing, handing) {
+			*v++
+		}
+		for v := range pool.Merge(ctx, handing, handing) {
+			*v++
+			break
+		}
+	},
+	"an input, and the body of Chunk's loop": func() {
+		for chunk := range pool.Chunk(ctx, handing, 3, 0) {
+			for i, v := range chunk {
+				*v++
+				chunk[i] = nil
+			}
+		}
+	},
+	"an input, and after the loop": func() {
+		for range pool.Merge(ctx, sharing) {
+			break
+		}
+		shared++
+		for range pool.Chunk(ctx, sharing, 3, 0) {
+			break
+		}
+		shared++
+	},
 	"before For, in it, and after it": func() {
 		shared++
 		pool.For(ctx, 8, 1, item)

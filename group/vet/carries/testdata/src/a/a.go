@@ -55,3 +55,21 @@ func isolated() {
 	go func() { runtime.LockOSThread() }()
 	wg.Wait()
 }
+
+func ownGoroutine(ctx context.Context, p *pool.Pool) {
+	p.Go(func() {
+		go lockAndLeave()
+		go func() { pprof.SetGoroutineLabels(ctx) }()
+	})
+}
+
+func lockAndLeave() { runtime.LockOSThread() }
+
+func notInATask(ctx context.Context) {
+	runtime.LockOSThread()
+	pprof.SetGoroutineLabels(ctx)
+	group.Run(func(g *group.Group) {
+		runtime.LockOSThread() // in the goroutine of Run's caller
+		g.Go(func() { runtime.GC() })
+	})
+}

@@ -53,3 +53,9 @@ func right(rows, others []string, n int) {
 	len := func([]string) int { return 8 }
 	_ = For(ctx, len(rows), n, func(_ context.Context, i int) error { use(rows[i]); return nil })
 }
+
+func changed(rows []string) {
+	n := len(rows)
+	rows = append(rows, "more")
+	_ = For(ctx, 8, n, func(_ context.Context, i int) error { use(rows[i]); return nil })
+}

@@ -178,3 +178,11 @@ func two(a, b *owns) {
 	a.Go(func() { b.Wait() })
 	a.Go(func() { a.Done() })
 }
+
+func afterwards() {
+	g := group.New(group.Options{Limit: 1})
+	var late func()
+	g.Go(func() { late = func() { g.Go(work) } }) // called when the task has ended
+	g.Wait()
+	late()
+}

@@ -74,6 +74,15 @@ func kinds() {
 	(*sync.WaitGroup).Go(lp, work)
 }
 
+func batchLeft(p *pool.Pool, early bool) {
+	b := p.Batch(ctx) // want `tasks of b run on .*no Wait on the path to line`
+	b.Go(work)
+	if early {
+		return
+	}
+	p.Wait()
+}
+
 func passedToHelpers() {
 	var g group.Group // want `tasks of g run on`
 	helper.Spawn(&g, 3)
@@ -254,6 +263,19 @@ func conditional(parallel bool) {
 	if parallel {
 		wg.Wait()
 	}
+}
+
+func batchOfClosedPool() {
+	p := pool.New(1, pool.Options{})
+	defer p.Close()
+	b := p.Batch(ctx)
+	b.Go(work)
+}
+
+func batchOfWaitedPool(p *pool.Pool) {
+	b := p.Batch(ctx)
+	b.Go(work)
+	p.Wait()
 }
 
 func perhapsStarted() error {

@@ -1,0 +1,73 @@
+// Package stoptest runs the examples as processes and ends them.
+package stoptest
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// asProgram is set in the environment of a test binary that is to be the program.
+const asProgram = "COTERIE_EXAMPLE_AS_PROGRAM"
+
+// Main is for TestMain. main is that of the program.
+func Main(m *testing.M, main func()) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// Status checks the exit status of the program after signals and its -timeout. args are such that it
+// runs for long. Signals are sent when the program has printed ready, or, if that is a function, when it has
+// returned. The program must print partial in the end.
+func Status[R string | func()](t *testing.T, ready R, partial string, args ...string) {
+	run := func(t *testing.T, args []string, signal os.Signal) (status int) {
+		program := exec.CommandContext(t.Context(), os.Args[0], args...)
+		program.Env = append(os.Environ(), asProgram+"=1")
+		out, err := program.StdoutPipe()
+		require.NoError(t, err)
+		program.Stderr = t.Output()
+		require.NoError(t, program.Start())
+		lines := bufio.NewReader(out)
+		printed := ""
+		switch ready := any(ready).(type) {
+		case func():
+			ready()
+		case string:
+			for signal != nil && !strings.Contains(printed, ready) {
+				line, err := lines.ReadString('\n')
+				require.NoError(t, err, printed)
+				printed += line
+			}
+		}
+		if signal != nil {
+			require.NoError(t, program.Process.Signal(signal))
+		}
+		rest, err := io.ReadAll(lines)
+		require.NoError(t, err)
+		_ = program.Wait()
+		require.Contains(t, printed+string(rest), partial)
+		return program.ProcessState.ExitCode()
+	}
+	t.Run("the status of -timeout", func(t *testing.T) {
+		require.Equal(t, 124, run(t, append([]string{"-timeout=1s"}, args...), nil))
+	})
+	for signal, status := range map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143} {
+		t.Run("the status of "+signal.String(), func(t *testing.T) {
+			if runtime.GOOS == "windows" {
+				t.Skip("cannot send signals")
+			}
+			require.Equal(t, status, run(t, args, signal))
+		})
+	}
+}

@@ -1,0 +1,219 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/pool"
+)
+
+// A wait that gives up when nothing runs has not given up.
+func TestNothingRunsIsNotStuck(t *testing.T) {
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, procs := range []int{1, 8} {
+		t.Run(fmt.Sprintf("on %d Ps", procs), func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+			p := pool.New(2, pool.Options{Name: "mail"})
+			check := func(err error) {
+				t.Helper()
+				var stuck *core.StuckError
+				if procs == 1 { // the worker is back before the waiter gives up
+					require.NoError(t, err)
+				} else if errors.As(err, &stuck) { // the system may not have let the worker run
+					require.NotZero(t, stuck.Running+stuck.Queued, "%v", err)
+				}
+			}
+			for range 300 {
+				f, err := pool.Submit(t.Context(), p, func(context.Context) (int, error) { return 7, nil })
+				require.NoError(t, err)
+				_, err = f.Get()
+				require.NoError(t, err)
+				check(p.WaitContext(done))
+
+				b, ended := p.Batch(t.Context()), make(chan struct{})
+				b.Go(func() { close(ended) })
+				<-ended
+				check(b.WaitContext(done))
+				check(p.WaitContext(done))
+				b.Wait()
+			}
+			closeEmpty(t, p)
+		})
+	}
+}
+
+// A wait that is about to give up ends only when the tasks that run on its caller's place
+// have ended, and not by their Goexit.
+func TestWaitContextGivesUpInGoodOrder(t *testing.T) {
+	t.Run("a Goexit in a task that runs on the waiter's place does not end the waiter", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{})
+			b := p.Batch(t.Context())
+			var ran atomic.Int32
+			f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) {
+				b = p.Batch(ctx)
+				short, cancel := context.WithTimeout(ctx, time.Second)
+				defer cancel()
+				for range 3 {
+					b.Go(func() {
+						time.Sleep(2 * time.Second) // until the context is done
+						ran.Add(1)
+						runtime.Goexit()
+					})
+				}
+				err := b.WaitContext(short)
+				if !errors.Is(err, context.DeadlineExceeded) {
+					return 0, fmt.Errorf("got %w", err)
+				}
+				return int(ran.Load()), nil
+			})
+			require.NoError(t, err)
+			n, err := f.Get()
+			require.NoError(t, err, "the task has not been ended by another's Goexit")
+			require.Equal(t, 1, n)
+			_, goexit := ending(b.Wait)
+			require.True(t, goexit)
+			require.EqualValues(t, 3, ran.Load())
+			p.Close()
+		})
+	})
+
+	t.Run("a waiter that gives up takes its place along, and others keep theirs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{})
+			start := time.Now()
+			var ends []time.Duration
+			var mu sync.Mutex
+			f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) {
+				b := p.Batch(ctx)
+				short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+				defer cancel()
+				for range 4 {
+					b.Go(func() {
+						time.Sleep(time.Second)
+						mu.Lock()
+						ends = append(ends, time.Since(start))
+						mu.Unlock()
+					})
+				}
+				gaveUp := make(chan time.Duration)
+				go func() {
+					if !errors.Is(b.WaitContext(short), context.DeadlineExceeded) {
+						panic("has not given up")
+					}
+					gaveUp <- time.Since(start)
+				}()
+				go func() { b.Wait(); gaveUp <- 0 }()
+				if first := <-gaveUp; first != time.Second {
+					return 0, fmt.Errorf("gave up after %v", first)
+				}
+				<-gaveUp
+				return 7, nil
+			})
+			require.NoError(t, err)
+			n, err := f.Get()
+			require.NoError(t, err)
+			require.Equal(t, 7, n)
+			require.Equal(t, []time.Duration{time.Second, time.Second, 2 * time.Second, 3 * time.Second}, ends)
+			p.Close()
+		})
+	})
+}
+
+// A batch's error is told after a Wait however that ended.
+func TestBatchErrAfterAbortedWait(t *testing.T) {
+	for name, end := range map[string]func(){
+		"a Goexit": runtime.Goexit,
+		"a panic":  func() { panic("boom") },
+		"a return": func() {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := pool.New(1, pool.Options{})
+				b := p.Batch(t.Context())
+				cause := errors.New("enough")
+				ctx, cancel := context.WithCancelCause(t.Context())
+				b.Go(func() { time.Sleep(time.Second); end() })
+				require.NoError(t, b.GoContext(ctx, func(context.Context) { panic("ran") }))
+				cancel(cause)
+				ending(b.Wait)
+				require.Equal(t, cause, b.Err())
+				require.Equal(t, cause, b.Err(), "until the next task")
+				b.Go(func() { end() })
+				ending(func() { _ = b.WaitContext(t.Context()) })
+				require.NoError(t, b.Err())
+				p.Close()
+			})
+		})
+	}
+}
+
+// An outsider that waits for what a running task has submitted runs nothing: the limit holds.
+func TestOutsidersRunNothing(t *testing.T) {
+	for _, workers := range []int{1, 2} {
+		t.Run(fmt.Sprintf("with %d workers", workers), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := pool.New(workers, pool.Options{})
+				var inside gauge
+				work := func() {
+					inside.enter()
+					time.Sleep(time.Second)
+					inside.leave()
+				}
+				futures := make(chan *core.Future[int], 15)
+				b := p.Batch(t.Context())
+				start := time.Now()
+				for range 3 {
+					require.NoError(t, b.GoContext(t.Context(), func(ctx context.Context) {
+						for range 5 {
+							f, err := pool.Submit(ctx, p, func(context.Context) (int, error) { work(); return 7, nil })
+							if err != nil {
+								panic(err)
+							}
+							futures <- f
+							if err := b.GoContext(ctx, func(context.Context) { work() }); err != nil {
+								panic(err)
+							}
+							b.Go(work)
+						}
+						work()
+					}))
+				}
+				var outsiders sync.WaitGroup
+				var got atomic.Int32
+				for i := range 15 {
+					outsiders.Go(func() {
+						f := <-futures
+						get := f.Get
+						if i%2 == 0 {
+							get = func() (int, error) { return f.GetContext(t.Context()) }
+						}
+						if v, err := get(); err == nil {
+							got.Add(int32(v))
+						}
+					})
+				}
+				for range 3 {
+					outsiders.Go(b.Wait)
+					outsiders.Go(func() { _ = b.WaitContext(t.Context()) })
+				}
+				outsiders.Wait()
+				require.EqualValues(t, 15*7, got.Load())
+				require.EqualValues(t, workers, inside.most.Load())
+				require.GreaterOrEqual(t, time.Since(start), time.Duration(3*(1+5*3)/workers)*time.Second)
+				p.Close()
+			})
+		})
+	}
+}
