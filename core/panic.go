@@ -7,9 +7,9 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"strings"
 
+	"github.com/coterie-go/coterie/core/internal/quote"
 	"github.com/coterie-go/coterie/core/internal/stack"
 	"github.com/coterie-go/coterie/core/internal/told"
 )
@@ -226,7 +226,7 @@ func (p *PanicError) Error() string {
 		// The runtime prints "panic: " before it.
 		return p.details(strings.TrimPrefix(p.title("")+": ", ": "))
 	}
-	text := p.title("panic") + ": " + printable(p.text())
+	text := p.title("panic") + ": " + quote.Unprintable(p.text())
 	if further := len(p.Others) + p.More; further > 0 {
 		text += fmt.Sprintf(" (and %d more)", further)
 	}
@@ -256,9 +256,9 @@ func (p *PanicError) title(word string) string {
 	case p.Task == "":
 		return word
 	case word == "":
-		return printable(p.Task)
+		return quote.Unprintable(p.Task)
 	}
-	return word + " in " + printable(p.Task)
+	return word + " in " + quote.Unprintable(p.Task)
 }
 
 // details returns the title, the text of the value, and the stack, then the same of the
@@ -271,7 +271,7 @@ func (p *PanicError) details(title string) string {
 		if i > 0 {
 			b.WriteString("\n\t")
 		}
-		b.WriteString(printable(line))
+		b.WriteString(quote.Unprintable(line))
 	}
 	if stack := strings.TrimSpace(string(p.Stack)); !strings.Contains(text, stack) {
 		b.WriteString("\n\n" + stack)
@@ -294,14 +294,4 @@ func (p *PanicError) text() string {
 		text = strings.ReplaceAll(text, inner.Error(), inner.raised.Error())
 	}
 	return text
-}
-
-// printable returns s, quoted if it has characters that are not printable.
-func printable(s string) string {
-	for _, r := range s {
-		if !strconv.IsPrint(r) || r == '\uFFFD' {
-			return strconv.Quote(s)
-		}
-	}
-	return s
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coterie-go/coterie/core/internal/quote"
 	"github.com/coterie-go/coterie/core/internal/stack"
 )
 
@@ -59,7 +60,7 @@ func (e *StuckError) Error() string {
 		if p.count > 1 {
 			fmt.Fprintf(&b, "%d × ", p.count)
 		}
-		b.WriteString(printable(p.Name))
+		b.WriteString(quote.Unprintable(p.Name))
 		if !p.Started.IsZero() && !e.Time.IsZero() {
 			fmt.Fprintf(&b, ", for %v", e.Time.Sub(p.Started).Round(time.Millisecond))
 		}

@@ -228,3 +228,11 @@ func TestIsolate(t *testing.T) {
 		require.NoError(t, g.Wait())
 	}
 }
+
+// A name that is not printable forges no line of a log.
+func TestNamesArePrintable(t *testing.T) {
+	g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "in\ngest"})
+	g.GoNamed("fetch", func() error { return errBoom })
+	require.EqualError(t, g.Wait(), `"in\ngest/fetch": boom`)
+	require.EqualError(t, &errgroup.TaskError{Err: errBoom}, "boom")
+}

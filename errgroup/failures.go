@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"go.uber.org/multierr"
+
+	"github.com/coterie-go/coterie/core/sched"
 )
 
 // failures are the errors of a group. They are not hidden from the race detector: a task
@@ -153,12 +155,12 @@ type TaskError struct {
 	Err  error  // what the task returned
 }
 
-// Error returns the path, a colon, and the text of Err.
+// Error returns the path, quoted if it is not printable, a colon, and the text of Err.
 func (e *TaskError) Error() string {
 	if e.Path == "" {
 		return e.Err.Error()
 	}
-	return e.Path + ": " + e.Err.Error()
+	return sched.Quote(e.Path) + ": " + e.Err.Error()
 }
 
 // Unwrap returns Err.

@@ -107,11 +107,12 @@ func checkFunc(isNil bool) {
 // the group's context is done by then, because f may own a clean-up.
 //
 // See the package comment for errors, panics and Goexit. Go panics if f is nil, or if the
-// group is that of a [Run] that has ended.
+// group is that of a [Run] that has ended. If all tasks that run have waited in Go for room in
+// their own group for a second, Go panics in the oldest of them.
 //
 // A short task costs about a tenth of a go statement, and, in a group that is in use, no
-// allocation. What a task can leave to the next on its goroutine is said at
-// [github.com/coterie-go/coterie/group.Group.Go].
+// allocation. What a task can leave to the next on its goroutine is said in
+// docs/guide/goroutines.md; [Options.Isolate] prevents it.
 func (g *Group) Go(f func() error) {
 	if !g.scheduler.Go(nil, g.task(f)) {
 		g.refuse()
@@ -204,6 +205,9 @@ func (g *Group) SetLimit(n int) {
 // Wait blocks until every task has ended, cancels the group's context, and returns
 // the group's error. If a task panicked or called Goexit, Wait raises that, unless
 // it is captured. Several goroutines may wait.
+//
+// A task must not wait for its own group: Wait panics in it as soon as somebody else waits for
+// the group too, and until then waits for ever. [Group.WaitContext] panics at once.
 func (g *Group) Wait() error {
 	_ = g.scheduler.Wait(nil)
 	return g.end()

@@ -6,7 +6,8 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// Options are the settings of a [Group].
+// Options are the settings of a [Group]. docs/guide/numbers.md says what 0
+// means in each, and in every setter.
 type Options struct {
 	// Name is shown in stuck reports and in the errors of named tasks, and is
 	// the value of the pprof label "coterie" that the group's tasks carry.

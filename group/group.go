@@ -67,7 +67,8 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 // Go starts f as if in a goroutine of its own: f may block for as long as it likes, wait
 // for any other task, also for one that is started later, and call Go. It holds up no other
 // task. Go blocks only while the group is at its limit. It panics if f is nil, or if the
-// group is that of a [Run] that has returned.
+// group is that of a [Run] that has returned. If all tasks that run have waited in Go for room
+// in their own group for a second, Go panics in the oldest of them.
 //
 // The group's [core.PanicPolicy] decides what becomes of a panic of f. If f calls
 // [runtime.Goexit], the task has ended, and Wait calls Goexit too.
@@ -84,9 +85,10 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 //     stay for the next (pprof.Do resets them). A group that has a name sets
 //     the label "coterie", and no other, afresh for every task.
 //   - A [runtime.LockOSThread] without UnlockOSThread, and what other functions set for
-//     the goroutine or its thread.
+//     the goroutine or its thread. docs/guide/goroutines.md has the complete list.
 //
-// Code that leaves such marks needs [Options.Isolate].
+// Code that leaves such marks needs [Options.Isolate]. A task must not call Goexit to end its
+// thread: Wait would end the goroutine that waits.
 //
 // In a group without a limit Go costs an uncontended lock, and the end of a short
 // task one atomic addition. Now and then a goroutine is started, or takes more tasks.
@@ -179,8 +181,9 @@ func (g *Group) Background(ctx context.Context, f func(ctx context.Context)) {
 // tasks were started again meanwhile, and that other Waits have raised what these did,
 // too; it then raises that alone.
 //
-// A task that waits for its own group waits for ever: Wait cannot know its
-// caller. [Group.WaitContext] can.
+// A task that waits for its own group would wait for ever. Wait panics in it as soon as somebody
+// else waits for the group too; before that it does not look who calls. [Group.WaitContext] with the
+// task's context panics at once. A task of another group in between is not found out.
 func (g *Group) Wait() { _ = g.scheduler.Wait(nil) }
 
 // WaitContext is Wait that gives up when ctx is done: it then returns a

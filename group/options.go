@@ -9,7 +9,8 @@ import (
 )
 
 // Options are the settings of a [Group]. The zero Options are those of a zero
-// Group.
+// Group. docs/guide/numbers.md says what 0
+// means in each, and in every setter.
 type Options struct {
 	// Name is shown in stuck reports and task errors, and is the value of the
 	// pprof label "coterie" that the group's tasks carry.

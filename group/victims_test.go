@@ -75,6 +75,16 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+func TestGoexitUnderCrash(t *testing.T) {
+	g := group.New(group.Options{Panics: core.Crash})
+	g.Go(runtime.Goexit)
+	require.True(t, exited(g.Wait))
+	f := group.Fork(g, func() (int, error) { runtime.Goexit(); return 0, nil })
+	_, err := f.Get()
+	require.Equal(t, core.ErrGoexit, err)
+	require.True(t, exited(g.Wait))
+}
+
 // checkCrash looks at what the runtime prints for a panic that ends the process.
 func checkCrash(t *testing.T, name, output string) {
 	require.Contains(t, output, "panic: boom")

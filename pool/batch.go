@@ -101,7 +101,8 @@ func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 // raised: the first panic, with the further ones as its Others, or else a Goexit.
 // Every Wait that is under way raises the same, and a later one does not. If the
 // batch belongs to a task of the pool, Wait lends the place of that one to the tasks that no
-// worker has begun, one after another. A task of the batch must not call it.
+// worker has begun, one after another. A task of the batch must not call it: Wait panics in
+// it as soon as somebody else waits for the batch too.
 func (b *Batch) Wait() {
 	b.check()
 	raise, _ := b.set.Wait(nil)

@@ -194,6 +194,21 @@ func TestKeyed(t *testing.T) {
 		})
 	})
 
+	t.Run("a task that has ended makes way for the next, whatever its worker goes on with", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{})
+			k := pool.NewKeyed[string](p, 2)
+			third := make(chan struct{})
+			p.SetWorkers(0)
+			require.NoError(t, k.GoContext(t.Context(), "a", func(context.Context) {}))
+			require.NoError(t, k.GoContext(t.Context(), "a", func(context.Context) { p.SetWorkers(2); <-third }))
+			require.NoError(t, k.GoContext(t.Context(), "a", func(context.Context) { close(third) }))
+			p.SetWorkers(1)
+			k.Wait()
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("a task may start tasks of its own key, and of others, however many wait", func(t *testing.T) {
 		for _, workers := range []int{1, 3} {
 			synctest.Test(t, func(t *testing.T) {

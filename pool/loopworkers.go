@@ -29,7 +29,7 @@ type batchWorkers struct{ *Batch }
 
 // TryGo starts f as a task whose Goexit the batch does not raise.
 func (b batchWorkers) TryGo(f func()) bool {
-	return b.pool.scheduler.TryGo(b.set, loopTask(f)) == nil
+	return b.pool.scheduler.TryHelp(b.set, loopTask(f)) == nil
 }
 
 // Wait returns when every helper has ended.
@@ -39,4 +39,10 @@ func (b batchWorkers) Wait() { _, _ = b.set.Wait(nil) }
 type loopTask func()
 
 // Run calls the function.
-func (f loopTask) Run(*sched.Worker) { f() }
+func (f loopTask) Run(w *sched.Worker) {
+	w.Help()
+	f()
+}
+
+// IsHelper says that it is no task of the pool's users.
+func (loopTask) IsHelper() {}

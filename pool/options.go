@@ -7,7 +7,8 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// Options are the settings of a [Pool]. The zero Options are good ones.
+// Options are the settings of a [Pool]. The zero Options are good ones. docs/guide/numbers.md says what 0
+// means in each, and in every setter.
 type Options struct {
 	// Name is shown in stuck reports and is the value of the pprof label
 	// "coterie" that the pool's tasks carry. It nests in the name of the
@@ -15,13 +16,11 @@ type Options struct {
 	// without a name costs less: nothing is noted about it when it starts.
 	Name string
 	// Queue is how many tasks may wait for a worker; 0 means 1024. A submitter that
-	// finds it full blocks until there is room. Blocked submitters form a line.
+	// finds it full blocks until there is room. Blocked submitters form a line, which nobody
+	// passes.
 	//
-	// A queue of 64 or more runs half empty before the first submitter of the line
-	// is woken, so that one wake-up pays for many tasks. From then on submitters that
-	// did not block may pass the line, until the queue is full again or half a queue
-	// has been submitted. Then the next of the line is woken. When an eighth of the
-	// queue is left, all of the line are.
+	// A queue of 64 or more runs half empty before the line goes on, so that one wake-up pays
+	// for many tasks. Then as many submitters go on as there is room for.
 	Queue int
 	// IdleAfter is how long a worker without work stays; 0 means one second.
 	//

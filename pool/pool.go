@@ -41,7 +41,8 @@ var ErrClosed = errors.New("pool: closed")
 //
 // One worker runs many tasks. What a task does to its goroutine reaches the next: a
 // runtime.LockOSThread without its unlock, and pprof labels that a task without a context sets
-// and does not reset. [Options.Isolate] prevents that. Workers start without labels, whoever's
+// and does not reset. docs/guide/goroutines.md has the complete list, and [Options.Isolate]
+// prevents that. Workers start without labels, whoever's
 // task it was that they were started for.
 //
 // In the terminology of [the Go memory model], a call of Go, or of its kin,
@@ -106,8 +107,9 @@ func (p *Pool) beginSlow() {
 }
 
 // Go starts f on a worker, as soon as one is free. It blocks while the queue is
-// full. Blocked submitters are woken in the order in which they came, but one that did
-// not block may pass them: see Options.Queue. Go panics if the pool is closed.
+// full; blocked submitters are served in the order in which they came. It panics
+// if the pool is closed. If all tasks that run have waited in Go for room in their own pool for
+// a second, Go panics in the oldest of them.
 //
 // Nobody waits for f in particular: a panic of f goes to Options.OnPanic, or else
 // ends the process. If f calls Goexit, f has ended.

@@ -758,3 +758,25 @@ func TestCrash(t *testing.T) {
 		})
 	}
 }
+
+func TestStatsCountNoHelpersOfLoops(t *testing.T) {
+	for name, loop := range loops {
+		t.Run(name, func(t *testing.T) {
+			p := pool.New(4, pool.Options{})
+			for range 3 {
+				require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+					_ = loop(ctx, 4, 100, func(context.Context, int) error {
+						runtime.Gosched()
+						return nil
+					})
+					s := p.Stats()
+					require.LessOrEqual(t, s.Submitted, uint64(3))
+					require.LessOrEqual(t, s.Completed, uint64(2))
+				}))
+			}
+			p.Wait()
+			p.Close()
+			require.Equal(t, pool.Stats{Submitted: 3, Completed: 3}, p.Stats())
+		})
+	}
+}

@@ -3,7 +3,8 @@ package pool
 // Stats are a pool's numbers at one instant.
 //
 // At any instant Submitted = Completed + Dropped + Queued + the tasks that run;
-// at rest, when Wait would return at once, Submitted = Completed + Dropped.
+// at rest, when Wait would return at once, Submitted = Completed + Dropped. Helpers that a loop
+// has within a task of the pool are no tasks: only Queued and Busy count them.
 type Stats struct {
 	// Workers is the number of the pool's goroutines, busy or idle. It grows
 	// when a task finds no free worker, and shrinks when a worker has been idle

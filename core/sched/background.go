@@ -39,7 +39,7 @@ func (s *Scheduler) Background(ctx context.Context, c *Context, t Task) bool {
 		cancel(nil)
 		return false
 	}
-	go b.runAlone(b.end)
+	go b.runAlone((*Scheduler).hostBackground, b.end)
 	return true
 }
 

@@ -46,7 +46,7 @@ func (s *Scheduler) refuseLocked(do *todo, as func(b *submitter) submitterState)
 			left = append(left, Dropped{b.task, b.set})
 			s.shared.accepted++
 		}
-		l.dismiss(b, as(b), do)
+		s.dismissLocked(b, as(b), do)
 	}
 	l.budget = 0
 	return left
@@ -75,9 +75,8 @@ func (s *Scheduler) Join(ctx context.Context) error {
 	if _, err := s.join(ctx); err != nil {
 		return err
 	}
-	_, err := s.wait(ctx, &s.shared.gone,
-		func() bool { return s.shared.workers == 0 },
-		func() *failures { return nil })
+	w := wait{s: s, workers: true}
+	_, err := w.until(ctx)
 	return err
 }
 
@@ -98,6 +97,9 @@ func (s *Scheduler) Drop(mark func(set *Set)) []Dropped {
 	}
 	return all
 }
+
+// A Helper is a task that was accepted by TryHelp.
+type Helper interface{ IsHelper() }
 
 // A claimable task may have been given to RunClaimed.
 type claimable interface{ Claimed() bool }
@@ -138,7 +140,13 @@ func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
 			x.void--
 			return true
 		}
-		return false
+		_, helps := uncarry(d.Task).(Helper)
+		if helps { // as if it had never been accepted
+			x.accepted--
+			x.helpers--
+			x.helping--
+		}
+		return helps
 	})
 	x.dropped += uint64(len(all))
 	s.idleNowLocked(do)

@@ -63,6 +63,8 @@
 //	lend.go       how a nested wait lends its place
 //	wait.go       how waits end
 //	failures.go   how a panic travels to them
+//	deadlock.go   tasks that all wait for room in their own owner
+//	own.go        whose task a goroutine runs
 //	background.go tasks that serve the others
 //	keyed.go      tasks with a key
 //	keyqueue.go   the line in which they wait for it

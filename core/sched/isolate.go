@@ -20,7 +20,7 @@ func (w *Worker) isolate() {
 		if in.order != nil {
 			in.order.Acquire()
 		}
-		in.runAlone(func() {
+		in.runAlone((*Scheduler).hostTasks, func() {
 			in.publish()
 			ended.Wake()
 		})
@@ -30,22 +30,17 @@ func (w *Worker) isolate() {
 	w.ending = race.Load(&in.ending)
 }
 
-// runAlone runs the worker's task in a goroutine that runs no other, and calls ended, however the
-// task ends.
-func (w *Worker) runAlone(ended func()) {
+// runAlone runs the worker's task by host, in a goroutine that runs no other, and calls ended, however
+// the task ends.
+func (w *Worker) runAlone(host func(s *Scheduler, w *Worker, run func(w *Worker)), ended func()) {
 	crashes := false
 	defer func() {
 		if !crashes {
 			ended()
 		}
 	}()
-	core.Call(func() {
-		w.task = uncarry(w.task)
-		w.task.Run(w)
-	}, func(p *core.PanicError) {
-		if p != nil {
-			w.ending = endedPanicked
-		}
+	core.Call(func() { host(w.s, w, (*Worker).runTask) }, func(p *core.PanicError) {
+		w.panicked(p)
 		w.watchAborted(p)
 		core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
 			if again != nil {
@@ -54,6 +49,11 @@ func (w *Worker) runAlone(ended func()) {
 			}
 		})
 	})
+}
+
+func (w *Worker) runTask() {
+	w.task = uncarry(w.task)
+	w.task.Run(w)
 }
 
 // carried is a task of a race build, with the edge from its Go.
@@ -178,7 +178,7 @@ func (s *Scheduler) enterHidden(reserves bool) submitterState {
 	s.enter.Release()
 	state := s.enterDirect(b)
 	if state == blocked {
-		state, _ = s.parkSubmitter(nil, b, b.parker)
+		state, _ = s.parkSubmitter(nil, b, race.Load(&b.parker))
 	}
 	return state
 }
@@ -267,10 +267,7 @@ func (s *Scheduler) startDirect(d direct) {
 			w.order = &s.order
 			w.order.Acquire()
 		}
-		core.Call(func() {
-			w.task = uncarry(w.task)
-			w.task.Run(w)
-		}, func(p *core.PanicError) { w.aborted(p) })
+		core.Call(func() { s.hostTasks(w, (*Worker).runTask) }, func(p *core.PanicError) { w.aborted(p) })
 		if w.busy {
 			w.exit()
 		}

@@ -201,7 +201,8 @@ func (k *Keyed[K]) WaitKey(ctx context.Context, key K) (raise func(), err error)
 
 // Wait blocks until no task of any key is left, and raises what they raised.
 func (k *Keyed[K]) Wait() {
-	r, _ := k.sched.wait(nil, &k.waiters, func() bool { return k.live == 0 }, k.failuresLocked)
+	w := wait{s: k.sched, keys: &k.keys}
+	r, _ := w.until(nil)
 	k.ended.Acquire()
 	r.raise()
 }

@@ -102,9 +102,13 @@ func (set *Set) wait(ctx context.Context, within *Context) (raise func(), err er
 		runtime.Gosched()
 		set.lend(within)
 	}
-	r, err := s.wait(ctx, &set.waiters, set.idleLocked, func() *failures { return &set.failures })
+	w := wait{s: s, set: set}
+	r, err := w.until(ctx)
 	if lends {
 		set.reclaim(within)
+	}
+	if err == errWithin {
+		panic(s.config().Kind + ": Wait on a batch " + errWithin.Error())
 	}
 	if err != nil {
 		return nil, err

@@ -136,18 +136,21 @@ type submitter struct {
 	reserves bool // it wants a place, and does not leave its task
 	patient  bool // it cannot give up
 	state    submitterState
-	parker   *park.Parker // nil while it yields
+	parker   *park.Parker // nil while it yields, and while it looks whose task it runs
+	runs     knowledge    // see deadlock.go, also for tasks
+	tasks    int32
 	place    list.Elem[*submitter]
 }
 
 type submitterState uint8
 
 const (
-	blocked  submitterState = iota
-	admitted                // the task was accepted
-	placed                  // a place is reserved
-	started                 // the task is counted as running, in a race build; see startDirect
-	refused                 // the scheduler was closed
+	blocked    submitterState = iota
+	admitted                  // the task was accepted
+	placed                    // a place is reserved
+	started                   // the task is counted as running, in a race build; see startDirect
+	refused                   // the scheduler was closed
+	deadlocked                // it panics
 )
 
 var submitters = sync.Pool{New: func() any { return new(submitter) }}
@@ -185,16 +188,16 @@ func (s *Scheduler) admitLocked(do *todo) {
 		b := l.submitters.Front().Value
 		if b.reserves {
 			l.reserved++
-			l.dismiss(b, placed, do)
+			s.dismissLocked(b, placed, do)
 			continue
 		}
 		if s.isDirectLocked() {
 			s.directLocked(b.set, b.task)
-			l.dismiss(b, started, do)
+			s.dismissLocked(b, started, do)
 			continue
 		}
 		s.pushLocked(b.set, b.task, do)
-		l.dismiss(b, admitted, do)
+		s.dismissLocked(b, admitted, do)
 	}
 	l.budget = 0
 }
@@ -210,9 +213,10 @@ func (s *Scheduler) blockLocked(b *submitter) {
 	}
 }
 
-// dismiss ends the wait of a submitter.
-func (l *limiter) dismiss(b *submitter, as submitterState, do *todo) {
-	l.submitters.Remove(&b.place)
+// dismissLocked ends the wait of a submitter.
+func (s *Scheduler) dismissLocked(b *submitter, as submitterState, do *todo) {
+	s.shared.limiter.submitters.Remove(&b.place)
+	s.shared.alarm.unparkedLocked(b)
 	b.state = as
 	b.task = nil
 	if b.parker != nil {
@@ -225,7 +229,7 @@ func (l *limiter) dismiss(b *submitter, as submitterState, do *todo) {
 // the cause.
 func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, error) {
 	if race.Hidden { // it parks at once
-		return s.parkSubmitter(ctx, b, b.parker)
+		return s.parkSubmitter(ctx, b, race.Load(&b.parker))
 	}
 	runtime.Gosched()
 	var do todo
@@ -235,6 +239,7 @@ func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, er
 	state := b.state
 	if state == blocked { // it parks
 		b.parker = park.Get(ctx != nil && ctx.Done() != nil)
+		s.parkedLocked(b, doneOf(ctx) == nil)
 	}
 	s.unlock(&do)
 	if state != blocked {
@@ -245,7 +250,14 @@ func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, er
 
 func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *park.Parker) (submitterState, error) {
 	defer s.noteBlocked(ForRoom).end()
+	if race.Hidden {
+		s.locked(func(*todo) { s.parkedLocked(b, doneOf(ctx) == nil) })
+	}
 	if parker.Wait(doneOf(ctx)) {
+		if race.Load(&parker.Result) == lookAgain {
+			parker.Free()
+			return s.answer(b), nil
+		}
 		return race.Load(&b.state), nil
 	}
 	state := get(s, func(do *todo) submitterState {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/internal/quote"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -183,6 +184,9 @@ func (s *Scheduler) runningLocked() int {
 	return n
 }
 
+// Quote returns a name, quoted if it has characters that are not printable.
+func Quote(name string) string { return quote.Unprintable(name) }
+
 // Title returns what the owner is and its name, for texts.
 func (s *Scheduler) Title() string {
 	config := s.config()
@@ -205,9 +209,9 @@ func (s *Scheduler) Counts() Counts {
 		x := s.shared
 		c := Counts{
 			Workers: x.workers, Busy: int(s.busy), Lent: int(x.lent), Queued: s.unclaimedLocked() - x.void,
-			Accepted: x.accepted, Panicked: x.panicked, Dropped: x.dropped,
+			Accepted: x.accepted - x.helpers, Panicked: x.panicked, Dropped: x.dropped,
 		}
-		c.Completed = c.Accepted - c.Dropped - uint64(c.Queued+c.Busy+c.Lent)
+		c.Completed = c.Accepted - c.Dropped - uint64(c.Queued+c.Busy+c.Lent-x.helping)
 		return c
 	})
 }

@@ -46,7 +46,9 @@ type shared struct {
 	lent      int32              // tasks that run on a lent place
 	all       list.List[*Worker] // of an owner that keeps idle workers
 
-	accepted, dropped, panicked uint64 // tasks
+	accepted, dropped, panicked uint64 // tasks, and helpers but in panicked
+	helpers                     uint64 // of accepted
+	helping                     int    // helpers that have not ended
 	void                        int    // entries of the run queue whose task was claimed by other means
 
 	lines  list.List[*keyQueue] // of keys for which tasks wait
@@ -60,6 +62,7 @@ type shared struct {
 	failures    failures
 	named       namedTasks
 	backgrounds backgrounds
+	alarm       *alarm // nil until a submitter has parked
 }
 
 // Unlimited, as a number of workers or of waiting tasks, is no bound.

@@ -24,13 +24,7 @@ func GoroutineID() uint64 {
 // function that started the goroutine, the number of the starter's goroutine follows, and
 // so on. It stops the world if there is a second one that still runs.
 func Ancestors(inPlace func(creator string) bool) []uint64 {
-	buf := make([]byte, 1<<12)
-	n := runtime.Stack(buf, false)
-	for n == len(buf) {
-		buf = make([]byte, 2*len(buf))
-		n = runtime.Stack(buf, false)
-	}
-	trace := stack.Parse(buf[:n])
+	trace := ownStack()
 	ids := []uint64{trace.ID()}
 	var all map[uint64]stack.Trace
 	for {

@@ -238,31 +238,44 @@ func (s *Scheduler) TryGo(set *Set, t Task) error {
 	if sem != nil && !sem.TryAcquire(1) {
 		return declined(t, ErrFull)
 	}
-	err := s.try(set, carry(t))
+	err := s.try(set, carry(t), false)
 	if err != nil && sem != nil {
 		sem.Release(1)
 	}
 	return declined(t, err)
 }
 
+// TryHelp is TryGo for a helper: a task of the toolkit's own, which is not counted as one. It calls
+// Help when it begins.
+func (s *Scheduler) TryHelp(set *Set, t Task) error { return s.try(set, carry(t), true) }
+
 // try accepts a task that has what permits it needs.
-func (s *Scheduler) try(set *Set, t Task) error {
+func (s *Scheduler) try(set *Set, t Task, helps bool) error {
 	inside := set.place().runs()
 	return get(s, func(do *todo) error {
-		if s.acceptLocked(set, t, do) {
-			return nil
+		err := s.tryLocked(set, t, inside, do)
+		if err == nil && helps {
+			s.shared.helpers++
+			s.shared.helping++
 		}
-		switch l := &s.shared.limiter; {
-		case !l.closed:
-			return ErrFull
-		case !inside || l.dropped:
-			return ErrClosed
-		case s.roomLocked() <= 0:
-			return ErrFull
-		}
-		s.pushLocked(set, t, do)
-		return nil
+		return err
 	})
+}
+
+func (s *Scheduler) tryLocked(set *Set, t Task, inside bool, do *todo) error {
+	if s.acceptLocked(set, t, do) {
+		return nil
+	}
+	switch l := &s.shared.limiter; {
+	case !l.closed:
+		return ErrFull
+	case !inside || l.dropped:
+		return ErrClosed
+	case s.roomLocked() <= 0:
+		return ErrFull
+	}
+	s.pushLocked(set, t, do)
+	return nil
 }
 
 // start accepts a task as soon as there is room. It gives up when ctx ends, unless that is nil, and

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"context"
+	"errors"
 	"runtime"
 
 	"github.com/coterie-go/coterie/core"
@@ -145,7 +146,11 @@ func (s *Scheduler) join(ctx context.Context) (*round, error) {
 	if !peek(s, s.idleLocked) {
 		runtime.Gosched() // what was started last runs: if that is little, the wait is over then
 	}
-	r, err := s.wait(ctx, &s.waiters, s.idleLocked, s.failuresLocked)
+	w := wait{s: s}
+	r, err := w.until(ctx)
+	if err == errWithin {
+		panic(s.config().Kind + ": Wait on " + s.Title() + " " + errWithin.Error())
+	}
 	if err == nil {
 		s.ended.Acquire()
 		s.endTrace()
@@ -153,46 +158,146 @@ func (s *Scheduler) join(ctx context.Context) (*round, error) {
 	return r, err
 }
 
-// wait blocks until idle reports true, for which list is released, or until ctx ends. It
-// returns what there is to raise.
-func (s *Scheduler) wait(ctx context.Context, list **park.Parker, idle func() bool, failed func() *failures) (*round, error) {
-	type seen struct {
-		idle bool
-		*round
+// A wait is one call of a Wait. The functions below need mu.
+type wait struct {
+	s       *Scheduler
+	set     *Set  // whose tasks it waits for; nil for all
+	keys    *keys // whose tasks it waits for; nil for all
+	workers bool  // it waits for the workers instead
+}
+
+// list returns those that wait for the same.
+func (w *wait) list() **park.Parker {
+	switch {
+	case w.workers:
+		return &w.s.shared.gone
+	case w.keys != nil:
+		return &w.keys.waiters
+	case w.set != nil:
+		return &w.set.waiters
 	}
-	look := func() (v seen) {
-		if v.idle = idle(); v.idle {
-			if fs := failed(); fs != nil {
-				v.round = fs.takeLocked()
-			}
-		}
-		return v
+	return &w.s.waiters
+}
+
+func (w *wait) isOverLocked() bool {
+	switch {
+	case w.workers:
+		return w.s.shared.workers == 0
+	case w.keys != nil:
+		return w.keys.live == 0
+	case w.set != nil:
+		return w.set.idleLocked()
 	}
-	if v := peek(s, look); v.idle {
+	return w.s.idleLocked()
+}
+
+// takeLocked takes what there is to raise when the wait is over.
+func (w *wait) takeLocked() *round {
+	switch {
+	case w.workers:
+		return nil
+	case w.keys != nil:
+		return w.keys.failuresLocked().takeLocked()
+	case w.set != nil:
+		return w.set.failures.takeLocked()
+	}
+	if fs := w.s.failuresLocked(); fs != nil {
+		return fs.takeLocked()
+	}
+	return nil
+}
+
+// isWithin reports whether the caller runs a task that it would wait for. It takes
+// microseconds.
+func (w *wait) isWithin() bool {
+	switch {
+	case w.workers, w.keys != nil:
+		return false
+	case w.set != nil:
+		return w.set.runsCaller()
+	}
+	return w.s.hosts(hostsTasks, hostsBackgrounds)
+}
+
+// errWithin is returned to a task that would wait for itself.
+var errWithin = errors.New("within one of its own tasks")
+
+// hasLooked is the Result of a Parker whose goroutine runs no task that it waits for.
+var hasLooked any = new(byte)
+
+// seen is what a wait finds.
+type seen struct {
+	idle    bool
+	crowded bool // others wait, and the caller has to look whose task it runs
+	*round
+}
+
+// until blocks until the wait is over, or ctx, if it is not nil, ends. It returns what there is to raise.
+//
+// As soon as two wait, each looks once whether it would wait for itself: that is what a task does
+// that waits for its own owner, while somebody outside waits too. One that waits alone does not
+// look, because that takes microseconds.
+func (w *wait) until(ctx context.Context) (*round, error) {
+	if v := peek(w.s, w.lookLocked); v.idle {
 		return v.round, nil
 	}
-	p := park.Get(ctx != nil && ctx.Done() != nil)
-	defer p.Free()
-	v := get(s, func(do *todo) seen {
-		v := look()
-		if !v.idle {
-			p.Next, *list = *list, p
-			s.idleNowLocked(do) // background tasks may be what is left
+	for looked := false; ; looked = true {
+		p := park.Get(ctx != nil && ctx.Done() != nil)
+		v := get(w.s, func(do *todo) seen { return w.enterLocked(p, looked, do) })
+		var err error
+		if !v.idle && !v.crowded {
+			v.round, v.crowded, err = w.park(ctx, p)
 		}
-		return v
-	})
-	if v.idle {
-		return v.round, nil
+		p.Free()
+		if !v.crowded {
+			return v.round, err
+		}
+		if w.isWithin() {
+			return nil, errWithin
+		}
 	}
-	defer s.noteBlocked(ForTasks).end()
+}
+
+func (w *wait) lookLocked() (v seen) {
+	if v.idle = w.isOverLocked(); v.idle {
+		v.round = w.takeLocked()
+	}
+	return v
+}
+
+// enterLocked lists p, unless the wait is over or the caller has to look first.
+func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
+	v := w.lookLocked()
+	list := w.list()
+	first := *list
+	if v.crowded = !v.idle && !looked && first != nil; v.idle || v.crowded {
+		return v
+	}
+	if looked {
+		p.Result = hasLooked
+	}
+	if first != nil && first.Next == nil && first.Result == nil {
+		*list = nil
+		first.Result = lookAgain
+		do.wakes(first)
+	}
+	p.Next, *list = *list, p
+	w.s.idleNowLocked(do) // background tasks may be what is left
+	return v
+}
+
+// park blocks until p is woken, or ctx ends. It reports whether the caller has to look.
+func (w *wait) park(ctx context.Context, p *park.Parker) (*round, bool, error) {
+	defer w.s.noteBlocked(ForTasks).end()
 	if !p.Wait(doneOf(ctx)) {
-		if peek(s, func() bool { return withdraw(list, p) }) {
-			return nil, context.Cause(ctx)
+		if peek(w.s, func() bool { return withdraw(w.list(), p) }) {
+			return nil, false, context.Cause(ctx)
 		}
 		p.Wait(nil) // whoever released it is about to wake it
 	}
-	r, _ := race.Load(&p.Result).(*round)
-	return r, nil
+	result := race.Load(&p.Result)
+	r, _ := result.(*round)
+	return r, result == lookAgain, nil
 }
 
 // settled lets workers that are about to come back from a task that has ended do so, and

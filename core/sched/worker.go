@@ -53,10 +53,14 @@ const (
 	endedPanicked
 	endedDropped // it did not run
 	endedVoid    // it was run elsewhere
+	endedHelper  // it was no task, however it ended
 )
 
 // Drop says that the task of the worker did not run.
 func (w *Worker) Drop() { w.ending = endedDropped }
+
+// Help says that the task of the worker is a helper.
+func (w *Worker) Help() { w.ending = endedHelper }
 
 // Scheduler returns the scheduler whose worker it is.
 func (w *Worker) Scheduler() *Scheduler { return w.s }
@@ -80,7 +84,7 @@ func (w *Worker) run() {
 	if w.config.IdleAfter > 0 {
 		w.goroutine = GoroutineID()
 	}
-	core.Call(func() { w.serve() }, func(p *core.PanicError) { w.aborted(p) })
+	core.Call(func() { w.s.hostTasks(w, (*Worker).serve) }, func(p *core.PanicError) { w.aborted(p) })
 	w.free()
 }
 
@@ -308,6 +312,8 @@ func (w *Worker) countLocked() {
 		w.s.shared.dropped++
 	case endedVoid:
 		w.s.shared.void--
+	case endedHelper:
+		w.s.shared.helping--
 	}
 	w.ending = endedWell
 }
@@ -392,9 +398,7 @@ func (w *Worker) beganLocked(do *todo) {
 // aborted is called on top of the stack of a task that has panicked, or, if p is nil, has
 // called runtime.Goexit.
 func (w *Worker) aborted(p *core.PanicError) {
-	if p != nil {
-		w.ending = endedPanicked
-	}
+	w.panicked(p)
 	w.watchAborted(p)
 	core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
 		if again != nil {
@@ -403,6 +407,13 @@ func (w *Worker) aborted(p *core.PanicError) {
 		w.exit() // the owner's function has called Goexit
 	})
 	w.exit()
+}
+
+// panicked notes that the task has panicked, if p is not nil.
+func (w *Worker) panicked(p *core.PanicError) {
+	if p != nil && w.ending != endedHelper {
+		w.ending = endedPanicked
+	}
 }
 
 // abort lets the owner decide.

@@ -61,13 +61,13 @@ var featureTable = [numFeatures]struct {
 		"1: each task of an owner whose limit is 1 is ordered before the next; only -race sees it"},
 	selfWaitNested: {"selfWaitNested", false,
 		"2: as documented today, WaitContext panics if ctx is derived from that of a task of this owner, through any other owner"},
-	statsCountTasks: {"statsCountTasks", false,
+	statsCountTasks: {"statsCountTasks", true,
 		"5: as documented today, Stats counts what Go, TryGo, GoContext and Submit accept, and no helpers of loops"},
 	inputStack: {"inputStack", true,
 		"3: a panic has the origin's stack, also one of the input of a loop within a loop or a pool"},
 	nestedStreamCancel: {"nestedStreamCancel", true,
 		"5: loops within loops and pools are as at the top level, also if their context ends while an item goes on: nobody spins"},
-	goexitIsNoEcho: {"goexitIsNoEcho", false,
+	goexitIsNoEcho: {"goexitIsNoEcho", true,
 		"issue 16, 16: under Capture a Goexit is an error of its task, also if the parent's cause is a Goexit"},
 }
 

@@ -267,7 +267,7 @@ func TestMergedLogs(t *testing.T) {
 	require.Equal(t, 3, n)
 }
 
-func TestDrain(t *testing.T) {
+func TestDrainAPipeline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		urls := slices.Values(slices.Repeat([]string{"/a"}, 100))
 		n := 0

@@ -1,0 +1,85 @@
+package sched
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/coterie-go/coterie/core/internal/stack"
+)
+
+// This file holds how a goroutine finds out whose task it runs, when it has no context: it
+// reads its own stack. Each goroutine that runs tasks has one of the functions below near its end,
+// and the runtime prints their first argument, the scheduler. It takes microseconds. Where the
+// runtime does not print the argument, the goroutine is taken for another's.
+
+// hostTasks calls run, which runs tasks of s.
+//
+//go:noinline
+func (s *Scheduler) hostTasks(w *Worker, run func(w *Worker)) {
+	run(w)
+	runtime.KeepAlive(s) // so that the argument is printed
+}
+
+// hostBackground calls run, which runs a background task of s.
+//
+//go:noinline
+func (s *Scheduler) hostBackground(w *Worker, run func(w *Worker)) {
+	run(w)
+	runtime.KeepAlive(s)
+}
+
+// The functions by name.
+const (
+	hostsTasks       = "hostTasks"
+	hostsBackgrounds = "hostBackground"
+)
+
+// hosts reports whether the caller's goroutine runs in one of the functions with these names, of
+// s.
+func (s *Scheduler) hosts(functions ...string) bool {
+	of := fmt.Sprintf("(%p", s)
+	for _, f := range ownStack().Frames {
+		line, _, _ := strings.Cut(string(f), "\n")
+		name, ok := strings.CutPrefix(line, "github.com/coterie-go/coterie/core/sched.(*Scheduler).")
+		if !ok {
+			continue
+		}
+		name, args, _ := strings.Cut(name, "(")
+		first, _, _ := strings.Cut("("+strings.TrimSuffix(args, ")"), ",")
+		if first == of && slices.Contains(functions, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// runsCaller reports whether the caller's goroutine runs a task of the set, in an owner that keeps
+// idle workers.
+func (set *Set) runsCaller() bool {
+	ids := Ancestors(func(creator string) bool { return strings.Contains(creator, "sched.(*Worker).isolate") })
+	return peek(set.sched, func() bool {
+		for e := set.sched.shared.all.Front(); e != nil; e = e.Next() {
+			if e.Value.set == set && slices.Contains(ids, e.Value.goroutine) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// ownStack returns the stack of the caller's goroutine.
+func ownStack() stack.Trace {
+	buf := make([]byte, 1<<12)
+	n := runtime.Stack(buf, false)
+	for n == len(buf) {
+		buf = make([]byte, 2*len(buf))
+		n = runtime.Stack(buf, false)
+	}
+	return stack.Parse(buf[:n])
+}
+
+// lookAgain is the Result of a Parker that is woken so that its goroutine finds out whose task it
+// runs.
+var lookAgain any = new(byte)

@@ -1,0 +1,38 @@
+package errgroup_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/errgroup"
+)
+
+func TestDeadlock(t *testing.T) {
+	t.Run("all tasks that wait for room are told", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "crawl", Limit: 2, Panics: core.Capture})
+			for range 2 {
+				g.Go(func() error { g.Go(nothing); return nil })
+			}
+			require.ErrorContains(t, g.Wait(), `errgroup: deadlock: all 2 tasks of "crawl" wait for room in it; start them with GoContext and the task's context`)
+		})
+	})
+
+	t.Run("a task that waits for its own group is told", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			const text = "errgroup: Wait on a group within one of its own tasks"
+			err := errgroup.RunWith(t.Context(), errgroup.Options{Panics: core.Capture}, func(_ context.Context, g *errgroup.Group) error {
+				g.Go(g.Wait)
+				return nil
+			})
+			require.ErrorContains(t, err, text)
+			g, _ := errgroup.WithContext(t.Context())
+			g.Background(func(context.Context) error { return g.Wait() })
+			require.Equal(t, text, caught(func() { _ = g.Wait() }).(*core.PanicError).Value)
+		})
+	})
+}
