@@ -265,7 +265,7 @@ func loopFails(name string) {
 			fmt.Print("stops; with Keep goes on")
 		}
 		calls = 0
-		pool.MapSlice(ctx, 1, items, pool.Keep(func(context.Context, int) (int, error) { return f() }))
+		_, _ = pool.MapSlice(ctx, 1, items, pool.Keep(func(context.Context, int) (int, error) { return f() }))
 	case "conc":
 		_, err := iter.Mapper[int, int]{MaxGoroutines: 1}.MapErr(items, func(*int) (int, error) { return f() })
 		if errors.Is(err, errFirst) {
@@ -333,19 +333,19 @@ func changeLimit(name string) {
 	hold := func() { held <- true; <-release }
 	switch name {
 	case "coterie":
-		g := group.New(group.Options{Limit: 1})
+		g := group.New(group.Options{Limit: 1}) //coterie:unwaited the process ends while they run
 		g.Go(hold)
 		<-held
 		g.SetLimit(2)
 		g.Go(hold)
 	case "x/sync errgroup":
-		var g xerrgroup.Group
+		var g xerrgroup.Group //coterie:unwaited the process ends while they run
 		g.SetLimit(1)
 		g.Go(func() error { hold(); return nil })
 		<-held
 		g.SetLimit(2)
 	case "conc":
-		p := concpool.New().WithMaxGoroutines(1)
+		p := concpool.New().WithMaxGoroutines(1) //coterie:unwaited the process ends while they run
 		p.Go(hold)
 		<-held
 		p.WithMaxGoroutines(2)
