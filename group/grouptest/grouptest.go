@@ -141,14 +141,15 @@ func (l *leaks) find() (found []string) {
 	return found
 }
 
-// ignores reports whether a goroutine is none of the test's: it is in another bubble, waits
-// for tasks of a pool, or belongs to the testing package or to os/signal.
+// ignores reports whether a goroutine is none of the test's: it is in another bubble, is a worker
+// that waits for a task, or for the goroutine of one, or belongs to the testing package or to
+// os/signal.
 func (l *leaks) ignores(text []byte) bool {
 	if sched.ReadGoroutine(text).Bubble != l.bubble {
 		return true
 	}
 	for _, function := range []string{
-		"coterie/core/sched.(*Worker).next(", "\ntesting.(*T).Run(", "\ntesting.runTests(", "\nos/signal.loop(", "\nos/signal.signal_recv(",
+		"coterie/core/sched.(*Worker).next(", "coterie/core/sched.(*Worker).isolate(", "\ntesting.(*T).Run(", "\ntesting.runTests(", "\nos/signal.loop(", "\nos/signal.signal_recv(",
 	} {
 		if bytes.Contains(text, []byte(function)) {
 			return true
