@@ -141,8 +141,9 @@ func (l *leaks) find() (found []string) {
 	return found
 }
 
-// ignores reports whether a goroutine is none of the test's: it is in another bubble, waits
-// for tasks of a pool or for the end of one in a goroutine of its own, or belongs to the testing package or to os/signal.
+// ignores reports whether a goroutine is none of the test's: it is in another bubble, is a worker
+// that waits for a task, or for the goroutine of one, or belongs to the testing package or to
+// os/signal.
 func (l *leaks) ignores(text []byte) bool {
 	if sched.ReadGoroutine(text).Bubble != l.bubble {
 		return true

@@ -36,15 +36,16 @@ func masked(text string) string {
 	return regexp.MustCompile(`goroutine \d+`).ReplaceAllString(text, "goroutine N")
 }
 
-// owner returns the owner with this path.
-func owner(t *testing.T, path string) tree.Owner {
-	for _, o := range slices.Backward(tree.Take().Owners) { // the latest: earlier tests have some of the same name
-		if o.Path == path {
-			return o
+// owner returns the owner with this path that was made last: those of earlier tests may not be
+// collected.
+func owner(t *testing.T, path string) (last tree.Owner) {
+	for _, o := range tree.Take().Owners {
+		if o.Path == path && o.ID > last.ID {
+			last = o
 		}
 	}
-	require.Fail(t, "no owner of that path", path)
-	return tree.Owner{}
+	require.NotZero(t, last.ID, "no owner %q", path)
+	return last
 }
 
 // warnings returns those that mention a path.
