@@ -99,3 +99,11 @@ func ExampleNewPanicError() {
 	fmt.Println(p.Value, len(p.Stack) > 0)
 	// Output: row 7: no price true
 }
+
+func ExamplePromise_Owned() {
+	p := core.NewPromise[int]()
+	p.Owned(0) // the task is of an owner without a name
+	p.Resolve(1, nil)
+	fmt.Println(p.Future().Get())
+	// Output: 1 <nil>
+}

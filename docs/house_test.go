@@ -82,6 +82,8 @@ func TestArrows(t *testing.T) {
 		{"core/race", nil, nil},
 		{"core/sched", []string{core}, inner},
 		{"group", []string{core, sched}, inner},
+		{"group/tree", []string{core, sched}, inner},
+		{"group/grouptest", []string{core, group, sched, group + "/tree"}, inner},
 		{"group/service", []string{core, group, sched}, inner},
 		{"errgroup", []string{core, sched}, append([]string{multierr}, inner...)},
 		{"pool", []string{core, sched}, append([]string{multierr, module + "/pool/internal/loop"}, inner...)},

@@ -1,8 +1,10 @@
 package docs_test
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
+	"image/png"
 	"io"
 	"io/fs"
 	"os"
@@ -208,11 +210,16 @@ func calls(page string) []string {
 	return calls
 }
 
-// checkDrawing checks that an SVG file is one, has a title for those who cannot
+// checkDrawing checks that a PNG file is one. It checks that an SVG file is one, has a title for those who cannot
 // see it, and can be read on a light and on a dark page.
 func checkDrawing(t *testing.T, name string) {
 	text, err := os.ReadFile(name)
 	require.NoError(t, err)
+	if filepath.Ext(name) == ".png" {
+		_, err := png.DecodeConfig(bytes.NewReader(text))
+		require.NoError(t, err, name)
+		return
+	}
 	decoder := xml.NewDecoder(strings.NewReader(string(text)))
 	for {
 		if _, err := decoder.Token(); errors.Is(err, io.EOF) {

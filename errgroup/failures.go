@@ -102,7 +102,7 @@ func (fs *failures) join(both bool) error {
 	if fs.dropped > 0 {
 		errs = append(errs, fmt.Errorf("errgroup: %d more errors dropped", fs.dropped))
 	}
-	if fs.echo != nil && (both || len(errs) == 0) {
+	if fs.echo != nil && !same(fs.echo, fs.first) && (both || len(errs) == 0) {
 		errs = append(errs, fs.echo)
 	}
 	return multierr.Combine(errs...)

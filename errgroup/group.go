@@ -52,17 +52,17 @@ func (g *Group) options() *settings {
 func WithContext(ctx context.Context) (*Group, context.Context) {
 	checkContext(ctx)
 	if sched.Path(ctx) == "" {
-		return newGroup(ctx, &zeroSettings)
+		return newGroup(ctx, &zeroSettings, 0)
 	}
 	s := zeroSettings
-	return newGroup(ctx, &s)
+	return newGroup(ctx, &s, 0)
 }
 
 // New is [WithContext] with options. It panics if one is out of range.
 func New(ctx context.Context, opts Options) (*Group, context.Context) {
 	checkContext(ctx)
 	opts.check()
-	g, ctx := newGroup(ctx, &settings{
+	return newGroup(ctx, &settings{
 		config: sched.Config{
 			Kind: "errgroup", Name: opts.Name, Semaphore: opts.Semaphore, Isolate: opts.Isolate,
 		},
@@ -70,14 +70,10 @@ func New(ctx context.Context, opts Options) (*Group, context.Context) {
 		collect:   opts.Collect,
 		maxErrors: opts.MaxErrors,
 		lenient:   !opts.Collect,
-	})
-	if opts.Limit > 0 {
-		g.scheduler.Limit(opts.Limit, 0)
-	}
-	return g, ctx
+	}, opts.Limit)
 }
 
-func newGroup(ctx context.Context, s *settings) (*Group, context.Context) {
+func newGroup(ctx context.Context, s *settings, limit int) (*Group, context.Context) {
 	outer := ctx
 	if s != &zeroSettings {
 		ctx = s.config.Nest(ctx)
@@ -86,6 +82,9 @@ func newGroup(ctx context.Context, s *settings) (*Group, context.Context) {
 	g.scheduler.Owner = (*owner)(g)
 	g.owned.Store(true)
 	g.ctx, g.cancel = context.WithCancelCause(g.scheduler.Within(ctx))
+	if limit > 0 {
+		g.scheduler.Limit(limit, 0)
+	}
 	g.scheduler.Register(outer)
 	return g, g.ctx
 }

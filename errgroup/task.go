@@ -62,8 +62,9 @@ type contextTask struct {
 func (t *contextTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
-	t.done(w, t.f(&t.Context))
+	err := t.f(&t.Context)
 	t.Returned()
+	t.done(w, err)
 }
 
 // A backgroundTask is one that serves the others.

@@ -48,6 +48,9 @@
 // reports and, in a group with a name, labelled in profiles. Other tasks are only
 // counted, and cost less.
 //
+// Package tree shows what named owners and tasks do at one instant: as a page, as text and
+// as JSON. [Observe] follows named tasks over time. [Path] is the name for a line in a log.
+//
 // # Goroutines
 //
 // A task may block for as long as it likes, as if it had a goroutine of its own. But

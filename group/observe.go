@@ -32,7 +32,9 @@ type Event struct {
 // A task that does not run has no Started. Its Ended has Cancelled set, and says in Err why: the
 // owner was full in a TryGo, or closed, or a context was done.
 type Observer struct {
-	Queued, Started, Ended func(Event)
+	Queued  func(Event) // a task is about to be started
+	Started func(Event) // a task begins
+	Ended   func(Event) // a task has ended, or will not run
 }
 
 // Observe calls o's functions for each named task of the program that is started from then on.

@@ -44,11 +44,11 @@ func (o *Options) apply(s *sched.Scheduler) {
 	}
 	if o.Name != "" || o.Semaphore != nil || o.Isolate || o.Panics != core.Propagate {
 		s.Owner = o.owner()
-		s.Register(context.Background())
 	}
 	if o.Limit > 0 {
 		s.Limit(o.Limit, 0)
 	}
+	s.Register(context.Background())
 }
 
 func (o *Options) owner() *owner {

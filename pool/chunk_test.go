@@ -18,7 +18,8 @@ import (
 	"github.com/coterie-go/coterie/pool"
 )
 
-// counting yields 0 to n-1, a pause before each, and counts how many were pulled, and whether it has ended.
+// counting yields 0 to n-1, a pause before each, and counts how many were pulled, and whether
+// it has ended.
 type counting struct {
 	pulled, ended atomic.Int32
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/coterie-go/coterie/pool"
 )
 
-// Payments of one account are booked in the order in which they came, those of different accounts at the
-// same time.
+// Payments of one account are booked in the order in which they came, those of different
+// accounts at the same time.
 func ExampleKeyed() {
 	p := pool.New(8, pool.Options{})
 	defer p.Close()

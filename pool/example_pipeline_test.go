@@ -16,9 +16,9 @@ import (
 	"github.com/coterie-go/coterie/pool"
 )
 
-// Rows of a CSV file are converted by four workers and written in their order. A row
-// that cannot be converted goes to another file with the reason, and does not stop the others; a file
-// that cannot be read does.
+// Rows of a CSV file are converted by four workers and written in their order. A row that
+// cannot be converted goes to another file with the reason, and does not stop the others; a
+// file that cannot be read does.
 func Example_csv() {
 	type row []string
 	read := func(r io.Reader) iter.Seq2[row, error] {

@@ -28,9 +28,9 @@ var ErrReplaced = sched.ErrReplaced
 // copied; go vet reports it. When the pool closes, tasks that wait for their key still run. When a
 // Shutdown gives up, they are dropped, and counted like those in the queue.
 //
-// [Keyed.WaitKey] or [Keyed.Wait] raise what tasks raised. A panic that neither has raised when the Keyed is
-// collected ends the process with it. As long as a task runs, its context can be cancelled by
-// Replace; after that it is like the one that the task was started with.
+// [Keyed.WaitKey] or [Keyed.Wait] raise what tasks raised. A panic that neither has raised when
+// the Keyed is collected ends the process with it. As long as a task runs, its context can be
+// cancelled by Replace; after that it is like the one that the task was started with.
 type Keyed[K comparable] struct {
 	_     noCopy
 	pool  *Pool
@@ -64,11 +64,12 @@ func (k *Keyed[K]) checkMade() {
 	}
 }
 
-// GoContext starts f, with a context derived from ctx, when the key is free and a worker
-// too. It returns when f has been accepted, also if the key is busy. It waits for room only
-// until ctx is done, and then returns [context.Cause] of ctx; f does not run then, as it does not
-// if ctx is done already. It returns [ErrReplaced] if it was waiting for room when Replace was called, and
-// after the pool's Close [ErrClosed], except to the tasks of the pool that have not ended.
+// GoContext starts f, with a context derived from ctx, when the key is free and a worker too.
+// It returns when f has been accepted, also if the key is busy. It waits for room only until
+// ctx is done, and then returns [context.Cause] of ctx; f does not run then, as it does not if
+// ctx is done already. It returns [ErrReplaced] if it was waiting for room when Replace was
+// called, and after the pool's Close [ErrClosed], except to the tasks of the pool that have not
+// ended.
 //
 // If ctx is done when f's turn comes, f does not run either, and is counted as dropped. If the
 // key is free, and ctx comes from a task of the pool, and the queue is full, f runs before
@@ -81,16 +82,17 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, f func(ctx context.Cont
 }
 
 // Replace starts f instead of all other tasks of the key: those that wait are dropped, those
-// that run are cancelled, with the cause [ErrReplaced], and when they have ended f begins, as soon as there is
-// a worker. Tasks of the key that are started later wait for f as for any other.
+// that run are cancelled, with the cause [ErrReplaced], and when they have ended f begins, as
+// soon as there is a worker. Tasks of the key that are started later wait for f as for any
+// other.
 //
-// Replace returns when those that ran have ended and f has been accepted. It waits for that only until ctx
-// is done, and then returns [context.Cause] of ctx; f does not run then. If another Replace
-// comes meanwhile, it returns ErrReplaced. An f that was accepted and has not begun is dropped by
-// the next Replace, which takes its turn. In a task of the key, or one that such a task has started with its
-// context, Replace returns at once, and f begins when those that run have ended; then f's context ends with the one
-// that the task of the key was started with. After the pool's Close it returns [ErrClosed], as
-// GoContext does.
+// Replace returns when those that ran have ended and f has been accepted. It waits for that
+// only until ctx is done, and then returns [context.Cause] of ctx; f does not run then. If
+// another Replace comes meanwhile, it returns ErrReplaced. An f that was accepted and has not
+// begun is dropped by the next Replace, which takes its turn. In a task of the key, or one that
+// such a task has started with its context, Replace returns at once, and f begins when those
+// that run have ended; then f's context ends with the one that the task of the key was started
+// with. After the pool's Close it returns [ErrClosed], as GoContext does.
 func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Context)) error {
 	t := k.task(ctx, key, f)
 	within := k.tasks.Within(ctx, key)
@@ -101,14 +103,15 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Contex
 }
 
 // WaitKey blocks until no task of the key is left, and raises what they raised: the first
-// panic, with the further ones as its Others, or else a Goexit. Every WaitKey and Wait that is under way
-// raises the same, and a later one does not. It returns nil, or [ErrClosed] if Shutdown has
-// dropped tasks of the key meanwhile. When ctx is done it gives up, with a
+// panic, with the further ones as its Others, or else a Goexit. Every WaitKey and Wait that is
+// under way raises the same, and a later one does not. It returns nil, or [ErrClosed] if
+// Shutdown has dropped tasks of the key meanwhile. When ctx is done it gives up, with a
 // [*core.StuckError].
 //
-// If ctx is that of a task of the pool, WaitKey lends its place to tasks of the key that no worker has
-// begun, one after another. It panics if ctx is that of a task of the key, for which it would
-// wait.
+// If ctx is that of a task of the pool, WaitKey lends its place to tasks of the key that no
+// worker has begun, one after another. If a task runs there, WaitKey gives up only when that has
+// ended or lends the place in turn. It panics if ctx is that of a task of the key, for which it
+// would wait.
 func (k *Keyed[K]) WaitKey(ctx context.Context, key K) error {
 	checkContext(ctx)
 	k.check(key)
@@ -122,8 +125,8 @@ func (k *Keyed[K]) WaitKey(ctx context.Context, key K) error {
 	return closedError(err)
 }
 
-// Wait blocks until no task of any key is left, and raises what they raised, as WaitKey does. It panics if a task of
-// the pool calls it: without a context it could not lend its place.
+// Wait blocks until no task of any key is left, and raises what they raised, as WaitKey does.
+// It panics if a task of the pool calls it: without a context it could not lend its place.
 func (k *Keyed[K]) Wait() {
 	k.checkMade()
 	if k.pool.scheduler.Running() > 0 {

@@ -755,6 +755,25 @@ func TestKeyedWait(t *testing.T) {
 		}
 	})
 
+	t.Run("in a circle ends when one gives up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{})
+			k := pool.NewKeyed[string](p, 1)
+			for of, other := range map[string]string{"a": "b", "b": "a"} {
+				require.NoError(t, k.GoContext(t.Context(), of, func(ctx context.Context) {
+					if of == "a" {
+						var cancel context.CancelFunc
+						ctx, cancel = context.WithTimeout(ctx, time.Second)
+						defer cancel()
+					}
+					_ = k.WaitKey(ctx, other)
+				}))
+			}
+			k.Wait()
+			require.Equal(t, pool.Stats{Submitted: 2, Completed: 2}, closeEmpty(t, p))
+		})
+	})
+
 	t.Run("for itself panics", func(t *testing.T) {
 		p := pool.New(1, pool.Options{})
 		k := pool.NewKeyed[string](p, 1)
@@ -840,7 +859,8 @@ func TestKeyedClose(t *testing.T) {
 	})
 }
 
-// TestKeyedPanicUnseen runs itself: a panic that no wait has raised ends the process when the Keyed is collected.
+// TestKeyedPanicUnseen runs itself: a panic that no wait has raised ends the process when the
+// Keyed is collected.
 func TestKeyedPanicUnseen(t *testing.T) {
 	const waits = "POOL_TEST_KEYED_WAITS"
 	run := func(wait string) {

@@ -25,17 +25,18 @@ var ErrClosed = errors.New("pool: closed")
 //
 // # Tasks that wait for tasks
 //
-// A task that was started with a context (by a GoContext or by [Submit]) gets one
-// that stands for its place on a worker. A task that waits with it for other tasks
-// of the pool lends them the place: [Batch.Wait] lends it to the tasks of a batch that
-// was made with it, Future.Get to a task that was submitted with it, and a GoContext that
-// finds the queue full to its own task. So waits may nest to any depth on any number of
-// workers. A task that waits without such a context, as in the pool's Go, keeps its
-// worker from the others.
+// A task that was started with a context (by a GoContext or by [Submit]) gets one that stands
+// for its place on a worker. A task that waits with it for other tasks of the pool lends them
+// the place: [Batch.Wait] lends it to the tasks of a batch that was made with it, Future.Get to
+// a task that was submitted with it, [Keyed.WaitKey] to the tasks of a key, and a GoContext
+// that finds the queue full to its own task. So waits may nest to any depth on any number of
+// workers. A task that waits without such a context, as in the pool's Go, keeps its worker from
+// the others.
 //
-// One place is lent to one task at a time as long as the task that holds it waits in its
-// own goroutine. If it starts goroutines that wait with its context while it works,
-// each of them may have a task run beyond the limit; the alternative would be a deadlock.
+// One place is lent to one task at a time as long as the task that holds it waits in its own
+// goroutine. If it starts goroutines that wait with its context while it works, each of them
+// may have a task run beyond the limit; the alternative would be a deadlock. Tasks of a Keyed
+// that have waited for their key stand in the queue beyond its length.
 //
 // # What tasks share
 //

@@ -224,6 +224,7 @@ func TestPool(t *testing.T) {
 		require.Error(t, err)
 		require.Contains(t, string(output), "assignment copies lock value to p: github.com/coterie-go/coterie/pool.Pool")
 		require.Contains(t, string(output), "assignment copies lock value to b: github.com/coterie-go/coterie/pool.Batch")
+		require.Contains(t, string(output), "assignment copies lock value to k: github.com/coterie-go/coterie/pool.Keyed")
 	})
 }
 

@@ -11,9 +11,9 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// This file holds the context of a task with a key, which Replace can cancel as long as the task runs.
-// Most tasks are not replaced, and many do not ask for Done. So what can be cancelled, the
-// inner context, is made on demand.
+// This file holds the context of a task with a key, which Replace can cancel as long as the
+// task runs. Most tasks are not replaced, and many do not ask for Done. So what can be
+// cancelled, the inner context, is made on demand.
 //
 // What a task starts with its context may outlive it. So the end of the task does not cancel
 // anything. But the parent may live for long, and nothing may stay with it: it knows the
@@ -153,8 +153,8 @@ func (c *taskContext) Value(key any) any {
 	return c.made().Value(key)
 }
 
-// succeeding returns the context for a task that replaces the task of set from which ctx derives: it
-// has the values of ctx, and ends with what that task's derives from.
+// succeeding returns the context for a task that replaces the task of set from which ctx
+// derives: it has the values of ctx, and ends with what that task's derives from.
 func succeeding(ctx context.Context, set *sched.Set) context.Context {
 	c, _ := ctx.Value(taskContextKey{}).(*taskContext)
 	for c != nil && c.set != set {
@@ -171,7 +171,8 @@ type successor struct {
 	values context.Context
 }
 
-// Value returns that of values, or else, as for what the context package looks for, that of what it ends with.
+// Value returns that of values, or else, as for what the context package looks for, that of
+// what it ends with.
 func (s successor) Value(key any) any {
 	if v := s.values.Value(key); v != nil {
 		return v
@@ -179,9 +180,9 @@ func (s successor) Value(key any) any {
 	return s.Context.Value(key)
 }
 
-// outlived returns ctx, or, as long as that is the context of a task with a key that has ended, the one from
-// which it derives: a task that starts the next of its key, which does the same, leaves no
-// chain behind.
+// outlived returns ctx, or, as long as that is the context of a task with a key that has ended,
+// the one from which it derives: a task that starts the next of its key, which does the same,
+// leaves no chain behind.
 func outlived(ctx context.Context) context.Context {
 	for {
 		c, ok := ctx.(*taskContext)

@@ -89,8 +89,8 @@ func (q *queueOf[K]) forget() {
 }
 
 // GoContext accepts a task of a key. It blocks while there is no room, until ctx ends; then it
-// returns the cause. Room is a place among those that wait if the key is busy, and else one in the run queue.
-// A submitter that is a task of the scheduler does not wait for it.
+// returns the cause. Room is a place among those that wait if the key is busy, and else one in
+// the run queue. A submitter that is a task of the scheduler does not wait for it.
 func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -6,8 +6,8 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the queue of one key: how its tasks go from the line to the run queue, and how one
-// takes the place of another there. The scheduler's mu is held throughout.
+// This file holds the queue of one key: how its tasks go from the line to the run queue, and
+// how one takes the place of another there. The scheduler's mu is held throughout.
 //
 // What stands in the run queue is an entry, which runs whatever task it has when its turn
 // comes. So a task that has not begun can be replaced.
@@ -83,8 +83,8 @@ func (t *KeyTask) Set() *Set { return &race.Load(&t.queue).Set }
 // fullLocked reports whether a further task has to wait in line.
 func (q *keyQueue) fullLocked() bool { return q.actives >= q.keys.perKey || !q.line.Empty() }
 
-// acceptLocked is called when there is room for a task in the run queue. It reports false, and has the
-// task wait, if its key is busy.
+// acceptLocked is called when there is room for a task in the run queue. It reports false, and
+// has the task wait, if its key is busy.
 func (q *keyQueue) acceptLocked(t Task) bool {
 	e := t.(*keyEntry)
 	if q.fullLocked() {
@@ -181,7 +181,6 @@ func (q *keyQueue) begunLocked() {
 func (q *keyQueue) endedLocked(t Task, do *todo) {
 	q.inactiveLocked(t.(*keyEntry))
 	q.fillLocked(do)
-	q.keys.admitLocked(do)
 }
 
 func (q *keyQueue) inactiveLocked(e *keyEntry) {

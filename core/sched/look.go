@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"time"
 
+	"github.com/coterie-go/coterie/core/internal/stack"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -70,13 +72,14 @@ type WaitView struct {
 }
 
 // Look returns what there is to see of a named owner. It holds the owner's lock for as long as
-// it takes to copy that.
-func (s *Scheduler) Look() View {
+// it takes to copy that. bubble is the caller's, as Bubble returns it.
+func (s *Scheduler) Look(bubble uint64) View {
 	v := race.Get(func() View {
+		registered.Acquire()
 		s.lock()
 		v := s.lookLocked()
 		s.mu.Unlock()
-		s.askContexts(&v)
+		s.askContexts(&v, bubble)
 		return v
 	})
 	v.Kind, v.Path, v.ContextCause = race.Text(v.Kind), race.Text(v.Path), race.Text(v.ContextCause)
@@ -129,7 +132,7 @@ func (x *shared) lookLocked(v *View) {
 	v.Closed = l.closed
 	v.Queued -= x.void
 	v.Blocked = l.submitters.Len()
-	v.Accepted, v.Panicked, v.Dropped = x.accepted, x.panicked, x.dropped
+	v.Accepted, v.Panicked, v.Dropped = x.accepted-x.helpers, x.panicked, x.dropped
 	for r := range x.named.all() {
 		if len(v.Tasks) == MaxLooked {
 			break
@@ -170,12 +173,15 @@ func (v *View) addName(t Task) {
 	}
 }
 
-// askContexts completes what contexts and errors know. Those are users' code.
-func (s *Scheduler) askContexts(v *View) {
+// askContexts completes what contexts and errors know. Those are users' code. Those of another
+// testing/synctest bubble are not asked: the Err of a context may receive from its channel,
+// which ends the process there.
+func (s *Scheduler) askContexts(v *View, bubble uint64) {
+	e := s.config().entry
 	for i := range v.Tasks {
 		t := &v.Tasks[i]
 		t.Number = t.record.id()
-		if t.ctx != nil && t.ctx.Err() != nil {
+		if t.ctx != nil && e.bubble == bubble && IsFake(t.Started) == (bubble != 0) && t.ctx.Err() != nil {
 			t.Done = true
 			if at, ok := t.ctx.Deadline(); ok && errors.Is(t.ctx.Err(), context.DeadlineExceeded) {
 				t.Deadline = at
@@ -183,16 +189,10 @@ func (s *Scheduler) askContexts(v *View) {
 		}
 		t.ctx, t.record = nil, nil
 	}
-	e := s.config().entry
 	if e.within != nil {
 		v.ParentTask = e.within.id()
 		c, _ := e.within.task.(*Context)
 		v.Orphaned = c != nil && !c.runs()
-	}
-	if o, ok := s.Owner.(interface{ Context() context.Context }); ok {
-		if ctx := o.Context(); ctx != nil && ctx.Err() != nil {
-			v.ContextDone, v.ContextCause = true, textOf(context.Cause(ctx))
-		}
 	}
 	if v.Cancelled.Cause != nil {
 		v.ContextCause = textOf(v.Cancelled.Cause)
@@ -201,6 +201,31 @@ func (s *Scheduler) askContexts(v *View) {
 	if sem := s.config().Semaphore; sem != nil {
 		v.SemaphoreUsed = sem.InUse()
 	}
+	if e.bubble != bubble {
+		v.ContextDone = !v.Cancelled.Time.IsZero()
+		return
+	}
+	if o, ok := s.Owner.(interface{ Context() context.Context }); ok {
+		if ctx := o.Context(); ctx != nil && ctx.Err() != nil {
+			v.ContextDone, v.ContextCause = true, textOf(context.Cause(ctx))
+		}
+	}
+}
+
+// began is when the program began. A clock that shows less is that of a testing/synctest
+// bubble.
+var began = time.Now()
+
+// IsFake reports whether a time is of the clock of a testing/synctest bubble.
+func IsFake(t time.Time) bool { return t.Before(began) }
+
+// Bubble returns the number of the testing/synctest bubble that the caller is in, or 0.
+func Bubble() uint64 {
+	if !IsFake(time.Now()) {
+		return 0
+	}
+	var buf [128]byte
+	return stack.Parse(buf[:runtime.Stack(buf[:], false)]).Bubble()
 }
 
 // textOf returns the text of an error, whose methods may panic.

@@ -23,8 +23,8 @@ type Reason uint8
 const (
 	ForRoom      Reason = iota // in the owner
 	ForSemaphore               // a permit of the owner's
-	ForTasks                   // all tasks of the owner, or of a set, have to end
-	ForResult                  // one task of the owner has to end
+	ForTasks                   // all tasks of the owner have to end
+	ForSome                    // some tasks of the owner have to end: a set, or one with a result
 )
 
 // A note is a goroutine that is blocked on an owner.
@@ -108,6 +108,6 @@ func init() {
 		if s == nil {
 			return func() {}
 		}
-		return s.noteBlocked(ForResult).end
+		return s.noteBlocked(ForSome).end
 	}
 }

@@ -154,10 +154,12 @@ func (t *watchedTask) Run(w *Worker) {
 
 func (c *Context) watching() *record { return c.record }
 
-// Returned is called by a task with a context as its function has returned.
+// Returned is called by a task with a context when its function has returned, before the owner
+// knows of an error.
 func (c *Context) Returned() {
 	if c.record != nil && c.record.watch != nil {
 		c.record.watch.returned = true
+		c.record.watch.event.Cancelled = c.Err() != nil
 	}
 }
 
@@ -239,10 +241,9 @@ func (w *Worker) watchEnd(r *record) {
 		return
 	}
 	x.event.Ran = time.Since(x.began)
-	if ctx := r.task.taskContext(); ctx != nil {
-		x.event.Cancelled = ctx.Err() != nil
-	}
 	if !x.returned { // watchAborted is about to be called
+		ctx := r.task.taskContext()
+		x.event.Cancelled = ctx != nil && ctx.Err() != nil
 		w.watched.ended = x
 		return
 	}

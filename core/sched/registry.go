@@ -27,6 +27,7 @@ var registry struct {
 type entry struct {
 	id     uint64
 	made   time.Time
+	bubble uint64      // of testing/synctest, in which the owner was made; see Bubble
 	at     [12]uintptr // the program counters of the callers of Register
 	parent *entry      // of the owner around it; nil if there is none
 	within *record     // the named task in which it was made; nil if there is none
@@ -45,13 +46,13 @@ type Cancellation struct {
 }
 
 // Register enters an owner that has a name in the registry. ctx is the context with which the
-// owner was made. It is called once, before the first task.
+// owner was made. It is called once, before the first task, when nothing further is set.
 func (s *Scheduler) Register(ctx context.Context) {
 	config := s.config()
 	if config.Name == "" {
 		return
 	}
-	e := &entry{id: owners.Add(1), made: time.Now()}
+	e := &entry{id: owners.Add(1), made: time.Now(), bubble: Bubble()}
 	runtime.Callers(2, e.at[:])
 	for c := taskOf(ctx); c != nil && e.parent == nil; c = c.outward() {
 		if c.sched == nil {
@@ -63,6 +64,7 @@ func (s *Scheduler) Register(ctx context.Context) {
 		e.parent = c.sched.config().entry
 	}
 	config.entry = e
+	registered.Release()
 	owner, id := weak.Make(s), e.id
 	race.Do(func() {
 		registry.mu.Lock()
@@ -74,6 +76,9 @@ func (s *Scheduler) Register(ctx context.Context) {
 	})
 	runtime.AddCleanup(s, unregister, id)
 }
+
+// registered orders all that was written before an owner was registered before the looks at it.
+var registered race.Point
 
 // owners is the last number that was given to an owner.
 var owners race.Uint64

@@ -80,6 +80,47 @@ func traces(ids []uint64) map[uint64]stack.Trace {
 	return found
 }
 
+// AllStacks returns the stack traces of all goroutines, by their numbers. It stops the world. It
+// returns nil if there are more than most, and leaves out what does not fit into 4 KiB for each.
+func AllStacks(most int) map[uint64][]byte {
+	n := runtime.NumGoroutine()
+	if n > most {
+		return nil
+	}
+	buf := make([]byte, 1<<16+n<<12)
+	buf = buf[:runtime.Stack(buf, true)]
+	found := make(map[uint64][]byte, n)
+	for text := range bytes.SplitSeq(buf, []byte("\n\n")) {
+		found[stack.ID(text)] = text
+	}
+	return found
+}
+
+// A Goroutine is what the stack trace of one tells.
+type Goroutine struct {
+	State    string // the runtime's: "running", or what it waits for: "chan receive"
+	Bubble   uint64 // of testing/synctest, in which it is; 0 for none
+	Own      string // the function of the toolkit in which it is, if it is in one: "core.(*Semaphore).Acquire"
+	Function string // the innermost that is neither the toolkit's nor the standard library's
+	File     string // where that stands
+	Line     int
+	Stack    []byte // without the toolkit's frames at both ends
+	Place    string // what two have in common that stand at the same place
+}
+
+// ReadGoroutine reads the stack trace of one goroutine.
+func ReadGoroutine(text []byte) Goroutine {
+	trace := stack.Parse(text)
+	trimmed := trace.TrimOwn()
+	g := Goroutine{State: trace.State(), Bubble: trace.Bubble(), Own: trace.Entered(), Stack: trimmed.Append(nil), Place: trimmed.Place()}
+	g.Function, g.File, g.Line = trimmed.Top()
+	return g
+}
+
+// Caller returns the innermost of the calls that is neither the toolkit's nor the standard
+// library's.
+func Caller(calls []uintptr) (function, file string, line int) { return stack.Caller(calls) }
+
 // A Record is what an owner keeps of a named task that runs.
 type Record struct {
 	Name      string    // its path: "ingest/fetch"

@@ -239,7 +239,10 @@ func (s *Scheduler) TryGo(set *Set, t Task) error {
 		return declined(t, ErrFull)
 	}
 	err := s.try(set, carry(t), false)
-	if err != nil && sem != nil {
+	if err == nil {
+		return nil
+	}
+	if sem != nil {
 		sem.Release(1)
 	}
 	return declined(t, err)

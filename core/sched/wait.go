@@ -288,7 +288,11 @@ func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 
 // park blocks until p is woken, or ctx ends. It reports whether the caller has to look.
 func (w *wait) park(ctx context.Context, p *park.Parker) (*round, bool, error) {
-	defer w.s.noteBlocked(ForTasks).end()
+	reason := ForSome
+	if w.list() == &w.s.waiters {
+		reason = ForTasks
+	}
+	defer w.s.noteBlocked(reason).end()
 	if !p.Wait(doneOf(ctx)) {
 		if peek(w.s, func() bool { return withdraw(w.list(), p) }) {
 			return nil, false, context.Cause(ctx)

@@ -37,7 +37,7 @@ var featureTable = [numFeatures]struct {
 }{
 	recursion: {"recursion", true,
 		"2: GoContext with the context of a task of the same owner, when there is no room, runs f in place; the limit holds"},
-	closeWhileSplitting: {"closeWhileSplitting", false,
+	closeWhileSplitting: {"closeWhileSplitting", true,
 		"5: a task of the pool may start and wait for further tasks with its context until it has ended, also while Close waits"},
 	outsiderWaits: {"outsiderWaits", true,
 		"5: only a caller who holds a place runs tasks while it waits: an outsider's Get or Wait never does"},
@@ -59,7 +59,7 @@ var featureTable = [numFeatures]struct {
 		"3: a name stands once in a path, however deep tasks of one owner nest"},
 	oneWorkerOrders: {"oneWorkerOrders", true,
 		"1: each task of an owner whose limit is 1 is ordered before the next; only -race sees it"},
-	selfWaitNested: {"selfWaitNested", false,
+	selfWaitNested: {"selfWaitNested", true,
 		"2: as documented today, WaitContext panics if ctx is derived from that of a task of this owner, through any other owner"},
 	statsCountTasks: {"statsCountTasks", true,
 		"5: as documented today, Stats counts what Go, TryGo, GoContext and Submit accept, and no helpers of loops"},

@@ -26,6 +26,19 @@ func (f *frame) insiders(o *ownerRun) []*record {
 	return found
 }
 
+// An insideKey leads from a context to the record of the task of an owner, or of its pool, that the
+// context derives from. Not each task is found.
+type insideKey struct{ root *ownerRun }
+
+// taskOf returns the record of the task of the owner, or of its pool, that ctx is known to derive from and
+// that runs, or nil.
+func (o *ownerRun) taskOf(ctx context.Context) *record {
+	if r, ok := ctx.Value(insideKey{o.root()}).(*record); ok && r.state.Load() == begun {
+		return r
+	}
+	return nil
+}
+
 // newRecord prepares a task for o.
 func (f *frame) newRecord(o *ownerRun, v verb, env level, t *task) *record {
 	f.seq++
@@ -38,6 +51,9 @@ func (f *frame) newRecord(o *ownerRun, v verb, env level, t *task) *record {
 	}
 	if verbs[v].context {
 		r.ctx = env.ctx
+		if r.id%2 == 0 { // the others pass the context on as it is
+			r.ctx = context.WithValue(r.ctx, insideKey{o.root()}, r)
+		}
 	}
 	r.run0 = r.script
 	o.add(r)
@@ -170,7 +186,7 @@ func (o *ownerRun) refused(r *record, got raised) {
 
 // closedTo checks that a closed pool refuses nobody who is inside.
 func (o *ownerRun) closedTo(r *record) {
-	if features.on(closeWhileSplitting) && r.ctx != nil && r.inside && !o.root().hasDropped() {
+	if features.on(closeWhileSplitting) && r.ctx != nil && o.taskOf(r.at.ctx) != nil && !o.root().hasDropped() {
 		o.run.violation("task %d was refused by %s, which waits for the task that started it", r.id, o.label)
 	}
 }
@@ -225,6 +241,11 @@ func (f *frame) relay(p *op) {
 func (f *frame) selfWait(p *op) {
 	o := f.levels[p.up].o
 	ctx := f.levels[p.env].ctx
+	if p.env != p.up { // the context of an owner in between may come from elsewhere
+		if r := o.taskOf(ctx); r == nil || r.owner != o {
+			return
+		}
+	}
 	f.observe(func() { _ = o.door.WaitContext(ctx) }, func(got raised) {
 		if !isMisuse(got.value) {
 			f.run.violation("a task waits for its own %s: %v", o.label, got)

@@ -352,15 +352,13 @@ func TestProgress(t *testing.T) {
 		// snippet: progress
 		all := func(ctx context.Context, urls iter.Seq[string]) (err error) {
 			var done atomic.Int64
-			shows, stop := context.WithCancel(ctx)
-			group.Run(func(g *group.Group) {
-				defer stop() // and Run waits for the task below
-				g.Go(func() {
+			group.Run(func(g *group.Group) { // which ends the background task when the others have ended
+				g.Background(ctx, func(ctx context.Context) {
 					for every := time.Tick(time.Second); ; {
 						select {
 						case <-every:
 							show(done.Load())
-						case <-shows.Done():
+						case <-ctx.Done():
 							return
 						}
 					}

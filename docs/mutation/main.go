@@ -29,7 +29,7 @@ func main() {
 	flag.StringVar(&s.packages, "packages", "./core/...,./group,./errgroup,./pool/...", "packages to mutate, whose tests run; separated by commas")
 	flag.IntVar(&s.sample, "sample", 0, "how many mutants to try; 0: all")
 	flag.Uint64Var(&s.seed, "seed", 1, "seed of the sample")
-	flag.DurationVar(&s.timeout, "timeout", 3*time.Minute, "most that the tests of one package may take")
+	flag.DurationVar(&s.timeout, "timeout", 3*time.Minute, "most that the tests of one package may take with a mutant")
 	flag.DurationVar(&s.budget, "budget", 0, "begin no mutant after so long; 0: no bound")
 	flag.Int64Var(&s.memory, "memory", 3<<30, "bytes that a test may use; 0: any number")
 	flag.IntVar(&s.parallel, "parallel", 1, "mutants tried at once")

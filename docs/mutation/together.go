@@ -213,8 +213,8 @@ var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 // addSkips has a binary skip what fails in it without a mutant. It reports false if that is not
 // known because the tests do not end.
 func (t *trial) addSkips(b *testBinary) bool {
-	args := append([]string{"-test.timeout=" + t.timeout.String()}, t.testFlags...)
-	v, out := t.runTests(b.path, b.Dir, b.env, args, t.timeout+5*time.Second)
+	args := append([]string{"-test.timeout=" + mostWithout.String()}, t.testFlags...)
+	v, out := t.runTests(b.path, b.Dir, b.env, args, mostWithout+5*time.Second)
 	if v == survived {
 		return true
 	}

@@ -14,9 +14,9 @@
 // Ctrl-C, 143 SIGTERM.
 //
 // Two things in it are worth a look. A request is a task of a [pool.Keyed] whose key is the
-// host: those that wait for their host hold no worker, so a slow host holds up no other. And a task
-// starts the tasks for the links that it finds, however many wait, with the context that it was given;
-// Wait waits for them all.
+// host: those that wait for their host hold no worker, so a slow host holds up no other. And a
+// task starts the tasks for the links that it finds, however many wait, with the context that
+// it was given; Wait waits for them all.
 package main
 
 import (

@@ -8,10 +8,11 @@
 //
 // Each starts when the one above it is ready, and stops before it.
 //
-//	go run ./examples/server [-addr HOST:PORT] [-metrics HOST:PORT] [-workers N] [-queue N] [-grace TIME] [-flush TIME]
+//	go run ./examples/server [-addr HOST:PORT] [-metrics HOST:PORT] [-debug HOST:PORT] [-workers N] [-queue N] [-grace TIME] [-flush TIME]
 //	curl -X POST 'http://HOST:PORT/jobs?work=500ms'   # answers when the job is queued
 //	curl -X POST 'http://HOST:PORT/run?work=500ms'    # answers when the job is done
 //	curl http://METRICS-HOST:PORT/metrics
+//	curl http://DEBUG-HOST:PORT/debug/coterie/?format=text   # what it is doing
 //
 // Without -addr it shows what it does: it listens on the loopback interface, sends
 // itself jobs, and stops.
@@ -37,6 +38,7 @@ import (
 
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/group/service"
+	"github.com/coterie-go/coterie/group/tree"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -47,6 +49,7 @@ func main() {
 // settings are what the flags say.
 type settings struct {
 	addr, metrics  string
+	debug          string
 	workers, queue int
 	grace, flush   time.Duration
 }
@@ -57,6 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var set settings
 	flags.StringVar(&set.addr, "addr", "", "where to listen; without it the server shows itself and ends")
 	flags.StringVar(&set.metrics, "metrics", "127.0.0.1:0", "where to show the metrics")
+	flags.StringVar(&set.debug, "debug", "", "where to show what the server is doing, at /debug/coterie/; without it nowhere")
 	flags.IntVar(&set.workers, "workers", 4, "jobs that run at once")
 	flags.IntVar(&set.queue, "queue", 64, "jobs that may wait")
 	flags.DurationVar(&set.grace, "grace", time.Second, "how long each service may take to stop after the signal")
@@ -100,6 +104,17 @@ func serve(ctx context.Context, set settings, log io.Writer) error {
 		{Name: "flush", After: []string{"metrics"}, Run: s.flush},
 		{Name: "workers", After: []string{"flush"}, Run: s.work, Grace: set.grace + time.Second}, // it has a time limit itself
 		{Name: "web", After: []string{"workers"}, Run: listen(web, s)},
+	}
+	if set.debug != "" {
+		debug, err := net.Listen("tcp", set.debug)
+		if err != nil {
+			return err
+		}
+		defer debug.Close()
+		fmt.Fprintf(log, "what it is doing: http://%s/debug/coterie/\n", debug.Addr())
+		mux := http.NewServeMux()
+		mux.Handle("/debug/coterie/", tree.Handler())
+		services = append(services, service.Service{Name: "debug", Run: listen(debug, mux)})
 	}
 	if set.addr == "" {
 		services = append(services, service.Service{Name: "demo", After: []string{"web"}, Run: func(ctx context.Context, _ func()) error {

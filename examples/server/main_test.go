@@ -152,3 +152,23 @@ func TestRun(t *testing.T) {
 		require.Zero(t, run(ctx, []string{"-addr", "127.0.0.1:0"}, &stdout, &stderr))
 	})
 }
+
+func TestDebug(t *testing.T) {
+	p := start(t, "-addr=127.0.0.1:0", "-debug=127.0.0.1:0", "-workers=1")
+	url := strings.TrimPrefix(p.until("what it is doing: "), "what it is doing: ")
+	p.until("web ready")
+	for range 2 {
+		response, err := p.client.Post(p.base+"/jobs?work=1h", "", nil)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+	}
+	response, err := p.client.Get(url + "?format=text")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "\njobs  pool, open, 1 running of 1, 1 queued of 64, ")
+	require.Contains(t, string(text), "- server/web: ")
+	require.NoError(t, p.Process.Signal(os.Kill))
+	p.end()
+}

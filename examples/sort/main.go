@@ -10,8 +10,9 @@
 // meanwhile, so the sort ends even on a pool of one worker, which is the first
 // row of the table.
 //
-// Ctrl-C, SIGTERM and -timeout end it after the rows that it has printed. Exit status 0 means that all
-// was sorted, 1 that a sort was wrong, 2 bad usage, 124 the timeout, 130 Ctrl-C, 143 SIGTERM.
+// Ctrl-C, SIGTERM and -timeout end it after the rows that it has printed. Exit status 0 means
+// that all was sorted, 1 that a sort was wrong, 2 bad usage, 124 the timeout, 130 Ctrl-C, 143
+// SIGTERM.
 package main
 
 import (

@@ -3,8 +3,11 @@ package stack
 
 import (
 	"bytes"
+	"reflect"
+	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // A Trace is the stack trace of one goroutine.
@@ -128,6 +131,98 @@ func (t Trace) Place() string {
 }
 
 var createdBy = []byte("created by ")
+
+// State returns what the runtime says of the goroutine: "running", or what it waits for.
+func (t Trace) State() string {
+	_, state, _ := bytes.Cut(t.Header, []byte(" ["))
+	if i := bytes.IndexAny(state, ",]("); i >= 0 {
+		state = state[:i]
+	}
+	return string(bytes.TrimSpace(state))
+}
+
+// Bubble returns the number of the testing/synctest bubble of the goroutine, or 0.
+func (t Trace) Bubble() uint64 {
+	_, digits, _ := bytes.Cut(t.Header, []byte("synctest bubble "))
+	digits, _, _ = bytes.Cut(digits, []byte("]"))
+	return number(digits)
+}
+
+// Entered returns the function of the toolkit that users' code has called and that has not
+// returned, without the path of the module: "core.(*Semaphore).Acquire". It returns "" if there
+// is none.
+func (t Trace) Entered() string {
+	entered := ""
+	for _, f := range t.Frames {
+		switch {
+		case f.isOwn():
+			entered = string(bytes.TrimPrefix(f.function(), []byte(module)))
+		case f.isUsers():
+			return entered
+		}
+	}
+	return "" // no user's: it is a task of the toolkit's own
+}
+
+// Top returns the innermost function that is neither the toolkit's nor the standard library's, and
+// where it stands. That may be the function that started the goroutine.
+func (t Trace) Top() (function, file string, line int) {
+	for _, f := range t.Frames {
+		if !f.isUsers() {
+			continue
+		}
+		if file, line = f.position(); !isStandard(file) {
+			return string(f.function()), file, line
+		}
+	}
+	return "", "", 0
+}
+
+// position returns the file and the line of a frame.
+func (f Frame) position() (file string, line int) {
+	_, at, _ := bytes.Cut(f, []byte("\n"))
+	at = bytes.TrimSpace(at)
+	if i := bytes.LastIndex(at, []byte(" +0x")); i >= 0 {
+		at = at[:i]
+	}
+	i := bytes.LastIndexByte(at, ':')
+	if i < 0 {
+		return "", 0
+	}
+	return string(at[:i]), int(number(at[i+1:]))
+}
+
+// standard is the folder of the standard library, or "" in a program that was built with
+// -trimpath.
+var standard = func() string {
+	pc := reflect.ValueOf(bytes.TrimSpace).Pointer()
+	file, _ := runtime.FuncForPC(pc).FileLine(pc)
+	return strings.TrimSuffix(file, "bytes/bytes.go")
+}()
+
+// isStandard reports whether a file is of the standard library. Built with -trimpath, a file has
+// the path of its package, which has a dot in its first part unless it is standard.
+func isStandard(file string) bool {
+	if standard != "" {
+		return strings.HasPrefix(file, standard)
+	}
+	first, _, _ := strings.Cut(file, "/")
+	return !strings.Contains(first, ".")
+}
+
+// Caller returns the innermost of the calls that is neither the toolkit's nor the standard
+// library's.
+func Caller(calls []uintptr) (function, file string, line int) {
+	frames := runtime.CallersFrames(calls)
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		if f.Function != "" && !Frame(f.Function+"(").isOwn() && !isStandard(f.File) {
+			return f.Function, f.File, f.Line
+		}
+	}
+	return "", "", 0
+}
 
 func (f Frame) isCreator() bool { return bytes.HasPrefix(f, createdBy) }
 

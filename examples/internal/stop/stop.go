@@ -19,21 +19,21 @@ var (
 	errTimeout     = errors.New("timeout")
 )
 
-// Run calls body with a context that ends with the first SIGINT or SIGTERM, or after timeout, unless that
-// is 0. It returns 130, 143 or 124 if that has happened, and else what body returns. body
-// should print what it has so far. A second signal ends the program at once.
+// Run calls body with a context that ends with the first SIGINT or SIGTERM, or after timeout,
+// unless that is 0. It returns 130, 143 or 124 if that has happened, and else what body
+// returns. body should print what it has so far. A second signal ends the program at once.
 func Run(ctx context.Context, timeout time.Duration, body func(ctx context.Context) int) (status int) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	if timeout > 0 {
 		var free context.CancelFunc
 		ctx, free = context.WithTimeoutCause(ctx, timeout, errTimeout)
 		defer free()
 	}
 	group.Run(func(g *group.Group) {
-		defer cancel(nil) // ends the task below, for which Run then waits
 		signals := make(chan os.Signal, 1)
 		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-		g.Go(func() {
+		g.Background(ctx, func(ctx context.Context) {
 			defer signal.Stop(signals)
 			select {
 			case <-ctx.Done():

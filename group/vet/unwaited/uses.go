@@ -171,10 +171,30 @@ func (u *uses) addBegin(cur, at inspector.Cursor, n ast.Node) {
 	if !u.onPath(cur, at) {
 		return
 	}
+	if u.countedElsewhere(at) {
+		u.escapes = true
+		return
+	}
 	u.begins[n] = true
 	for _, condition := range conditions(cur, at) {
 		u.beginConditions[condition] = true
 	}
+}
+
+// countedElsewhere reports whether a task that starts at at calls Done of another owner,
+// whose Wait may stand for that of this one.
+func (u *uses) countedElsewhere(at inspector.Cursor) bool {
+	info := u.c.pass.TypesInfo
+	for c := range at.Preorder((*ast.CallExpr)(nil)) {
+		m := owner.MethodOf(info, c.Node().(*ast.CallExpr))
+		if m == nil || m.Name != "Done" {
+			continue
+		}
+		if other := m.Ref(info); other.Valid() && other.Root != u.v && !owner.Inside(other.Root, at.Node()) {
+			return true
+		}
+	}
+	return false
 }
 
 func (u *uses) addWait(cur, call inspector.Cursor) {

@@ -1,6 +1,6 @@
-// This file holds what gathers the items of inputs for the caller, behind Merge and Chunk. Each input has a
-// goroutine, its reader, which adds items to a buffer. The caller takes all that is there at a time.
-// A reader may be so many items ahead of the caller; then it waits until the
+// This file holds what gathers the items of inputs for the caller, behind Merge and Chunk. Each
+// input has a goroutine, its reader, which adds items to a buffer. The caller takes all that is
+// there at a time. A reader may be so many items ahead of the caller; then it waits until the
 // caller takes.
 //
 // In race builds the bookkeeping is hidden, because it would order the inputs. What is
@@ -40,8 +40,8 @@ func Merge[T any](ctx context.Context, in []iter.Seq[T]) iter.Seq[T] {
 	}
 }
 
-// Chunk returns the items in slices of n, or fewer if they do not come within a time after the first, unless
-// that is 0.
+// Chunk returns the items in slices of n, or fewer if they do not come within a time after the
+// first, unless that is 0.
 func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, within time.Duration) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		g := &gather[T]{ahead: n, callAt: n, within: within}
@@ -210,7 +210,8 @@ func (g *gather[T]) take(next []T) []T {
 	return nil
 }
 
-// pause blocks until the caller is called, or the context is done, or, if it is not 0, a time is up.
+// pause blocks until the caller is called, or the context is done, or, if it is not 0, a time
+// is up.
 func (g *gather[T]) pause(left time.Duration) {
 	var up <-chan time.Time
 	if left > 0 {

@@ -234,9 +234,9 @@ func (l *loop) wait() {
 	l.ctx.end()
 }
 
-// joinAborted is deferred by a loop whose body runs in the caller's goroutine. If the loop has not been
-// joined, the body has panicked or called Goexit, which an item's Goexit adds nothing to; but
-// an item's panic must not vanish.
+// joinAborted is deferred by a loop whose body runs in the caller's goroutine. If the loop has
+// not been joined, the body has panicked or called Goexit, which an item's Goexit adds nothing
+// to; but an item's panic must not vanish.
 func (l *loop) joinAborted(joined *bool) {
 	if *joined {
 		return

@@ -3,8 +3,9 @@ package copied
 
 import "github.com/coterie-go/coterie/pool"
 
-func copies(pools *pool.Pool, batches *pool.Batch) {
+func copies(pools *pool.Pool, batches *pool.Batch, keyeds *pool.Keyed[int]) {
 	p := *pools
 	b := *batches
-	_, _ = &p, &b
+	k := *keyeds
+	_, _, _ = &p, &b, &k
 }

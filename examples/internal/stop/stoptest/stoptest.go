@@ -27,9 +27,9 @@ func Main(m *testing.M, main func()) {
 	goleak.VerifyTestMain(m)
 }
 
-// Status checks the exit status of the program after signals and its -timeout. args are such that it
-// runs for long. Signals are sent when the program has printed ready, or, if that is a function, when it has
-// returned. The program must print partial in the end.
+// Status checks the exit status of the program after signals and its -timeout. args are such
+// that it runs for long. Signals are sent when the program has printed ready, or, if that is a
+// function, when it has returned. The program must print partial in the end.
 func Status[R string | func()](t *testing.T, ready R, partial string, args ...string) {
 	run := func(t *testing.T, args []string, signal os.Signal) (status int) {
 		program := exec.CommandContext(t.Context(), os.Args[0], args...)

@@ -265,6 +265,19 @@ func conditional(parallel bool) {
 	}
 }
 
+func countedElsewhere() {
+	var wg sync.WaitGroup
+	var g errgroup.Group
+	for range 3 {
+		wg.Add(1)
+		g.Go(func() error {
+			defer wg.Done()
+			return nil
+		})
+	}
+	wg.Wait()
+}
+
 func batchOfClosedPool() {
 	p := pool.New(1, pool.Options{})
 	defer p.Close()

@@ -1,0 +1,183 @@
+// Package grouptest has what tests of programs that use coterie need: NoLeaks finds what a test
+// leaves running, and Patience says what a test that hangs is doing.
+//
+//	func TestIngest(t *testing.T) {
+//		grouptest.NoLeaks(t)
+//		grouptest.Patience(t, 5*time.Second)
+//		...
+//	}
+//
+// Both are called first, and both work within testing/synctest.
+package grouptest
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coterie-go/coterie/core/sched"
+	"github.com/coterie-go/coterie/group"
+	"github.com/coterie-go/coterie/group/tree"
+)
+
+const (
+	// grace is how long what a test has started may take to end after the test.
+	grace = time.Second
+	// mostGoroutines is how many there may be, or only named tasks are looked at.
+	mostGoroutines = 10_000
+)
+
+// NoLeaks makes t fail if something that was started after the call still runs one second after
+// the end of the test and of what it has registered with Cleanup since. Of a named task it tells
+// the path, the place of the Go that started it, and its stack; of any other goroutine
+// the stack, which says what function started it. Workers of a pool that wait for tasks are no
+// leak.
+//
+// NoLeaks looks at the whole process, or, within a testing/synctest bubble, at the bubble. So it
+// is not for tests that run in parallel with others. It observes all named tasks meanwhile, which
+// costs each some microseconds.
+func NoLeaks(t testing.TB) {
+	t.Helper()
+	l := &leaks{bubble: sched.Bubble(), before: sched.AllStacks(mostGoroutines), tasks: make(map[uint64]*task)}
+	stop := group.Observe(&group.Observer{Queued: l.queued, Started: l.started, Ended: l.ended})
+	t.Cleanup(func() {
+		t.Helper()
+		found := l.find()
+		for pause := time.Millisecond; len(found) > 0 && pause < grace; pause *= 2 {
+			time.Sleep(pause)
+			found = l.find()
+		}
+		stop()
+		for _, text := range found {
+			t.Errorf("grouptest: %s", text)
+		}
+	})
+}
+
+// leaks are what a test has started.
+type leaks struct {
+	bubble uint64
+	before map[uint64][]byte // the goroutines that there were; nil if they were too many
+
+	mu    sync.Mutex       // nothing blocks while it is held
+	tasks map[uint64]*task // the named ones that have not ended; guarded by mu
+}
+
+// A task is a named task that has not ended.
+type task struct {
+	number    uint64
+	path      string
+	place     string // of the Go that started it
+	goroutine uint64 // 0 until it begins
+}
+
+func (l *leaks) queued(e group.Event) {
+	var calls [32]uintptr
+	n := runtime.Callers(2, calls[:])
+	t := &task{number: e.Task, path: e.Path, place: "a place that is not known"}
+	if _, file, line := sched.Caller(calls[:n]); file != "" {
+		t.place = fmt.Sprintf("%s:%d", path.Base(file), line)
+	}
+	l.mu.Lock()
+	l.tasks[e.Task] = t
+	l.mu.Unlock()
+}
+
+func (l *leaks) started(e group.Event) {
+	id := sched.GoroutineID()
+	l.mu.Lock()
+	l.tasks[e.Task].goroutine = id
+	l.mu.Unlock()
+}
+
+func (l *leaks) ended(e group.Event) {
+	l.mu.Lock()
+	delete(l.tasks, e.Task)
+	l.mu.Unlock()
+}
+
+// find returns what still runs, in words.
+func (l *leaks) find() (found []string) {
+	own := sched.GoroutineID()
+	stacks := sched.AllStacks(mostGoroutines)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var tasks []*task
+	for _, t := range l.tasks {
+		tasks = append(tasks, t)
+	}
+	slices.SortFunc(tasks, func(a, b *task) int { return cmp.Compare(a.number, b.number) })
+	named := make(map[uint64]bool)
+	for _, t := range tasks {
+		if t.goroutine == 0 {
+			found = append(found, fmt.Sprintf("%s, which %s started, has not begun", t.path, t.place))
+			continue
+		}
+		named[t.goroutine] = true
+		found = append(found, fmt.Sprintf("%s, which %s started, has not ended\n%s", t.path, t.place, sched.ReadGoroutine(stacks[t.goroutine]).Stack))
+	}
+	if l.before == nil {
+		return found
+	}
+	var others []uint64
+	for id, text := range stacks {
+		_, old := l.before[id]
+		if id != own && !old && !named[id] && !l.ignores(text) {
+			others = append(others, id)
+		}
+	}
+	slices.Sort(others)
+	for _, id := range others {
+		found = append(found, fmt.Sprintf("a goroutine has not ended\n%s", sched.ReadGoroutine(stacks[id]).Stack))
+	}
+	return found
+}
+
+// ignores reports whether a goroutine is none of the test's: it is in another bubble, waits
+// for tasks of a pool or for the end of one in a goroutine of its own, or belongs to the testing package or to os/signal.
+func (l *leaks) ignores(text []byte) bool {
+	if sched.ReadGoroutine(text).Bubble != l.bubble {
+		return true
+	}
+	for _, function := range []string{
+		"coterie/core/sched.(*Worker).next(", "coterie/core/sched.(*Worker).isolate(", "\ntesting.(*T).Run(", "\ntesting.runTests(", "\nos/signal.loop(", "\nos/signal.signal_recv(",
+	} {
+		if bytes.Contains(text, []byte(function)) {
+			return true
+		}
+	}
+	return false
+}
+
+// out is where Patience writes.
+var out io.Writer = os.Stderr
+
+// Patience makes t fail if it has not ended after d, and then writes what group/tree shows to the
+// standard error output: what runs, since when, and who waits for whom. The test runs on: if it
+// hangs for good, the -timeout of go test ends it, as ever. Patience panics unless d is positive.
+func Patience(t testing.TB, d time.Duration) {
+	t.Helper()
+	if d <= 0 {
+		panic(fmt.Sprintf("grouptest: patience must be positive, got %v", d))
+	}
+	told := make(chan struct{})
+	timer := time.AfterFunc(d, func() {
+		defer close(told)
+		fmt.Fprintf(out, "grouptest: %s has not ended after %v\n", t.Name(), d)
+		_ = tree.Write(out, tree.Options{}) // nothing helps if that cannot be written
+		t.Errorf("grouptest: the test has not ended after %v; the standard error output has what it was doing", d)
+	})
+	t.Cleanup(func() {
+		if !timer.Stop() {
+			<-told
+		}
+	})
+}

@@ -1,0 +1,62 @@
+package tree
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/coterie-go/coterie/core/sched"
+)
+
+// This file holds how stacks are read: at most once a second, and only of so many goroutines
+// that the world stands still for less than 50 ms. Looks within a second share what was read.
+
+const (
+	// mostGoroutines is how many there may be. To read the stack of one takes 10 to 20 µs.
+	mostGoroutines = 2500
+	stacksEvery    = time.Second
+)
+
+// stacks are the stack traces of one instant.
+type stacks struct {
+	time    time.Time
+	texts   map[uint64][]byte
+	read    map[uint64]sched.Goroutine // those that were asked for
+	leftOut string                     // why there are none
+}
+
+var latest struct {
+	mu    sync.Mutex // held while the world stands still
+	time  time.Time
+	texts map[uint64][]byte
+}
+
+// readStacks returns the stacks of all goroutines, which may be as old as a second.
+func readStacks(now time.Time) stacks {
+	latest.mu.Lock()
+	defer latest.mu.Unlock()
+	// In a test in fake time each look is as of now.
+	if age := now.Sub(latest.time); sched.IsFake(now) || age < 0 || age >= stacksEvery {
+		latest.texts, latest.time = sched.AllStacks(mostGoroutines), now
+	}
+	s := stacks{time: latest.time, texts: latest.texts, read: make(map[uint64]sched.Goroutine)}
+	if s.texts == nil {
+		s.leftOut = fmt.Sprintf("stacks: there are %d goroutines, more than %d", runtime.NumGoroutine(), mostGoroutines)
+	}
+	return s
+}
+
+// of returns what the stack of a goroutine tells.
+func (s *stacks) of(goroutine uint64) (sched.Goroutine, bool) {
+	if g, ok := s.read[goroutine]; ok {
+		return g, true
+	}
+	text, ok := s.texts[goroutine]
+	if !ok {
+		return sched.Goroutine{}, false
+	}
+	g := sched.ReadGoroutine(text)
+	s.read[goroutine] = g
+	return g, true
+}

@@ -1,0 +1,370 @@
+package tree
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coterie-go/coterie/core/sched"
+)
+
+// This file holds how a snapshot is made of what the scheduler knows of each owner, and of
+// stacks.
+
+// A look is the making of one snapshot.
+type look struct {
+	now    time.Time
+	views  []sched.View
+	owners map[uint64]*sched.View
+	stacks stacks
+	tasks  map[uint64]runs // the named tasks that run, by the numbers of their goroutines
+	waits  map[uint64]wait // what goroutines are blocked for, by their numbers
+
+	parents map[uint64]bool // tasks that owners were made in, by their numbers
+}
+
+// runs is a task with its owner.
+type runs struct {
+	*sched.TaskView
+	owner *sched.View
+}
+
+// wait is what a goroutine is blocked for.
+type wait struct {
+	sched.WaitView
+	owner *sched.View
+}
+
+func take(opts Options) *Snapshot {
+	l := newLook(opts)
+	done.prune(l)
+	s := &Snapshot{Version: Version, Time: l.now, LeftOut: l.stacks.leftOut, Owners: []Owner{}}
+	var shown []*sched.View
+	for _, v := range l.inOrder() {
+		if within(v.Path, opts.Path) {
+			shown = append(shown, v)
+			s.Owners = append(s.Owners, l.owner(v))
+		}
+	}
+	s.Warnings = l.warnings(shown, s.Owners)
+	return s
+}
+
+func newLook(opts Options) *look {
+	l := &look{
+		now: time.Now(), owners: make(map[uint64]*sched.View), tasks: make(map[uint64]runs), waits: make(map[uint64]wait),
+		parents: make(map[uint64]bool),
+	}
+	bubble := sched.Bubble()
+	for _, s := range sched.Registered() {
+		l.views = append(l.views, s.Look(bubble))
+	}
+	for i := range l.views {
+		v := &l.views[i]
+		l.owners[v.Number] = v
+		l.parents[v.ParentTask] = true
+		for j := range v.Tasks {
+			l.tasks[v.Tasks[j].Goroutine] = runs{&v.Tasks[j], v}
+		}
+		for _, w := range v.Waits {
+			l.waits[w.Goroutine] = wait{w, v}
+		}
+	}
+	if !opts.NoStacks && len(l.views) > 0 {
+		l.stacks = readStacks(l.now)
+	}
+	return l
+}
+
+// within reports whether a path is that which was asked for, or continues it.
+func within(path, asked string) bool {
+	asked = strings.TrimSuffix(asked, "/")
+	rest, ok := strings.CutPrefix(path, asked)
+	return ok && (asked == "" || rest == "" || rest[0] == '/')
+}
+
+// inOrder returns the views, each before those below it.
+func (l *look) inOrder() []*sched.View {
+	below := make(map[uint64][]*sched.View)
+	for i := range l.views {
+		v := &l.views[i]
+		below[l.parent(v)] = append(below[l.parent(v)], v)
+	}
+	for _, siblings := range below {
+		slices.SortFunc(siblings, func(a, b *sched.View) int {
+			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Number, b.Number))
+		})
+	}
+	ordered := make([]*sched.View, 0, len(l.views))
+	rest := slices.Clone(below[0]) // a stack, whose top is its beginning
+	slices.Reverse(rest)
+	for len(rest) > 0 {
+		v := rest[len(rest)-1]
+		rest = rest[:len(rest)-1]
+		ordered = append(ordered, v)
+		for _, child := range slices.Backward(below[v.Number]) {
+			rest = append(rest, child)
+		}
+	}
+	return ordered
+}
+
+// parent returns the number of the owner around v, or 0 if there is none any more.
+func (l *look) parent(v *sched.View) uint64 {
+	if l.owners[v.Parent] == nil {
+		return 0
+	}
+	return v.Parent
+}
+
+func (l *look) depth(v *sched.View) (depth int) {
+	for p := l.owners[l.parent(v)]; p != nil; p = l.owners[l.parent(p)] {
+		depth++
+	}
+	return depth
+}
+
+// owner returns what is shown of an owner.
+func (l *look) owner(v *sched.View) Owner {
+	o := Owner{
+		ID: v.Number, Parent: l.parent(v), Depth: l.depth(v), Path: v.Path, Kind: v.Kind, Age: l.age(v.Made),
+		Cancelled: l.cancelled(v), Running: v.Running, Limit: unlimited(v.Limit), Queued: v.Queued, Queue: unlimited(v.Queue),
+		Started: v.Accepted - min(v.Accepted, v.Dropped+uint64(v.Queued)), Failed: v.Failed, Panicked: v.Panicked, Dropped: v.Dropped,
+		Submitters: []Waiter{}, Waiters: []Waiter{}, Tasks: []Task{},
+		Unlisted: max(0, v.Running-len(v.Tasks)),
+	}
+	o.Ended = o.Started - min(o.Started, uint64(v.Running))
+	if o.Parent != 0 {
+		o.ParentTask = v.ParentTask
+	}
+	if _, file, line := sched.Caller(v.At[:]); file != "" {
+		o.Made = place(file, line)
+	}
+	for _, w := range v.Waits {
+		if w.Reason == sched.ForRoom || w.Reason == sched.ForSemaphore {
+			o.Submitters = append(o.Submitters, l.waiter(w))
+		} else {
+			o.Waiters = append(o.Waiters, l.waiter(w))
+		}
+	}
+	for _, ws := range [][]Waiter{o.Submitters, o.Waiters} {
+		slices.SortStableFunc(ws, func(a, b Waiter) int { return cmp.Compare(b.Age, a.Age) })
+	}
+	o.State = state(v, &o)
+	o.Tasks = append(o.Tasks, l.fold(v)...)
+	o.Tasks = append(o.Tasks, queued(v)...)
+	return o
+}
+
+func state(v *sched.View, o *Owner) State {
+	switch {
+	case v.Closed, o.Cancelled != nil && o.Cancelled.AtLeast && v.Running+v.Queued == 0:
+		return Closed
+	case o.Cancelled != nil:
+		return Stopping
+	case slices.ContainsFunc(o.Waiters, func(w Waiter) bool { return w.For == AllTasks }):
+		return Joining
+	case o.Limit == 0:
+		return Paused
+	}
+	return Open
+}
+
+func unlimited(n int) int {
+	if n == sched.Unlimited {
+		return Unlimited
+	}
+	return n
+}
+
+func place(file string, line int) string { return fmt.Sprintf("%s:%d", path.Base(file), line) }
+
+// cancelled returns how the context of an owner came to be done, or nil if it is not.
+func (l *look) cancelled(v *sched.View) *Cancelled {
+	if !v.ContextDone {
+		return nil
+	}
+	for p := v; p != nil; p = l.owners[p.Parent] {
+		if c := p.Cancelled; !c.Time.IsZero() {
+			return &Cancelled{Age: l.age(c.Time), By: cmp.Or(c.By, p.Path), Why: v.ContextCause}
+		}
+	}
+	return &Cancelled{Age: l.age(done.since(v.Number, 0, l.now)), AtLeast: true, Why: v.ContextCause}
+}
+
+var reasons = map[sched.Reason]Reason{
+	sched.ForRoom: Room, sched.ForSemaphore: Permit, sched.ForTasks: AllTasks, sched.ForSome: SomeTasks,
+}
+
+func (l *look) waiter(w sched.WaitView) Waiter {
+	shown := Waiter{For: reasons[w.Reason], Goroutine: w.Goroutine, Age: l.age(w.Since)}
+	if t, ok := l.tasks[w.Goroutine]; ok {
+		shown.Path, shown.Task = t.Path, t.Number
+	}
+	if g, ok := l.stacks.of(w.Goroutine); ok && g.File != "" {
+		shown.Place = place(g.File, g.Line)
+	}
+	return shown
+}
+
+// fold returns the tasks of an owner that run, equal ones once.
+func (l *look) fold(v *sched.View) (tasks []Task) {
+	type key struct {
+		path, state, place string
+		parent             uint64
+	}
+	known := make(map[key]int)
+	for i := range v.Tasks {
+		task, where := l.task(v, &v.Tasks[i])
+		k := key{path: task.Path, state: task.State, place: where}
+		if l.parents[task.ID] {
+			k.parent = task.ID // owners stand below it
+		}
+		at, ok := known[k]
+		if !ok {
+			at = len(tasks)
+			known[k] = at
+			tasks = append(tasks, task)
+		}
+		tasks[at].Count++
+		tasks[at].Waited = max(tasks[at].Waited, task.Waited)
+		tasks[at].Ignored = max(tasks[at].Ignored, task.Ignored)
+	}
+	return tasks
+}
+
+// task returns what is shown of a task, and what it has in common with those at the same place.
+func (l *look) task(v *sched.View, t *sched.TaskView) (task Task, where string) {
+	task = Task{ID: t.Number, Path: t.Path, State: "running", Age: l.age(t.Started), Goroutine: t.Goroutine}
+	if t.Done {
+		task.Ignored = max(1, l.age(l.doneSince(v, t)))
+	}
+	if g, ok := l.stacks.of(t.Goroutine); ok && !t.Started.After(l.stacks.time) {
+		where = g.Place
+		task.State, task.Function, task.Stack = ownState(g), g.Function, string(g.Stack)
+		if g.File != "" {
+			task.Place = place(g.File, g.Line)
+		}
+	}
+	if w, ok := l.waits[t.Goroutine]; ok {
+		task.WaitsFor, task.Of, task.Waited = reasons[w.Reason], w.owner.Number, l.age(w.Since)
+		task.State = "waits for " + what(w)
+	}
+	return task, where
+}
+
+// what says what a goroutine is blocked for.
+func what(w wait) string {
+	name := printable(w.owner.Path)
+	switch w.Reason {
+	case sched.ForRoom:
+		return "room in " + name
+	case sched.ForSemaphore:
+		return "the semaphore of " + name
+	case sched.ForTasks:
+		return "the tasks of " + name
+	}
+	return "tasks of " + name
+}
+
+// ownState says what a goroutine does that is not blocked on a named owner.
+func ownState(g sched.Goroutine) string {
+	switch own := g.Own; {
+	case own == "" || g.State == "running" || g.State == "runnable":
+		return g.State
+	case strings.HasPrefix(own, "core.(*Semaphore)."):
+		return "waits for a semaphore"
+	case strings.HasPrefix(own, "core.(*Future["):
+		return "waits for a result"
+	case strings.HasPrefix(own, "pool/internal/loop."), strings.HasPrefix(own, "pool.") && !strings.HasPrefix(own, "pool.(*"):
+		return "waits in a loop"
+	default:
+		return "waits in " + own
+	}
+}
+
+// queued returns the queued tasks that are known by name, those with equal names once.
+func queued(v *sched.View) (tasks []Task) {
+	known := make(map[string]int)
+	for _, name := range v.Names {
+		at, ok := known[name]
+		if !ok {
+			at = len(tasks)
+			known[name] = at
+			tasks = append(tasks, Task{Path: name, State: "queued"})
+		}
+		tasks[at].Count++
+	}
+	return tasks
+}
+
+// age returns how long ago t was. The clock of a test that runs in fake time has nothing to do
+// with that of others; then it returns 0.
+func (l *look) age(t time.Time) time.Duration {
+	if sched.IsFake(t) != sched.IsFake(l.now) {
+		return 0
+	}
+	return max(0, l.now.Sub(t))
+}
+
+// doneSince returns since when the context of a task is done, as far as that is known.
+func (l *look) doneSince(v *sched.View, t *sched.TaskView) time.Time {
+	if !t.Deadline.IsZero() {
+		return t.Deadline
+	}
+	seen := done.since(0, t.Number, l.now)
+	for p := v; p != nil; p = l.owners[p.Parent] {
+		if c := p.Cancelled; !c.Time.IsZero() && c.Time.Before(seen) && t.Started.Before(c.Time) {
+			return c.Time
+		}
+	}
+	return seen
+}
+
+// done keeps when a look first saw that a context is done.
+var done seen
+
+// seen has the owners and the tasks whose contexts are done.
+type seen struct {
+	mu    sync.Mutex // nothing blocks while it is held
+	first map[[2]uint64]time.Time
+}
+
+// since returns when the context of an owner or a task was first seen to be done.
+func (s *seen) since(owner, task uint64, now time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := [2]uint64{owner, task}
+	if _, ok := s.first[key]; !ok {
+		if s.first == nil {
+			s.first = make(map[[2]uint64]time.Time)
+		}
+		s.first[key] = now
+	}
+	return s.first[key]
+}
+
+// prune forgets those that are not there any more.
+func (s *seen) prune(l *look) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.first) == 0 {
+		return
+	}
+	there := make(map[[2]uint64]bool)
+	for i := range l.views {
+		there[[2]uint64{l.views[i].Number, 0}] = true
+		for j := range l.views[i].Tasks {
+			there[[2]uint64{0, l.views[i].Tasks[j].Number}] = true
+		}
+	}
+	for key := range s.first {
+		if !there[key] {
+			delete(s.first, key)
+		}
+	}
+}

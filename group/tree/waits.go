@@ -1,0 +1,122 @@
+package tree
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coterie-go/coterie/core/sched"
+)
+
+// This file holds who waits for whom, and finds tasks that wait in a circle.
+//
+// A task that waits for all tasks of an owner is stuck if one of these is. A task that waits
+// for room in an owner, for one of its results or batches, or for its semaphore, is stuck if all
+// tasks of the owner are, or, for the semaphore, all tasks of the owners that share it. A task
+// of which no wait is known may go on, and so may one without a name. Those that are stuck are
+// then the largest set that these rules allow, and each of them leads into a circle.
+
+// settled is how long each of a circle has waited, at least. Places that are being lent look
+// like a circle for an instant.
+const settled = time.Second
+
+// stuckTasks returns the named tasks that can never go on, by the numbers of their
+// goroutines.
+func (l *look) stuckTasks() map[uint64]bool {
+	stuck := make(map[uint64]bool)
+	for goroutine, w := range l.waits {
+		if _, ok := l.tasks[goroutine]; ok && l.age(w.Since) >= settled {
+			stuck[goroutine] = true
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		for goroutine := range stuck {
+			if l.mayGoOn(l.waits[goroutine], stuck) {
+				delete(stuck, goroutine)
+				changed = true
+			}
+		}
+	}
+	return stuck
+}
+
+func (l *look) mayGoOn(w wait, stuck map[uint64]bool) bool {
+	if w.Reason == sched.ForTasks {
+		return !slices.ContainsFunc(w.owner.Tasks, func(t sched.TaskView) bool { return stuck[t.Goroutine] })
+	}
+	if w.owner.Limit == 0 && w.Reason == sched.ForRoom {
+		return true // SetLimit will help it
+	}
+	running := 0
+	for i := range l.views {
+		v := &l.views[i]
+		shares := v == w.owner || w.Reason == sched.ForSemaphore && v.Semaphore == w.owner.Semaphore
+		if !shares {
+			continue
+		}
+		running += v.Running
+		if v.Running > len(v.Tasks) || slices.ContainsFunc(v.Tasks, func(t sched.TaskView) bool { return !stuck[t.Goroutine] }) {
+			return true
+		}
+	}
+	return w.Reason == sched.ForSemaphore && int64(running) < w.owner.SemaphoreUsed || running == 0
+}
+
+// circles returns the circles among tasks that are stuck, in words, each once.
+func (l *look) circles() (texts []string) {
+	stuck := l.stuckTasks()
+	told := make(map[uint64]bool)
+	for i := range l.views {
+		for j := range l.views[i].Tasks {
+			at := l.views[i].Tasks[j].Goroutine
+			var path []uint64
+			for stuck[at] && !told[at] && !slices.Contains(path, at) {
+				path = append(path, at)
+				at = l.blocker(l.waits[at], stuck)
+			}
+			for _, goroutine := range path {
+				told[goroutine] = true
+			}
+			if begin := slices.Index(path, at); begin >= 0 {
+				texts = append(texts, l.circle(path[begin:]))
+			}
+		}
+	}
+	return texts
+}
+
+// blocker returns a stuck task that w waits for.
+func (l *look) blocker(w wait, stuck map[uint64]bool) uint64 {
+	for i := range l.views {
+		v := &l.views[i]
+		if v != w.owner && (w.Reason != sched.ForSemaphore || v.Semaphore != w.owner.Semaphore) {
+			continue
+		}
+		for _, t := range v.Tasks {
+			if stuck[t.Goroutine] {
+				return t.Goroutine
+			}
+		}
+	}
+	return 0
+}
+
+// circle tells of tasks each of which waits for the next, and the last for the first.
+func (l *look) circle(goroutines []uint64) string {
+	var b strings.Builder
+	for i, goroutine := range goroutines {
+		t, w := l.tasks[goroutine], l.waits[goroutine]
+		if i == 0 {
+			fmt.Fprintf(&b, "%s waits in a circle: it waits for %s", printable(t.Path), what(w))
+			continue
+		}
+		if last := l.waits[goroutines[i-1]]; last.owner == t.owner && t.Path == t.owner.Path {
+			fmt.Fprintf(&b, ", of which one waits for %s", what(w))
+		} else {
+			fmt.Fprintf(&b, ", where %s waits for %s", printable(t.Path), what(w))
+		}
+	}
+	return b.String()
+}
