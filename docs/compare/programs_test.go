@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/alitto/pond/v2"
@@ -90,11 +89,16 @@ var run = map[string]func(task func()) error{
 	},
 }
 
-var logged atomic.Bool
+var logged = make(chan bool, 1)
 
 type logger struct{}
 
-func (logger) Printf(string, ...any) { logged.Store(true) }
+func (logger) Printf(string, ...any) {
+	select {
+	case logged <- true:
+	default:
+	}
+}
 
 func panics(name string) {
 	defer func() {
@@ -102,12 +106,15 @@ func panics(name string) {
 			fmt.Print("Wait raises it")
 		}
 	}()
-	err := run[name](func() { panic(errFirst) })
-	switch {
-	case errors.Is(err, errFirst):
+	if err := run[name](func() { panic(errFirst) }); errors.Is(err, errFirst) {
 		fmt.Print("Wait returns it")
-	case err == nil && logged.Load():
+		return
+	}
+	select {
+	case <-logged:
 		fmt.Print("is logged")
+	case <-time.After(long):
+		fmt.Print("is lost")
 	}
 }
 

@@ -184,6 +184,25 @@ func TestRecursion(t *testing.T) {
 	})
 }
 
+func TestDeadlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// snippet: deadlock
+		g := group.New(group.Options{Name: "crawl", Limit: 16})
+		for range 16 {
+			//coterie:selfwait for the page: this is the mistake that it shows
+			g.Go(func() { g.Go(func() {}) })
+		}
+		// end snippet
+		defer func() {
+			p, ok := recover().(*core.PanicError)
+			require.True(t, ok)
+			require.Equal(t, `group: deadlock: all 16 tasks of "crawl" wait for room in it; `+
+				"start them with GoContext and the task's context", p.Value)
+		}()
+		g.Wait()
+	})
+}
+
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started := time.Now()
