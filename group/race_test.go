@@ -52,7 +52,9 @@ func TestRacesStayVisible(t *testing.T) {
 func lessReported(owners []string, reports map[string]map[string]int) (less []string) {
 	for name, theirs := range reports["sync"] {
 		for _, owner := range owners {
-			if ours := reports[owner][name]; ours < theirs {
+			// Of two writes at the same instant the detector sees now and then only one, with
+			// any owner; how often they meet depends on the path that a task takes.
+			if ours := reports[owner][name]; ours < theirs-theirs/10 {
 				less = append(less, fmt.Sprintf("%s: with %s %d times, with sync.WaitGroup %d", name, owner, ours, theirs))
 			}
 		}
