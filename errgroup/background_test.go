@@ -140,11 +140,11 @@ func TestBackground(t *testing.T) {
 		var g errgroup.Group
 		require.Equal(t, "errgroup: nil func", caught(func() { g.Background(nil) }))
 		var ended *errgroup.Group
-		require.NoError(t, errgroup.Run(t.Context(), func(_ context.Context, g *errgroup.Group) error { ended = g; return nil }))
+		require.NoError(t, errgroup.Run(t.Context(), func(_ context.Context, g *errgroup.Group) error { ended = g; return nil })) //coterie:escapes that the scope has ended is the point
 		require.Equal(t, "errgroup: Background on a group, which has ended", caught(func() {
 			ended.Background(func(context.Context) error { return nil })
 		}))
-		g.Background(func(ctx context.Context) error { return g.WaitContext(ctx) })
+		g.Background(func(ctx context.Context) error { return g.WaitContext(ctx) }) //coterie:selfwait that it waits for itself is the point
 		require.Equal(t, "errgroup: WaitContext on a group within one of its own tasks", caught(func() { _ = g.Wait() }).(*core.PanicError).Value)
 	})
 }

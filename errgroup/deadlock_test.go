@@ -16,7 +16,7 @@ func TestDeadlock(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "crawl", Limit: 2, Panics: core.Capture})
 			for range 2 {
-				g.Go(func() error { g.Go(nothing); return nil })
+				g.Go(func() error { g.Go(nothing); return nil }) //coterie:selfwait that it waits for itself is the point
 			}
 			require.ErrorContains(t, g.Wait(), `errgroup: deadlock: all 2 tasks of "crawl" wait for room in it; start them with GoContext and the task's context`)
 		})
@@ -31,7 +31,7 @@ func TestDeadlock(t *testing.T) {
 			})
 			require.ErrorContains(t, err, text)
 			g, _ := errgroup.WithContext(t.Context())
-			g.Background(func(context.Context) error { return g.Wait() })
+			g.Background(func(context.Context) error { return g.Wait() }) //coterie:selfwait that it waits for itself is the point
 			require.Equal(t, text, caught(func() { _ = g.Wait() }).(*core.PanicError).Value)
 		})
 	})

@@ -306,7 +306,7 @@ func TestBackground(t *testing.T) {
 
 	bubble("must not wait for its own group", func(t *testing.T) {
 		g := group.New(group.Options{Name: "x"})
-		g.Background(t.Context(), func(ctx context.Context) { _ = g.WaitContext(ctx) })
+		g.Background(t.Context(), func(ctx context.Context) { _ = g.WaitContext(ctx) }) //coterie:selfwait that it waits for itself is the point
 		require.Equal(t, `group: WaitContext on group "x" within one of its own tasks`, caught(g.Wait).(*core.PanicError).Value)
 	})
 
@@ -332,7 +332,7 @@ func TestBackground(t *testing.T) {
 		require.Equal(t, "group: nil func", caught(func() { g.Background(t.Context(), nil) }))
 		require.Equal(t, "group: nil context", caught(func() { g.Background(nilCtx, func(context.Context) {}) }))
 		var ended *group.Group
-		group.RunWith(group.Options{Name: "x"}, func(g *group.Group) { ended = g })
+		group.RunWith(group.Options{Name: "x"}, func(g *group.Group) { ended = g }) //coterie:escapes that the scope has ended is the point
 		require.Equal(t, `group: Background on group "x", which has ended`, caught(func() {
 			ended.Background(t.Context(), func(context.Context) {})
 		}))

@@ -59,7 +59,7 @@ func TestDeadlock(t *testing.T) {
 						panic(i)
 					}
 				}()
-				g.Go(func() {})
+				g.Go(func() {}) //coterie:selfwait that it waits for itself is the point
 			})
 		}
 		require.Equal(t, 1, caught(g.Wait).(*core.PanicError).Value)
@@ -82,7 +82,7 @@ func TestDeadlock(t *testing.T) {
 		ran := false
 		g.Go(func() {
 			time.Sleep(time.Second)
-			g.Go(func() {})
+			g.Go(func() {}) //coterie:selfwait that it waits for itself is the point
 		})
 		g.Go(func() { ran = true })
 		require.ErrorContains(t, caught(g.Wait).(*core.PanicError), "deadlock")
@@ -103,7 +103,7 @@ func TestDeadlock(t *testing.T) {
 			g := group.New(group.Options{Limit: 3})
 			g.Go(func() { time.Sleep(time.Minute) })
 			for range 2 {
-				g.Go(func() { g.Go(func() {}) })
+				g.Go(func() { g.Go(func() {}) }) //coterie:selfwait that it waits for itself is the point
 			}
 			g.Wait()
 			require.Equal(t, time.Minute, time.Since(begin))
@@ -123,7 +123,7 @@ func TestDeadlock(t *testing.T) {
 			g.Go(func() {
 				g.SetLimit(0)
 				time.AfterFunc(time.Minute, func() { g.SetLimit(2) })
-				g.Go(func() {})
+				g.Go(func() {}) //coterie:selfwait that it waits for itself is the point
 			})
 			g.Wait()
 		})
@@ -133,7 +133,7 @@ func TestDeadlock(t *testing.T) {
 			g := group.New(group.Options{Limit: 2, Semaphore: sem})
 			require.NoError(t, sem.Acquire(t.Context(), 1))
 			time.AfterFunc(time.Minute, func() { sem.Release(1) })
-			g.Go(func() { g.Go(func() {}) })
+			g.Go(func() { g.Go(func() {}) }) //coterie:selfwait that it waits for itself is the point
 			g.Wait()
 		})
 
@@ -141,7 +141,7 @@ func TestDeadlock(t *testing.T) {
 			g := group.New(group.Options{Limit: 1})
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			g.Go(func() { require.ErrorIs(t, g.GoContext(ctx, func(context.Context) {}), context.DeadlineExceeded) })
+			g.Go(func() { require.ErrorIs(t, g.GoContext(ctx, func(context.Context) {}), context.DeadlineExceeded) }) //coterie:selfwait that it waits for itself is the point
 			g.Wait()
 		})
 
@@ -149,7 +149,7 @@ func TestDeadlock(t *testing.T) {
 			g := group.New(group.Options{Limit: 1})
 			g.Background(t.Context(), func(context.Context) {
 				for range 3 {
-					g.Go(func() { time.Sleep(time.Minute) })
+					g.Go(func() { time.Sleep(time.Minute) }) //coterie:selfwait that it waits for itself is the point
 				}
 			})
 			g.Wait()
@@ -200,7 +200,7 @@ func TestATaskThatWaitsForItsOwnGroup(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					begin := time.Now()
 					g := group.New(opts)
-					g.Go(func() { time.Sleep(max(0, -d)); g.Wait() })
+					g.Go(func() { time.Sleep(max(0, -d)); g.Wait() }) //coterie:selfwait that it waits for itself is the point
 					time.Sleep(max(0, d))
 					require.Equal(t, text, caught(g.Wait).(*core.PanicError).Value)
 					require.Equal(t, time.Second, time.Since(begin))
@@ -213,9 +213,9 @@ func TestATaskThatWaitsForItsOwnGroup(t *testing.T) {
 				p := caught(func() {
 					group.RunWith(opts, func(g *group.Group) {
 						for range 3 {
-							g.Go(func() { _ = g.WaitContext(context.Background()) })
+							g.Go(func() { _ = g.WaitContext(context.Background()) }) //coterie:selfwait that it waits for itself is the point
 						}
-						g.Background(t.Context(), func(context.Context) { g.Wait() })
+						g.Background(t.Context(), func(context.Context) { g.Wait() }) //coterie:selfwait that it waits for itself is the point
 						g.Go(func() { time.Sleep(time.Minute) })
 					})
 				}).(*core.PanicError)

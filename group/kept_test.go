@@ -132,6 +132,8 @@ func TestKeepsLittleOfALongQueue(t *testing.T) {
 	}
 	g.Wait()
 	require.EqualValues(t, n, ran.Load())
-	require.Less(t, heap()-before, 1<<17)
+	if !race.Hidden { // each task had a goroutine, and the runtime keeps those
+		require.Less(t, heap()-before, 1<<17)
+	}
 	runtime.KeepAlive(&g)
 }

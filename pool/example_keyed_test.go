@@ -128,7 +128,7 @@ func ExampleKeyed_Replace() {
 func ExampleKeyed_WaitKey() {
 	p := pool.New(8, pool.Options{})
 	defer p.Close()
-	accounts := pool.NewKeyed[string](p, 1)
+	accounts := pool.NewKeyed[string](p, 1) //coterie:unwaited its tasks have ended
 	ctx := context.Background()
 	sum := 0
 	for amount := range 5 {

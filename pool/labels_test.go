@@ -64,7 +64,7 @@ func TestTaskLabels(t *testing.T) {
 					_ = pool.For(ctx, 4, 100, func(context.Context, int) error { return nil })
 				},
 				"Map": func(ctx context.Context, _ *pool.Pool) {
-					for range pool.Map(ctx, 4, slices.Values(make([]int, 10)), square) {
+					for range pool.Map(ctx, 4, slices.Values(make([]int, 10)), square) { //coterie:waiterr no call fails
 					}
 				},
 				"Each": func(ctx context.Context, _ *pool.Pool) {

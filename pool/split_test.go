@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/pool"
@@ -133,7 +134,7 @@ func TestCloseLetsTasksSplit(t *testing.T) {
 							require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
 								time.Sleep(time.Second)
 								n, err := size(ctx, p, tree)
-								require.NoError(t, err)
+								assert.NoError(t, err)
 								got = n
 							}))
 							require.NoError(t, end(p))

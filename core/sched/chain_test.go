@@ -136,7 +136,7 @@ func TestAChainOfTasksHasItsNameOnce(t *testing.T) {
 			_ = g.GoContext(ctx, func(ctx context.Context) {
 				gone, cancel := context.WithCancel(context.Background())
 				cancel()
-				err := g.WaitContext(gone)
+				err := g.WaitContext(gone) //coterie:selfwait that it waits for itself is the point
 				require.ErrorAs(t, err, new(*core.StuckError))
 				require.Contains(t, err.Error(), "crawl/fetch,")
 				require.NotContains(t, err.Error(), "fetch/crawl")

@@ -59,8 +59,9 @@ func (s *Scheduler) hosts(functions ...string) bool {
 // idle workers.
 func (set *Set) runsCaller() bool {
 	ids := Ancestors(func(creator string) bool { return strings.Contains(creator, "sched.(*Worker).isolate") })
-	return peek(set.sched, func() bool {
-		for e := set.sched.shared.all.Front(); e != nil; e = e.Next() {
+	s := set.scheduler()
+	return peek(s, func() bool {
+		for e := s.shared.all.Front(); e != nil; e = e.Next() {
 			if e.Value.set == set && slices.Contains(ids, e.Value.goroutine) {
 				return true
 			}

@@ -195,7 +195,7 @@ func coterieMapUnordered(n int, f func(int) int) []Peer {
 	return []Peer{
 		repeat("coterie", func() {
 			sum := 0
-			for r := range pool.MapUnordered(ctx, 0, count(n), func(_ context.Context, v int) (int, error) { return f(v), nil }) {
+			for r := range pool.MapUnordered(ctx, 0, count(n), func(_ context.Context, v int) (int, error) { return f(v), nil }) { //coterie:waiterr no call fails
 				sum += r
 			}
 			checkSum(sum, n)
@@ -209,7 +209,7 @@ func coterieStages(n int, first, second func(int) int) []Peer {
 		repeat("coterie", func() {
 			sum := 0
 			middle := pool.Map(ctx, 0, count(n), func(_ context.Context, v int) (int, error) { return first(v), nil })
-			for r := range pool.Then(ctx, 0, middle, func(_ context.Context, v int) (int, error) { return second(v), nil }) {
+			for r := range pool.Then(ctx, 0, middle, func(_ context.Context, v int) (int, error) { return second(v), nil }) { //coterie:waiterr no call fails
 				sum += r
 			}
 			checkSum(sum, n)
@@ -251,7 +251,7 @@ func coterieFlatMap(n, each int, f func(int) []int) []Peer {
 	return []Peer{
 		repeat("coterie", func() {
 			sum := 0
-			for vs := range pool.MapUnordered(ctx, 0, count(n), func(_ context.Context, v int) ([]int, error) { return f(v), nil }) {
+			for vs := range pool.MapUnordered(ctx, 0, count(n), func(_ context.Context, v int) ([]int, error) { return f(v), nil }) { //coterie:waiterr no call fails
 				for _, v := range vs {
 					sum += v
 				}

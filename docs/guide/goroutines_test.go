@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core/race"
@@ -170,9 +171,9 @@ func TestLabelsAreSetAfresh(t *testing.T) {
 			g.Wait()
 			require.NoError(t, g.GoContext(ctx, func(context.Context) { require.True(t, isLabelled()) }))
 			g.Wait()
-			p.Go(func() { require.False(t, isLabelled()) })
+			p.Go(func() { assert.False(t, isLabelled()) })
 			p.Wait()
-			require.NoError(t, p.GoContext(ctx, func(context.Context) { require.True(t, isLabelled()) }))
+			require.NoError(t, p.GoContext(ctx, func(context.Context) { assert.True(t, isLabelled()) }))
 			p.Wait()
 		}
 		p.Close()

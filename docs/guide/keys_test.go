@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/pool"
@@ -122,7 +123,7 @@ func TestBookByAccount(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			require.Equal(t, 5, b.balances["bob"])
+			assert.Equal(t, 5, b.balances["bob"])
 		}()
 		require.NoError(t, bookByAccount(t.Context(), b, payments))
 		require.Empty(t, b.declined)

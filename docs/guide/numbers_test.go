@@ -193,7 +193,7 @@ var rows = map[string]func(t *testing.T){
 		require.Equal(t, "pool: negative queue, got -1", panicText(func() { pool.New(1, pool.Options{Queue: -1}) }))
 	},
 	"pool.Options.IdleAfter": func(t *testing.T) {
-		p := pool.New(1, pool.Options{IdleAfter: 0})
+		p := pool.New(1, pool.Options{IdleAfter: 0}) //coterie:unwaited its tasks have ended
 		p.Go(func() {})
 		time.Sleep(time.Second - 1)
 		require.Equal(t, 1, p.Stats().Workers)

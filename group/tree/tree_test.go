@@ -187,7 +187,7 @@ func TestTake(t *testing.T) {
 			g.GoNamed("result", func() { _, _ = future.Get() })
 			g.GoNamed("sleep", func() { time.Sleep(time.Hour) })
 			g.GoNamed("loop", func() {
-				for range pool.Map(t.Context(), 1, slices.Values([]int{1}), func(context.Context, int) (int, error) { <-release; return 0, nil }) {
+				for range pool.Map(t.Context(), 1, slices.Values([]int{1}), func(context.Context, int) (int, error) { <-release; return 0, nil }) { //coterie:waiterr no call fails
 				}
 			})
 			g.GoNamed("unnamed", func() {

@@ -65,7 +65,7 @@ func TestWarnings(t *testing.T) {
 		{"a task that waits for its own group", func(t *testing.T, release chan struct{}) func() {
 			g := group.New(group.Options{Name: "hang"})
 			ctx, cancel := context.WithCancel(context.Background())
-			g.Go(func() { _ = g.WaitContext(ctx) })
+			g.Go(func() { _ = g.WaitContext(ctx) }) //coterie:selfwait that it waits for itself is the point
 			return func() { cancel(); g.Wait() }
 		}, []string{"hang waits in a circle: it waits for the tasks of hang"}},
 		{"all tasks wait for room in their own group, until a context ends", func(t *testing.T, release chan struct{}) func() {
@@ -75,7 +75,7 @@ func TestWarnings(t *testing.T) {
 			for range 2 {
 				g.Go(func() {
 					<-both
-					_ = g.GoContext(ctx, func(context.Context) {})
+					_ = g.GoContext(ctx, func(context.Context) {}) //coterie:selfwait that it waits for itself is the point
 				})
 			}
 			close(both)
@@ -87,7 +87,7 @@ func TestWarnings(t *testing.T) {
 		{"one of those that run can go on", func(t *testing.T, release chan struct{}) func() {
 			g := group.New(group.Options{Name: "hang", Limit: 2})
 			g.Go(func() { fetch(release) })
-			g.Go(func() { g.Go(func() {}) })
+			g.Go(func() { g.Go(func() {}) }) //coterie:selfwait that it waits for itself is the point
 			return g.Wait
 		}, []string{"hang waits for room in hang for 20 s"}},
 		{"through a semaphore", func(t *testing.T, release chan struct{}) func() {
