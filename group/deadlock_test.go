@@ -3,6 +3,7 @@ package group_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -188,6 +189,9 @@ func TestDeadlock(t *testing.T) {
 		synctest.Test(t, func(*testing.T) { use(); synctest.Wait() })
 		use()
 		g.Wait()
+		for range 10_000 { // a worker from outside must not take a task that a bubble waits for
+			runtime.Gosched()
+		}
 		synctest.Test(t, func(*testing.T) { use(); g.Wait() })
 	})
 }

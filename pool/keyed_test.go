@@ -72,7 +72,11 @@ func TestKeyed(t *testing.T) {
 					require.Equal(t, time.Duration(30/perKey)*time.Second, time.Since(started))
 				} else {
 					require.LessOrEqual(t, int(most[0].Load()), perKey)
-					require.Equal(t, 8*time.Second, time.Since(started).Round(time.Second))
+					took := time.Since(started).Round(time.Second)
+					if took != 8*time.Second { // what is left in the end may be of one key
+						require.Equal(t, 5, perKey)
+						require.Equal(t, 9*time.Second, took)
+					}
 				}
 				closeEmpty(t, p)
 			})
