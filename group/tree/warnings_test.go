@@ -58,8 +58,10 @@ func TestWarnings(t *testing.T) {
 		{"two groups that wait for each other", func(t *testing.T, release chan struct{}) func() {
 			a, b := group.New(group.Options{Name: "hang a"}), group.New(group.Options{Name: "hang b"})
 			ctx, cancel := context.WithCancel(context.Background())
-			a.GoNamed("x", func() { _ = b.WaitContext(ctx) })
-			b.GoNamed("y", func() { _ = a.WaitContext(ctx) })
+			both := make(chan struct{})
+			a.GoNamed("x", func() { <-both; _ = b.WaitContext(ctx) })
+			b.GoNamed("y", func() { <-both; _ = a.WaitContext(ctx) })
+			close(both)
 			return func() { cancel(); a.Wait(); b.Wait() }
 		}, []string{"hang a/x waits in a circle: it waits for the tasks of hang b, where hang b/y waits for the tasks of hang a"}},
 		{"a task that waits for its own group", func(t *testing.T, release chan struct{}) func() {
