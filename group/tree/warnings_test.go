@@ -62,13 +62,13 @@ func TestWarnings(t *testing.T) {
 			a.GoNamed("x", func() { <-both; _ = b.WaitContext(ctx) })
 			b.GoNamed("y", func() { <-both; _ = a.WaitContext(ctx) })
 			close(both)
-			return func() { cancel(); a.Wait(); b.Wait() }
+			return func() { cancel(); synctest.Wait(); a.Wait(); b.Wait() }
 		}, []string{"hang a/x waits in a circle: it waits for the tasks of hang b, where hang b/y waits for the tasks of hang a"}},
 		{"a task that waits for its own group", func(t *testing.T, release chan struct{}) func() {
 			g := group.New(group.Options{Name: "hang"})
 			ctx, cancel := context.WithCancel(context.Background())
 			g.Go(func() { _ = g.WaitContext(ctx) }) //coterie:selfwait that it waits for itself is the point
-			return func() { cancel(); g.Wait() }
+			return func() { cancel(); synctest.Wait(); g.Wait() }
 		}, []string{"hang waits in a circle: it waits for the tasks of hang"}},
 		{"all tasks wait for room in their own group, until a context ends", func(t *testing.T, release chan struct{}) func() {
 			g := group.New(group.Options{Name: "hang", Limit: 2})
