@@ -128,12 +128,14 @@ func TestAChainOfTasksHasItsNameOnce(t *testing.T) {
 	p := pool.New(2, pool.Options{Name: "fetch"})
 	defer p.Close()
 	in := starter(func(ctx context.Context, f func(ctx context.Context)) { _ = g.GoContext(ctx, f) })
+	done := make(chan struct{}) // a wait beside that of the task would tell it that it waits for itself
 	chain(in, 10, func(ctx context.Context, i int) {
 		if i != 10 {
 			return
 		}
 		_, err := pool.Submit(ctx, p, func(ctx context.Context) (int, error) {
 			_ = g.GoContext(ctx, func(ctx context.Context) {
+				defer close(done)
 				gone, cancel := context.WithCancel(context.Background())
 				cancel()
 				err := g.WaitContext(gone) //coterie:selfwait that it waits for itself is the point
@@ -145,5 +147,6 @@ func TestAChainOfTasksHasItsNameOnce(t *testing.T) {
 		})
 		require.NoError(t, err)
 	})
+	<-done
 	g.Wait()
 }

@@ -237,15 +237,17 @@ func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, er
 	s.shared.limiter.yielding--
 	s.wakeLocked(1, &do)
 	state := b.state
+	var parker *park.Parker
 	if state == blocked { // it parks
-		b.parker = park.Get(ctx != nil && ctx.Done() != nil)
+		parker = park.Get(ctx != nil && ctx.Done() != nil)
+		b.parker = parker
 		s.parkedLocked(b, doneOf(ctx) == nil)
 	}
 	s.unlock(&do)
 	if state != blocked {
 		return state, nil
 	}
-	return s.parkSubmitter(ctx, b, b.parker)
+	return s.parkSubmitter(ctx, b, parker)
 }
 
 func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *park.Parker) (submitterState, error) {
