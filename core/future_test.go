@@ -208,18 +208,15 @@ func TestUnreadPanics(t *testing.T) {
 			inside, output, err := child.Run(t)
 			switch {
 			case inside:
-				func() {
+				child.Unseen(func() (collected func() bool) {
 					p := core.PromiseOf(&(&task{name: "mail"}).future)
 					if c.watched {
 						p.Watch()
 					}
 					run(p, func() (int, error) { panicHere("boom"); return 0, nil })
 					c.use(p.Future())
-				}()
-				for range 50 {
-					runtime.GC()
-					runtime.Gosched()
-				}
+					return child.Cleanup(p.Future())
+				}(), !c.crashes)
 			case c.crashes:
 				require.Error(t, err, output)
 				require.Regexp(t, `^panic: boom\n\t\n\tgoroutine \d+ \[running\]:\n\tpanic\(.*\n.*\n\t\S*/core_test\.panicHere\(`, output)

@@ -9,12 +9,12 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/multierr"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/errgroup"
 )
 
@@ -171,22 +171,14 @@ func TestKeepsABoundedNumberOfPanics(t *testing.T) {
 	}
 
 	g := new(errgroup.Group)
-	freed := make(chan struct{})
+	var freed func() bool
 	func() {
 		value := new([1 << 20]byte)
-		runtime.AddCleanup(value, func(c chan struct{}) { close(c) }, freed)
+		freed = child.Cleanup(value)
 		g.Go(func() error { panic(&value[0]) })
 		require.NotNil(t, caught(func() { _ = g.Wait() }))
 	}()
-	require.Eventually(t, func() bool {
-		runtime.GC()
-		select {
-		case <-freed:
-			return true
-		default:
-			return false
-		}
-	}, 10*time.Second, time.Millisecond)
+	child.Collect(freed)
 	runtime.KeepAlive(g)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/group"
 )
 
@@ -362,10 +363,7 @@ func TestBackground(t *testing.T) {
 			runtime.AddCleanup(kept, func(int) { collected.Add(1) }, 0)
 			g.Background(t.Context(), func(context.Context) { kept[0]++ })
 		}
-		require.Eventually(t, func() bool {
-			runtime.GC()
-			return collected.Load() > 90
-		}, 10*time.Second, time.Millisecond)
+		child.Collect(func() bool { return collected.Load() > 90 })
 		close(release)
 		g.Wait()
 	})

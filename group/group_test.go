@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/core/race"
 	"github.com/coterie-go/coterie/group"
 )
@@ -86,25 +87,17 @@ func TestGo(t *testing.T) {
 
 	t.Run("a task that has ended is not kept alive", func(t *testing.T) {
 		var g group.Group
-		freed := make(chan struct{})
+		var freed func() bool
 		func() {
 			big := new([1 << 16]byte)
-			runtime.AddCleanup(big, func(ch chan struct{}) { close(ch) }, freed)
+			freed = child.Cleanup(big)
 			for range 100 {
 				g.Go(func() { runtime.KeepAlive(big) })
 			}
 			g.Wait()
 		}()
-		for range 100 {
-			runtime.GC()
-			select {
-			case <-freed:
-				runtime.KeepAlive(&g)
-				return
-			case <-time.After(10 * time.Millisecond):
-			}
-		}
-		t.Error("the group holds on to a task")
+		child.Collect(freed)
+		runtime.KeepAlive(&g)
 	})
 
 	t.Run("a group in use allocates nothing for a task", func(t *testing.T) {

@@ -5,11 +5,11 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/core/race"
 	"github.com/coterie-go/coterie/group"
 )
@@ -21,29 +21,20 @@ func (*heavy) String() string { return "heavy" }
 // requireFreed checks that what round makes is collected while the group lives on.
 func requireFreed(t *testing.T, g *group.Group, round func(value *heavy)) {
 	t.Helper()
-	freed := make(chan struct{})
+	var freed func() bool
 	func() {
 		value := new(heavy)
-		runtime.AddCleanup(value, func(c chan struct{}) { close(c) }, freed)
+		freed = child.Cleanup(value)
 		round(value)
 	}()
-	require.Eventually(t, func() bool {
-		runtime.GC()
-		select {
-		case <-freed:
-			return true
-		default:
-			return false
-		}
-	}, 10*time.Second, time.Millisecond)
+	child.Collect(freed)
 	runtime.KeepAlive(g)
 }
 
 // heap returns the bytes that are in use.
 func heap() int {
-	runtime.GC() // what is in a sync.Pool survives one
 	runtime.GC()
-	runtime.GC() // what a sync.Pool holds lives through one
+	runtime.GC() // what is in a sync.Pool survives one
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int(stats.HeapAlloc)

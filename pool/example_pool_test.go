@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -133,7 +134,7 @@ func ExamplePool_SetWorkers() {
 	var now, most atomic.Int32
 	task := func() {
 		most.Store(max(most.Load(), now.Add(1)))
-		time.Sleep(time.Microsecond)
+		runtime.Gosched()
 		now.Add(-1)
 	}
 	p.SetWorkers(1) // by night

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -101,22 +102,14 @@ func TestKeepsABoundedNumberOfPanics(t *testing.T) {
 	t.Run("a batch keeps none after its wait", func(t *testing.T) {
 		p := pool.New(1, pool.Options{})
 		b := p.Batch(t.Context())
-		freed := make(chan struct{})
+		var freed func() bool
 		func() {
 			value := new([1 << 20]byte)
-			runtime.AddCleanup(value, func(c chan struct{}) { close(c) }, freed)
+			freed = child.Cleanup(value)
 			b.Go(func() { panic(&value[0]) })
 			require.NotNil(t, caught(b.Wait))
 		}()
-		require.Eventually(t, func() bool {
-			runtime.GC()
-			select {
-			case <-freed:
-				return true
-			default:
-				return false
-			}
-		}, 10*time.Second, time.Millisecond)
+		child.Collect(freed)
 		b.Wait()
 		closeEmpty(t, p)
 	})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -864,11 +863,9 @@ func TestKeyedClose(t *testing.T) {
 	})
 }
 
-// TestKeyedPanicUnseen runs itself: a panic that no wait has raised ends the process when the
-// Keyed is collected.
+// A panic that no wait has raised ends the process when the Keyed is collected.
 func TestKeyedPanicUnseen(t *testing.T) {
-	const waits = "POOL_TEST_KEYED_WAITS"
-	run := func(wait string) {
+	run := func(wait string) (collected func() bool) {
 		p := pool.New(1, pool.Options{})
 		defer p.Close()
 		k := pool.NewKeyed[int](p, 1)
@@ -884,29 +881,23 @@ func TestKeyedPanicUnseen(t *testing.T) {
 			}
 		}
 		p.Wait()
-	}
-	if wait := os.Getenv(waits); wait != "" {
-		run(wait)
-		for range 10 {
-			runtime.GC()
-			time.Sleep(10 * time.Millisecond) // real time: cleanups run in a goroutine of the runtime
-		}
-		os.Exit(0)
+		return child.Cleanup(k)
 	}
 	for wait, told := range map[string]bool{"all": true, "each": true, "two": false, "none": false} {
 		t.Run(wait, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKeyedPanicUnseen$")
-			cmd.Env = append(os.Environ(), waits+"="+wait)
-			output, err := cmd.CombinedOutput()
-			if told {
-				require.NoError(t, err, "%s", output)
-				return
+			inside, output, err := child.Run(t)
+			switch {
+			case inside:
+				child.Unseen(run(wait), told)
+			case told:
+				require.NoError(t, err, output)
+			default:
+				var exit *exec.ExitError
+				require.ErrorAs(t, err, &exit)
+				require.Equal(t, 2, exit.ExitCode())
+				require.Contains(t, output, "panic: boom")
+				require.Contains(t, output, "pool_test.TestKeyedPanicUnseen.func")
 			}
-			var exit *exec.ExitError
-			require.ErrorAs(t, err, &exit)
-			require.Equal(t, 2, exit.ExitCode())
-			require.Contains(t, string(output), "panic: boom")
-			require.Contains(t, string(output), "pool_test.TestKeyedPanicUnseen.func")
 		})
 	}
 }

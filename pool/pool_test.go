@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -174,17 +175,10 @@ func TestPool(t *testing.T) {
 			p.Go(use) // the last task of at least one worker
 		}
 		p.Wait()
-		collected := func() bool {
-			runtime.GC()
-			for _, ref := range refs {
-				if ref.Value() != nil {
-					return false
-				}
-			}
-			return true
-		}
 		// A worker may not have gone idle yet.
-		require.Eventually(t, collected, 10*time.Second, time.Millisecond)
+		child.Collect(func() bool {
+			return !slices.ContainsFunc(refs, func(ref weak.Pointer[[64]byte]) bool { return ref.Value() != nil })
+		})
 	})
 
 	t.Run("a million tasks leave the heap as it was", func(t *testing.T) {
@@ -652,32 +646,34 @@ mail, for 1m0s
 	})
 
 	t.Run("panics within a task of the pool", func(t *testing.T) {
-		p := pool.New(1, pool.Options{})
-		b := p.Batch(t.Context())
-		var deep func(n int)
-		deep = func(n int) {
-			if n > 0 {
-				deep(n - 1)
-				return
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{})
+			b := p.Batch(t.Context())
+			var deep func(n int)
+			deep = func(n int) {
+				if n > 0 {
+					deep(n - 1)
+					return
+				}
+				p.Wait()
 			}
-			p.Wait()
-		}
-		for depth := range 130 {
-			b.Go(func() { deep(depth) })
-			require.Equal(t, "pool: Wait within one of the pool's own tasks", caught(b.Wait).(*core.PanicError).Value)
-		}
-		other := pool.New(1, pool.Options{})
-		b.Go(func() {
-			other.Go(func() { time.Sleep(time.Millisecond) })
-			other.Wait() // of another pool is allowed
+			for depth := range 130 {
+				b.Go(func() { deep(depth) })
+				require.Equal(t, "pool: Wait within one of the pool's own tasks", caught(b.Wait).(*core.PanicError).Value)
+			}
+			other := pool.New(1, pool.Options{})
+			b.Go(func() {
+				other.Go(func() { time.Sleep(time.Second) })
+				other.Wait() // of another pool is allowed
+			})
+			b.Wait()
+			other.Close()
+			f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) { return 0, p.WaitContext(ctx) }) //coterie:selfwait that it panics is the point
+			require.NoError(t, err)
+			require.Equal(t, "pool: WaitContext within one of the pool's own tasks",
+				caught(func() { f.Get() }).(*core.PanicError).Value)
+			p.Close()
 		})
-		b.Wait()
-		other.Close()
-		f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) { return 0, p.WaitContext(ctx) }) //coterie:selfwait that it panics is the point
-		require.NoError(t, err)
-		require.Equal(t, "pool: WaitContext within one of the pool's own tasks",
-			caught(func() { f.Get() }).(*core.PanicError).Value)
-		p.Close()
 	})
 }
 

@@ -1,5 +1,6 @@
-// Package child holds what this module's tests of whole processes share: those of what ends a
-// process, needs its own environment, or is reported by the race detector.
+// Package child holds what this module's tests share that one process or one run of a test does not
+// show: what ends a process, needs its own environment, is reported by the race detector, or is
+// collected as garbage.
 package child
 
 import (
@@ -58,6 +59,41 @@ func Many(few, many int) int {
 		return many
 	}
 	return few
+}
+
+// Collect collects garbage until done reports true. What never becomes true ends by the
+// -timeout of go test.
+func Collect(done func() bool) {
+	for !done() {
+		runtime.GC()
+		runtime.Gosched()
+	}
+}
+
+// Cleanup returns what reports whether value was collected. The caller must not keep value.
+func Cleanup[T any](value *T) (collected func() bool) {
+	c := make(chan struct{})
+	runtime.AddCleanup(value, func(c chan struct{}) { close(c) }, c)
+	return func() bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	}
+}
+
+// Unseen collects what may have a panic that nobody was told of, which ends the process, unless
+// told is set.
+func Unseen(collected func() bool, told bool) {
+	Collect(func() bool { return told && collected() })
+	if told {
+		for range 10 { // other cleanups of the same value run beside that
+			runtime.GC()
+			runtime.Gosched()
+		}
+	}
 }
 
 // Racy builds the program in dir with the race detector, and returns its path. It skips the

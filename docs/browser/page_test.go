@@ -11,10 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -58,7 +58,7 @@ func hangs(t *testing.T) {
 		p.Close()
 	})
 	for len(tree.Take().Warnings) < 2 { // they come when a second has passed
-		time.Sleep(100 * time.Millisecond)
+		runtime.Gosched()
 	}
 }
 

@@ -309,16 +309,10 @@ func (o *ownerRun) hook(p *core.PanicError) {
 	o.run.violation("OnPanic of %s gets a panic of no task: %v", o.label, p.Value)
 }
 
-// leaks waits until no more goroutines run than before.
-func (r *run) leaks(before int) {
-	for i := range 2000 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		if i > 100 {
-			time.Sleep(time.Millisecond)
-		}
+// joined returns when no more goroutines run than before. If that never happens, watch ends the
+// process.
+func joined(before int) {
+	for runtime.NumGoroutine() > before {
 		runtime.Gosched()
 	}
-	r.violation("%d goroutines are left, there were %d", runtime.NumGoroutine(), before)
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/errgroup"
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/group/tree"
@@ -263,10 +264,7 @@ func TestTake(t *testing.T) {
 		for range 100 {
 			group.New(group.Options{Name: "short-lived"}).Go(func() {})
 		}
-		require.Eventually(t, func() bool {
-			runtime.GC()
-			return !strings.Contains(write(t, ""), "short-lived")
-		}, 10*time.Second, time.Millisecond)
+		child.Collect(func() bool { return !strings.Contains(write(t, ""), "short-lived") })
 	})
 
 	t.Run("an owner without a name is not there", func(t *testing.T) {
