@@ -24,7 +24,7 @@ type contest[T any] struct {
 
 	mu       sync.Mutex // guards what follows; nothing blocks while it is held
 	results  []T        // in the order in which they came, at most need
-	spare    int        // how many more functions may fail
+	mayFail  int        // how many more functions may fail
 	final    error      // the error that is the answer
 	answered bool
 }
@@ -36,7 +36,7 @@ func newContest[T any](ctx context.Context, need int, opts RaceOptions[T], fs []
 	}
 	checkFuncs(fs)
 	checkContext(ctx)
-	return &contest[T]{ctx: ctx, opts: opts, need: need, spare: len(fs) - need}
+	return &contest[T]{ctx: ctx, opts: opts, need: need, mayFail: len(fs) - need}
 }
 
 // run returns need results, or the errors, when every function that was started has ended.
@@ -147,11 +147,11 @@ func (c *contest[T]) count(value T, err error) (lost, answers bool) {
 	case final:
 		c.final = err
 	case err != nil:
-		c.spare--
+		c.mayFail--
 	default:
 		c.results = append(c.results, value)
 	}
-	c.answered = c.final != nil || c.spare < 0 || len(c.results) == c.need
+	c.answered = c.final != nil || c.mayFail < 0 || len(c.results) == c.need
 	return false, c.answered
 }
 

@@ -45,8 +45,8 @@ func Do(f func()) { f() }
 // Get calls f.
 func Get[T any](f func() T) T { return f() }
 
-// Apart calls f.
-func Apart(_ *Point, f func()) { f() }
+// Isolate calls f.
+func Isolate(_ *Point, f func()) { f() }
 
 // Copy returns v.
 func Copy[T any](v []T) []T { return v }

@@ -153,11 +153,11 @@ func Get[T any](f func() T) T {
 	return v
 }
 
-// Apart runs a task in a goroutine of its own and returns when the task has ended, also
+// Isolate runs a task in a goroutine of its own and returns when the task has ended, also
 // by runtime.Goexit. What the caller did happens before f. The end of f happens before
 // what follows an Acquire of end, and before nothing else that the caller does. So a
 // goroutine that runs one task after another orders none of them before the next.
-func Apart(end *Point, f func()) {
+func Isolate(end *Point, f func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer func() {

@@ -164,7 +164,7 @@ func Combine(panics ...*core.PanicError) *core.PanicError {
 		if len(first.Others) == maxOthers {
 			first.More++
 		} else {
-			first.Others = append(first.Others, alone(p))
+			first.Others = append(first.Others, withoutOthers(p))
 		}
 	}
 	for _, p := range panics {
@@ -178,14 +178,14 @@ func Combine(panics ...*core.PanicError) *core.PanicError {
 	return &first
 }
 
-// alone returns p without its Others, which stand beside it.
-func alone(p *core.PanicError) *core.PanicError {
+// withoutOthers returns p without its Others, which stand beside it.
+func withoutOthers(p *core.PanicError) *core.PanicError {
 	if len(p.Others) == 0 && p.More == 0 {
 		return p
 	}
-	alone := *p
-	alone.Others, alone.More = nil, 0
-	return &alone
+	single := *p
+	single.Others, single.More = nil, 0
+	return &single
 }
 
 // origin returns what two PanicErrors have in common that tell of the same panic.

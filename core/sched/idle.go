@@ -26,7 +26,7 @@ func (w *Worker) restLocked(surplus bool, do *todo) verdict {
 		w.parker = park.Get(false)
 	}
 	w.since = time.Now()
-	w.finds = 0
+	w.busyStreak = 0
 	w.below, x.idle = x.idle, w
 	if x.timer == nil {
 		x.timer = time.AfterFunc(idleAfter, s.expire)
@@ -37,10 +37,10 @@ func (w *Worker) restLocked(surplus bool, do *todo) verdict {
 // busyLocked is called when the worker has found a task.
 func (w *Worker) busyLocked() {
 	x := w.s.shared
-	if x.timer == nil || w.finds > longStreak {
+	if x.timer == nil || w.busyStreak > longStreak {
 		return
 	}
-	if w.finds++; w.finds == longStreak && x.idle == nil {
+	if w.busyStreak++; w.busyStreak == longStreak && x.idle == nil {
 		x.timer.Stop()
 		x.timer = nil
 	}

@@ -159,7 +159,7 @@ func (s *Scheduler) goHidden(set *Set, t Task) bool {
 		if state == refused {
 			return false
 		}
-		if state == placed {
+		if state == hasPlace {
 			_ = s.acquire(nil, nil, sem)
 			if !s.usePlaceHidden() {
 				releasePermit(sem)
@@ -202,7 +202,7 @@ func (s *Scheduler) enterDirect(b *submitter) submitterState {
 	case !l.submitters.Empty() || s.busy+l.reserved >= l.limit:
 		l.submitters.PushBack(&b.place)
 	case b.reserves:
-		state = placed
+		state = hasPlace
 		l.reserved++
 	default:
 		state = started

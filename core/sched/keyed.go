@@ -255,7 +255,7 @@ func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo
 	case p == nil:
 		return ErrFull
 	}
-	k.blocked.PushBack(&t.turn)
+	k.blocked.PushBack(&t.blocked)
 	q.lineUpLocked(t, p)
 	return errBlocked
 }
@@ -264,7 +264,7 @@ func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo
 func (k *keys) admitLocked(do *todo) {
 	for !k.blocked.Empty() && k.waiting < k.most {
 		t := k.blocked.Front().Value
-		k.blocked.Remove(&t.turn)
+		k.blocked.Remove(&t.blocked)
 		t.releaseLocked(nil, do)
 		t.queue.waits++
 		k.waiting++
@@ -296,7 +296,7 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, within bool, p *park.Parker
 		s.shared.dropped++
 		return nil, nil
 	case q.actives > 0:
-		t.alone = true
+		t.exclusive = true
 		if within {
 			q.waitLocked(t)
 			return running, nil
@@ -312,7 +312,7 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, within bool, p *park.Parker
 		q.fillLocked(do)
 		return nil, nil
 	}
-	k.blocked.PushBack(&t.turn)
+	k.blocked.PushBack(&t.blocked)
 	q.lineUpLocked(t, p)
 	return nil, errBlocked
 }

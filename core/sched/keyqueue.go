@@ -33,15 +33,15 @@ type keyQueue struct {
 
 // A KeyTask is part of a task with a key.
 type KeyTask struct {
-	own     keyEntry // its entry in the run queue, unless it has that of the task that it replaces
-	task    KeyedTask
-	queue   *keyQueue           // of its key; guarded by mu
-	place   list.Elem[*KeyTask] // in line
-	turn    list.Elem[*KeyTask] // among the blocked
-	parker  *park.Parker        // of its submitter, while that is blocked
-	refused error               // why its submitter was refused
-	alone   bool                // it begins when no other task of the key is active
-	from    race.Point          // from its submitter to the task
+	own       keyEntry // its entry in the run queue, unless it has that of the task that it replaces
+	task      KeyedTask
+	queue     *keyQueue           // of its key; guarded by mu
+	place     list.Elem[*KeyTask] // in line
+	blocked   list.Elem[*KeyTask] // among the blocked
+	parker    *park.Parker        // of its submitter, while that is blocked
+	refused   error               // why its submitter was refused
+	exclusive bool                // it begins when no other task of the key is active
+	from      race.Point          // from its submitter to the task
 }
 
 // A KeyedTask is a task with a key.
@@ -74,7 +74,7 @@ func (t *KeyTask) Init(task KeyedTask) {
 	t.task = task
 	t.own.task = t
 	t.own.body.Store(t)
-	t.own.place.Value, t.place.Value, t.turn.Value = &t.own, t, t
+	t.own.place.Value, t.place.Value, t.blocked.Value = &t.own, t, t
 }
 
 // Set returns the wait set of a task that has begun.
@@ -131,8 +131,8 @@ func (q *keyQueue) unlineLocked(t *KeyTask) (accepted bool) {
 	if q.line.Empty() {
 		q.keys.sched.shared.lines.Remove(&q.lined)
 	}
-	if t.turn.Listed() {
-		q.keys.blocked.Remove(&t.turn)
+	if t.blocked.Listed() {
+		q.keys.blocked.Remove(&t.blocked)
 	}
 	if t.parker == nil {
 		q.waits--
@@ -154,7 +154,7 @@ func (q *keyQueue) fillLocked(do *todo) {
 	s := q.keys.sched
 	for !q.line.Empty() && q.actives < q.keys.perKey {
 		t := q.line.Front().Value
-		if t.alone && q.actives > 0 {
+		if t.exclusive && q.actives > 0 {
 			return
 		}
 		if !q.unlineLocked(t) {

@@ -31,7 +31,7 @@ func (s *Scheduler) runLent(within *Context, set *Set, t Task) {
 		return true
 	})
 	if begins {
-		s.runHere(within, set, t)
+		s.runInline(within, set, t)
 	}
 }
 
@@ -40,13 +40,13 @@ func (s *Scheduler) runLent(within *Context, set *Set, t Task) {
 // [Worker.Void].
 func (s *Scheduler) RunClaimed(at Place, t Task) {
 	s.locked(func(*todo) { s.shared.void++ })
-	s.runHere(at.task.Value(), nil, t)
+	s.runInline(at.task.Value(), nil, t)
 }
 
 // Void says that the task of the worker was run by RunClaimed.
 func (w *Worker) Void() { w.ending = endedVoid }
 
-func (s *Scheduler) runHere(within *Context, set *Set, t Task) {
+func (s *Scheduler) runInline(within *Context, set *Set, t Task) {
 	p := park.Get(false)
 	s.locked(func(do *todo) {
 		within.passLocked(1, do)

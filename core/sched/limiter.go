@@ -147,7 +147,7 @@ type submitterState uint8
 const (
 	blocked    submitterState = iota
 	admitted                  // the task was accepted
-	placed                    // a place is reserved
+	hasPlace                  // a place is reserved
 	started                   // the task is counted as running, in a race build; see startDirect
 	refused                   // the scheduler was closed
 	deadlocked                // it panics
@@ -188,7 +188,7 @@ func (s *Scheduler) admitLocked(do *todo) {
 		b := l.submitters.Front().Value
 		if b.reserves {
 			l.reserved++
-			s.dismissLocked(b, placed, do)
+			s.dismissLocked(b, hasPlace, do)
 			continue
 		}
 		if s.isDirectLocked() {

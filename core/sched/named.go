@@ -259,7 +259,7 @@ func (set *Set) waitContext(ctx context.Context, within *Context) (raise func(),
 // idle workers. It takes microseconds.
 func (s *Scheduler) IsWorker() bool {
 	ids := Ancestors(func(creator string) bool {
-		return strings.Contains(creator, "sched.(*Worker).isolate") || strings.Contains(creator, "sched.(*Scheduler).runHere")
+		return strings.Contains(creator, "sched.(*Worker).isolate") || strings.Contains(creator, "sched.(*Scheduler).runInline")
 	})
 	return peek(s, func() bool {
 		for e := s.shared.all.Front(); e != nil; e = e.Next() {

@@ -69,7 +69,7 @@ func (q *runQueue) grow(set *Set) {
 	if q.last != nil {
 		q.last.end = q.tail
 	}
-	g := spare()
+	g := newSegment()
 	g.set = set
 	if set != nil && set.idleLocked() {
 		set.round++
@@ -86,8 +86,8 @@ var segments = sync.Pool{New: func() any {
 	return g
 }}
 
-// spare returns a segment without tasks.
-func spare() *segment {
+// newSegment returns a segment without tasks.
+func newSegment() *segment {
 	if race.Hidden { // the detector would see the pool order those that use it
 		return segments.New().(*segment)
 	}
@@ -145,7 +145,7 @@ func (q *runQueue) popSegment(most int) *segment {
 		q.take(g, n)
 		return g
 	}
-	part := spare()
+	part := newSegment()
 	part.set = g.set
 	part.set.open()
 	copy(part.tasks[:n], g.tasks[q.head:])
@@ -262,7 +262,7 @@ func (q *runQueue) unclaimed() int { return q.n + q.takenUnclaimed() }
 func (q *runQueue) revoke() {
 	var back []*segment
 	for g := q.stealable(nil, true); g != nil; g = q.stealable(nil, true) {
-		to := spare()
+		to := newSegment()
 		to.set = g.set
 		g.set.open()
 		for t := g.claim(); t != nil; t = g.claim() {

@@ -227,8 +227,8 @@ var hasLooked any = new(byte)
 
 // seen is what a wait finds.
 type seen struct {
-	idle    bool
-	crowded bool // others wait, and the caller has to look whose task it runs
+	idle       bool
+	othersWait bool // others wait, and the caller has to look whose task it runs
 	*round
 }
 
@@ -245,11 +245,11 @@ func (w *wait) until(ctx context.Context) (*round, error) {
 		p := park.Get(ctx != nil && ctx.Done() != nil)
 		v := get(w.s, func(do *todo) seen { return w.enterLocked(p, looked, do) })
 		var err error
-		if !v.idle && !v.crowded {
-			v.round, v.crowded, err = w.park(ctx, p)
+		if !v.idle && !v.othersWait {
+			v.round, v.othersWait, err = w.park(ctx, p)
 		}
 		p.Free()
-		if !v.crowded {
+		if !v.othersWait {
 			return v.round, err
 		}
 		if w.isWithin() {
@@ -270,7 +270,7 @@ func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 	v := w.lookLocked()
 	list := w.list()
 	first := *list
-	if v.crowded = !v.idle && !looked && first != nil; v.idle || v.crowded {
+	if v.othersWait = !v.idle && !looked && first != nil; v.idle || v.othersWait {
 		return v
 	}
 	if looked {

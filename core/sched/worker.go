@@ -27,9 +27,9 @@ type Worker struct {
 	lender *Set         // whose tasks alone it runs; nil for all
 	back   *park.Parker // of the submitter whose task it runs on its place; nil if there is none
 
-	goroutine uint64  // its number in stack traces; 0 if it was not asked for
-	finds     int     // how often it has found a task since it parked, up to longStreak
-	watched   watched // what is kept of its task for observers
+	goroutine  uint64  // its number in stack traces; 0 if it was not asked for
+	busyStreak int     // how often it has found a task since it parked, up to longStreak
+	watched    watched // what is kept of its task for observers
 
 	parker  *park.Parker       // while it is idle
 	place   list.Elem[*Worker] // among all

@@ -104,7 +104,7 @@ byte limit = LIMIT;
 byte reserved = 0;
 byte yielding = 0;
 chan submitters = [SUBMITTERS] of { byte, byte }; /* who is blocked, and its task */
-mtype = { blocked, admitted, placed, gaveUp };
+mtype = { blocked, admitted, hasPlace, gaveUp };
 mtype state[SUBMITTERS];
 
 /* waiters for all tasks */
@@ -275,7 +275,7 @@ inline admit() {
 		:: len(submitters) > 0 && ROOM > 0 ->
 			submitters?s,u;
 			if
-			:: WAITING == 0 && s >= SUBMITTERS-IMPATIENT -> state[s] = placed; reserved++
+			:: WAITING == 0 && s >= SUBMITTERS-IMPATIENT -> state[s] = hasPlace; reserved++
 			:: else -> state[s] = admitted; push(u)
 			fi
 		:: else -> break
@@ -723,7 +723,7 @@ proctype submitter(byte me, n, last) {
 			}
 		fi;
 		if
-		:: state[me] == placed ->
+		:: state[me] == hasPlace ->
 			if
 			:: atomic { mu == 0 -> /* usePlace */
 					reserved--;
@@ -746,7 +746,7 @@ proctype submitter(byte me, n, last) {
 			fi
 		:: else
 		fi;
-		n = n + (state[me] != placed)
+		n = n + (state[me] != hasPlace)
 	od;
 	atomic { /* wait */
 		mu == 0 ->

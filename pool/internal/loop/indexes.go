@@ -171,7 +171,7 @@ func (l *indexLoop) work(own *indexRange, from time.Duration) {
 func (l *indexLoop) items(lo, hi uint32) bool {
 	from, to := l.base+int(lo), l.base+int(hi)
 	if race.Hidden {
-		return l.itemsApart(from, to)
+		return l.itemsIsolated(from, to)
 	}
 	next, err := l.block(l, from, to)
 	if err != nil {
@@ -181,10 +181,10 @@ func (l *indexLoop) items(lo, hi uint32) bool {
 	return next == to || !l.stopped()
 }
 
-// itemsApart is items in a build with race.Hidden.
-func (l *indexLoop) itemsApart(from, to int) bool {
+// itemsIsolated is items in a build with race.Hidden.
+func (l *indexLoop) itemsIsolated(from, to int) bool {
 	for i := from; i < to && !(l.check.Load() && l.stopped()); i++ {
-		race.Apart(&l.itemEnds, func() {
+		race.Isolate(&l.itemEnds, func() {
 			core.Call(func() {
 				next, err := l.block(l, i, i+1)
 				if err != nil {
@@ -198,8 +198,8 @@ func (l *indexLoop) itemsApart(from, to int) bool {
 	return !l.ended.Load()
 }
 
-// recruit starts a helper, or reports false.
-func (l *indexLoop) recruit() bool {
+// spawnWorker starts a helper, or reports false.
+func (l *indexLoop) spawnWorker() bool {
 	return l.startHelper(func() { core.Call(l.helper, l.abort) }, nil)
 }
 
@@ -208,7 +208,7 @@ func (l *indexLoop) recruit() bool {
 // 50 µs no idle processor would steal it from there. So an idle processor steals the
 // caller.
 func (l *indexLoop) share() bool {
-	started := l.recruit()
+	started := l.spawnWorker()
 	if started {
 		runtime.Gosched()
 	}

@@ -147,7 +147,7 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 			return false
 		}
 		if race.Hidden {
-			race.Apart(&s.itemEnds, func() {
+			race.Isolate(&s.itemEnds, func() {
 				core.Call(func() {
 					r, err := f(ctx, v)
 					s.finish(k, r, err)

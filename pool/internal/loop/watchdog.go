@@ -32,7 +32,7 @@ type watchdog struct {
 	each time.Duration // what an item took
 
 	timer    *time.Timer
-	patience time.Duration
+	delay    time.Duration
 	watching bool                      // it watches the loop that holds it
 	loop     atomic.Pointer[indexLoop] // that is to have a helper, or nil
 	set      atomic.Bool               // the timer is set
@@ -42,8 +42,8 @@ type watchdog struct {
 // watchdogs has those that may watch any loop.
 var watchdogs sync.Pool
 
-func newWatchdog(patience time.Duration) *watchdog {
-	w := &watchdog{patience: patience, fired: make(chan struct{}, 1)}
+func newWatchdog(delay time.Duration) *watchdog {
+	w := &watchdog{delay: delay, fired: make(chan struct{}, 1)}
 	w.timer = time.AfterFunc(time.Hour, w.fire)
 	w.timer.Stop() // until there is a loop
 	return w
@@ -84,7 +84,7 @@ func (w *watchdog) watch(l *indexLoop) {
 	w.watching = true
 	w.loop.Store(l)
 	if !w.set.Load() {
-		w.reset(w.patience)
+		w.reset(w.delay)
 	}
 }
 
@@ -99,7 +99,7 @@ func (w *watchdog) fire() {
 	if l == nil {
 		return
 	}
-	if rest := w.patience - l.clock.now(); rest > 0 {
+	if rest := w.delay - l.clock.now(); rest > 0 {
 		w.reset(rest)
 		return
 	}
@@ -107,7 +107,7 @@ func (w *watchdog) fire() {
 		return
 	}
 	defer func() { w.fired <- struct{}{} }()
-	l.recruit()
+	l.spawnWorker()
 }
 
 // release takes the watchdog from a loop, for which it does nothing any more.
