@@ -18,8 +18,9 @@
 //
 // Every goroutine belongs to a block of the program, which ends after it:
 //
-//   - [run] opens a group.Run around the search, for the two tasks that go on
-//     beside it: one listens for signals, the other draws the progress line.
+//   - [stop.Run] ends the context of the program by a signal or at the timeout.
+//   - [options.show] opens a group.Run around the search, with a Background task
+//     that draws the progress line.
 //   - [search.walk] reads directories as tasks of an errgroup that collects the
 //     errors of all of them.
 //   - [search.hash] reads files with pool.Each, on a fixed number of workers.
@@ -35,16 +36,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
+	"github.com/coterie-go/coterie/examples/internal/stop"
 	"github.com/coterie-go/coterie/group"
-)
-
-var (
-	errTimeout     = errors.New("timeout")
-	errInterrupted = errors.New("interrupted")
-	errTerminated  = errors.New("terminated")
 )
 
 func main() {
@@ -59,26 +53,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	} else if err != nil {
 		return 2
 	}
-	if opts.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, opts.timeout, errTimeout)
-		defer cancel()
-	}
+	return stop.Run(ctx, opts.timeout, func(ctx context.Context) int { return opts.show(ctx, stdout, stderr) })
+}
 
+// show searches, and writes what it has found until ctx ends.
+func (opts options) show(ctx context.Context, stdout, stderr io.Writer) int {
 	s := newSearch(opts)
 	var r *report
 	group.Run(func(g *group.Group) {
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil) // ends the two tasks, for which Run then waits
-		signals := make(chan os.Signal, 1)
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-		g.GoNamed("signals", func() { listen(ctx, signals, cancel) })
 		if opts.progress.wanted(stderr) {
-			g.GoNamed("progress", func() { s.progress.draw(ctx, stderr) })
+			g.Background(ctx, func(ctx context.Context) { s.progress.draw(ctx, stderr) })
 		}
 		r = s.run(ctx)
 	})
 
+	var err error
 	if opts.json {
 		err = r.writeJSON(stdout)
 	} else {
@@ -90,31 +79,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintln(stderr, "dedup:", err)
 	}
-	switch {
-	case r.cause == nil && err == nil && len(r.Errors) == 0:
-		return 0
-	case errors.Is(r.cause, errTimeout):
-		return 124
-	case errors.Is(r.cause, errTerminated):
-		return 143
-	case r.cause != nil:
-		return 130
-	default:
+	if r.cause != nil || err != nil || len(r.Errors) > 0 {
 		return 1
 	}
-}
-
-// listen cancels with the first signal. After it the signals do what they do in
-// any program, so that a second Ctrl-C ends this one at once.
-func listen(ctx context.Context, signals chan os.Signal, cancel context.CancelCauseFunc) {
-	defer signal.Stop(signals)
-	select {
-	case <-ctx.Done():
-	case s := <-signals:
-		if s == syscall.SIGTERM {
-			cancel(errTerminated)
-		} else {
-			cancel(errInterrupted)
-		}
-	}
+	return 0
 }

@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coterie-go/coterie/examples/internal/stop"
 	"github.com/stretchr/testify/require"
 )
 
@@ -148,7 +149,7 @@ func TestSearch(t *testing.T) {
 			f, err := os.Open(path)
 			return &watchedFile{f, func() {
 				if reads.Add(1) == 6 { // a, b, a prefix of y and of z, and twice from y
-					cancel(errInterrupted)
+					cancel(stop.ErrInterrupted)
 				}
 			}}, err
 		}
@@ -164,7 +165,7 @@ func TestSearch(t *testing.T) {
 	t.Run("cancelled before it began, it opens nothing", func(t *testing.T) {
 		dir := tree(t, map[string]string{"a": "same", "b": "same"})
 		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(errTimeout)
+		cancel(stop.ErrTimeout)
 		s := newSearch(options{dirs: []string{dir}, workers: 1})
 		s.open = func(path string) (fs.File, error) { panic("opened " + path) }
 		r := s.run(ctx)
@@ -175,7 +176,7 @@ func TestSearch(t *testing.T) {
 	t.Run("cancelled, it still returns only when every reader has", func(t *testing.T) {
 		dir := tree(t, map[string]string{"a": "same", "b": "same", "c": "same"})
 		synctest.Test(t, func(t *testing.T) {
-			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errTimeout)
+			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, stop.ErrTimeout)
 			defer cancel()
 			s := newSearch(options{dirs: []string{dir}, workers: 2})
 			var reading atomic.Int32

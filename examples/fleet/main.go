@@ -33,16 +33,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
+	"github.com/coterie-go/coterie/examples/internal/stop"
 	"github.com/coterie-go/coterie/group"
-)
-
-var (
-	errTimeout     = errors.New("timeout")
-	errInterrupted = errors.New("interrupted")
-	errTerminated  = errors.New("terminated")
 )
 
 func main() {
@@ -67,66 +60,38 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	defer f.close()
 
-	if opts.timeout > 0 {
-		var free context.CancelFunc
-		ctx, free = context.WithTimeoutCause(ctx, opts.timeout, errTimeout)
-		defer free()
-	}
+	return stop.Run(ctx, opts.timeout, func(ctx context.Context) int { return f.serve(ctx, opts, stdout, stderr) })
+}
+
+// serve searches, if there is a directory, or else works for others, until ctx ends.
+func (f *fleet) serve(ctx context.Context, opts options, stdout, stderr io.Writer) int {
 	var r *report
-	ctx, cancel := context.WithCancelCause(ctx)
 	group.Run(func(g *group.Group) {
-		defer cancel(nil) // ends the other tasks, for which Run then waits
-		signals := make(chan os.Signal, 1)
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-		g.GoNamed("signals", func() { listen(ctx, signals, cancel) })
 		for i := range opts.workers {
-			g.GoNamed(fmt.Sprint("worker ", i), func() { f.keep(ctx, i) })
+			g.Background(ctx, func(ctx context.Context) { f.keep(ctx, i) })
 		}
 		if len(opts.dirs) == 0 {
-			<-ctx.Done() // works for others
+			<-ctx.Done()
 			return
 		}
 		s := &search{options: opts, engine: f.engine}
 		if opts.progress.wanted(stderr) {
-			g.GoNamed("progress", func() { s.progress.draw(ctx, stderr) })
+			g.Background(ctx, func(ctx context.Context) { s.progress.draw(ctx, stderr) })
 		}
 		r = s.run(ctx)
 	})
 	if r == nil {
 		return 0
 	}
-	err = r.writeText(stdout)
+	err := r.writeText(stdout)
 	for _, text := range r.errors {
 		fmt.Fprintln(stderr, "fleet:", text)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "fleet:", err)
 	}
-	switch {
-	case r.cause == nil && err == nil && len(r.errors) == 0:
-		return 0
-	case errors.Is(r.cause, errTimeout):
-		return 124
-	case errors.Is(r.cause, errTerminated):
-		return 143
-	case errors.Is(r.cause, errInterrupted):
-		return 130
-	default:
+	if r.cause != nil || err != nil || len(r.errors) > 0 {
 		return 1
 	}
-}
-
-// listen cancels with the first signal. After it a signal ends the program at
-// once.
-func listen(ctx context.Context, signals chan os.Signal, cancel context.CancelCauseFunc) {
-	defer signal.Stop(signals)
-	select {
-	case <-ctx.Done():
-	case s := <-signals:
-		if s == syscall.SIGTERM {
-			cancel(errTerminated)
-		} else {
-			cancel(errInterrupted)
-		}
-	}
+	return 0
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/coterie-go/coterie/examples/internal/stop"
 	"github.com/coterie-go/coterie/pool/remote"
 )
 
@@ -176,7 +177,7 @@ func TestRun(t *testing.T) {
 
 	t.Run("when it is cancelled it prints what it has", func(t *testing.T) {
 		dir := tree(t, map[string]string{"a": "same", "b": "same"})
-		for cause, want := range map[error]int{errTimeout: 124, errInterrupted: 130, errTerminated: 143} {
+		for cause, want := range map[error]int{stop.ErrTimeout: 124, stop.ErrInterrupted: 130, stop.ErrTerminated: 143} {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			cancel(cause)
 			status, stdout, _ := fleetOf(ctx, "-workers=1", dir)

@@ -13,21 +13,25 @@ import (
 	"github.com/coterie-go/coterie/group"
 )
 
+// Why the context of a program has ended.
 var (
-	errInterrupted = errors.New("interrupted")
-	errTerminated  = errors.New("terminated")
-	errTimeout     = errors.New("timeout")
+	ErrInterrupted = errors.New("interrupted")
+	ErrTerminated  = errors.New("terminated")
+	ErrTimeout     = errors.New("timeout")
 )
+
+// status is the exit status for each.
+var status = map[error]int{ErrInterrupted: 130, ErrTerminated: 143, ErrTimeout: 124}
 
 // Run calls body with a context that ends with the first SIGINT or SIGTERM, or after timeout,
 // unless that is 0. It returns 130, 143 or 124 if that has happened, and else what body
 // returns. body should print what it has so far. A second signal ends the program at once.
-func Run(ctx context.Context, timeout time.Duration, body func(ctx context.Context) int) (status int) {
+func Run(ctx context.Context, timeout time.Duration, body func(ctx context.Context) int) (result int) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if timeout > 0 {
 		var free context.CancelFunc
-		ctx, free = context.WithTimeoutCause(ctx, timeout, errTimeout)
+		ctx, free = context.WithTimeoutCause(ctx, timeout, ErrTimeout)
 		defer free()
 	}
 	group.Run(func(g *group.Group) {
@@ -39,21 +43,16 @@ func Run(ctx context.Context, timeout time.Duration, body func(ctx context.Conte
 			case <-ctx.Done():
 			case s := <-signals:
 				if s == syscall.SIGTERM {
-					cancel(errTerminated)
+					cancel(ErrTerminated)
 				} else {
-					cancel(errInterrupted)
+					cancel(ErrInterrupted)
 				}
 			}
 		})
-		status = body(ctx)
-		switch context.Cause(ctx) {
-		case errInterrupted:
-			status = 130
-		case errTerminated:
-			status = 143
-		case errTimeout:
-			status = 124
+		result = body(ctx)
+		if ended, ok := status[context.Cause(ctx)]; ok {
+			result = ended
 		}
 	})
-	return status
+	return result
 }
