@@ -13,7 +13,7 @@ import (
 // context to know its caller by. So when submitters have waited for long, the scheduler asks
 // them whose task they run, and each reads its own stack.
 //
-// A timer is set when a submitter parks and as many wait as tasks run. A scheduler has at most one. When
+// A timer is set when a submitter parks and as many wait as tasks may run. A scheduler has at most one. When
 // it expires and no further submitter has parked meanwhile, those that cannot give up are asked,
 // once each. Then there is no timer until another submitter parks: in a testing/synctest bubble the
 // clock would go on for ever. A timer is never stopped, because in the end its bubble may be another,
@@ -58,10 +58,15 @@ func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 	}
 	b.runs = unknown
 	a.patient++
-	if a.patient >= s.busy && (!a.isSet || a.isLostLocked()) {
+	if a.suspectsLocked(s) && (!a.isSet || a.isLostLocked()) {
 		s.setAlarmLocked()
 	}
 }
+
+// suspectsLocked reports whether so many submitters wait that they may be all the tasks that run. Room is
+// missing, so as many run as may. The tasks that run are not counted here: short ones
+// come and go, and a timer makes each switch of goroutines look at the clock, 25 ns.
+func (a *alarm) suspectsLocked(s *Scheduler) bool { return a.patient >= max(1, s.shared.limiter.limit) }
 
 // unparkedLocked is called when a submitter is dismissed.
 func (a *alarm) unparkedLocked(b *submitter) {
@@ -99,7 +104,7 @@ func (s *Scheduler) suspectLocked(number uint32, do *todo) {
 	}
 	a.isSet = false
 	switch {
-	case a.patient == 0 || a.patient < s.busy:
+	case !a.suspectsLocked(s):
 	case a.parks != a.seen:
 		s.setAlarmLocked()
 	default:

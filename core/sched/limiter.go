@@ -180,8 +180,9 @@ func (s *Scheduler) admitLocked(do *todo) {
 	if l.submitters.Empty() {
 		return
 	}
+	q := &s.shared.queue
 	room := s.roomLocked()
-	if room+int64(s.shared.queue.takenUnclaimed()) < l.wakeAt { // those are claimed without mu
+	if room < l.wakeAt && (q.taken.Empty() || room+int64(q.takenUnclaimed()) < l.wakeAt) { // those are claimed without mu
 		return
 	}
 	for ; room > 0 && !l.submitters.Empty(); room-- {

@@ -256,7 +256,12 @@ func (q *runQueue) unclaimedOf(set *Set) (n int) {
 }
 
 // unclaimed returns the number of unclaimed tasks.
-func (q *runQueue) unclaimed() int { return q.n + q.takenUnclaimed() }
+func (q *runQueue) unclaimed() int {
+	if q.taken.Empty() {
+		return q.n
+	}
+	return q.n + q.takenUnclaimed()
+}
 
 // revoke puts the unclaimed tasks of taken segments back where they were, at the front.
 func (q *runQueue) revoke() {
