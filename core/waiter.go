@@ -7,32 +7,31 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the waiters of WaitGroup and Semaphore: how a goroutine parks, and
-// how another ends its wait.
+// This file holds the waiters of WaitGroup and Semaphore: how a goroutine parks, and how another
+// goroutine ends its wait.
 
 // A waiter is the place of one goroutine in the queue of a WaitGroup or a Semaphore.
 //
-// A goroutine parks on a sync.Cond, which allocates nothing. It parks on a channel if
-// the wait can be given up, because select waits for nothing but channels, and in race
-// builds, because then it needs no lock to park. Both block durably in a
-// testing/synctest bubble.
+// A goroutine parks on a sync.Cond, which allocates nothing. It parks on a channel if the wait can
+// be given up, because select works only with channels. It also parks on a channel in race builds,
+// because that needs no lock. Both block durably in a testing/synctest bubble.
 //
-// A channel belongs to the bubble in which it was made, so each wait makes its own. The
-// rest of a waiter belongs to no bubble and is reused: by one goroutine at a time, from
-// newWaiter to free.
+// A channel belongs to the bubble in which it was made, so each wait makes its own. The rest of a
+// waiter belongs to no bubble, and is reused. One goroutine uses it at a time, from newWaiter to
+// free.
 type waiter struct {
 	n       int64              // ticket in a WaitGroup, weight in a Semaphore
-	mu      *sync.Mutex        // that of the queue's owner
-	ended   chan struct{}      // closed by end; nil if end signals cond
+	mu      *sync.Mutex        // of the WaitGroup or Semaphore
+	ended   chan struct{}      // closed by endLocked; nil if endLocked signals cond
 	cond    sync.Cond          // its L is the waiter as a condLocker
-	outcome race.Uint64        // written by end, with mu held
+	outcome race.Uint64        // written by endLocked, with mu held
 	place   list.Elem[*waiter] // in the queue; guarded by mu
 }
 
 // The outcomes of a wait.
 const (
 	queued  = iota // the wait has not ended
-	granted        // the waiter got what it waited for
+	granted        // the wait has succeeded
 	refused        // the waiter wants more than the limit allows
 )
 
@@ -49,7 +48,7 @@ func makeWaiter() *waiter {
 // cancel is not nil.
 func newWaiter(mu *sync.Mutex, cancel <-chan struct{}) *waiter {
 	var w *waiter
-	if race.Hidden { // the sync.Pool would order its users
+	if race.Hidden { // the detector would see the sync.Pool order its users
 		w = makeWaiter()
 	} else {
 		w = waiters.Get().(*waiter)
@@ -62,7 +61,7 @@ func newWaiter(mu *sync.Mutex, cancel <-chan struct{}) *waiter {
 	return w
 }
 
-// free makes the waiter, which is in no queue, available to others.
+// free makes the waiter available to other goroutines. It must be in no queue.
 func (w *waiter) free() {
 	if !race.Hidden {
 		w.mu, w.ended = nil, nil
@@ -70,11 +69,11 @@ func (w *waiter) free() {
 	}
 }
 
-// parksLocked reports whether mu must be held at the call of park.
+// parksLocked reports whether mu must be held when park is called.
 func (w *waiter) parksLocked() bool { return w.ended == nil }
 
-// park blocks the waiter's goroutine until end is called or cancel is closed. If
-// parksLocked, it unlocks mu, as sync.Cond.Wait does, and does not lock it again.
+// park blocks until endLocked is called or cancel is closed. If parksLocked reports true, park
+// unlocks mu, and does not lock it again.
 func (w *waiter) park(cancel <-chan struct{}) {
 	if w.ended == nil {
 		w.cond.Wait()
@@ -86,8 +85,8 @@ func (w *waiter) park(cancel <-chan struct{}) {
 	}
 }
 
-// endLocked unparks the waiter, which has left the queue. Another goroutine may use the
-// waiter from then on.
+// endLocked ends the wait of a waiter that has left the queue. The waiter may belong to another
+// goroutine as soon as endLocked has woken it.
 func (w *waiter) endLocked(outcome uint64) {
 	ended := w.ended
 	w.outcome.Store(outcome)
@@ -98,8 +97,8 @@ func (w *waiter) endLocked(outcome uint64) {
 	}
 }
 
-// A condLocker is a waiter as the Locker of its own sync.Cond. Only endLocked wakes the
-// waiter, so there is nothing to look at under the lock, and Lock does not take it.
+// A condLocker is a waiter as the Locker of its own sync.Cond. Only endLocked wakes the waiter, so
+// it need not check a condition under mu after the wait. So Lock does nothing.
 type condLocker waiter
 
 func (w *condLocker) Lock()   {}

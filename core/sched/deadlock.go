@@ -9,43 +9,45 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how a scheduler finds out that all its tasks wait for room in it. A Go has no
-// context to know its caller by. So when submitters have waited for long, the scheduler asks
-// them whose task they run, and each reads its own stack.
+// This file holds how a scheduler finds out that all its tasks wait for room in it. Go has no
+// context, so the scheduler does not know which task calls it. When submitters have been blocked
+// for deadlockAfter, the scheduler asks them whose task they run: each reads its own stack.
 //
-// A timer is set when a submitter parks and as many wait as tasks may run. A scheduler has at most one. When
-// it expires and no further submitter has parked meanwhile, those that cannot give up are asked,
-// once each. Then there is no timer until another submitter parks: in a testing/synctest bubble the
-// clock would go on for ever. A timer is never stopped, because in the end its bubble may be another,
-// and it does not keep the scheduler.
+// A submitter that parks sets a timer if at least as many submitters wait as tasks may run. A scheduler
+// has at most one timer that counts. If no further submitter has parked when the timer expires, the
+// scheduler asks those that cannot give up, once each. Then there is no timer until another
+// submitter parks: otherwise the clock of a testing/synctest bubble would never stop. A timer is
+// never stopped, because it may belong to another bubble than the goroutine that would stop it. A
+// timer holds a weak pointer to the scheduler.
 
-// deadlockAfter is how long tasks wait for room before that is taken for a deadlock.
+// deadlockAfter is how long submitters are blocked before the scheduler looks for a deadlock.
 const deadlockAfter = time.Second
 
-// An alarm is guarded by the scheduler's mu.
+// An alarm holds the timer of a scheduler and what it needs. The scheduler's mu guards it.
 type alarm struct {
-	number  uint32    // of the timer that counts
-	isSet   bool      // that has not expired
-	at      time.Time // when it was set
+	number  uint32    // the number of the timer that counts; others do nothing
+	isSet   bool      // that timer has not expired
+	at      time.Time // when that timer was set
 	parks   uint32    // how often a submitter has parked; wraps
-	seen    uint32    // that number when the timer was set
+	seen    uint32    // parks when the timer was set
 	patient int32     // submitters that have parked and cannot give up
-	asking  int       // submitters that were asked and have not answered
+	asking  int       // submitters that were asked and have not yet answered
 }
 
-// Knowledge is what is known of a submitter's goroutine.
+// knowledge is what the scheduler knows of a submitter's goroutine.
 type knowledge uint8
 
 const (
 	unparked knowledge = iota
 	mayGiveUp
-	unknown  // it cannot give up, like those below
+	unknown  // it cannot give up; this holds for the values below too
 	asked    // it will read its stack
 	outsider // it runs no task of the scheduler
 	insider  // it runs one
 )
 
-// parkedLocked is called when a submitter parks.
+// parkedLocked counts a submitter that parks, and sets the timer if needed. patient says that it
+// cannot give up.
 func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 	if s.shared.alarm == nil {
 		s.shared.alarm = new(alarm)
@@ -63,19 +65,20 @@ func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 	}
 }
 
-// suspectsLocked reports whether so many submitters wait that they may be all the tasks that run. Room is
-// missing, so as many run as may. The tasks that run are not counted here: short ones
-// come and go, and a timer makes each switch of goroutines look at the clock, 25 ns.
+// suspectsLocked reports whether the submitters that wait may be all the tasks that run. There is no room,
+// so as many tasks run as may. The tasks that run at the moment are not counted: short tasks come
+// and go, and each timer makes every switch of goroutines read the clock, which takes 25 ns.
 func (a *alarm) suspectsLocked(s *Scheduler) bool { return a.patient >= max(1, s.shared.limiter.limit) }
 
-// unparkedLocked is called when a submitter is dismissed.
+// unparkedLocked counts a submitter that is dismissed.
 func (a *alarm) unparkedLocked(b *submitter) {
 	if b.runs > mayGiveUp {
 		a.patient--
 	}
 }
 
-// isLostLocked reports whether the timer has gone with its bubble. Now and then it looks at the clock.
+// isLostLocked reports whether the timer will never expire, because its bubble has ended. It reads
+// the clock at every 64th call of parkedLocked.
 func (a *alarm) isLostLocked() bool {
 	since := time.Duration(0)
 	if a.parks%64 == 0 {
@@ -96,7 +99,8 @@ func (s *Scheduler) setAlarmLocked() {
 	})
 }
 
-// suspectLocked is called by the timer.
+// suspectLocked is called by the timer with its number. It asks the submitters, unless a submitter
+// has parked since the timer was set: then it sets the timer again.
 func (s *Scheduler) suspectLocked(number uint32, do *todo) {
 	a := s.shared.alarm
 	if a.number != number {
@@ -115,7 +119,7 @@ func (s *Scheduler) suspectLocked(number uint32, do *todo) {
 	}
 }
 
-// askLocked wakes the submitters whose task is unknown, so that they look.
+// askLocked wakes the submitters that were not asked before, so that each reads its own stack.
 func (s *Scheduler) askLocked(do *todo) {
 	for e := s.shared.limiter.submitters.Front(); e != nil; e = e.Next() {
 		if b := e.Value; b.runs == unknown && b.parker != nil {
@@ -128,8 +132,8 @@ func (s *Scheduler) askLocked(do *todo) {
 	}
 }
 
-// answer is called by a submitter that was asked, and that cannot give up. It blocks until the
-// submitter is dismissed.
+// answer is called by a submitter that was asked. It reads the goroutine's stack, and then blocks
+// until the submitter is dismissed. It panics if the submitter's state is deadlocked.
 func (s *Scheduler) answer(b *submitter) submitterState {
 	runs := outsider
 	if s.hosts(hostsTasks) {
@@ -154,9 +158,10 @@ func (s *Scheduler) answer(b *submitter) submitterState {
 	return state
 }
 
-// judgeLocked ends the wait of the oldest task that waits for room, which then panics, if all tasks
-// that run wait for room and cannot give up. It is no deadlock if the owner is paused, if a place
-// is reserved for a submitter that waits for a permit, or if a task has lent its place.
+// judgeLocked finds out whether all tasks that run are blocked submitters that cannot give up. If
+// so, it dismisses the oldest submitter among them, which then panics. There is no deadlock if the
+// owner is paused, if a place is reserved for a submitter that waits for a permit, or if a task has
+// lent its place.
 func (s *Scheduler) judgeLocked(do *todo) {
 	x := s.shared
 	l := &x.limiter
@@ -179,7 +184,7 @@ func (s *Scheduler) judgeLocked(do *todo) {
 	}
 }
 
-// raiseDeadlock panics in a submitter whose task is the oldest of so many that wait.
+// raiseDeadlock panics with the text of a deadlock. running is the number of tasks that wait.
 func (s *Scheduler) raiseDeadlock(running int32) {
 	config := s.config()
 	owner := s.Title()

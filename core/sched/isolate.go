@@ -6,13 +6,13 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// isolate runs the worker's task in a goroutine of its own, and returns when that has
-// ended. It does so where the owner asks for it, and in race builds always: a goroutine
-// that runs two tasks orders them.
+// isolate runs the worker's task in a goroutine of its own, and returns when the task has ended. It
+// is used if the Config says so, and in all race builds, because a goroutine that runs two tasks
+// orders them.
 //
-// In a race build the worker learns nothing from the task but that it has ended. The edges
-// are those that are promised: from Go to the task, which the task carries, from the end
-// of the task to the waits that cover it, and, where one task runs at a time, from each to the next.
+// In a race build the end of the task does not happen before anything that the worker does next.
+// There are only the promised edges: from Go to the task, from the end of the task to the waits
+// that cover it, and, if the limit is 1, from each task to the next.
 func (w *Worker) isolate() {
 	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, order: w.order, all: w.all}
 	ended := park.Get(false)
@@ -30,8 +30,8 @@ func (w *Worker) isolate() {
 	w.ending = race.Load(&in.ending)
 }
 
-// runAlone runs the worker's task by host, in a goroutine that runs no other, and calls ended, however
-// the task ends.
+// runAlone calls host, which runs the worker's task. The caller's goroutine runs no other task.
+// runAlone calls ended also if the task panics or calls Goexit, unless the process is about to end.
 func (w *Worker) runAlone(host func(s *Scheduler, w *Worker, run func(w *Worker)), ended func()) {
 	crashes := false
 	defer func() {
@@ -56,13 +56,14 @@ func (w *Worker) runTask() {
 	w.task.Run(w)
 }
 
-// carried is a task of a race build, with the edge from its Go.
+// carried is a task of a race build with the edge from its Go.
 type carried struct {
 	Task
 	accepted race.Point
 }
 
-// carry returns the task as it is handed to the scheduler.
+// carry returns the task that is given to the scheduler for t. In a race build it makes the edge
+// from Go.
 func carry(t Task) Task {
 	if !race.Hidden {
 		return t
@@ -72,7 +73,7 @@ func carry(t Task) Task {
 	return c
 }
 
-// uncarry returns what was given to carry.
+// uncarry returns the task that was given to carry. In a race build it acquires the edge.
 func uncarry(t Task) Task {
 	if c, ok := t.(*carried); ok {
 		c.accepted.Acquire()
@@ -81,8 +82,8 @@ func uncarry(t Task) Task {
 	return t
 }
 
-// visitHidden is visitLocked in a race build. Its bookkeeping has a Worker of its own,
-// hidden, of which the worker gets copies.
+// visitHidden is visitLocked in a race build. The bookkeeping uses a hidden Worker of its own, and
+// copies fields from it to w.
 func (w *Worker) visitHidden(yields int) (verdict, todo) {
 	if w.hidden == nil {
 		w.hidden = &Worker{
@@ -125,17 +126,17 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 	return r.verdict, r.do
 }
 
-// releasePermit gives a permit back. In the eyes of the race detector that orders nothing:
-// the owner's promise is another.
+// releasePermit releases a permit. It is hidden from the race detector, because owners do not
+// promise that a permit orders two tasks.
 func releasePermit(sem *core.Semaphore) {
 	race.Disable()
 	sem.Release(1)
 	race.Enable()
 }
 
-// A direct task is one of a race build that its submitter starts, in a goroutine of its own:
-// where none waits for a worker, that takes the fewest goroutines. With more than three
-// for each task the race detector forgets what earlier ones did.
+// A direct task is a task of a race build that its submitter starts in a goroutine of its own. Only
+// owners whose accepted tasks begin at once have direct tasks. They need the fewest goroutines:
+// with more than three for each task the race detector forgets earlier accesses.
 type direct struct {
 	task    Task
 	set     *Set
@@ -153,7 +154,7 @@ func (s *Scheduler) goHidden(set *Set, t Task) bool {
 	sem := s.config().Semaphore
 	for {
 		state := s.enterHidden(sem != nil)
-		if state == admitted { // it is not direct
+		if state == admitted { // the task is not direct
 			return s.start(nil, nil, nil, carry(t)) == nil
 		}
 		if state == refused {
@@ -171,7 +172,8 @@ func (s *Scheduler) goHidden(set *Set, t Task) bool {
 	}
 }
 
-// enterHidden blocks until a direct task is counted as running, or a place is reserved.
+// enterHidden counts a direct task as running, or reserves a place for it. It blocks until there is
+// room. It returns refused if the scheduler is closed, and admitted if the task cannot be direct.
 func (s *Scheduler) enterHidden(reserves bool) submitterState {
 	b := newSubmitter()
 	b.patient, b.reserves, b.place.Value = true, reserves, b
@@ -183,10 +185,10 @@ func (s *Scheduler) enterHidden(reserves bool) submitterState {
 	return state
 }
 
-// enterDirect counts a direct task as running, or reserves it a place, if there is room.
-// Otherwise it lists the submitter. It returns admitted if the task cannot be direct. It
-// needs no goroutine, because the detector sees nothing of it; so it calls nothing but
-// what the compiler puts in its place. The same holds for the functions below.
+// enterDirect counts a direct task as running, or reserves a place for it, if there is room.
+// Otherwise it lists the submitter. It returns admitted if the task cannot be direct. It is
+// compiled without instrumentation, so it needs no hidden goroutine. For that it calls only
+// functions that the compiler inlines. The same holds for the functions below with go:norace.
 //
 //go:norace
 func (s *Scheduler) enterDirect(b *submitter) submitterState {
@@ -243,7 +245,7 @@ func (s *Scheduler) listHidden(r *record) {
 	race.Enable()
 }
 
-// isDirectLocked reports whether submitters start their tasks.
+// isDirectLocked reports whether submitters start their tasks themselves.
 func (s *Scheduler) isDirectLocked() bool { return race.Hidden && s.share().limiter.waiting == 0 }
 
 // directLocked counts a direct task as running.

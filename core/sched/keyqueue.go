@@ -6,59 +6,59 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the queue of one key: how its tasks go from the line to the run queue, and
-// how one takes the place of another there. The scheduler's mu is held throughout.
+// This file holds the queue of one key: how its tasks move from the line to the run queue, and how
+// a task replaces another there. The scheduler's mu is held throughout.
 //
-// What stands in the run queue is an entry, which runs whatever task it has when its turn
-// comes. So a task that has not begun can be replaced.
+// The run queue holds an entry for each task. When a worker runs the entry, the entry runs the task
+// that it then has. So a task that has not begun can be replaced.
 
-// A keyQueue is the tasks of one key.
+// A keyQueue holds the tasks of one key.
 type keyQueue struct {
 	Set
-	order race.Point // from each task to the next, where perKey is 1
+	order race.Point // from each task to the next, if perKey is 1
 	keys  *keys
 	self  interface{ forget() }
 
-	active   list.List[*keyEntry] // in the run queue, or running
-	actives  int
+	active   list.List[*keyEntry] // entries in the run queue, or whose task runs
+	actives  int                  // the length of active
 	line     list.List[*KeyTask]
-	waits    int                  // tasks in line that were accepted
-	posted   int                  // tasks in the run queue that come from the line
-	entering int                  // submitters that wait for room in the run queue
-	live     bool                 // there are tasks
-	dropped  bool                 // tasks were dropped by Drop
-	place    list.Elem[*keyQueue] // among all that are not forgotten
-	lined    list.Elem[*keyQueue] // among those of the scheduler whose line is not empty
+	waits    int                  // accepted tasks in line
+	posted   int                  // tasks in the run queue that came from the line
+	entering int                  // submitters that are blocked until there is room in the run queue
+	live     bool                 // the key has tasks
+	dropped  bool                 // Drop has dropped tasks of the key
+	place    list.Elem[*keyQueue] // in keys.all
+	lined    list.Elem[*keyQueue] // in shared.lines
 }
 
-// A KeyTask is part of a task with a key.
+// A KeyTask is the part of a task with a key that this package uses.
 type KeyTask struct {
-	own       keyEntry // its entry in the run queue, unless it has that of the task that it replaces
+	own       keyEntry // its entry in the run queue, unless it uses the entry of the task that it replaces
 	task      KeyedTask
 	queue     *keyQueue           // of its key; guarded by mu
-	place     list.Elem[*KeyTask] // in line
-	blocked   list.Elem[*KeyTask] // among the blocked
-	parker    *park.Parker        // of its submitter, while that is blocked
-	refused   error               // why its submitter was refused
-	exclusive bool                // it begins when no other task of the key is active
+	place     list.Elem[*KeyTask] // in keyQueue.line
+	blocked   list.Elem[*KeyTask] // in keys.blocked
+	parker    *park.Parker        // of its submitter; nil unless that is blocked
+	refused   error               // what its submitter returns; nil if the task was accepted
+	exclusive bool                // set by Replace: it becomes active only when no other task of the key is active
 	from      race.Point          // from its submitter to the task
 }
 
 // A KeyedTask is a task with a key.
 type KeyedTask interface {
 	Task
-	// Replaced cancels the context of a task that has begun. It may have ended since.
+	// Replaced cancels the context of the task, which has begun and may have ended.
 	Replaced()
 }
 
-// A keyEntry is what stands for a task with a key in the run queue.
+// A keyEntry stands for a task with a key in the run queue.
 type keyEntry struct {
-	body  race.Pointer[KeyTask] // what it will run; nil when that has begun, or was dropped
-	task  *KeyTask              // what it runs or will run; nil when that was dropped; guarded by mu
-	place list.Elem[*keyEntry]  // among the active
+	body  race.Pointer[KeyTask] // the task that it will run; nil when that has begun or was dropped
+	task  *KeyTask              // the task that it runs or will run; nil when that was dropped; guarded by mu
+	place list.Elem[*keyEntry]  // in keyQueue.active
 }
 
-// Run runs the task.
+// Run runs the entry's task. If that was dropped, Run counts the drop.
 func (e *keyEntry) Run(w *Worker) {
 	t := e.body.Swap(nil)
 	if t == nil {
@@ -69,7 +69,7 @@ func (e *keyEntry) Run(w *Worker) {
 	t.task.Run(w)
 }
 
-// Init makes t part of a task.
+// Init makes t the KeyTask of task.
 func (t *KeyTask) Init(task KeyedTask) {
 	t.task = task
 	t.own.task = t
@@ -77,14 +77,14 @@ func (t *KeyTask) Init(task KeyedTask) {
 	t.own.place.Value, t.place.Value, t.blocked.Value = &t.own, t, t
 }
 
-// Set returns the wait set of a task that has begun.
+// Set returns the wait set of the task's key. The task must have been submitted.
 func (t *KeyTask) Set() *Set { return &race.Load(&t.queue).Set }
 
-// fullLocked reports whether a further task has to wait in line.
+// fullLocked reports whether a further task must wait in line.
 func (q *keyQueue) fullLocked() bool { return q.actives >= q.keys.perKey || !q.line.Empty() }
 
-// acceptLocked is called when there is room for a task in the run queue. It reports false, and
-// has the task wait, if its key is busy.
+// acceptLocked makes a task active if its key is not busy. Otherwise it puts the task in line and
+// reports false. It is called when there is room for the task in the run queue.
 func (q *keyQueue) acceptLocked(t Task) bool {
 	e := t.(*keyEntry)
 	if q.fullLocked() {
@@ -108,14 +108,15 @@ func (q *keyQueue) liveLocked() {
 	}
 }
 
-// waitLocked accepted a task, which waits in line.
+// waitLocked puts an accepted task in line.
 func (q *keyQueue) waitLocked(t *KeyTask) {
 	q.waits++
 	q.keys.waiting++
 	q.lineUpLocked(t, nil)
 }
 
-// lineUpLocked adds a task to the line. It is not accepted if p, its submitter's, is not nil.
+// lineUpLocked adds a task to the line. If p is not nil, the task is not accepted yet, and p is its
+// blocked submitter's Parker.
 func (q *keyQueue) lineUpLocked(t *KeyTask, p *park.Parker) {
 	t.parker = p
 	if q.line.Empty() {
@@ -125,7 +126,7 @@ func (q *keyQueue) lineUpLocked(t *KeyTask, p *park.Parker) {
 	q.liveLocked()
 }
 
-// unlineLocked takes a task out of the line. It reports whether it was accepted.
+// unlineLocked takes a task out of the line. It reports whether the task was accepted before.
 func (q *keyQueue) unlineLocked(t *KeyTask) (accepted bool) {
 	q.line.Remove(&t.place)
 	if q.line.Empty() {
@@ -142,14 +143,14 @@ func (q *keyQueue) unlineLocked(t *KeyTask) (accepted bool) {
 	return false
 }
 
-// releaseLocked ends the wait of a task's submitter.
+// releaseLocked ends the wait of a task's submitter, which returns refused.
 func (t *KeyTask) releaseLocked(refused error, do *todo) {
 	t.refused = refused
 	do.wakes(t.parker)
 	t.parker = nil
 }
 
-// fillLocked moves tasks from the line to the run queue.
+// fillLocked moves tasks from the line to the run queue while fewer than perKey tasks are active.
 func (q *keyQueue) fillLocked(do *todo) {
 	s := q.keys.sched
 	for !q.line.Empty() && q.actives < q.keys.perKey {
@@ -168,7 +169,7 @@ func (q *keyQueue) fillLocked(do *todo) {
 	}
 }
 
-// begunLocked is called when a worker has claimed a task of the key.
+// begunLocked counts that a worker has claimed a task of the key.
 func (q *keyQueue) begunLocked() {
 	if q.posted > 0 {
 		q.posted--
@@ -177,7 +178,8 @@ func (q *keyQueue) begunLocked() {
 	}
 }
 
-// endedLocked is called when a task of the key has ended.
+// endedLocked makes t, which has ended, inactive, and moves the next tasks of the line to the run
+// queue.
 func (q *keyQueue) endedLocked(t Task, do *todo) {
 	q.inactiveLocked(t.(*keyEntry))
 	q.fillLocked(do)
@@ -188,7 +190,8 @@ func (q *keyQueue) inactiveLocked(e *keyEntry) {
 	q.actives--
 }
 
-// restLocked is called when the key may have no task left.
+// restLocked forgets the key if it has no task left. If it was the last key with tasks, restLocked
+// releases the waiters for all keys.
 func (q *keyQueue) restLocked(do *todo) {
 	k := q.keys
 	if q.actives > 0 || !q.line.Empty() {
@@ -204,7 +207,8 @@ func (q *keyQueue) restLocked(do *todo) {
 	q.forgetLocked()
 }
 
-// forgetLocked forgets the key if nothing depends on it.
+// forgetLocked forgets the key if it has no tasks, no submitter that waits for room in the run
+// queue, and no failures. A race build forgets none.
 func (q *keyQueue) forgetLocked() {
 	if q.live || q.entering > 0 || !q.failures.empty() || !q.place.Listed() || race.Hidden {
 		return
@@ -212,8 +216,8 @@ func (q *keyQueue) forgetLocked() {
 	q.self.forget()
 }
 
-// dismissLocked drops the active tasks that have not begun, and returns the others. If there are
-// no others, and t can have the entry of one that was dropped, it reports that it has.
+// dismissLocked drops the active tasks that have not begun, and returns those that have. If it
+// drops one and none has begun, it gives the entry of the dropped task to t and reports replaced.
 func (q *keyQueue) dismissLocked(t *KeyTask) (running []*KeyTask, replaced bool) {
 	var free *keyEntry
 	for e := q.active.Front(); e != nil; e = e.Next() {
@@ -240,7 +244,7 @@ func (q *keyQueue) dismissLocked(t *KeyTask) (running []*KeyTask, replaced bool)
 	return running, false
 }
 
-// queueOfKey returns the queue of a set of tasks of one key, or nil.
+// queueOfKey returns set.key, or nil if set is nil.
 func (set *Set) queueOfKey() *keyQueue {
 	if set == nil {
 		return nil
@@ -248,8 +252,8 @@ func (set *Set) queueOfKey() *keyQueue {
 	return set.key
 }
 
-// points returns where the end of each task of the set is published, besides ended, in a race
-// build.
+// points returns the Points, besides ended, to which the end of each task of the set is published
+// in a race build. A Point that does not apply is nil.
 func (set *Set) points() (order, all *race.Point) {
 	if set == nil {
 		return nil, nil

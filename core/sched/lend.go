@@ -7,25 +7,26 @@ import (
 	"github.com/coterie-go/coterie/core/internal/park"
 )
 
-// This file holds how a nested wait lends its place.
+// This file holds how a task that waits lends its place.
 //
-// A task that waits, with its context, for tasks of its own scheduler does not use its
-// place: it lends it. There are two ways.
+// A task may wait, with its context, for tasks of its own scheduler. While it waits, it lends its
+// place in one of two ways.
 //
-//   - runLent runs one task there, and returns when it has ended.
-//   - A waiter for a set lends its place to a worker that runs tasks of that set alone. The
-//     invariant, true whenever mu is free: no task of the set is unclaimed, or there are as many such
-//     workers as waiters that lend.
+//   - runLent runs one task on the place, and returns when that task has ended.
+//   - A waiter for a set lends its place to a worker that runs only tasks of that set. The
+//     invariant, true whenever mu is free: no task of the set is unclaimed, or there are as many
+//     such workers as waiters that lend.
 //
-// In both ways the task has a goroutine of its own, so its Goexit, its labels and its
-// locked thread are not the waiter's. The place is back when that goroutine has no task, or when
-// its task passes the place on in turn: then nobody else uses it.
+// In both ways the task has a goroutine of its own, so its Goexit, its labels and its locked thread
+// do not affect the waiter. The waiter has its place back when that goroutine has no task, or when
+// its task has lent the place to a further task.
 
-// runLent runs a task, which was not accepted before, on the place of its submitter.
+// runLent accepts a task and runs it on the place of its submitter. If the key of the task is busy,
+// the task waits in line instead.
 func (s *Scheduler) runLent(within *Context, set *Set, t Task) {
 	begins := get(s, func(*todo) bool {
 		if q := set.queueOfKey(); q != nil && !q.acceptLocked(t) {
-			return false // it waits for its key
+			return false // the task waits for its key
 		}
 		s.shared.accepted++
 		return true
@@ -35,15 +36,14 @@ func (s *Scheduler) runLent(within *Context, set *Set, t Task) {
 	}
 }
 
-// RunClaimed runs a task that is in the run queue and whose entry there will do nothing, on
-// the place of a task that waits for it. It returns when the task has ended. The entry calls
-// [Worker.Void].
+// RunClaimed runs t on the place of a task that waits for t. It returns when t has ended. t is also
+// in the run queue: a worker that runs the entry must do nothing but call [Worker.Void].
 func (s *Scheduler) RunClaimed(at Place, t Task) {
 	s.locked(func(*todo) { s.shared.void++ })
 	s.runInline(at.task.Value(), nil, t)
 }
 
-// Void says that the task of the worker was run by RunClaimed.
+// Void marks the worker's task as one that RunClaimed runs.
 func (w *Worker) Void() { w.ending = endedVoid }
 
 func (s *Scheduler) runInline(within *Context, set *Set, t Task) {
@@ -72,8 +72,8 @@ func (s *Scheduler) runInline(within *Context, set *Set, t Task) {
 // isLent reports whether the task runs on a lent place.
 func (c *Context) isLent() bool { return c != nil && c.lender != nil }
 
-// passLocked notes that a task, if it runs on the lent place of a waiter for a set, passes that
-// on, or, with -1, does so no longer.
+// passLocked is called when a task lends its place, with 1, and when it has the place back, with
+// -1. It changes the count of the set only if the place is itself lent by a waiter for a set.
 func (c *Context) passLocked(by int, do *todo) {
 	if c.isLent() {
 		c.lender.passed += by
@@ -81,20 +81,20 @@ func (c *Context) passLocked(by int, do *todo) {
 	}
 }
 
-// workLent is the life of a worker on the place of a waiter for set.
+// workLent runs a worker on the place of a waiter for set until the worker leaves.
 func (s *Scheduler) workLent(set *Set) {
 	w := newWorker()
 	w.s, w.lent, w.lender = s, true, set
 	w.run()
 }
 
-// Wait blocks until every task of the set has ended, or until ctx, if it is not nil, ends; then it
-// returns the cause. Otherwise raise raises what the tasks raised.
+// Wait blocks until every task of the set has ended. If ctx, which may be nil, ends first, it
+// returns the cause. Otherwise raise raises the panics and Goexits of the tasks.
 func (set *Set) Wait(ctx context.Context) (raise func(), err error) {
 	return set.wait(ctx, set.within)
 }
 
-// wait is Wait that lends the place of the given task.
+// wait is Wait, but lends the place of the task within, if that is not nil.
 func (set *Set) wait(ctx context.Context, within *Context) (raise func(), err error) {
 	s := set.scheduler()
 	lends := within.runs() && (ctx == nil || ctx.Err() == nil)
@@ -117,7 +117,7 @@ func (set *Set) wait(ctx context.Context, within *Context) (raise func(), err er
 	return r.raise, nil
 }
 
-// lend lends the place of a waiter, which is about to block.
+// lend lends the place of a waiter. The waiter is about to block.
 func (set *Set) lend(within *Context) {
 	set.scheduler().locked(func(do *todo) {
 		within.passLocked(1, do)
@@ -129,7 +129,7 @@ func (set *Set) lend(within *Context) {
 	})
 }
 
-// reclaim returns when the place of a waiter is its own again.
+// reclaim ends the loan of a waiter's place. It blocks until the waiter has the place back.
 func (set *Set) reclaim(within *Context) {
 	p := park.Get(false)
 	back := peek(set.scheduler(), func() bool {
@@ -150,8 +150,8 @@ func (set *Set) reclaim(within *Context) {
 	}
 }
 
-// takeLentLocked claims a task of the set for a worker on a lent place, or returns it to
-// its waiter and reports false.
+// takeLentLocked claims a task of the set for a worker on a lent place. If there is none, or the
+// waiter wants its place back, it returns the place and reports false.
 func (w *Worker) takeLentLocked(do *todo) bool {
 	s, set := w.s, w.lender
 	if set == nil {
@@ -169,14 +169,14 @@ func (w *Worker) takeLentLocked(do *todo) bool {
 	return false
 }
 
-// returnLocked gives back a lent place. There are no more of them than waiters that lend or
-// wait for theirs.
+// returnLocked returns a lent place. There are at most as many lent places as waiters that lend or
+// want their places back.
 func (set *Set) returnLocked(do *todo) {
 	set.lent--
 	set.giveBackLocked(do)
 }
 
-// giveBackLocked wakes waiters that have their place back.
+// giveBackLocked wakes the waiters that have their places back.
 func (set *Set) giveBackLocked(do *todo) {
 	for set.reclaiming > 0 && set.lent-set.passed < set.lenders+set.reclaiming {
 		p := set.reclaims
@@ -186,8 +186,8 @@ func (set *Set) giveBackLocked(do *todo) {
 	}
 }
 
-// popOfLocked claims the oldest task of set, with the segment that it stands in if that is
-// taken.
+// popOfLocked claims the oldest task of set. It also returns the task's segment if that is a taken
+// one.
 func (s *Scheduler) popOfLocked(set *Set) (Task, *segment) {
 	q := &s.shared.queue
 	for g := q.stealable(set, false); g != nil; g = q.stealable(set, false) {

@@ -11,37 +11,37 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A limiter says how many further tasks a scheduler may accept, and lists the submitters
-// that are blocked, in the order in which they came. The scheduler's mu guards it.
+// A limiter counts how many further tasks a scheduler may accept. It lists the blocked submitters
+// in the order in which they came. The scheduler's mu guards it.
 //
-// The room is what may wait, and a place for each further task that may run, without
-// the tasks that are unclaimed. Whenever mu is free,
+// The room is how many tasks may be accepted now: the number of free places, plus the number of
+// tasks that may wait, minus the unclaimed tasks. Whenever mu is free,
 //
 //	no submitter is blocked, or there is less room than wakeAt.
 //
-// A blocked submitter leaves its task here. The worker that makes room moves the task into
-// the run queue, so the task need not wait until its submitter runs.
+// A blocked submitter parks its task here. The worker that makes room moves the task into the run
+// queue, so the task does not wait until its submitter runs.
 type limiter struct {
 	limit    int32 // tasks that may run at once
-	workers  int32 // workers that there may be: as many, or any number where a task that is accepted must begin
-	reserved int32 // places that are kept for submitters that wait for a permit of the semaphore
+	workers  int32 // the most workers: limit, or any number if waiting is 0, because then an accepted task must begin
+	reserved int32 // places kept for submitters that wait for a permit of the semaphore
 	yielding int16 // submitters that yield before they park
-	spread   int16 // searching workers that are wanted while tasks are unclaimed
-	budget   int32 // so many tasks may be accepted before the room is computed again
-	closed   bool  // no task is accepted but by those that have not ended
-	dropped  bool  // and not by those either
-	waiting  int64 // tasks that may be accepted besides
-	wakeAt   int64 // with so much room blocked submitters go on
+	spread   int16 // how many workers should search while tasks are unclaimed
+	budget   int32 // how many tasks may be accepted before the room is computed again
+	closed   bool  // only tasks that have not ended may submit tasks
+	dropped  bool  // no task is accepted any more
+	waiting  int64 // tasks that may wait besides those that may run
+	wakeAt   int64 // blocked submitters are admitted when the room is at least this
 
 	submitters list.List[*submitter]
 }
 
-// longQueue is the shortest queue that is let run half empty before submitters go on. To
-// hand over one task at a time costs a wake-up for each.
+// longQueue is the shortest queue that must be half empty before blocked submitters are admitted.
+// To admit them one at a time costs a wake-up for each task.
 const longQueue = 64
 
-// mostBudget is how many tasks may be accepted at the most before the room is computed again.
-// Whatever takes room otherwise sets the budget to 0.
+// mostBudget is the largest budget. Code that takes room in another way than by the budget sets the
+// budget to 0.
 const mostBudget = 1 << 20
 
 func (l *limiter) init(workers, waiting int) {
@@ -66,7 +66,7 @@ func (l *limiter) setLimit(n int) {
 	l.budget = 0
 }
 
-// limited reports whether there is a limit on the tasks that run.
+// limited reports whether there is a limit on the number of tasks that run.
 func (l *limiter) limited() bool { return l.limit != math.MaxInt32 }
 
 // roomLocked returns how many tasks may be accepted.
@@ -92,7 +92,7 @@ func (s *Scheduler) unclaimedLocked() int {
 	return n
 }
 
-// fitsLocked reports whether a task may be accepted. It sets the budget.
+// fitsLocked reports whether a task may be accepted. It computes the budget if that is spent.
 func (s *Scheduler) fitsLocked() bool {
 	l := &s.shared.limiter
 	if !l.submitters.Empty() || l.closed {
@@ -105,9 +105,9 @@ func (s *Scheduler) fitsLocked() bool {
 	return l.budget > 0
 }
 
-// bulkLocked returns how many tasks a worker may take at a time: so many that the
-// submitters' turn cannot come while workers claim tasks without mu. A task's permit of the
-// semaphore goes back when it has ended, and that takes mu.
+// bulkLocked returns how many tasks a worker may take in one segment; 0 and 1 mean no segment. With
+// no more than that, the room does not reach wakeAt while workers claim tasks without mu. With a
+// semaphore it returns 0: each task's permit is released under mu when the task has ended.
 func (s *Scheduler) bulkLocked() int {
 	l := &s.shared.limiter
 	if race.Hidden || s.shared.semaphore != nil {
@@ -127,18 +127,18 @@ func (s *Scheduler) bulkLocked() int {
 	return int(min(most, segmentLen))
 }
 
-// A submitter is a goroutine that is blocked until there is room. It first yields, so that
-// tasks run: that costs less than to park and be woken. While it yields it stands for a
-// searching worker, and sees to it, when it is back, that there is one.
+// A submitter is a goroutine that is blocked until there is room. It first yields, so that tasks
+// run: that costs less than to park and be woken. While it yields it stands for a searching worker
+// in the invariant. When it returns, it wakes a worker if one is needed.
 type submitter struct {
 	task     Task
 	set      *Set
-	reserves bool // it wants a place, and does not leave its task
+	reserves bool // it wants a reserved place, and keeps its task
 	patient  bool // it cannot give up
 	state    submitterState
-	parker   *park.Parker // nil while it yields, and while it looks whose task it runs
-	runs     knowledge    // see deadlock.go, also for tasks
-	tasks    int32
+	parker   *park.Parker // nil while it yields, and while it reads its own stack; see deadlock.go
+	runs     knowledge    // see deadlock.go
+	tasks    int32        // how many tasks the deadlock has; written when state becomes deadlocked
 	place    list.Elem[*submitter]
 }
 
@@ -148,15 +148,15 @@ const (
 	blocked    submitterState = iota
 	admitted                  // the task was accepted
 	hasPlace                  // a place is reserved
-	started                   // the task is counted as running, in a race build; see startDirect
+	started                   // the task is counted as running, and the submitter starts it, in a race build; see startDirect
 	refused                   // the scheduler was closed
-	deadlocked                // it panics
+	deadlocked                // the submitter panics
 )
 
 var submitters = sync.Pool{New: func() any { return new(submitter) }}
 
 func newSubmitter() *submitter {
-	if race.Hidden { // the detector would see the pool order those that submit
+	if race.Hidden { // the detector would see the pool order submitters
 		return &submitter{parker: park.Get(true)}
 	}
 	return submitters.Get().(*submitter)
@@ -173,8 +173,7 @@ func (b *submitter) free() {
 	submitters.Put(b)
 }
 
-// admitLocked ends the wait of the submitters for whom there is room. They are woken
-// once mu is free.
+// admitLocked ends the wait of the submitters for which there is room. unlock wakes them.
 func (s *Scheduler) admitLocked(do *todo) {
 	l := &s.shared.limiter
 	if l.submitters.Empty() {
@@ -182,7 +181,7 @@ func (s *Scheduler) admitLocked(do *todo) {
 	}
 	q := &s.shared.queue
 	room := s.roomLocked()
-	if room < l.wakeAt && (q.taken.Empty() || room+int64(q.takenUnclaimed()) < l.wakeAt) { // those are claimed without mu
+	if room < l.wakeAt && (q.taken.Empty() || room+int64(q.takenUnclaimed()) < l.wakeAt) { // workers claim those without mu
 		return
 	}
 	for ; room > 0 && !l.submitters.Empty(); room-- {
@@ -214,7 +213,7 @@ func (s *Scheduler) blockLocked(b *submitter) {
 	}
 }
 
-// dismissLocked ends the wait of a submitter.
+// dismissLocked ends the wait of a submitter, in the given state.
 func (s *Scheduler) dismissLocked(b *submitter, as submitterState, do *todo) {
 	s.shared.limiter.submitters.Remove(&b.place)
 	s.shared.alarm.unparkedLocked(b)
@@ -226,10 +225,10 @@ func (s *Scheduler) dismissLocked(b *submitter, as submitterState, do *todo) {
 	}
 }
 
-// await blocks until b is no longer blocked, or ctx, if it is not nil, ends; then it returns
-// the cause.
+// await blocks until b is no longer blocked. If ctx, which may be nil, ends first, it returns the
+// cause.
 func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, error) {
-	if race.Hidden { // it parks at once
+	if race.Hidden { // the submitter parks without a yield
 		return s.parkSubmitter(ctx, b, race.Load(&b.parker))
 	}
 	runtime.Gosched()
@@ -239,7 +238,7 @@ func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, er
 	s.wakeLocked(1, &do)
 	state := b.state
 	var parker *park.Parker
-	if state == blocked { // it parks
+	if state == blocked {
 		parker = park.Get(ctx != nil && ctx.Done() != nil)
 		b.parker = parker
 		s.parkedLocked(b, doneOf(ctx) == nil)
@@ -273,7 +272,7 @@ func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *par
 	if state == blocked {
 		return blocked, context.Cause(ctx)
 	}
-	parker.Wait(nil) // whoever has dismissed it is about to wake it
+	parker.Wait(nil) // the goroutine that dismissed b is about to wake it
 	return state, nil
 }
 
@@ -284,7 +283,7 @@ func doneOf(ctx context.Context) <-chan struct{} {
 	return ctx.Done()
 }
 
-// SetWorkers changes how many tasks may run at once. Tasks that run go on.
+// SetWorkers changes how many tasks may run at once. Tasks that already run are not affected.
 func (s *Scheduler) SetWorkers(n int) {
 	s.locked(func(do *todo) {
 		x := s.share()

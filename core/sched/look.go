@@ -11,68 +11,67 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how package tree looks at a named owner: it copies what there is to see,
-// under the owner's lock, and asks contexts and errors, which are users' code, without it. In
-// a race build that happens in a goroutine that is hidden, as all bookkeeping is.
+// This file makes the copy of a named owner's state that package tree shows. It copies the fields
+// under the scheduler's lock. Then it asks contexts and errors without the lock, because they may
+// be users' code. In a race build both happen in a hidden goroutine, as all bookkeeping does.
 
-// MaxLooked is the number of tasks of an owner that a look tells apart: the oldest that run,
-// and the oldest that are queued.
+// MaxLooked is the largest length of View.Tasks and of View.Names.
 const MaxLooked = 1000
 
-// A View is a named owner as a look found it.
+// A View is the state of a named owner at one instant.
 type View struct {
 	Number     uint64
 	Kind, Path string
 	Made       time.Time
-	At         [12]uintptr // the callers of the function that made it
+	At         [12]uintptr // program counters of the callers of the function that made it
 	Parent     uint64      // the number of the owner around it; 0 if there is none
 	ParentTask uint64      // the number of the named task in which it was made; 0 if there is none
-	Orphaned   bool        // that task has ended
+	Orphaned   bool        // the task in which it was made has ended
 
 	Limit    int // tasks that may run at once; Unlimited is no limit
-	Queue    int // tasks that may wait besides; Unlimited is no bound
+	Queue    int // tasks that may wait besides those that run; Unlimited is no bound
 	Closed   bool
 	Running  int
 	Queued   int
-	Blocked  int // submitters, those that have not parked among them
+	Blocked  int // submitters that wait for room, also those that yield before they park
 	Accepted uint64
 	Failed   uint64
 	Panicked uint64
 	Dropped  uint64
 
-	Cancelled     Cancellation // of the owner's context, by its own doing
-	ContextDone   bool         // the owner has a context, and that is done
+	Cancelled     Cancellation // how the owner cancelled its own context
+	ContextDone   bool         // the owner has a context, and it is done
 	ContextCause  string
-	Semaphore     any // by which owners that share one are known; nil if there is none
+	Semaphore     any // the same value for owners that share a semaphore; nil if there is none
 	SemaphoreUsed int64
 
-	Tasks []TaskView // that run and have a name, the oldest first
-	Names []string   // the paths of queued tasks, the oldest first
+	Tasks []TaskView // named tasks that run, the oldest first; at most MaxLooked
+	Names []string   // the paths of queued tasks, the oldest first; at most MaxLooked
 	Waits []WaitView // goroutines that are blocked on the owner
 }
 
-// A TaskView is a named task that runs.
+// A TaskView is the state of a named task that runs.
 type TaskView struct {
 	Number    uint64
 	Path      string
 	Started   time.Time
 	Goroutine uint64
 	Done      bool      // its context is done
-	Deadline  time.Time // of its context, where that is why; zero otherwise
+	Deadline  time.Time // of its context, if the context is done because of it; otherwise zero
 
 	ctx    context.Context
 	record *record
 }
 
-// A WaitView is a goroutine that is blocked on an owner.
+// A WaitView describes a goroutine that is blocked on an owner.
 type WaitView struct {
 	Reason    Reason
 	Since     time.Time
 	Goroutine uint64
 }
 
-// Look returns what there is to see of a named owner. It holds the owner's lock for as long as
-// it takes to copy that. bubble is the caller's, as Bubble returns it.
+// Look returns the state of a named owner. It holds the scheduler's lock while it copies it. bubble
+// is the caller's testing/synctest bubble, as Bubble returns it.
 func (s *Scheduler) Look(bubble uint64) View {
 	v := race.Get(func() View {
 		registered.Acquire()
@@ -144,8 +143,8 @@ func (x *shared) lookLocked(v *View) {
 	x.queue.names(v)
 }
 
-// names adds the names of the tasks in the queue. Those of taken segments are not there: they
-// are claimed without mu.
+// names adds the names of the tasks in the queue. It leaves out those of taken segments, because
+// workers claim them without mu.
 func (q *runQueue) names(v *View) {
 	start := q.head
 	for e := q.queued.Front(); e != nil && len(v.Names) < MaxLooked; e = e.Next() {
@@ -173,9 +172,9 @@ func (v *View) addName(t Task) {
 	}
 }
 
-// askContexts completes what contexts and errors know. Those are users' code. Those of another
-// testing/synctest bubble are not asked: the Err of a context may receive from its channel,
-// which ends the process there.
+// askContexts sets the fields of v that come from contexts and errors, which may be users' code. It
+// does not ask contexts of another testing/synctest bubble: the Err of a context may receive from
+// its channel, and that ends the process if the channel is of another bubble.
 func (s *Scheduler) askContexts(v *View, bubble uint64) {
 	e := s.config().entry
 	for i := range v.Tasks {
@@ -212,11 +211,11 @@ func (s *Scheduler) askContexts(v *View, bubble uint64) {
 	}
 }
 
-// began is when the program began. A clock that shows less is that of a testing/synctest
+// began is when the program began. A time before it comes from the clock of a testing/synctest
 // bubble.
 var began = time.Now()
 
-// IsFake reports whether a time is of the clock of a testing/synctest bubble.
+// IsFake reports whether t comes from the clock of a testing/synctest bubble.
 func IsFake(t time.Time) bool { return t.Before(began) }
 
 // Bubble returns the number of the testing/synctest bubble that the caller is in, or 0.
@@ -228,7 +227,7 @@ func Bubble() uint64 {
 	return stack.Parse(buf[:runtime.Stack(buf[:], false)]).Bubble()
 }
 
-// textOf returns the text of an error, whose methods may panic.
+// textOf returns the text of an error. The error's methods may panic.
 func textOf(err error) (text string) {
 	defer func() {
 		if recover() != nil {

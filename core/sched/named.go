@@ -14,8 +14,8 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// begin labels the goroutine of a task and lists it. Either may be left out: by nil, and for a
-// task without a path. r is the task's record, or nil if it has none yet.
+// begin sets the goroutine's labels, unless labels is nil. It lists the task, unless its path is
+// empty, and returns its record. r is the task's record, or nil if it has none yet.
 func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
 	if labels != nil {
 		pprof.SetGoroutineLabels(labels)
@@ -47,7 +47,7 @@ func (w *Worker) id() uint64 {
 	return w.goroutine
 }
 
-// finish takes the task off the list.
+// finish takes the task off the list. r may be nil.
 func (w *Worker) finish(r *record) {
 	if r == nil {
 		return
@@ -64,15 +64,15 @@ func (w *Worker) finish(r *record) {
 	w.s.locked(func(*todo) { w.s.shared.named.remove(r) })
 }
 
-// Named is a task with a name and without a context.
+// A Named is a task with a name and without a context.
 type Named struct {
 	Task
 	path   string
-	labels context.Context // nil in an owner without a name
+	labels context.Context // with the path; nil in an owner without a name
 }
 
-// WithPath returns t with a name of its own, which nests in that of the owner. The name is
-// in profiles if the owner has one.
+// WithPath returns t with a name of its own, which nests in the owner's name. If the owner has a
+// name, the path is a pprof label of the task.
 func (s *Scheduler) WithPath(name string, t Task) Task {
 	config := s.config()
 	n := &Named{Task: t, path: config.Join(name)}
@@ -88,7 +88,7 @@ func (s *Scheduler) WithPath(name string, t Task) Task {
 func (n *Named) taskPath() string             { return n.path }
 func (n *Named) taskContext() context.Context { return nil }
 
-// Unnamed returns the task that WithPath or InOwner was given.
+// Unnamed returns the task that was given to WithPath or InOwner.
 func Unnamed(t Task) Task {
 	switch t := t.(type) {
 	case *Named:
@@ -99,7 +99,7 @@ func Unnamed(t Task) Task {
 	return t
 }
 
-// InOwner returns t as a task of an owner that may have a name.
+// InOwner returns t with the name of its owner, or t itself if the owner has none.
 func (s *Scheduler) InOwner(t Task) Task {
 	config := s.config()
 	if config.Labels == nil {
@@ -112,7 +112,6 @@ func (s *Scheduler) InOwner(t Task) Task {
 	return n
 }
 
-// Run runs the task while it is listed.
 func (n *Named) Run(w *Worker) {
 	defer w.finish(w.begin(n, nil, n.labels))
 	n.Task.Run(w)
@@ -121,7 +120,8 @@ func (n *Named) Run(w *Worker) {
 func (c *Context) taskPath() string             { return c.names.path }
 func (c *Context) taskContext() context.Context { return c.Context }
 
-// Begin is called by a task with a context as it begins, and End, in any case, as it ends.
+// A task with a context calls Begin when it begins, and End when it ends, also by a panic or
+// Goexit.
 func (c *Context) Begin(w *Worker) {
 	var labels context.Context
 	if config := w.s.config(); config.Labels != nil || config.Base != nil {
@@ -134,7 +134,8 @@ func (c *Context) Begin(w *Worker) {
 	}
 }
 
-// End undoes Begin.
+// End marks the context as that of a task that has ended, takes the task off the list, and resets
+// the labels.
 func (c *Context) End(w *Worker) {
 	c.end()
 	w.finish(c.record)
@@ -143,7 +144,8 @@ func (c *Context) End(w *Worker) {
 	}
 }
 
-// Stuck says who is running. cause is why somebody does not wait for them any longer.
+// Stuck returns a report of the tasks that run. cause is why a waiter gave up. If there are named
+// tasks it stops the world to read their stacks.
 func (s *Scheduler) Stuck(cause error) *core.StuckError {
 	type seen struct {
 		running, queued int
@@ -165,7 +167,7 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 	return Stuck(e, race.Copy(v.tasks))
 }
 
-// StuckNow is Stuck that lets workers that are about to come back from a task do so first.
+// StuckNow is Stuck, but first yields, so that workers can count tasks that have already ended.
 func (s *Scheduler) StuckNow(cause error) *core.StuckError {
 	s.settled(s.idleLocked)
 	return s.Stuck(cause)
@@ -184,10 +186,10 @@ func (s *Scheduler) runningLocked() int {
 	return n
 }
 
-// Quote returns a name, quoted if it has characters that are not printable.
+// Quote returns name, in quotes if it has characters that are not printable.
 func Quote(name string) string { return quote.Unprintable(name) }
 
-// Title returns what the owner is and its name, for texts.
+// Title returns the owner's kind and path for texts: `group "ingest"`, or "a group" without a name.
 func (s *Scheduler) Title() string {
 	config := s.config()
 	noun := strings.TrimPrefix(config.Kind, "err")
@@ -197,13 +199,13 @@ func (s *Scheduler) Title() string {
 	return fmt.Sprintf("%s %q", noun, config.Path)
 }
 
-// Counts are a scheduler's numbers at one instant.
+// Counts holds a scheduler's numbers at one instant.
 type Counts struct {
 	Workers, Busy, Lent, Queued            int
 	Accepted, Completed, Panicked, Dropped uint64
 }
 
-// Counts returns the numbers.
+// Counts returns the scheduler's numbers.
 func (s *Scheduler) Counts() Counts {
 	return peek(s, func() Counts {
 		x := s.shared
@@ -216,7 +218,8 @@ func (s *Scheduler) Counts() Counts {
 	})
 }
 
-// Stuck says how many tasks of the set have not ended.
+// Stuck returns a report of how many tasks of the set have not ended. cause is why a waiter gave
+// up.
 func (set *Set) Stuck(cause error) *core.StuckError {
 	s := set.scheduler()
 	type seen struct {
@@ -237,12 +240,12 @@ func (set *Set) Stuck(cause error) *core.StuckError {
 	}, nil)
 }
 
-// WaitContext is Wait that returns a *core.StuckError if ctx ends while tasks of the set are left.
+// WaitContext is Wait, but returns a *core.StuckError if ctx ends while tasks of the set are left.
 func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
 	return set.waitContext(ctx, set.within)
 }
 
-// waitContext is WaitContext that lends the place of the given task.
+// waitContext is WaitContext, but lends the place of the task within, if that is not nil.
 func (set *Set) waitContext(ctx context.Context, within *Context) (raise func(), err error) {
 	if raise, err = set.wait(ctx, within); err == nil {
 		return raise, nil
@@ -255,8 +258,9 @@ func (set *Set) waitContext(ctx context.Context, within *Context) (raise func(),
 	return set.wait(nil, within)
 }
 
-// IsWorker reports whether the caller's goroutine runs a task of the scheduler, which keeps
-// idle workers. It takes microseconds.
+// IsWorker reports whether the caller's goroutine runs a task of the scheduler. It works only in
+// owners with IdleAfter. It takes microseconds, and stops the world if the task has a goroutine of
+// its own.
 func (s *Scheduler) IsWorker() bool {
 	ids := Ancestors(func(creator string) bool {
 		return strings.Contains(creator, "sched.(*Worker).isolate") || strings.Contains(creator, "sched.(*Scheduler).runInline")

@@ -12,11 +12,11 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how observers learn of named tasks, and how named owners and tasks appear in
-// an execution trace. While nobody observes, a named task costs an atomic load for it when it
-// is started, and one when it begins.
+// This file calls observers for named tasks, and puts named owners and tasks into an execution
+// trace. While there is no observer, that costs a named task two atomic loads: when it is started,
+// and when it begins.
 
-// An Event is what an observer is told of a task.
+// An Event describes a task to an observer. Package group documents the fields.
 type Event struct {
 	Path        string
 	Owner, Task uint64
@@ -26,7 +26,7 @@ type Event struct {
 	Cancelled   bool
 }
 
-// An Observer has the functions that are called; each may be nil.
+// An Observer has the functions that are called for events. Each may be nil.
 type Observer struct {
 	Queued, Started, Ended func(Event)
 }
@@ -34,19 +34,19 @@ type Observer struct {
 // A watcher is an Observer that is in use.
 type watcher struct {
 	Observer
-	calls sync.RWMutex // read-locked during a call, locked for good by stop
+	calls sync.RWMutex // read-locked during a call; locked, and never unlocked, by stop
 	last  race.Point   // from each call to the return of stop
 }
 
-// watchers are those in use. The slice does not change.
+// watchers points to the watchers in use; nil if there are none. The slice does not change.
 var watchers atomic.Pointer[[]*watcher]
 
 var changingWatchers sync.Mutex
 
 func observed() bool { return watchers.Load() != nil }
 
-// Observe calls the functions of o for each named task that is started from then on. stop
-// returns when no call is under way and none will come.
+// Observe makes the scheduler call the functions of o for each named task that is started after it.
+// stop ends that: it blocks until no call is under way. There are no calls after it.
 func Observe(o Observer) (stop func()) {
 	w := &watcher{Observer: o}
 	changeWatchers(func(all []*watcher) []*watcher { return append(all, w) })
@@ -75,7 +75,8 @@ func changeWatchers(change func(all []*watcher) []*watcher) {
 	watchers.Store(&all)
 }
 
-// call calls f, unless that is nil or the observer was stopped. The calls are not ordered.
+// call calls f, unless f is nil or the observer was stopped. The race detector sees no order
+// between calls.
 func (w *watcher) call(f func(Event), e Event) {
 	if f == nil {
 		return
@@ -95,9 +96,9 @@ func (w *watcher) call(f func(Event), e Event) {
 	f(e)
 }
 
-// A watch is what is kept of a task that observers see, or that is a region of a trace.
+// A watch describes a task that observers see, or that is a region of an execution trace.
 type watch struct {
-	watchers []*watcher // when the task was started
+	watchers []*watcher // those in use when the task was started
 	event    Event
 	queued   time.Time
 	began    time.Time
@@ -105,13 +106,14 @@ type watch struct {
 	returned bool
 }
 
-// watched is what a worker keeps of its task for observers.
+// watched is what a worker records of its task for observers.
 type watched struct {
-	err   error  // that the task is about to return
-	ended *watch // of a task that has not returned
+	err   error  // the error that the task is about to return
+	ended *watch // of a task that has panicked or called Goexit, until watchAborted
 }
 
-// newWatched tells observers of a task that is about to be accepted.
+// newWatched calls Queued for a task that is about to be submitted. It returns the task's record,
+// or nil if there are no observers.
 func newWatched(path string, config *Config) *record {
 	all := watchers.Load()
 	if all == nil {
@@ -145,7 +147,6 @@ func (n *Named) watched(config *Config) Task {
 
 func (t *watchedTask) watching() *record { return t.record }
 
-// Run runs the task while it is listed.
 func (t *watchedTask) Run(w *Worker) {
 	defer w.finish(w.begin(&t.Named, t.record, t.labels))
 	t.Task.Run(w)
@@ -154,8 +155,8 @@ func (t *watchedTask) Run(w *Worker) {
 
 func (c *Context) watching() *record { return c.record }
 
-// Returned is called by a task with a context when its function has returned, before the owner
-// knows of an error.
+// A task with a context calls Returned when its function has returned, before it passes an error to
+// the owner.
 func (c *Context) Returned() {
 	if c.record != nil && c.record.watch != nil {
 		c.record.watch.returned = true
@@ -163,7 +164,8 @@ func (c *Context) Returned() {
 	}
 }
 
-// Failed says that the task of the worker is about to return err.
+// Failed records for observers that the worker's task is about to return err, and counts the
+// failure.
 func (w *Worker) Failed(err error) {
 	if e := w.config.entry; e != nil {
 		e.failed.Add(1)
@@ -173,7 +175,8 @@ func (w *Worker) Failed(err error) {
 	}
 }
 
-// Skip says that the task, which has a context, did not run because that was done.
+// Skip is called instead of running the task if its context is done. It counts the task as dropped,
+// and calls Ended.
 func (c *Context) Skip(w *Worker) {
 	w.Drop()
 	if c.record != nil && c.record.watch != nil {
@@ -181,7 +184,8 @@ func (c *Context) Skip(w *Worker) {
 	}
 }
 
-// declined tells observers of a task that will not run, unless err is nil. It returns err.
+// declined calls Ended with err for a task that will not run. If err is nil it does nothing. It
+// returns err.
 func declined(t Task, err error) error {
 	if err == nil {
 		return nil
@@ -208,7 +212,8 @@ func (x *watch) tellEnded() {
 	}
 }
 
-// watchBegin is called in the goroutine of a task that begins.
+// watchBegin starts the region of a task that begins, and calls Started. It runs in the goroutine
+// of the task.
 func (r *record) watchBegin(labels context.Context) {
 	if r.watch == nil {
 		r.watch = new(watch)
@@ -229,7 +234,8 @@ func (r *record) watchBegin(labels context.Context) {
 	}
 }
 
-// watchEnd is called in the goroutine of a task that ends.
+// watchEnd ends the region of a task, and calls Ended if the task's function has returned. It runs
+// in the goroutine of the task.
 func (w *Worker) watchEnd(r *record) {
 	x := r.watch
 	if x.region != nil {
@@ -251,7 +257,7 @@ func (w *Worker) watchEnd(r *record) {
 	x.tellEnded()
 }
 
-// watchAborted is called when a task has panicked, or, if p is nil, has called
+// watchAborted calls Ended for a task that has panicked with p, or, if p is nil, has called
 // runtime.Goexit.
 func (w *Worker) watchAborted(p *core.PanicError) {
 	x := w.watched.ended
@@ -265,8 +271,8 @@ func (w *Worker) watchAborted(p *core.PanicError) {
 	x.tellEnded()
 }
 
-// A traceTask is an owner as a task of a trace. It ends when a wait first finds that no task
-// of the owner is left.
+// A traceTask is the task of an execution trace that stands for an owner. It ends when a wait first
+// finds that no task of the owner is left.
 type traceTask struct {
 	*trace.Task
 	ended race.Uint64

@@ -8,27 +8,27 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the list of the named tasks that run. It is all that is kept of them, and
-// only while they run: no place in it is allocated beside the record.
+// This file holds the list of the named tasks that run. A record is in the list only while its task
+// runs. The links are part of the record, so the list allocates nothing else.
 
-// A pathed task has a name: it is a *Named or a *Context.
+// A pathed is a task with a name: a *Named or a *Context.
 type pathed interface {
 	taskPath() string
 	taskContext() context.Context // nil for a task without one
 }
 
-// A record is a named task that runs.
+// A record describes a named task that runs, or that observers see.
 type record struct {
 	task      pathed
 	started   time.Time
 	goroutine uint64
-	number    race.Uint64 // that by which events and snapshots call it; 0 until somebody asks
-	watch     *watch      // nil unless observers see the task, or it is a region of a trace
+	number    race.Uint64 // of the task in events and snapshots; 0 until the first call of id
+	watch     *watch      // nil, unless observers see the task or it is a region of an execution trace
 
-	next, prev *record // in namedTasks; nil if it is in none. Guarded by the scheduler's mu
+	next, prev *record // in namedTasks; nil if not listed; guarded by the scheduler's mu
 }
 
-// id returns the number of the task, which it gets at the first call.
+// id returns the number of the task. The first call gives the task its number.
 func (r *record) id() uint64 {
 	if n := r.number.Load(); n != 0 {
 		return n
@@ -37,7 +37,7 @@ func (r *record) id() uint64 {
 	return r.number.Load()
 }
 
-// numbers is the last number that was given to a task.
+// numbers is the last number that a task has been given.
 var numbers race.Uint64
 
 // namedTasks lists records in the order in which their tasks began. The scheduler's mu

@@ -10,26 +10,27 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// ErrClosed is returned where a scheduler was closed before a task was accepted.
+// ErrClosed is the error for a task that was not accepted, or was dropped, because its scheduler
+// was closed.
 var ErrClosed = errors.New("closed")
 
-// ErrFull is returned where there is no room and the caller does not wait for it.
+// ErrFull is the error of calls that do not block for room, if there is none.
 var ErrFull = errors.New("full")
 
-// todo is what is to be done once mu is free.
+// todo lists what unlock does after it has released mu.
 type todo struct {
-	spawn int32        // workers that are to be started
-	wake  *park.Parker // goroutines that are to be woken, linked by Next
-	start *direct      // the caller's own task, in a race build; see startDirect
-	lends []*Set       // whose waiters lend their places to workers that are to be started
-	yield bool         // submitters were woken: the time slice is best handed on
+	spawn int32        // workers to start
+	wake  *park.Parker // goroutines to wake, linked by Next
+	start *direct      // the caller's task, which the caller starts itself in a race build; see startDirect
+	lends []*Set       // for each, a worker to start on the lent place of one of its waiters
+	yield bool         // submitters are woken; the worker yields to them
 
-	cancel []context.CancelCauseFunc // of the background tasks that are to be cancelled
+	cancel []context.CancelCauseFunc // cancel functions of background tasks
 }
 
 func (do *todo) wakes(p *park.Parker) { p.Next, do.wake = do.wake, p }
 
-// unlock lets mu go, and does what is to be done.
+// unlock releases mu, and then does what do lists. In a race build its caller starts the workers.
 func (s *Scheduler) unlock(do *todo) {
 	x := s.shared
 	s.mu.Unlock()
@@ -48,8 +49,8 @@ func (s *Scheduler) unlock(do *todo) {
 	}
 }
 
-// spawn starts the workers that are to be started. In a race build the goroutine that
-// calls the scheduler does so itself, for it is their clock that they inherit.
+// spawn starts the workers that do lists. In a race build the goroutine that calls the scheduler
+// runs it, not the hidden one, because the workers inherit its clock.
 func (s *Scheduler) spawn(x *shared, do *todo) {
 	for range do.spawn {
 		if x == nil {
@@ -66,12 +67,13 @@ func (s *Scheduler) spawn(x *shared, do *todo) {
 	}
 }
 
-// locked calls f with mu held, and does what is to be done.
+// locked calls f with mu held, and then does what f has added to its todo.
 func (s *Scheduler) locked(f func(do *todo)) {
 	get(s, func(do *todo) struct{} { f(do); return struct{}{} })
 }
 
-// peek calls f with mu held. f must not write what its caller reads, as for get.
+// peek calls f with mu held, and returns its result. f must not write variables that its caller
+// reads, as for get.
 func peek[T any](s *Scheduler, f func() T) T {
 	if race.Hidden {
 		return race.Get(func() T {
@@ -86,11 +88,11 @@ func peek[T any](s *Scheduler, f func() T) T {
 	return v
 }
 
-// todos has empty ones that are not in use: one that a function is given has to be on the heap.
+// todos holds empty todos. A todo that is passed to a function value has to be on the heap.
 var todos = sync.Pool{New: func() any { return new(todo) }}
 
-// get is locked for a function with a result. f must not write what its caller reads: in a
-// race build that would be a race.
+// get is locked for a function with a result. f must not write variables that its caller reads: in
+// a race build that would be a race.
 func get[T any](s *Scheduler, f func(do *todo) T) T {
 	if !race.Hidden {
 		do := todos.Get().(*todo)
@@ -116,7 +118,7 @@ func get[T any](s *Scheduler, f func(do *todo) T) T {
 	return r.v
 }
 
-// goSlow is Go with mu held, which it lets go.
+// goSlow is Go without the fast path. It is called with mu held, and releases it.
 func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	var do todo
 	if s.semaphoreLocked() != nil || set.place().runs() {
@@ -140,7 +142,8 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	return state == admitted || declined(t, ErrClosed) == nil
 }
 
-// acceptLocked accepts a task if there is room, and sees to it that a worker will take it.
+// acceptLocked accepts a task if there is room, and wakes a worker for it if it needs one. It
+// reports false if there is no room.
 func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 	if x := s.shared; x != nil {
 		if !s.fitsLocked() {
@@ -155,14 +158,14 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 	return true
 }
 
-// pushLocked adds a task to those that are unclaimed.
+// pushLocked adds a task to the run queue, or to the line of its key if that is busy.
 func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) {
 	if q := set.queueOfKey(); q == nil || q.acceptLocked(t) {
 		s.queueLocked(set, t, do)
 	}
 }
 
-// queueLocked adds a task to those that are unclaimed, whatever its key.
+// queueLocked adds a task to the run queue, also if its key is busy.
 func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 	if s.isDirectLocked() {
 		d := s.directLocked(set, t)
@@ -194,8 +197,8 @@ func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 	s.tendLocked(x.limiter.spread, do)
 }
 
-// wakeLocked sees to it that up to want workers search while tasks are unclaimed: it counts
-// them, and they are woken or started once mu is free.
+// wakeLocked makes up to want workers search while tasks are unclaimed. It counts them as
+// searching; unlock wakes or starts them.
 func (s *Scheduler) wakeLocked(want int16, do *todo) {
 	if s.searching >= want || s.fullLocked() {
 		return
@@ -212,7 +215,8 @@ func (s *Scheduler) wakeLocked(want int16, do *todo) {
 	}
 }
 
-// tendLocked is wakeLocked, unless a submitter yields, which will do it when it is back.
+// tendLocked is wakeLocked, unless a submitter yields: that submitter calls wakeLocked when it
+// returns.
 func (s *Scheduler) tendLocked(want int16, do *todo) {
 	if s.shared.limiter.yielding == 0 || s.busy == 0 {
 		s.wakeLocked(want, do)
@@ -232,7 +236,8 @@ func (s *Scheduler) acceptNow(set *Set, t Task) bool {
 	return ok
 }
 
-// TryGo accepts a task if there is room, and otherwise returns ErrFull or ErrClosed.
+// TryGo accepts a task if there is room, and otherwise returns ErrFull or ErrClosed. It does not
+// block.
 func (s *Scheduler) TryGo(set *Set, t Task) error {
 	sem := s.config().Semaphore
 	if sem != nil && !sem.TryAcquire(1) {
@@ -248,11 +253,12 @@ func (s *Scheduler) TryGo(set *Set, t Task) error {
 	return declined(t, err)
 }
 
-// TryHelp is TryGo for a helper: a task of the toolkit's own, which is not counted as one. It calls
-// Help when it begins.
+// TryHelp is TryGo for a helper: a task of the toolkit, which the counts leave out. The helper
+// calls Help when it begins.
 func (s *Scheduler) TryHelp(set *Set, t Task) error { return s.try(set, carry(t), true) }
 
-// try accepts a task that has what permits it needs.
+// try accepts a task for which the caller holds a permit, if there is a semaphore. It does not
+// block.
 func (s *Scheduler) try(set *Set, t Task, helps bool) error {
 	inside := set.place().runs()
 	return get(s, func(do *todo) error {
@@ -281,9 +287,9 @@ func (s *Scheduler) tryLocked(set *Set, t Task, inside bool, do *todo) error {
 	return nil
 }
 
-// start accepts a task as soon as there is room. It gives up when ctx ends, unless that is nil, and
-// returns the cause. If within is a task whose place may be lent, and there is no room, it
-// runs the task there.
+// start accepts a task. It blocks until there is room. If ctx, which may be nil, ends first, it
+// returns the cause. If there is no room and within is a task whose place may be lent, it runs the
+// new task on that place, and returns when the new task has ended.
 func (s *Scheduler) start(ctx context.Context, within *Context, set *Set, t Task) error {
 	sem := s.config().Semaphore
 	for {
@@ -310,8 +316,9 @@ func (s *Scheduler) start(ctx context.Context, within *Context, set *Set, t Task
 	}
 }
 
-// acquire takes a permit for a submitter that has reserved a place. If it fails, it gives
-// the place up.
+// acquire takes a permit for a submitter that has reserved a place. It blocks until there is a
+// permit or ctx ends. If there is no permit, and the task of within holds one, it returns errLent.
+// If it returns an error, the place is no longer reserved.
 func (s *Scheduler) acquire(ctx context.Context, within *Context, sem *core.Semaphore) error {
 	if sem.TryAcquire(1) {
 		return nil
@@ -329,8 +336,8 @@ func (s *Scheduler) acquire(ctx context.Context, within *Context, sem *core.Sema
 	return err
 }
 
-// usePlace accepts a task in the place that is reserved for it. It reports false, and gives
-// the place up, if the limit has become lower meanwhile.
+// usePlace accepts a task in the place that is reserved for it. It reports false if the limit has
+// become too low, or the scheduler is closed. In both cases the place is no longer reserved.
 func (s *Scheduler) usePlace(set *Set, t Task) bool {
 	return get(s, func(do *todo) bool {
 		l := &s.shared.limiter
@@ -344,11 +351,11 @@ func (s *Scheduler) usePlace(set *Set, t Task) bool {
 	})
 }
 
-// errLent is returned by submit if the task is to run on the place of its submitter.
+// submit returns errLent if its caller must run the task on the place of the submitter.
 var errLent = errors.New("lent")
 
-// submit returns nil when the task was accepted, or, if it reports reserved, when a place is
-// reserved for it.
+// submit accepts a task, or reserves a place for it and reports reserved. It blocks until there is
+// room or ctx, which may be nil, ends.
 func (s *Scheduler) submit(ctx context.Context, within *Context, set *Set, t Task, reserves bool) (reserved bool, err error) {
 	b := newSubmitter()
 	defer b.free()
@@ -374,7 +381,7 @@ func (s *Scheduler) submit(ctx context.Context, within *Context, set *Set, t Tas
 	return true, nil
 }
 
-// errBlocked is returned by enterLocked if the submitter is listed.
+// enterLocked returns errBlocked if it has listed the submitter.
 var errBlocked = errors.New("blocked")
 
 func (s *Scheduler) enterLocked(b *submitter, lends bool, do *todo) error {
@@ -393,14 +400,14 @@ func (s *Scheduler) enterLocked(b *submitter, lends bool, do *todo) error {
 	case lends:
 		return errLent
 	}
-	// One that can give up starts its task itself, where that begins at once.
+	// If a task must begin at once, a submitter that can give up starts it itself.
 	b.reserves = b.reserves || !b.patient && l.waiting == 0
 	s.blockLocked(b)
 	return errBlocked
 }
 
-// enterClosedLocked is enterLocked after Close. A task that has not ended may go on to
-// start others, as long as none were dropped.
+// enterClosedLocked is enterLocked after Shut. A task that has not ended may still start others,
+// until Drop.
 func (s *Scheduler) enterClosedLocked(b *submitter, lends bool, do *todo) error {
 	switch {
 	case !lends || s.shared.limiter.dropped:
@@ -420,10 +427,11 @@ func (s *Scheduler) unreserve() {
 	})
 }
 
-// GoContext accepts a task that has a context, as soon as there is room. It gives up when
-// ctx, of which that context derives, ends, and returns the cause. If ctx is that of a task of this
-// scheduler, or of one that shares its semaphore, and there is no room, it runs the task on
-// the place of that one and returns when it has ended.
+// GoContext accepts a task that has a context, which derives from ctx. It blocks until there is
+// room. If ctx ends first, it returns the cause. If the scheduler is closed, it returns ErrClosed.
+// If there is no room, and ctx is that of a task of this scheduler or of one that shares its
+// semaphore, GoContext runs the new task on the place of that task, and returns when the new task
+// has ended.
 func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 	if ctx.Err() != nil {
 		return declined(t, context.Cause(ctx))

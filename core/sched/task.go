@@ -2,20 +2,20 @@ package sched
 
 import "github.com/coterie-go/coterie/core"
 
-// A Task is what a scheduler runs. It is an interface of one word beside its type, so
-// that a function is a Task without an allocation.
+// A Task is what a scheduler runs. It is an interface, so that a function is a Task without an
+// allocation.
 type Task interface {
 	// Run does the work. It may block, panic and call runtime.Goexit.
 	Run(w *Worker)
 }
 
-// An Owner decides what becomes of the tasks that do not return.
+// An Owner has the settings of its scheduler, and decides what a panic or Goexit of a task does.
 type Owner interface {
-	// Config returns the settings, always the same.
+	// Config returns the settings. Each call returns the same pointer.
 	Config() *Config
-	// Aborted is called in the goroutine of t, which is of set, on top of the stack that
-	// panicked with p, or, if p is nil, called runtime.Goexit. The task has not ended as
-	// long as Aborted runs. If Aborted panics, the process ends.
+	// The scheduler calls Aborted when t, a task of set, panics with p, or calls runtime.Goexit:
+	// then p is nil. Aborted runs in the goroutine of t, on top of the stack that panicked. The
+	// task has not ended while Aborted runs. If Aborted panics, the process ends.
 	Aborted(s *Scheduler, set *Set, t Task, p *core.PanicError)
 }
 

@@ -10,42 +10,42 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A Set is a wait set: some of a scheduler's tasks, which are waited for together. A nil
-// *Set stands for the scheduler's own, for which one waits with the scheduler: for all tasks.
+// A Set is a wait set: tasks of a scheduler that have a wait of their own. A nil *Set is the
+// scheduler's own set. Only Scheduler.Wait waits for its tasks, and that waits for all tasks.
 //
-// The scheduler's mu guards it, but for what does not change.
+// The scheduler's mu guards the fields, except those that do not change.
 type Set struct {
 	ended race.Point // from the end of each task to the waits that cover it
-	Owner any        // for its owner; does not change
+	Owner any        // set and read by the owner; does not change
 
 	sched  *Scheduler // does not change
-	within *Context   // the task whose place a waiter lends; nil if there is none; does not change
+	within *Context   // the task whose place its waiter lends; nil if there is none; does not change
 
 	failures   failures
-	round      uint64 // how often a task was accepted while there was no other
+	round      uint64 // how often a task was accepted while the set had no other
 	busy       int    // workers that have a task of the set, or a segment
 	segments   int    // segments that hold tasks of the set
-	lenders    int    // waiters that lend their place
+	lenders    int    // waiters that lend their places
 	lent       int    // workers that run on those places
-	passed     int    // those of them whose task passes the place on
+	passed     int    // workers among those of lent whose task has lent the place to another task
 	waiters    *park.Parker
 	reclaims   *park.Parker // waiters that want their place back
-	reclaiming int          // how many they are
+	reclaiming int          // the length of reclaims
 
-	key *keyQueue // of a set of tasks of one key; does not change
+	key *keyQueue // of the key whose tasks these are; nil if they have none; does not change
 }
 
-// NewSet returns a set of tasks of s. If ctx is that of a task of s, whoever waits for
-// the set lends it the place of that task.
+// NewSet returns an empty set of s. If ctx is that of a task of s, a waiter for the set lends the
+// place of that task to tasks of the set.
 func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
 	return &Set{Owner: owner, sched: s, within: taskOf(ctx).place(s)}
 }
 
-// scheduler returns the set's. The detector does not see that it was written: the set of a key is
-// made where nobody's clock is known.
+// scheduler returns set.sched. It uses race.Load because the bookkeeping makes the sets of keys
+// hidden from the race detector.
 func (set *Set) scheduler() *Scheduler { return race.Load(&set.sched) }
 
-// Round returns how often a task was accepted while there was no other.
+// Round returns how often a task was accepted while the set had no other.
 func (set *Set) Round() uint64 {
 	return peek(set.sched, func() uint64 { return set.round })
 }
@@ -79,12 +79,12 @@ func (set *Set) idleLocked() bool {
 	return set.busy == 0 && set.segments == 0 && (set.key == nil || set.key.waits == 0)
 }
 
-// idleLocked reports whether no task is left.
+// idleLocked reports whether no task is left, background tasks included.
 func (s *Scheduler) idleLocked() bool {
 	return s.quietLocked() && (s.shared == nil || s.shared.backgrounds.n == 0)
 }
 
-// quietLocked reports whether no task is left but background tasks.
+// quietLocked reports whether only background tasks are left, or none.
 func (s *Scheduler) quietLocked() bool {
 	if s.busy > 0 || s.first != nil {
 		return false
@@ -93,8 +93,8 @@ func (s *Scheduler) quietLocked() bool {
 	return x == nil || x.lent == 0 && x.queue.n == 0 && x.queue.stealable(nil, true) == nil
 }
 
-// release takes all waiters off a list, which is linked by Next, and gives them what tasks raised. They are
-// woken once mu is free.
+// release empties a list of waiters, which is linked by Next. Each waiter gets the round of fs.
+// unlock wakes them.
 func release(list **park.Parker, fs *failures, do *todo) {
 	if *list == nil {
 		return
@@ -112,7 +112,7 @@ func release(list **park.Parker, fs *failures, do *todo) {
 	*list = nil
 }
 
-// withdraw takes p off a list, or reports false if it is not on it.
+// withdraw takes p off a list. It reports false if p is not on it.
 func withdraw(list **park.Parker, p *park.Parker) bool {
 	for ; *list != nil; list = &(*list).Next {
 		if *list == p {
@@ -123,7 +123,7 @@ func withdraw(list **park.Parker, p *park.Parker) bool {
 	return false
 }
 
-// failuresLocked returns what tasks of the scheduler's own set raised, or nil if none has.
+// failuresLocked returns the failures of the scheduler's own set, or nil if shared is nil.
 func (s *Scheduler) failuresLocked() *failures {
 	if s.shared == nil {
 		return nil
@@ -131,8 +131,8 @@ func (s *Scheduler) failuresLocked() *failures {
 	return &s.shared.failures
 }
 
-// Wait blocks until every task has ended, those of sets among them, and raises what tasks of
-// the scheduler's own set raised. If ctx, which may be nil, ends before, it returns the cause.
+// Wait blocks until every task has ended, also those of sets. It raises the panics and Goexits of
+// the tasks of the scheduler's own set. If ctx, which may be nil, ends first, it returns the cause.
 func (s *Scheduler) Wait(ctx context.Context) error {
 	r, err := s.join(ctx)
 	if err == nil {
@@ -141,10 +141,10 @@ func (s *Scheduler) Wait(ctx context.Context) error {
 	return err
 }
 
-// join is Wait that returns what there is to raise.
+// join is Wait, but returns the round instead of raising it.
 func (s *Scheduler) join(ctx context.Context) (*round, error) {
 	if !peek(s, s.idleLocked) {
-		runtime.Gosched() // what was started last runs: if that is little, the wait is over then
+		runtime.Gosched() // the last task that was started runs now; if it is short, the wait need not park
 	}
 	w := wait{s: s}
 	r, err := w.until(ctx)
@@ -158,15 +158,15 @@ func (s *Scheduler) join(ctx context.Context) (*round, error) {
 	return r, err
 }
 
-// A wait is one call of a Wait. The functions below need mu.
+// A wait is one call of a Wait.
 type wait struct {
 	s       *Scheduler
-	set     *Set  // whose tasks it waits for; nil for all
-	keys    *keys // whose tasks it waits for; nil for all
-	workers bool  // it waits for the workers instead
+	set     *Set  // it waits for the tasks of this set; nil: for all
+	keys    *keys // it waits for the tasks of these keys; nil: for all
+	workers bool  // it waits until no worker is left, instead of for tasks
 }
 
-// list returns those that wait for the same.
+// list returns the list of waiters that this wait joins.
 func (w *wait) list() **park.Parker {
 	switch {
 	case w.workers:
@@ -191,7 +191,7 @@ func (w *wait) isOverLocked() bool {
 	return w.s.idleLocked()
 }
 
-// takeLocked takes what there is to raise when the wait is over.
+// takeLocked takes the round that a finished wait raises, or returns nil.
 func (w *wait) takeLocked() *round {
 	switch {
 	case w.workers:
@@ -207,7 +207,7 @@ func (w *wait) takeLocked() *round {
 	return nil
 }
 
-// isWithin reports whether the caller runs a task that it would wait for. It takes
+// isWithin reports whether the caller runs one of the tasks for which it waits. It takes
 // microseconds.
 func (w *wait) isWithin() bool {
 	switch {
@@ -219,24 +219,25 @@ func (w *wait) isWithin() bool {
 	return w.s.hosts(hostsTasks, hostsBackgrounds)
 }
 
-// errWithin is returned to a task that would wait for itself.
+// errWithin is the error of a wait by one of the tasks for which it waits.
 var errWithin = errors.New("within one of its own tasks")
 
-// hasLooked is the Result of a Parker whose goroutine runs no task that it waits for.
+// hasLooked is the Result of a Parker whose goroutine runs none of the tasks for which it waits.
 var hasLooked any = new(byte)
 
-// seen is what a wait finds.
+// seen is the state that a wait finds.
 type seen struct {
 	idle       bool
-	othersWait bool // others wait, and the caller has to look whose task it runs
+	othersWait bool // there are other waiters, so the caller must call isWithin
 	*round
 }
 
-// until blocks until the wait is over, or ctx, if it is not nil, ends. It returns what there is to raise.
+// until blocks until the wait is over, or until ctx, which may be nil, ends. It returns the round
+// to raise.
 //
-// As soon as two wait, each looks once whether it would wait for itself: that is what a task does
-// that waits for its own owner, while somebody outside waits too. One that waits alone does not
-// look, because that takes microseconds.
+// A task that waits for its own owner waits for itself. When there are two waiters or more, each
+// checks once whether it is such a task: then until returns errWithin. A single waiter does not
+// check, because the check takes microseconds.
 func (w *wait) until(ctx context.Context) (*round, error) {
 	if v := peek(w.s, w.lookLocked); v.idle {
 		return v.round, nil
@@ -265,7 +266,8 @@ func (w *wait) lookLocked() (v seen) {
 	return v
 }
 
-// enterLocked lists p, unless the wait is over or the caller has to look first.
+// enterLocked lists p, unless the wait is over or the caller must call isWithin first. It wakes a
+// single earlier waiter that has not called isWithin yet.
 func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 	v := w.lookLocked()
 	list := w.list()
@@ -282,11 +284,11 @@ func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 		do.wakes(first)
 	}
 	p.Next, *list = *list, p
-	w.s.idleNowLocked(do) // background tasks may be what is left
+	w.s.idleNowLocked(do) // only background tasks may be left
 	return v
 }
 
-// park blocks until p is woken, or ctx ends. It reports whether the caller has to look.
+// park blocks until p is woken, or ctx ends. It reports whether the caller must call isWithin.
 func (w *wait) park(ctx context.Context, p *park.Parker) (*round, bool, error) {
 	reason := ForSome
 	if w.list() == &w.s.waiters {
@@ -297,15 +299,15 @@ func (w *wait) park(ctx context.Context, p *park.Parker) (*round, bool, error) {
 		if peek(w.s, func() bool { return withdraw(w.list(), p) }) {
 			return nil, false, context.Cause(ctx)
 		}
-		p.Wait(nil) // whoever released it is about to wake it
+		p.Wait(nil) // the goroutine that released p is about to wake it
 	}
 	result := race.Load(&p.Result)
 	r, _ := result.(*round)
 	return r, result == lookAgain, nil
 }
 
-// settled lets workers that are about to come back from a task that has ended do so, and
-// reports whether no task is left then. A wait that gives up asks it.
+// settled yields up to 100 times, so that workers can count tasks that have already ended. It
+// reports whether no task is left. A wait that gives up calls it.
 func (s *Scheduler) settled(idle func() bool) bool {
 	for range 100 {
 		if peek(s, func() bool { return idle() }) {
@@ -316,8 +318,7 @@ func (s *Scheduler) settled(idle func() bool) bool {
 	return false
 }
 
-// WaitContext is Wait for all tasks until ctx ends. Then it returns a
-// *core.StuckError, unless no task is left.
+// WaitContext is Wait, but returns a *core.StuckError if ctx ends while a task is left.
 func (s *Scheduler) WaitContext(ctx context.Context) error {
 	err := s.Wait(ctx)
 	if err == nil {
@@ -331,9 +332,9 @@ func (s *Scheduler) WaitContext(ctx context.Context) error {
 	return s.Wait(nil)
 }
 
-// Seal waits until every task has ended, closes the scheduler, and raises what tasks
-// raised. It is called by a deferred function of a scope with what recover returned there: a
-// panic of the scope's body goes on, with those of the tasks beside it.
+// Seal blocks until every task has ended, closes the scheduler, and raises the panics and Goexits
+// of the tasks. A deferred function of a scope calls it with the value that recover returned. If
+// that is not nil, Seal panics with it again, with the tasks' panics as its Others.
 func (s *Scheduler) Seal(recovered any) {
 	r := s.Close()
 	if recovered == nil {

@@ -12,70 +12,70 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A Worker is a goroutine that runs tasks one after another. What is not said to be
-// guarded by mu is its goroutine's own.
+// A Worker is a goroutine that runs tasks one after another. Only that goroutine uses the fields
+// that are not marked as guarded by mu.
 type Worker struct {
 	s      *Scheduler
 	config *Config // of s
 	task   Task
 	set    *Set     // of the task
-	seg    *segment // that it claims from; nil if it has none
-	busy   bool     // it has a task, or has run one and not come back; otherwise it searches
+	seg    *segment // the taken segment from which it claims; nil if there is none
+	busy   bool     // it has a task, or its last task is not yet counted as ended; otherwise it searches
 	lent   bool     // it runs on a lent place
 
 	ending ending       // how the task ended
-	lender *Set         // whose tasks alone it runs; nil for all
-	back   *park.Parker // of the submitter whose task it runs on its place; nil if there is none
+	lender *Set         // it runs tasks of this set only; nil: of all sets
+	back   *park.Parker // of the goroutine that blocks in runInline until this worker leaves; nil if there is none
 
-	goroutine  uint64  // its number in stack traces; 0 if it was not asked for
+	goroutine  uint64  // its number in stack traces; 0 until it is needed
 	busyStreak int     // how often it has found a task since it parked, up to longStreak
-	watched    watched // what is kept of its task for observers
+	watched    watched // for observers of its task
 
 	parker  *park.Parker       // while it is idle
-	place   list.Elem[*Worker] // among all
+	place   list.Elem[*Worker] // in shared.all
 	below   *Worker            // in the stack of idle workers; guarded by mu
 	since   time.Time          // when it became idle; guarded by mu
-	expired bool               // it is to leave, and is not counted as searching; guarded by mu
+	expired bool               // it was woken to leave, and is not counted as searching; guarded by mu
 
 	// In race builds.
 
 	hidden *Worker     // see visitHidden
-	order  *race.Point // from the task before it to the task, and from that to the next; nil if there is no such order
-	all    *race.Point // from the end of a task with a key to the waits for all; nil for others
+	order  *race.Point // from the previous task to this one, and from this one to the next; nil if they are not ordered
+	all    *race.Point // from the end of a task with a key to the waits for all keys; nil for other tasks
 	direct bool        // see startDirect
 }
 
-// An ending is how a task ended, for the counts.
+// An ending is how a task ended. It selects the count that changes.
 type ending uint8
 
 const (
 	endedWell ending = iota // by return or Goexit
 	endedPanicked
 	endedDropped // it did not run
-	endedVoid    // it was run elsewhere
-	endedHelper  // it was no task, however it ended
+	endedVoid    // RunClaimed ran it, not this worker
+	endedHelper  // it was a helper, and returned, panicked or called Goexit
 )
 
-// Drop says that the task of the worker did not run.
+// Drop marks the worker's task as one that did not run.
 func (w *Worker) Drop() { w.ending = endedDropped }
 
-// Help says that the task of the worker is a helper.
+// Help marks the worker's task as a helper.
 func (w *Worker) Help() { w.ending = endedHelper }
 
-// Scheduler returns the scheduler whose worker it is.
+// Scheduler returns the worker's scheduler.
 func (w *Worker) Scheduler() *Scheduler { return w.s }
 
-// workers has Workers that are not in use.
+// workers holds Workers that are not in use.
 var workers = sync.Pool{New: func() any { return new(Worker) }}
 
-// work is the life of a worker.
+// work runs a new worker until it leaves.
 func (s *Scheduler) work() {
 	w := newWorker()
 	w.s = s
 	w.run()
 }
 
-// run runs tasks until there is none for the worker, or one does not return.
+// run runs tasks until the worker leaves, or a task panics or calls runtime.Goexit.
 func (w *Worker) run() {
 	w.config = w.s.config()
 	if w.config.Base != nil {
@@ -111,7 +111,6 @@ func (w *Worker) serve() {
 	}
 }
 
-// execute runs the task.
 func (w *Worker) execute() {
 	if race.Hidden || w.config.Isolate {
 		w.isolate()
@@ -120,7 +119,8 @@ func (w *Worker) execute() {
 	w.task.Run(w)
 }
 
-// claim claims the next task of the worker's segment, without mu.
+// claim claims the next task of the worker's segment, without mu. It reports false if there is
+// none.
 func (w *Worker) claim() bool {
 	if w.seg == nil {
 		return false
@@ -136,18 +136,18 @@ func (w *Worker) claim() bool {
 	return true
 }
 
-// A verdict is what a worker is to do after it has looked for a task.
+// A verdict is what a worker does next, after it has looked for a task.
 type verdict uint8
 
 const (
-	leave    verdict = iota // it is not needed
-	parkIdle                // it is in the stack of idle workers
-	again                   // it is to yield, and then to look once more
-	begin                   // it has a task
+	leave    verdict = iota // end the goroutine
+	parkIdle                // park; the worker is on the stack of idle workers
+	again                   // yield, then look again
+	begin                   // run the task that was claimed
 )
 
-// next ends the task that the worker has run, and finds it the next. It reports false if the
-// worker is to leave.
+// next counts the worker's task as ended, and claims the next one. It parks while the worker is
+// idle. It reports false if the worker leaves.
 func (w *Worker) next() bool {
 	for yields := 0; ; yields++ {
 		var v verdict
@@ -179,13 +179,13 @@ func (w *Worker) next() bool {
 	}
 }
 
-// mostYields is how often a worker under a limit yields before it parks or leaves. Whoever
-// waited for its task may be about to submit the next: to let them first costs less than to park
-// and be woken. It is twice because once in sixty times the Go scheduler goes on with
-// whoever yields.
+// mostYields is how often a worker under a limit yields before it parks or leaves. A goroutine that
+// waited for its task may be about to submit another. To yield to that goroutine costs less than to
+// park and be woken. The number is 2 because once in sixty times the Go scheduler continues with
+// the goroutine that yields.
 const mostYields = 2
 
-// visitLocked ends the task that the worker has run, and claims the next.
+// visitLocked counts the worker's task as ended, and claims the next one if it can.
 func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	s := w.s
 	ended := w.busy
@@ -226,7 +226,7 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	return w.restLocked(surplus, do)
 }
 
-// foundLocked is called when the worker has claimed a task.
+// foundLocked wakes further workers and submitters after the worker has claimed a task.
 func (w *Worker) foundLocked(ended bool, do *todo) {
 	want := int16(1)
 	if w.seg == nil || !ended {
@@ -253,7 +253,7 @@ func (w *Worker) visitLentLocked(do *todo) verdict {
 	return leave
 }
 
-// endLocked counts a task that has ended, or a worker that has come back from its search.
+// endLocked counts the worker's task as ended. If the worker has none, it ends its search.
 func (w *Worker) endLocked(do *todo) {
 	s := w.s
 	if w.seg != nil {
@@ -290,7 +290,7 @@ func (w *Worker) endLocked(do *todo) {
 	}
 }
 
-// settleLocked is called when the set may have no task left.
+// settleLocked releases the waiters of the set if no task of it is left.
 func (set *Set) settleLocked(do *todo) {
 	if set.waiters != nil && set.idleLocked() {
 		if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
@@ -303,7 +303,7 @@ func (set *Set) settleLocked(do *todo) {
 	}
 }
 
-// countLocked counts how the task ended.
+// countLocked adds the ending of the worker's task to the counts.
 func (w *Worker) countLocked() {
 	switch w.ending {
 	case endedPanicked:
@@ -318,8 +318,8 @@ func (w *Worker) countLocked() {
 	w.ending = endedWell
 }
 
-// idleNowLocked releases the waiters if no task is left. If background tasks are, it has them
-// cancelled.
+// idleNowLocked releases the waiters if no task is left. If only background tasks are left, and a
+// goroutine waits, it has their contexts cancelled.
 func (s *Scheduler) idleNowLocked(do *todo) {
 	switch {
 	case s.waiters == nil || !s.quietLocked():
@@ -330,8 +330,9 @@ func (s *Scheduler) idleNowLocked(do *todo) {
 	}
 }
 
-// takeLocked claims a task: of a segment that another worker holds up, or the oldest in
-// the queue.
+// takeLocked claims a task, and reports whether it found one. A worker that was searching steals
+// from a taken segment first. A worker whose task has just ended steals only if such a segment is
+// late, or the queue is empty.
 func (w *Worker) takeLocked(ended bool) bool {
 	s, x := w.s, w.s.shared
 	if x != nil && !x.queue.taken.Empty() && (!ended || x.queue.late(2*uint32(x.procs))) && w.stealLocked() {
@@ -369,7 +370,8 @@ func (w *Worker) stealLocked() bool {
 	return false
 }
 
-// claimedLocked gives the worker a task, and the segment that it goes on with.
+// claimedLocked gives the worker a task of set, and the segment from which it claims the next ones,
+// or nil.
 func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
 	w.task, w.set, w.seg, w.busy = t, set, g, true
 	if g != nil {
@@ -388,15 +390,16 @@ func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
 	}
 }
 
-// beganLocked is called when the worker has claimed a task, which may have left room.
+// beganLocked admits submitters of tasks with a key after the worker has claimed one: the line may
+// have room now.
 func (w *Worker) beganLocked(do *todo) {
 	if q := w.set.queueOfKey(); q != nil {
 		q.keys.admitLocked(do)
 	}
 }
 
-// aborted is called on top of the stack of a task that has panicked, or, if p is nil, has
-// called runtime.Goexit.
+// aborted ends a worker whose task has panicked with p, or, if p is nil, has called runtime.Goexit.
+// It runs on top of the task's stack.
 func (w *Worker) aborted(p *core.PanicError) {
 	w.panicked(p)
 	w.watchAborted(p)
@@ -409,14 +412,14 @@ func (w *Worker) aborted(p *core.PanicError) {
 	w.exit()
 }
 
-// panicked notes that the task has panicked, if p is not nil.
+// panicked records for the counts that the task has panicked, if p is not nil.
 func (w *Worker) panicked(p *core.PanicError) {
 	if p != nil && w.ending != endedHelper {
 		w.ending = endedPanicked
 	}
 }
 
-// abort lets the owner decide.
+// abort gives the panic or Goexit of a task to the owner. Without an owner, Wait raises it.
 func (s *Scheduler) abort(set *Set, t Task, p *core.PanicError) {
 	if s.Owner != nil {
 		s.Owner.Aborted(s, set, t, p)
@@ -425,8 +428,8 @@ func (s *Scheduler) abort(set *Set, t Task, p *core.PanicError) {
 	s.Fail(p)
 }
 
-// exit ends the task of a worker whose goroutine is about to exit, and the worker with it.
-// What is left of its segment is for others.
+// exit counts the worker's task as ended, and the worker as gone. Its goroutine is about to exit.
+// Other workers steal the rest of its segment.
 func (w *Worker) exit() {
 	w.publish()
 	if w.direct { // its goroutine does nothing more, so the edges into it are harmless
@@ -462,14 +465,15 @@ func (w *Worker) exitLocked(do *todo) {
 	s.idleNowLocked(do)
 }
 
-// leave is called when the worker is no longer counted.
+// leave wakes the goroutine that waits in runInline for this worker, if there is one. The worker is
+// no longer counted.
 func (w *Worker) leave() {
 	if w.back != nil {
 		w.back.Wake()
 	}
 }
 
-// publish makes the edges from the end of the task.
+// publish makes the happens-before edges from the end of the task, in race builds.
 func (w *Worker) publish() {
 	if w.order != nil {
 		w.order.Release()
@@ -484,15 +488,15 @@ func (w *Worker) publish() {
 	}
 }
 
-// Fail makes Wait raise p as if a task had panicked with it; if p is nil, as if a task had
-// called runtime.Goexit.
+// Fail makes Wait raise p, as if a task had panicked with it. If p is nil, Wait calls
+// runtime.Goexit.
 func (s *Scheduler) Fail(p *core.PanicError) {
 	f := &failure{panicked: p}
 	f.added.Release()
 	s.locked(func(*todo) { addLocked(&s.share().failures, s.shared, f) })
 }
 
-// Fail is Fail of the scheduler for a set.
+// Fail makes a wait for the set raise p, as Scheduler.Fail does.
 func (set *Set) Fail(p *core.PanicError) {
 	f := &failure{panicked: p}
 	f.added.Release()
