@@ -88,24 +88,63 @@ func (s *Scheduler) workLent(set *Set) {
 	w.run()
 }
 
-// Wait blocks until every task of the set has ended, or until ctx, if it is not nil, ends; then it
-// returns the cause. Otherwise raise raises what the tasks raised.
-func (set *Set) Wait(ctx context.Context) (raise func(), err error) {
-	return set.wait(ctx, set.within)
+// A lender says whose place a waiter or a submitter may lend.
+type lender struct {
+	task *Context // nil if there is none, or if it is not known
+	asks bool     // only if the caller holds the place, which takes microseconds to find out
 }
 
-// wait is Wait that lends the place of the given task.
-func (set *Set) wait(ctx context.Context, within *Context) (raise func(), err error) {
+// lenderOf returns whose place may be lent by a caller that knows ctx, which may be nil: that of the task
+// that ctx derives from, or else that of the task that the set is for.
+func (set *Set) lenderOf(ctx context.Context) lender {
+	if ctx != nil {
+		if c := taskOf(ctx).place(set.scheduler()); c != nil {
+			return lender{task: c}
+		}
+	}
+	return lender{set.place(), true}
+}
+
+// holds reports whether the caller may lend the place of the task that the set is for: that of a goroutine
+// that runs a task, or that has made the set, which takes that task's context. It forgets the task if
+// the caller runs another.
+func (l *lender) holds(set *Set) bool {
+	if !l.asks {
+		return true
+	}
+	id := GoroutineID()
+	if id == set.maker || id == l.task.goroutine {
+		return true
+	}
+	l.task = nil
+	return set.scheduler().hosts(hostsTasks)
+}
+
+// Wait blocks until every task of the set has ended. raise raises what they raised. A caller that
+// holds the place of the task that the set is for lends it.
+func (set *Set) Wait() (raise func()) {
+	raise, _ = set.wait(nil, set.lenderOf(nil))
+	return raise
+}
+
+// WaitInside is Wait of a caller that holds the place of the task that the set is for.
+func (set *Set) WaitInside() { _, _ = set.wait(nil, lender{task: set.within}) }
+
+// wait is Wait that gives up when ctx, if it is not nil, ends; then it returns the cause.
+func (set *Set) wait(ctx context.Context, by lender) (raise func(), err error) {
 	s := set.scheduler()
-	lends := within.runs() && (ctx == nil || ctx.Err() == nil)
+	lends := by.task.runs() && (ctx == nil || ctx.Err() == nil)
 	if lends {
 		runtime.Gosched()
-		set.lend(within)
+		lends = !peek(s, set.idleLocked) && by.holds(set)
+	}
+	if lends {
+		set.lend(by.task)
 	}
 	w := wait{s: s, set: set}
 	r, err := w.until(ctx)
 	if lends {
-		set.reclaim(within)
+		set.reclaim(by.task)
 	}
 	if err == errWithin {
 		panic(s.config().Kind + ": Wait on a batch " + errWithin.Error())

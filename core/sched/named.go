@@ -238,13 +238,10 @@ func (set *Set) Stuck(cause error) *core.StuckError {
 }
 
 // WaitContext is Wait that returns a *core.StuckError if ctx ends while tasks of the set are left.
+// If ctx is that of a task of the scheduler, the caller lends the place of that one.
 func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
-	return set.waitContext(ctx, set.within)
-}
-
-// waitContext is WaitContext that lends the place of the given task.
-func (set *Set) waitContext(ctx context.Context, within *Context) (raise func(), err error) {
-	if raise, err = set.wait(ctx, within); err == nil {
+	by := set.lenderOf(ctx)
+	if raise, err = set.wait(ctx, by); err == nil {
 		return raise, nil
 	}
 	if !set.scheduler().settled(set.idleLocked) {
@@ -252,7 +249,7 @@ func (set *Set) waitContext(ctx context.Context, within *Context) (raise func(),
 			return nil, stuck
 		}
 	}
-	return set.wait(nil, within)
+	return set.wait(nil, by)
 }
 
 // IsWorker reports whether the caller's goroutine runs a task of the scheduler, which keeps

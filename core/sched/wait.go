@@ -19,7 +19,8 @@ type Set struct {
 	Owner any        // for its owner; does not change
 
 	sched  *Scheduler // does not change
-	within *Context   // the task whose place a waiter lends; nil if there is none; does not change
+	within *Context   // the task for which it was made; nil if there is none; does not change
+	maker  uint64     // the goroutine that made it, where within is not nil; does not change
 
 	failures   failures
 	round      uint64 // how often a task was accepted while there was no other
@@ -35,10 +36,18 @@ type Set struct {
 	key *keyQueue // of a set of tasks of one key; does not change
 }
 
-// NewSet returns a set of tasks of s. If ctx is that of a task of s, whoever waits for
-// the set lends it the place of that task.
+// NewSet returns a set of tasks of s. If ctx is that of a task of s, the set is for that task,
+// whose place those that hold it may lend to tasks of the set.
 func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
 	return &Set{Owner: owner, sched: s, within: taskOf(ctx).place(s)}
+}
+
+// Made notes that the caller has made the set, with the context of the task that it is for. That
+// takes microseconds, unless there is no such task.
+func (set *Set) Made() {
+	if set.within != nil {
+		set.maker = GoroutineID()
+	}
 }
 
 // scheduler returns the set's. The detector does not see that it was written: the set of a key is
