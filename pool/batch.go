@@ -43,11 +43,18 @@ func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
 // Batch returns a batch of the pool, without tasks. If ctx comes from a task of the
-// pool, whoever waits for the batch lends it the place of that task, as Pool says. ctx does
-// not cancel anything. It may be done.
+// pool, the batch belongs to that task, whose place those inside lend it, as Pool says. Then it takes a
+// microsecond. ctx does not cancel anything. It may be done.
 func (p *Pool) Batch(ctx context.Context) *Batch {
 	checkContext(ctx)
 	p.begin()
+	b := p.batch(ctx)
+	b.set.Made()
+	return b
+}
+
+// batch is Batch for a caller that knows whose place it lends.
+func (p *Pool) batch(ctx context.Context) *Batch {
 	b := &Batch{pool: p}
 	b.set = p.scheduler.NewSet(ctx, b)
 	return b
@@ -61,9 +68,10 @@ func (b *Batch) check() {
 }
 
 // Go starts f on a worker of the pool, as soon as one is free. It blocks while the
-// pool's queue is full; if the batch belongs to a task of the pool, f runs on the place of
-// that one then, before Go returns. It panics if the pool is closed, except in a task of the
-// pool to which the batch belongs. Wait raises a panic or a Goexit of f. It costs little more
+// pool's queue is full; if the batch belongs to a task of the pool, and Go is called in a task or
+// by the goroutine that made the batch, f runs on the place of that task then, before Go
+// returns. It panics if the pool is closed, unless the batch belongs to a task that has not
+// ended. Wait raises a panic or a Goexit of f. It costs little more
 // than the pool's Go, and no allocation; where tasks of several batches alternate in the
 // queue, workers take them one by one, at several times the cost.
 func (b *Batch) Go(f func()) {
@@ -100,17 +108,20 @@ func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 // Wait blocks until every task of the batch has ended. It raises what a task
 // raised: the first panic, with the further ones as its Others, or else a Goexit.
 // Every Wait that is under way raises the same, and a later one does not. If the
-// batch belongs to a task of the pool, Wait lends the place of that one to the tasks that no
-// worker has begun, one after another. A task of the batch must not call it: Wait panics in
-// it as soon as somebody else waits for the batch too.
+// batch belongs to a task of the pool, and Wait is called in a task or by the goroutine that made
+// the batch, it lends the place of that task to those that no worker has begun, one after
+// another. In another goroutine it lends nothing: use WaitContext with the task's context there, if
+// the task waits for that goroutine. A task of the batch must not call Wait: it panics as soon as
+// somebody else waits for the batch too.
 func (b *Batch) Wait() {
 	b.check()
-	raise, _ := b.set.Wait(nil)
+	raise := b.set.Wait()
 	_ = b.tell()
 	raise()
 }
 
-// WaitContext is Wait that gives up when ctx is done, with a [*core.StuckError]. If a task
+// WaitContext is Wait that gives up when ctx is done, with a [*core.StuckError]. If ctx is that of
+// a task of the pool, it lends the place of that one, in whatever goroutine. If a task
 // runs on the place that it has lent, it gives up only when that has ended. It returns what Err
 // does, if it has waited to the end. It panics if ctx is that of a task of this
 // batch, for which it would wait.

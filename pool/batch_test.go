@@ -267,7 +267,7 @@ func TestBatch(t *testing.T) {
 				require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
 					b := p.Batch(ctx)
 					impatient, cancel := context.WithCancel(ctx)
-					waits := []func(){b.Wait, func() { b.WaitContext(impatient) }}
+					waits := []func(){func() { b.WaitContext(ctx) }, func() { b.WaitContext(impatient) }}
 					var waiters group.Group
 					b.Go(func() {
 						for _, wait := range waits {

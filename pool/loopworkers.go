@@ -19,7 +19,7 @@ func newCall(ctx context.Context, workers int) loop.Call {
 	}
 	call := loop.Call{Ctx: ctx, Workers: workers}
 	if p := poolOf(ctx); p != nil {
-		call.New = func() loop.Workers { return batchWorkers{p.Batch(ctx)} }
+		call.New = func() loop.Workers { return batchWorkers{p.batch(ctx)} }
 	}
 	return call
 }
@@ -32,8 +32,8 @@ func (b batchWorkers) TryGo(f func()) bool {
 	return b.pool.scheduler.TryHelp(b.set, loopTask(f)) == nil
 }
 
-// Wait returns when every helper has ended.
-func (b batchWorkers) Wait() { _, _ = b.set.Wait(nil) }
+// Wait returns when every helper has ended. Its caller is the loop's, which has the context.
+func (b batchWorkers) Wait() { b.set.WaitInside() }
 
 // A loopTask is a helper of a loop, which is told of a panic or a Goexit by f itself.
 type loopTask func()

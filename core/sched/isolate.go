@@ -146,7 +146,7 @@ type direct struct {
 // goHidden is Go in a race build.
 func (s *Scheduler) goHidden(set *Set, t Task) bool {
 	if set != nil {
-		return s.start(nil, set.place(), set, carry(t)) == nil
+		return s.start(nil, set, carry(t)) == nil
 	}
 	if race.Load(&s.shared) == nil {
 		s.locked(func(*todo) { s.share() })
@@ -155,7 +155,7 @@ func (s *Scheduler) goHidden(set *Set, t Task) bool {
 	for {
 		state := s.enterHidden(sem != nil)
 		if state == admitted { // the task is not direct
-			return s.start(nil, nil, nil, carry(t)) == nil
+			return s.start(nil, nil, carry(t)) == nil
 		}
 		if state == refused {
 			return false

@@ -99,8 +99,8 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	s, within := k.sched, taskOf(ctx)
-	inside := within.lends(s)
+	s := k.sched
+	inside := taskOf(ctx).lends(s)
 	t.from.Release()
 	enter := func(p *park.Parker) error {
 		return get(s, func(do *todo) error { return k.queueLocked(key).enterLocked(t, inside, p, do) })
@@ -116,7 +116,7 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 	if err != errNoRoom {
 		return err
 	}
-	err = s.start(ctx, within, t.Set(), &t.own)
+	err = s.start(ctx, t.Set(), &t.own)
 	s.locked(func(*todo) {
 		t.queue.entering--
 		t.queue.forgetLocked()
@@ -192,7 +192,7 @@ func (k *Keyed[K]) WaitKey(ctx context.Context, key K) (raise func(), err error)
 	if set == nil {
 		return func() {}, nil
 	}
-	raise, err = set.waitContext(ctx, taskOf(ctx).of(k.sched))
+	raise, err = set.WaitContext(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -88,24 +88,63 @@ func (s *Scheduler) workLent(set *Set) {
 	w.run()
 }
 
-// Wait blocks until every task of the set has ended. If ctx, which may be nil, ends first, it
-// returns the cause. Otherwise raise raises the panics and Goexits of the tasks.
-func (set *Set) Wait(ctx context.Context) (raise func(), err error) {
-	return set.wait(ctx, set.within)
+// A lender says whose place a waiter or a submitter may lend.
+type lender struct {
+	task *Context // nil if there is none, or if it is not known
+	asks bool     // the caller lends only if it holds the place; to find that out takes microseconds
 }
 
-// wait is Wait, but lends the place of the task within, if that is not nil.
-func (set *Set) wait(ctx context.Context, within *Context) (raise func(), err error) {
+// lenderOf returns whose place a caller may lend: that of the task from which ctx derives, or else
+// that of the task for which the set was made. ctx may be nil.
+func (set *Set) lenderOf(ctx context.Context) lender {
+	if ctx != nil {
+		if c := taskOf(ctx).place(set.scheduler()); c != nil {
+			return lender{task: c}
+		}
+	}
+	return lender{set.place(), true}
+}
+
+// holds reports whether the caller may lend the place of the task for which the set was made. The
+// goroutine of that task may, and so may the goroutine that has made the set: it had the task's
+// context. If the caller runs another task of the scheduler, holds reports true and forgets the task.
+func (l *lender) holds(set *Set) bool {
+	if !l.asks {
+		return true
+	}
+	id := GoroutineID()
+	if id == set.maker || id == l.task.goroutine {
+		return true
+	}
+	l.task = nil
+	return set.scheduler().hosts(hostsTasks)
+}
+
+// Wait blocks until every task of the set has ended. raise raises their panics and Goexits. A caller
+// that holds the place of the task for which the set was made lends it.
+func (set *Set) Wait() (raise func()) {
+	raise, _ = set.wait(nil, set.lenderOf(nil))
+	return raise
+}
+
+// WaitInside is Wait for a caller that holds the place of the task for which the set was made.
+func (set *Set) WaitInside() { _, _ = set.wait(nil, lender{task: set.within}) }
+
+// wait is Wait, but returns the cause if ctx, which may be nil, ends first.
+func (set *Set) wait(ctx context.Context, by lender) (raise func(), err error) {
 	s := set.scheduler()
-	lends := within.runs() && (ctx == nil || ctx.Err() == nil)
+	lends := by.task.runs() && (ctx == nil || ctx.Err() == nil)
 	if lends {
 		runtime.Gosched()
-		set.lend(within)
+		lends = !peek(s, set.idleLocked) && by.holds(set)
+	}
+	if lends {
+		set.lend(by.task)
 	}
 	w := wait{s: s, set: set}
 	r, err := w.until(ctx)
 	if lends {
-		set.reclaim(within)
+		set.reclaim(by.task)
 	}
 	if err == errWithin {
 		panic(s.config().Kind + ": Wait on a batch " + errWithin.Error())

@@ -241,13 +241,10 @@ func (set *Set) Stuck(cause error) *core.StuckError {
 }
 
 // WaitContext is Wait, but returns a *core.StuckError if ctx ends while tasks of the set are left.
+// If ctx is that of a task of the scheduler, the caller lends the place of that task.
 func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
-	return set.waitContext(ctx, set.within)
-}
-
-// waitContext is WaitContext, but lends the place of the task within, if that is not nil.
-func (set *Set) waitContext(ctx context.Context, within *Context) (raise func(), err error) {
-	if raise, err = set.wait(ctx, within); err == nil {
+	by := set.lenderOf(ctx)
+	if raise, err = set.wait(ctx, by); err == nil {
 		return raise, nil
 	}
 	if !set.scheduler().settled(set.idleLocked) {
@@ -255,7 +252,7 @@ func (set *Set) waitContext(ctx context.Context, within *Context) (raise func(),
 			return nil, stuck
 		}
 	}
-	return set.wait(nil, within)
+	return set.wait(nil, by)
 }
 
 // IsWorker reports whether the caller's goroutine runs a task of the scheduler. It works only in

@@ -123,7 +123,7 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	var do todo
 	if s.semaphoreLocked() != nil || set.place().runs() {
 		s.mu.Unlock()
-		return s.start(nil, set.place(), set, t) == nil
+		return s.start(nil, set, t) == nil
 	}
 	if s.acceptLocked(set, t, &do) {
 		s.unlock(&do)
@@ -288,21 +288,26 @@ func (s *Scheduler) tryLocked(set *Set, t Task, inside bool, do *todo) error {
 }
 
 // start accepts a task. It blocks until there is room. If ctx, which may be nil, ends first, it
-// returns the cause. If there is no room and within is a task whose place may be lent, it runs the
+// returns the cause. If there is no room and the caller may lend the place of a task, it runs the
 // new task on that place, and returns when the new task has ended.
-func (s *Scheduler) start(ctx context.Context, within *Context, set *Set, t Task) error {
+func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 	sem := s.config().Semaphore
+	by := s.submitterOf(ctx, set)
+	inside := by.task.lends(s)
 	for {
-		reserved, err := s.submit(ctx, within, set, t, sem != nil)
+		reserved, err := s.submit(ctx, by.task, inside, set, t, sem != nil)
 		if err == nil && !reserved {
 			return nil
 		}
 		if err == nil && sem != nil {
-			err = s.acquire(ctx, within, sem)
+			err = s.acquire(ctx, by.task, sem)
 		}
 		if err == errLent {
-			s.runLent(within, set, t)
-			return nil
+			if by.holds(set) {
+				s.runLent(by.task, set, t)
+				return nil
+			}
+			continue // and by.task is nil
 		}
 		if err != nil {
 			return err
@@ -314,6 +319,17 @@ func (s *Scheduler) start(ctx context.Context, within *Context, set *Set, t Task
 			releasePermit(sem)
 		}
 	}
+}
+
+// submitterOf returns whose place a submitter may lend: that of the task from which ctx derives, or
+// else that of the task for which the set was made. ctx may be nil.
+func (s *Scheduler) submitterOf(ctx context.Context, set *Set) lender {
+	if ctx != nil {
+		if within := taskOf(ctx); within.lends(s) || !set.place().runs() {
+			return lender{task: within}
+		}
+	}
+	return lender{set.place(), true}
 }
 
 // acquire takes a permit for a submitter that has reserved a place. It blocks until there is a
@@ -356,12 +372,12 @@ var errLent = errors.New("lent")
 
 // submit accepts a task, or reserves a place for it and reports reserved. It blocks until there is
 // room or ctx, which may be nil, ends.
-func (s *Scheduler) submit(ctx context.Context, within *Context, set *Set, t Task, reserves bool) (reserved bool, err error) {
+func (s *Scheduler) submit(ctx context.Context, within *Context, inside bool, set *Set, t Task, reserves bool) (reserved bool, err error) {
 	b := newSubmitter()
 	defer b.free()
 	b.task, b.set, b.patient, b.reserves = t, set, ctx == nil, reserves
 	lends := within.lends(s)
-	err = get(s, func(do *todo) error { return s.enterLocked(b, lends, do) })
+	err = get(s, func(do *todo) error { return s.enterLocked(b, lends, inside, do) })
 	if err != errBlocked {
 		return reserves, err
 	}
@@ -384,11 +400,11 @@ func (s *Scheduler) submit(ctx context.Context, within *Context, set *Set, t Tas
 // enterLocked returns errBlocked if it has listed the submitter.
 var errBlocked = errors.New("blocked")
 
-func (s *Scheduler) enterLocked(b *submitter, lends bool, do *todo) error {
+func (s *Scheduler) enterLocked(b *submitter, lends, inside bool, do *todo) error {
 	l := &s.share().limiter
 	switch {
 	case l.closed:
-		return s.enterClosedLocked(b, lends, do)
+		return s.enterClosedLocked(b, lends, inside, do)
 	case s.fitsLocked() && b.reserves:
 		l.reserved++
 		l.budget = 0
@@ -406,17 +422,20 @@ func (s *Scheduler) enterLocked(b *submitter, lends bool, do *todo) error {
 	return errBlocked
 }
 
-// enterClosedLocked is enterLocked after Shut. A task that has not ended may still start others,
-// until Drop.
-func (s *Scheduler) enterClosedLocked(b *submitter, lends bool, do *todo) error {
+// enterClosedLocked is enterLocked after Shut. Until Drop, a task that has not ended may still start
+// others, and so may a submitter of a set that was made for such a task.
+func (s *Scheduler) enterClosedLocked(b *submitter, lends, inside bool, do *todo) error {
 	switch {
-	case !lends || s.shared.limiter.dropped:
+	case !inside || s.shared.limiter.dropped:
 		return ErrClosed
-	case b.reserves || s.roomLocked() <= 0:
+	case !b.reserves && s.roomLocked() > 0:
+		s.pushLocked(b.set, b.task, do)
+		return nil
+	case lends:
 		return errLent
 	}
-	s.pushLocked(b.set, b.task, do)
-	return nil
+	s.blockLocked(b)
+	return errBlocked
 }
 
 // unreserve gives up a reserved place.
@@ -439,9 +458,5 @@ func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 	if !race.Hidden && s.acceptNow(set, t) {
 		return nil
 	}
-	within := taskOf(ctx)
-	if !within.lends(s) && set.place().runs() {
-		within = set.within
-	}
-	return declined(t, s.start(ctx, within, set, carry(t)))
+	return declined(t, s.start(ctx, set, carry(t)))
 }

@@ -19,7 +19,8 @@ type Set struct {
 	Owner any        // set and read by the owner; does not change
 
 	sched  *Scheduler // does not change
-	within *Context   // the task whose place its waiter lends; nil if there is none; does not change
+	within *Context   // the task for which the set was made; nil if there is none; does not change
+	maker  uint64     // the goroutine that made the set, where within is not nil; does not change
 
 	failures   failures
 	round      uint64 // how often a task was accepted while the set had no other
@@ -35,10 +36,17 @@ type Set struct {
 	key *keyQueue // of the key whose tasks these are; nil if they have none; does not change
 }
 
-// NewSet returns an empty set of s. If ctx is that of a task of s, a waiter for the set lends the
-// place of that task to tasks of the set.
+// NewSet returns an empty set of s. If ctx is that of a task of s, the set is made for that task:
+// a waiter that holds the place of the task lends it to tasks of the set.
 func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
 	return &Set{Owner: owner, sched: s, within: taskOf(ctx).place(s)}
+}
+
+// Made notes that the caller has made the set. That takes microseconds if the set was made for a task.
+func (set *Set) Made() {
+	if set.within != nil {
+		set.maker = GoroutineID()
+	}
 }
 
 // scheduler returns set.sched. It uses race.Load because the bookkeeping makes the sets of keys
