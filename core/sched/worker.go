@@ -469,7 +469,8 @@ func (w *Worker) leave() {
 	}
 }
 
-// publish makes the edges from the end of the task.
+// publish makes the edges from the end of the task: to the waits for its set, and to those for all
+// tasks, which cover it too.
 func (w *Worker) publish() {
 	if w.order != nil {
 		w.order.Release()
@@ -479,9 +480,8 @@ func (w *Worker) publish() {
 	}
 	if w.set != nil {
 		w.set.ended.Release()
-	} else {
-		w.s.ended.Release()
 	}
+	w.s.ended.Release()
 }
 
 // Fail makes Wait raise p as if a task had panicked with it; if p is nil, as if a task had
