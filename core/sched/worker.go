@@ -473,7 +473,8 @@ func (w *Worker) leave() {
 	}
 }
 
-// publish makes the happens-before edges from the end of the task, in race builds.
+// publish makes the happens-before edges from the end of the task, in race builds: to the waits for
+// its set and to the waits for all tasks.
 func (w *Worker) publish() {
 	if w.order != nil {
 		w.order.Release()
@@ -483,9 +484,8 @@ func (w *Worker) publish() {
 	}
 	if w.set != nil {
 		w.set.ended.Release()
-	} else {
-		w.s.ended.Release()
 	}
+	w.s.ended.Release()
 }
 
 // Fail makes Wait raise p, as if a task had panicked with it. If p is nil, Wait calls
