@@ -295,7 +295,14 @@ func (s *Scheduler) start(ctx context.Context, within *Context, set *Set, t Task
 			err = s.acquire(ctx, within, sem)
 		}
 		if err == errLent {
+			if reserved && within.lends(s) { // a place is lent, too
+				s.unreserve()
+				reserved = false
+			}
 			s.runLent(within, set, t)
+			if reserved {
+				s.unreserve()
+			}
 			return nil
 		}
 		if err != nil {
@@ -310,19 +317,19 @@ func (s *Scheduler) start(ctx context.Context, within *Context, set *Set, t Task
 	}
 }
 
-// acquire takes a permit for a submitter that has reserved a place. If it fails, it gives
-// the place up.
+// acquire takes a permit for a submitter that has reserved a place. If within holds one, and
+// there is no other, it returns errLent. If it fails otherwise, it gives the place up.
 func (s *Scheduler) acquire(ctx context.Context, within *Context, sem *core.Semaphore) error {
 	if sem.TryAcquire(1) {
 		return nil
 	}
-	err := errLent
-	if !within.holds(sem) {
-		if ctx == nil {
-			ctx = context.Background()
-		}
-		err = s.acquireBlocked(ctx, sem)
+	if within.holds(sem) {
+		return errLent
 	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	err := s.acquireBlocked(ctx, sem)
 	if err != nil {
 		s.unreserve()
 	}
@@ -356,7 +363,7 @@ func (s *Scheduler) submit(ctx context.Context, within *Context, set *Set, t Tas
 	lends := within.lends(s)
 	err = get(s, func(do *todo) error { return s.enterLocked(b, lends, do) })
 	if err != errBlocked {
-		return reserves, err
+		return reserves && err == nil, err
 	}
 	state, err := s.await(ctx, b)
 	switch {
