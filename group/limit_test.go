@@ -356,6 +356,31 @@ func TestSharedSemaphore(t *testing.T) {
 		})
 	})
 
+	t.Run("a task that lends its permit to another group has the limit of that group hold", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			shared := core.NewSemaphore(2)
+			outer := group.New(group.Options{Semaphore: shared})
+			inner := group.New(group.Options{Semaphore: shared, Limit: 1})
+			var inside gauge
+			for range 2 {
+				require.NoError(t, outer.GoContext(t.Context(), func(ctx context.Context) {
+					time.Sleep(time.Second)
+					require.NoError(t, inner.GoContext(ctx, func(context.Context) {
+						inside.enter()
+						time.Sleep(time.Second)
+						inside.leave()
+					}))
+				}))
+			}
+			outer.Wait()
+			inner.Wait()
+			require.EqualValues(t, 1, inside.most.Load())
+			require.True(t, inner.TryGo(func() {}))
+			inner.Wait()
+			require.Zero(t, shared.InUse())
+		})
+	})
+
 	t.Run("who waits for it neither loses nor keeps a permit when a limit is set", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			shared := core.NewSemaphore(1)

@@ -303,11 +303,19 @@ func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 			err = s.acquire(ctx, by.task, sem)
 		}
 		if err == errLent {
-			if by.holds(set) {
-				s.runLent(by.task, set, t)
-				return nil
+			holds := by.holds(set) // if not, by.task is nil now
+			if reserved && (!holds || by.task.lends(s)) {
+				s.unreserve() // the task needs no place of its own
+				reserved = false
 			}
-			continue // and by.task is nil
+			if !holds {
+				continue
+			}
+			s.runLent(by.task, set, t)
+			if reserved {
+				s.unreserve()
+			}
+			return nil
 		}
 		if err != nil {
 			return err
@@ -334,18 +342,18 @@ func (s *Scheduler) submitterOf(ctx context.Context, set *Set) lender {
 
 // acquire takes a permit for a submitter that has reserved a place. It blocks until there is a
 // permit or ctx ends. If there is no permit, and the task of within holds one, it returns errLent.
-// If it returns an error, the place is no longer reserved.
+// If it returns any other error, the place is no longer reserved.
 func (s *Scheduler) acquire(ctx context.Context, within *Context, sem *core.Semaphore) error {
 	if sem.TryAcquire(1) {
 		return nil
 	}
-	err := errLent
-	if !within.holds(sem) {
-		if ctx == nil {
-			ctx = context.Background()
-		}
-		err = s.acquireBlocked(ctx, sem)
+	if within.holds(sem) {
+		return errLent
 	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	err := s.acquireBlocked(ctx, sem)
 	if err != nil {
 		s.unreserve()
 	}
@@ -379,7 +387,7 @@ func (s *Scheduler) submit(ctx context.Context, within *Context, inside bool, se
 	lends := within.lends(s)
 	err = get(s, func(do *todo) error { return s.enterLocked(b, lends, inside, do) })
 	if err != errBlocked {
-		return reserves, err
+		return reserves && err == nil, err
 	}
 	state, err := s.await(ctx, b)
 	switch {
