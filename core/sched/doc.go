@@ -73,7 +73,7 @@
 //	context.go    the contexts of tasks, and how names nest
 //	named.go      reports of who runs; record.go: the list of them; stacks.go: where they stand
 //	isolate.go    a goroutine for each task, where it is asked for and in race builds
-//	task.go       what owners give the scheduler
+//	task.go       what owners give the scheduler; echo.go: which of their errors say nothing new
 //	registry.go   the named owners of the process; look.go: what is seen of one; note.go: who is blocked
 //	observe.go    how observers are told
 //
