@@ -102,7 +102,7 @@ func (fs *failures) join(both bool) error {
 	if fs.dropped > 0 {
 		errs = append(errs, fmt.Errorf("errgroup: %d more errors dropped", fs.dropped))
 	}
-	if fs.echo != nil && !same(fs.echo, fs.first) && (both || len(errs) == 0) {
+	if fs.echo != nil && !sched.SameError(fs.echo, fs.first) && (both || len(errs) == 0) {
 		errs = append(errs, fs.echo)
 	}
 	return multierr.Combine(errs...)
@@ -113,15 +113,14 @@ func (fs *failures) join(both bool) error {
 func (fs *failures) told(err error) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	return fs.joined != nil && same(err, fs.joined)
+	return fs.joined != nil && sched.SameError(err, fs.joined)
 }
 
 // fail records an error, and then cancels the context if that is the rule. A task's number
 // says its place among the errors that are collected; 0 comes before all tasks. name, if not
 // nil, is to hold the error.
 func (g *Group) fail(number uint64, name *TaskError, err error) {
-	done := g.ctx != nil && g.ctx.Err() != nil
-	g.record(number, name, err, done && isEcho(err, g.ctx, g.options().lenient))
+	g.record(number, name, err, g.ctx != nil && sched.IsEcho(err, g.ctx, g.options().lenient))
 }
 
 // record is fail for an error of which it is known whether it only reports that the context is

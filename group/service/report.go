@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/sched"
 )
 
 // This file holds what a Run tells: events while it goes on, an Error in the end.
@@ -106,7 +107,7 @@ func (e *Error) Error() string {
 		lines = append(lines, fmt.Sprintf("stopped: %v", e.Cause))
 	}
 	for _, f := range e.Failed {
-		lines = append(lines, fmt.Sprintf("%s: %v", printable(e.prefix+f.Service), f.Err))
+		lines = append(lines, fmt.Sprintf("%s: %v", sched.Quote(e.prefix+f.Service), f.Err))
 	}
 	for _, s := range e.Stuck {
 		lines = append(lines, s.Error())

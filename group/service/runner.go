@@ -1,7 +1,6 @@
 package service
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/sched"
 	"github.com/coterie-go/coterie/group"
 )
 
@@ -67,16 +67,16 @@ type runner struct {
 	over    chan struct{}  // closed when Run returns
 	signals chan os.Signal // Run needs no third
 
-	members []*member // none once Run does not wait for them
-	result  Error     // so far
+	members []*member
+	result  Error // so far
 
-	reason error // the cause of the services' contexts; nil until they stop
-	warned bool  // the first signal has come
+	reason    error // the cause of the services' contexts; nil until they stop
+	signalled int   // how many signals have come; Run does not wait after the second
 }
 
 // loop returns when all members are gone, or the second signal has come.
 func (r *runner) loop() {
-	for left(r.members) {
+	for left(r.members) && r.signalled < 2 {
 		select {
 		case call := <-r.calls:
 			call()
@@ -97,7 +97,7 @@ func (r *runner) do(f func()) bool {
 }
 
 // abort is deferred. It stops the members if loop did not return, because Observe,
-// the Logger or a Backoff did not.
+// the Logger or a Backoff did not. Even then loop does not wait after the second signal.
 func (r *runner) abort() {
 	if left(r.members) {
 		r.opts.Observe, r.opts.Logger = nil, nil
@@ -106,25 +106,20 @@ func (r *runner) abort() {
 	}
 }
 
-// signal stops the members, the second time without waiting for them.
+// signal stops the members. The second one stops those that still run without waiting for
+// any, and gives up those that were told before.
 func (r *runner) signal(sig os.Signal) {
-	if !r.warned {
-		r.warned = true
+	if r.signalled++; r.signalled == 1 {
 		r.stop("stopping", fmt.Errorf("signal: %v", sig))
 		return
 	}
 	r.result.Cause = fmt.Errorf("second signal: %v", sig)
-	members := r.members
-	r.members = nil
-	var told []*member
-	for _, m := range members {
-		if m.phase == Stopping {
-			told = append(told, m)
-		} else if m.untold() {
-			r.cancel(m, r.reason)
-		}
+	told := slices.DeleteFunc(slices.Clone(r.members), func(m *member) bool { return m.phase != Stopping })
+	r.advance(r.members...)
+	report := sync.OnceValue(r.report)
+	for _, m := range told {
+		r.giveUp(m, r.result.Cause, report())
 	}
-	r.giveUp(told, r.result.Cause)
 }
 
 // stop makes all members end, in order. why stands before the cause in their contexts'.
@@ -140,13 +135,13 @@ func (r *runner) stop(why string, cause error) {
 func (r *runner) advance(members ...*member) {
 	for _, m := range members {
 		switch ending := r.reason != nil; {
-		case !ending && m.isDue():
+		case !ending && m.phase == waiting && m.due.IsZero() && !slices.ContainsFunc(m.after, (*member).unready):
 			r.start(m)
 		case ending && m.phase == waiting && m.attempts == 0:
 			m.set(Ended)
 		case ending && m.phase == waiting:
 			r.enter(m, Ended, 0)
-		case ending && m.untold() && !left(m.users):
+		case ending && m.phase < Stopping && (r.signalled == 2 || !left(m.users)):
 			r.cancel(m, r.reason)
 		}
 		if m.phase >= Ended && !m.gone && !left(m.users) {
@@ -156,16 +151,8 @@ func (r *runner) advance(members ...*member) {
 	}
 }
 
-// isDue reports whether m waits, and for nothing any more.
-func (m *member) isDue() bool {
-	return m.phase == waiting && m.due.IsZero() && !slices.ContainsFunc(m.after, (*member).unready)
-}
-
 // unready reports whether those that come after m must wait for it.
 func (m *member) unready() bool { return m.phase != Ready && m.phase < Ended }
-
-// untold reports whether the Run of m runs and has not been told to return.
-func (m *member) untold() bool { return m.phase == Starting || m.phase == Ready }
 
 // left reports whether any of members, or of those that come after them, has not ended.
 func left(members []*member) bool {
@@ -195,7 +182,7 @@ func (r *runner) enter(m *member, phase EventKind, limit time.Duration) {
 // expire ends the phases that have not ended by themselves until now, which may be a
 // while ago.
 func (r *runner) expire(now time.Time) {
-	var late []*member
+	report := sync.OnceValue(r.report)
 	for _, m := range r.members {
 		switch {
 		case m.due.IsZero() || m.due.After(now):
@@ -209,10 +196,9 @@ func (r *runner) expire(now time.Time) {
 				r.cancel(m, err)
 			}
 		default:
-			late = append(late, m)
+			r.giveUp(m, fmt.Errorf("did not end within %v", m.Grace), report())
 		}
 	}
-	r.giveUp(late, nil)
 }
 
 // start calls the Run of m in a new goroutine.
@@ -226,14 +212,14 @@ func (r *runner) start(m *member) {
 	ctx, cancel := context.WithCancelCause(m.named)
 	m.cancel = cancel
 	attempt := m.attempts
-	ready := sync.OnceFunc(func() {
+	ready := func() {
 		r.do(func() {
 			if m.attempts == attempt && m.phase == Starting { // else it comes too late
 				r.enter(m, Ready, 0)
 				r.advance(m.users...)
 			}
 		})
-	})
+	}
 	r.group.GoNamed(m.Name, func() {
 		err := core.ErrGoexit
 		defer func() {
@@ -258,7 +244,7 @@ func (r *runner) cancel(m *member, reason error) {
 // end deals with the end of a Run, also of one that was given up. ctx is its context,
 // and err what it returned, its panic, or core.ErrGoexit.
 func (r *runner) end(m *member, ctx context.Context, err error) {
-	failed := !isEcho(ctx, err)
+	failed := err != nil && !sched.IsEcho(err, ctx, false)
 	m.cancel(context.Canceled)
 	m.set(Ended)
 	if failed { // maybe for the second time, if it was late and now says why
@@ -273,30 +259,13 @@ func (r *runner) end(m *member, ctx context.Context, err error) {
 	r.advance(m)
 }
 
-// isEcho reports whether err, which a Run has returned, says no more than that its
-// context is done. An error that merely wraps context.Canceled could be of any
-// context, so it is none.
-func isEcho(ctx context.Context, err error) bool {
-	switch err := err.(type) {
-	case nil:
-		return true
-	case *core.PanicError:
-		return false
-	case interface{ Unwrap() []error }:
-		parts := err.Unwrap()
-		real := func(part error) bool { return !isEcho(ctx, part) }
-		return len(parts) > 0 && !slices.ContainsFunc(parts, real)
-	}
-	return err == ctx.Err() || ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
-}
-
 // fail deals with a failure: it is covered by Restart, or stops all members.
 func (r *runner) fail(m *member, err error) {
 	r.tell(m, Failed, err)
 	if m.retry = r.reason == nil && m.covered(); !m.retry {
 		r.result.Failed = append(r.result.Failed, Failure{m.Name, err})
 		r.result.prefix = strings.TrimSuffix(m.path, m.Name)
-		r.stop(printable(m.path), err)
+		r.stop(sched.Quote(m.path), err)
 	}
 }
 
@@ -313,26 +282,20 @@ func (m *member) covered() bool {
 	return len(m.restarts) < b.Max
 }
 
-// giveUp leaves the Runs of members behind, which have been told to return. A nil cause
-// stands for their Grace. It stops the world once, to read the stacks.
-func (r *runner) giveUp(members []*member, cause error) {
-	if len(members) == 0 {
-		return
-	}
+// giveUp leaves the Run of m behind, which has been told to return. report is on the Runs.
+func (r *runner) giveUp(m *member, cause error, report *core.StuckError) {
+	m.set(Stuck)
+	stuck := *report
+	stuck.Kind, stuck.Owner, stuck.Running, stuck.Cause = "service", m.path, 1, cause
+	stuck.Tasks = slices.DeleteFunc(slices.Clone(report.Tasks), func(t core.Task) bool { return t.Name != m.path })
+	r.result.Stuck = append(r.result.Stuck, &stuck)
+	r.tell(m, Stuck, &stuck)
+	r.stop(sched.Quote(m.path), &stuck)
+}
+
+// report returns where the Runs stand. It stops the world to read the stacks.
+func (r *runner) report() *core.StuckError {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	all := r.group.WaitContext(ctx).(*core.StuckError)
-	for _, m := range members {
-		m.set(Stuck)
-		stuck := *all
-		stuck.Kind, stuck.Owner, stuck.Running = "service", m.path, 1
-		stuck.Tasks = slices.DeleteFunc(slices.Clone(all.Tasks), func(t core.Task) bool { return t.Name != m.path })
-		stuck.Cause = cmp.Or(cause, fmt.Errorf("did not end within %v", m.Grace))
-		r.result.Stuck = append(r.result.Stuck, &stuck)
-	}
-	reports := r.result.Stuck[len(r.result.Stuck)-len(members):]
-	for i, m := range members {
-		r.tell(m, Stuck, reports[i])
-	}
-	r.stop(printable(members[0].path), reports[0])
+	return r.group.WaitContext(ctx).(*core.StuckError)
 }

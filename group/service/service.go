@@ -47,7 +47,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -195,7 +194,7 @@ func newMembers(values context.Context, path string, opts Options, services []Se
 	for _, m := range members {
 		for _, name := range m.After {
 			before := byName[name]
-			if before == nil || name == "" {
+			if before == nil {
 				return nil, cmp.Or(err, refuse(true, m.path, "no such service in After, got %q", name))
 			}
 			m.after = append(m.after, before)
@@ -204,7 +203,7 @@ func newMembers(values context.Context, path string, opts Options, services []Se
 	}
 	for _, m := range members {
 		if circle := m.findCircle(nil); circle != nil {
-			return nil, cmp.Or(err, refuse(true, byName[circle[0]].path, "circular After: %s", printable(strings.Join(circle, " after "))))
+			return nil, cmp.Or(err, refuse(true, byName[circle[0]].path, "circular After: %s", sched.Quote(strings.Join(circle, " after "))))
 		}
 	}
 	return members, err
@@ -216,7 +215,7 @@ func refuse(bad bool, path, format string, args ...any) error {
 	if !bad {
 		return nil
 	}
-	return fmt.Errorf("service: %s: %w", printable(cmp.Or(path, "Run")), fmt.Errorf(format, args...))
+	return fmt.Errorf("service: %s: %w", sched.Quote(cmp.Or(path, "Run")), fmt.Errorf(format, args...))
 }
 
 // findCircle returns the names of a circle that m leads to, of which each comes after
@@ -236,12 +235,4 @@ func (m *member) findCircle(passed []string) []string {
 	}
 	m.acyclic = true
 	return nil
-}
-
-// printable quotes path if it would not be readable in the middle of a line.
-func printable(path string) string {
-	if quoted := strconv.Quote(path); quoted[1:len(quoted)-1] != path {
-		return quoted
-	}
-	return path
 }

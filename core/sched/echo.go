@@ -1,4 +1,4 @@
-package errgroup
+package sched
 
 import (
 	"context"
@@ -7,22 +7,25 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// An echo is an error that says no more than that the group's context is done. The
-// struct is what to tell one by.
+// An echo is an error of a task that says no more than that the task's context, or the
+// owner's, is done. The struct is what to tell one by.
 type echo struct {
 	err     error // the context's Err
 	cause   error // its cause, or nil if that is Err
 	lenient bool  // what wraps Err is one, too
 }
 
-// isEcho tells whether err, which a task has returned, is an echo of ctx, which is
-// done. What wraps the Err of ctx may have come of another context, and is in
-// doubt. Failing fast, a group keeps an echo and another error, one each, so that
+// IsEcho reports whether err, which a task has returned, is an echo of ctx. It is none if
+// ctx is not done. What wraps the Err of ctx may have come of another context, and is in
+// doubt. Failing fast, an owner keeps an echo and another error, one each, so that
 // to call it an echo hides nothing: that is lenient. Collecting, not to call it one
 // hides nothing.
-func isEcho(err error, ctx context.Context, lenient bool) bool {
+func IsEcho(err error, ctx context.Context, lenient bool) bool {
+	if ctx.Err() == nil {
+		return false
+	}
 	e := echo{err: ctx.Err(), cause: context.Cause(ctx), lenient: lenient}
-	if same(e.cause, e.err) {
+	if SameError(e.cause, e.err) {
 		e.cause = nil
 	}
 	return e.is(err, true)
@@ -33,10 +36,10 @@ func (e *echo) is(err error, bare bool) bool {
 	if err == nil {
 		return false
 	}
-	if same(err, e.err) {
+	if SameError(err, e.err) {
 		return bare || e.lenient
 	}
-	if same(err, e.cause) {
+	if SameError(err, e.cause) {
 		return true
 	}
 	if v := reflect.ValueOf(err); v.Kind() == reflect.Pointer && v.IsNil() {
@@ -71,7 +74,7 @@ func (e *echo) says(err error) bool {
 	return ok && (e.lenient && x.Is(e.err) || e.cause != nil && x.Is(e.cause))
 }
 
-// same is == for errors that may not be comparable.
-func same(err, target error) bool {
+// SameError is == for errors that may not be comparable.
+func SameError(err, target error) bool {
 	return reflect.ValueOf(target).Comparable() && err == target
 }
