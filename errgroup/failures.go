@@ -15,9 +15,9 @@ import (
 // gets here only when it has failed, so what is ordered are the ends of tasks, and nothing that
 // they do before.
 type failures struct {
-	mu    sync.Mutex // guards what follows; nothing blocks while it is held
-	first error      // failing fast
-	echo  error      // the first that only reports that the context is done
+	mu           sync.Mutex // guards what follows; nothing blocks while it is held
+	first        error      // failing fast
+	cancellation error      // the first cancellation report
 
 	// Collecting.
 
@@ -55,8 +55,8 @@ func (fs *failures) add(number uint64, err error, collect bool) (first error) {
 // addEcho keeps the first report that the context is done.
 func (fs *failures) addEcho(err error) {
 	fs.mu.Lock()
-	if fs.echo == nil {
-		fs.echo, fs.joined = err, nil
+	if fs.cancellation == nil {
+		fs.cancellation, fs.joined = err, nil
 	}
 	fs.mu.Unlock()
 }
@@ -80,7 +80,7 @@ func (fs *failures) trim() {
 }
 
 // result returns the error of a group whose tasks have ended: the same value each
-// time, unless more have failed. both says that an echo is told beside other errors.
+// time, unless more have failed. both says that a cancellation report is told beside other errors.
 func (fs *failures) result(both bool) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -102,8 +102,8 @@ func (fs *failures) join(both bool) error {
 	if fs.dropped > 0 {
 		errs = append(errs, fmt.Errorf("errgroup: %d more errors dropped", fs.dropped))
 	}
-	if fs.echo != nil && !sched.SameError(fs.echo, fs.first) && (both || len(errs) == 0) {
-		errs = append(errs, fs.echo)
+	if fs.cancellation != nil && !sched.SameError(fs.cancellation, fs.first) && (both || len(errs) == 0) {
+		errs = append(errs, fs.cancellation)
 	}
 	return multierr.Combine(errs...)
 }
@@ -120,12 +120,12 @@ func (fs *failures) told(err error) bool {
 // says its place among the errors that are collected; 0 comes before all tasks. name, if not
 // nil, is to hold the error.
 func (g *Group) fail(number uint64, name *TaskError, err error) {
-	g.record(number, name, err, g.ctx != nil && sched.IsEcho(err, g.ctx, g.options().lenient))
+	g.record(number, name, err, g.ctx != nil && sched.IsCancellationReport(err, g.ctx, g.options().lenient))
 }
 
 // record is fail for an error of which it is known whether it only reports that the context is
 // done.
-func (g *Group) record(number uint64, name *TaskError, err error, echo bool) {
+func (g *Group) record(number uint64, name *TaskError, err error, cancellation bool) {
 	o := g.options()
 	if name != nil {
 		name.Err = err
@@ -136,7 +136,7 @@ func (g *Group) record(number uint64, name *TaskError, err error, echo bool) {
 		g.failures.CompareAndSwap(nil, &failures{most: o.maxErrors})
 		fs = g.failures.Load()
 	}
-	if echo {
+	if cancellation {
 		fs.addEcho(err)
 		return
 	}

@@ -80,7 +80,7 @@ func (t *backgroundTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
 	err := t.f(&t.Context)
-	if err != nil && !sched.IsEcho(err, &t.Context, true) {
+	if err != nil && !sched.IsCancellationReport(err, &t.Context, true) {
 		t.group.fail(t.number, nil, err)
 	}
 }

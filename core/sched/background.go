@@ -2,9 +2,6 @@ package sched
 
 import (
 	"context"
-
-	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/list"
 )
 
 // This file holds background tasks: tasks that serve the other tasks. Each has a goroutine of its
@@ -14,18 +11,6 @@ import (
 //	waits for all tasks.
 //
 // So the later of two events cancels them: the end of the last other task, or the start of a wait.
-
-// backgrounds are the background tasks that have not ended. The scheduler's mu guards it.
-type backgrounds struct {
-	n      int                    // background tasks that have not ended
-	active list.List[*background] // those among them whose context has not been cancelled
-}
-
-type background struct {
-	Worker
-	cancel context.CancelCauseFunc
-	place  list.Elem[*background]
-}
 
 // Background starts a background task, and makes c its context, derived from ctx. It does not
 // block. It reports false if the scheduler is closed.
@@ -67,23 +52,4 @@ func (b *background) end() {
 		}
 		b.s.idleNowLocked(do)
 	})
-}
-
-// dismissLocked adds the background tasks to do.cancel, so that unlock cancels their contexts.
-func (x *shared) dismissLocked(do *todo) {
-	for active := &x.backgrounds.active; !active.Empty(); {
-		e := active.Front()
-		active.Remove(e)
-		do.cancel = append(do.cancel, e.Value.cancel)
-	}
-}
-
-// cancelAll cancels the contexts of the background tasks, with the cause core.ErrDone. The ends of
-// the other tasks happen before.
-func (s *Scheduler) cancelAll(do *todo) {
-	s.ended.Acquire()
-	for _, cancel := range do.cancel {
-		cancel(core.ErrDone)
-	}
-	do.cancel = nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -80,12 +81,6 @@ func (s *Scheduler) Join(ctx context.Context) error {
 	return err
 }
 
-// Dropped is an accepted task that will not run, with its set.
-type Dropped struct {
-	Task Task
-	Set  *Set
-}
-
 // Drop takes the unclaimed tasks out of the run queue and returns them, without helpers. It refuses
 // blocked submitters. If a submitter cannot give up, Drop drops its task too, and the submitter's
 // call returns as if the task had been accepted. Drop calls mark, with mu held, with the set of
@@ -153,4 +148,20 @@ func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
 	x.dropped += uint64(len(all))
 	s.idleNowLocked(do)
 	return all
+}
+
+// Seal blocks until every task has ended, closes the scheduler, and raises the panics and Goexits
+// of the tasks. A deferred function of a scope calls it with the value that recover returned. If
+// that is not nil, Seal panics with it again, with the tasks' panics as its Others.
+func (s *Scheduler) Seal(recovered any) {
+	r := s.Close()
+	if recovered == nil {
+		r.raise()
+		return
+	}
+	p, _ := r.all()
+	if p == nil {
+		panic(recovered)
+	}
+	Combine(core.NewPanicError(recovered), p).Raise()
 }

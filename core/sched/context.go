@@ -5,40 +5,11 @@ import (
 	"iter"
 	"runtime/pprof"
 	"runtime/trace"
-	"sync/atomic"
 	"weak"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
 )
-
-// A Context is the context of a task or of an owner. It holds the scheduler of the task, and the
-// names around it. A task that has a context embeds it.
-//
-// If a task is started with the unchanged context of another task, its Context derives from the
-// parent of that context. So if each task of a chain starts the next, no context is deeper than the
-// first, and no context keeps tasks that have ended.
-type Context struct {
-	context.Context // its parent
-	sched           *Scheduler
-	set             *Set
-	names           *names
-	outer           atomic.Pointer[Context] // the next task around it; see outward; hidden from the race detector
-	ended           atomic.Bool             // the task has ended, or this is not the context of a task; hidden from the race detector
-	isTask          bool
-	background      bool    // the task has no place
-	lender          *Set    // the set whose waiter lent its place to the task; nil if there is none
-	record          *record // nil, unless the task has a name and runs, or observers see it
-	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter
-}
-
-// names is a linked list of the names in which a context nests, the innermost first. It does not
-// change.
-type names struct {
-	path  string
-	owner *Config // the owner whose name ends path; nil if that is not an owner's name
-	outer *names
-}
 
 // has reports whether the owner's name is in the list.
 func (n *names) has(owner *Config) bool {
@@ -311,4 +282,11 @@ func (p Place) IsCallers() bool {
 	}
 	id := GoroutineID()
 	return id == p.goroutine || id == task.goroutine
+}
+
+func doneOf(ctx context.Context) <-chan struct{} {
+	if ctx == nil {
+		return nil
+	}
+	return ctx.Done()
 }

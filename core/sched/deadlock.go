@@ -23,29 +23,6 @@ import (
 // deadlockAfter is how long submitters are blocked before the scheduler looks for a deadlock.
 const deadlockAfter = time.Second
 
-// An alarm holds the timer of a scheduler and what it needs. The scheduler's mu guards it.
-type alarm struct {
-	number  uint32    // the number of the timer that counts; others do nothing
-	isSet   bool      // that timer has not expired
-	at      time.Time // when that timer was set
-	parks   uint32    // how often a submitter has parked; wraps
-	seen    uint32    // parks when the timer was set
-	patient int32     // submitters that have parked and cannot give up
-	asking  int       // submitters that were asked and have not yet answered
-}
-
-// knowledge is what the scheduler knows of a submitter's goroutine.
-type knowledge uint8
-
-const (
-	unparked knowledge = iota
-	mayGiveUp
-	unknown  // it cannot give up; this holds for the values below too
-	asked    // it will read its stack
-	outsider // it runs no task of the scheduler
-	insider  // it runs one
-)
-
 // parkedLocked counts a submitter that parks, and sets the timer if needed. patient says that it
 // cannot give up.
 func (s *Scheduler) parkedLocked(b *submitter, patient bool) {

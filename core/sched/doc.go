@@ -58,13 +58,17 @@
 //
 // # Where to read on
 //
-//	scheduler.go  what a scheduler is, and the short way of a task into it
-//	start.go      how tasks are accepted and workers woken
-//	worker.go     how a worker finds its next task, from next on, and how a task ends
+//	scheduler.go  what a scheduler consists of, and who may touch what; settings.go: its settings
+//	lock.go       how mu is taken, and what is done once it is free again
+//	start.go      how a task is accepted
+//	wake.go       how an accepted task gets a worker
+//	worker.go     the life of a worker, from its start to its exit
+//	findtask.go   how a worker finds its next task, and how a task ends
 //	queue.go      segments, and how they are claimed and stolen
-//	limiter.go    what happens when the limit is reached
+//	limiter.go    how many tasks may be accepted
+//	submitter.go  what happens when the limit is reached
 //	lend.go       how a task that waits lends its place
-//	wait.go       how waits end
+//	set.go        wait sets, and how the waits for them end; wait.go: how a wait blocks
 //	failures.go   how a panic travels to the waits
 //	deadlock.go   tasks that all wait for room in their own owner
 //	own.go        how a goroutine finds the scheduler whose task it runs
@@ -74,11 +78,11 @@
 //	close.go      scopes that end, pools that close
 //	idle.go       workers that wait for tasks
 //	context.go    the contexts of tasks, and how names nest
-//	named.go      named tasks, and reports of tasks that run; record.go: the list of named tasks; stacks.go: stack traces
 //	isolate.go    a goroutine for each task: with Options.Isolate, and in race builds
-//	task.go       what owners give the scheduler
+//	task.go       what owners give the scheduler; cancelreport.go: errors that are no failures
+//	named.go      named tasks, and reports of tasks that run; record.go: the list of named tasks; stacks.go: stack traces
 //	registry.go   the named owners of the process; look.go: a copy of one's state; note.go: goroutines blocked on it
-//	observe.go    calls to observers, and execution traces
+//	watch.go      what observers and execution traces are told of a task; observe.go: the observers
 //
 // docs/model has the scheduler as a program for a model checker.
 package sched

@@ -48,14 +48,6 @@ func (w *Worker) busyLocked() {
 	}
 }
 
-// wakeIdleLocked wakes the worker that parked last. The caller counts it as searching, or has set
-// expired.
-func (s *Scheduler) wakeIdleLocked(do *todo) {
-	w := s.shared.idle
-	s.shared.idle, w.below = w.below, nil
-	do.wakes(w.parker)
-}
-
 // dismissIdleLocked wakes the worker that parked last. That worker leaves, unless it finds a task.
 func (s *Scheduler) dismissIdleLocked(do *todo) {
 	s.shared.idle.expired = true

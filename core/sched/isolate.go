@@ -6,6 +6,9 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
+// This file holds tasks that run in a goroutine of their own: with Options.Isolate, and in race
+// builds.
+
 // isolate runs the worker's task in a goroutine of its own, and returns when the task has ended. It
 // is used if the Config says so, and in all race builds, because a goroutine that runs two tasks
 // orders them.
@@ -56,32 +59,6 @@ func (w *Worker) runTask() {
 	w.task.Run(w)
 }
 
-// carried is a task of a race build with the edge from its Go.
-type carried struct {
-	Task
-	accepted race.Point
-}
-
-// carry returns the task that is given to the scheduler for t. In a race build it makes the edge
-// from Go.
-func carry(t Task) Task {
-	if !race.Hidden {
-		return t
-	}
-	c := &carried{Task: t}
-	c.accepted.Release()
-	return c
-}
-
-// uncarry returns the task that was given to carry. In a race build it acquires the edge.
-func uncarry(t Task) Task {
-	if c, ok := t.(*carried); ok {
-		c.accepted.Acquire()
-		return c.Task
-	}
-	return t
-}
-
 // visitHidden is visitLocked in a race build. The bookkeeping uses a hidden Worker of its own, and
 // copies fields from it to w.
 func (w *Worker) visitHidden(yields int) (verdict, todo) {
@@ -126,114 +103,6 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 	return r.verdict, r.do
 }
 
-// releasePermit releases a permit. It is hidden from the race detector, because owners do not
-// promise that a permit orders two tasks.
-func releasePermit(sem *core.Semaphore) {
-	race.Disable()
-	sem.Release(1)
-	race.Enable()
-}
-
-// A direct task is a task of a race build that its submitter starts in a goroutine of its own. Only
-// owners whose accepted tasks begin at once have direct tasks. They need the fewest goroutines:
-// with more than three for each task the race detector forgets earlier accesses.
-type direct struct {
-	task    Task
-	set     *Set
-	ordered bool
-}
-
-// goHidden is Go in a race build.
-func (s *Scheduler) goHidden(set *Set, t Task) bool {
-	if set != nil {
-		return s.start(nil, set, carry(t)) == nil
-	}
-	if race.Load(&s.shared) == nil {
-		s.locked(func(*todo) { s.share() })
-	}
-	sem := s.config().Semaphore
-	for {
-		state := s.enterHidden(sem != nil)
-		if state == admitted { // the task is not direct
-			return s.start(nil, nil, carry(t)) == nil
-		}
-		if state == refused {
-			return false
-		}
-		if state == hasPlace {
-			_ = s.acquire(nil, nil, sem)
-			if !s.usePlaceHidden() {
-				releasePermit(sem)
-				continue
-			}
-		}
-		s.startDirect(direct{t, nil, s.isOrdered()})
-		return true
-	}
-}
-
-// enterHidden counts a direct task as running, or reserves a place for it. It blocks until there is
-// room. It returns refused if the scheduler is closed, and admitted if the task cannot be direct.
-func (s *Scheduler) enterHidden(reserves bool) submitterState {
-	b := newSubmitter()
-	b.patient, b.reserves, b.place.Value = true, reserves, b
-	s.enter.Release()
-	state := s.enterDirect(b)
-	if state == blocked {
-		state, _ = s.parkSubmitter(nil, b, race.Load(&b.parker))
-	}
-	return state
-}
-
-// enterDirect counts a direct task as running, or reserves a place for it, if there is room.
-// Otherwise it lists the submitter. It returns admitted if the task cannot be direct. It is
-// compiled without instrumentation, so it needs no hidden goroutine. For that it calls only
-// functions that the compiler inlines. The same holds for the functions below with go:norace.
-//
-//go:norace
-func (s *Scheduler) enterDirect(b *submitter) submitterState {
-	race.Disable()
-	s.mu.Lock()
-	l := &s.shared.limiter
-	state := blocked
-	switch {
-	case l.waiting > 0:
-		state = admitted
-	case l.closed:
-		state = refused
-	case !l.submitters.Empty() || s.busy+l.reserved >= l.limit:
-		l.submitters.PushBack(&b.place)
-	case b.reserves:
-		state = hasPlace
-		l.reserved++
-	default:
-		state = started
-		s.busy++
-		s.shared.accepted++
-	}
-	s.mu.Unlock()
-	race.Enable()
-	return state
-}
-
-// usePlaceHidden is usePlace for a direct task.
-//
-//go:norace
-func (s *Scheduler) usePlaceHidden() bool {
-	race.Disable()
-	s.mu.Lock()
-	l := &s.shared.limiter
-	l.reserved--
-	ok := !l.closed && s.busy+l.reserved < l.limit
-	if ok {
-		s.busy++
-		s.shared.accepted++
-	}
-	s.mu.Unlock()
-	race.Enable()
-	return ok
-}
-
 // listHidden lists a named task.
 //
 //go:norace
@@ -243,23 +112,6 @@ func (s *Scheduler) listHidden(r *record) {
 	s.shared.named.add(r)
 	s.mu.Unlock()
 	race.Enable()
-}
-
-// isDirectLocked reports whether submitters start their tasks themselves.
-func (s *Scheduler) isDirectLocked() bool { return race.Hidden && s.share().limiter.waiting == 0 }
-
-// directLocked counts a direct task as running.
-func (s *Scheduler) directLocked(set *Set, t Task) direct {
-	s.busy++
-	if set != nil {
-		set.busy++
-	}
-	s.shared.accepted++
-	return direct{t, set, s.shared.limiter.limit == 1}
-}
-
-func (s *Scheduler) isOrdered() bool {
-	return race.Load(&race.Load(&s.shared).limiter.limit) == 1
 }
 
 func (s *Scheduler) startDirect(d direct) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
@@ -33,22 +32,6 @@ type Keyed[K comparable] struct {
 	keys
 	queues map[K]*queueOf[K] // of the keys that are not forgotten; guarded by mu
 	large  bool              // queues has had more than 1000 keys since it was made; guarded by mu
-}
-
-// keys holds the part of Keyed that does not depend on the type of the key. The scheduler's mu
-// guards the fields that change.
-type keys struct {
-	ended  race.Point // from the end of each task to the waits for all
-	sched  *Scheduler
-	perKey int
-	most   int // tasks that may wait for their keys
-
-	all     list.List[*keyQueue] // the keys that are not forgotten
-	live    int                  // keys that have tasks
-	waiting int                  // tasks that were accepted while their key was busy, and that no worker has claimed
-	blocked list.List[*KeyTask]  // tasks whose submitters are blocked until waiting is less than most
-	waiters *park.Parker         // waiters for all keys, linked by Next
-	kept    round                // what waits for single keys took, for the waiters for all keys
 }
 
 // A queueOf is a keyQueue with its key.
@@ -214,21 +197,6 @@ func (k *Keyed[K]) Wait() {
 	r.raise()
 }
 
-// failuresLocked takes the failures of all keys.
-func (k *keys) failuresLocked() *failures {
-	all := k.kept
-	k.kept = round{}
-	for e := k.all.Front(); e != nil; {
-		q := e.Value
-		e = e.Next()
-		if r := q.failures.takeLocked(); r != nil {
-			all.join(r)
-			q.forgetLocked()
-		}
-	}
-	return &failures{kept: &all}
-}
-
 // closedLocked reports whether the scheduler refuses a submitter; inside says that the submitter is
 // a task of the scheduler.
 func (k *keys) closedLocked(inside bool) bool {
@@ -267,18 +235,6 @@ func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo
 	k.blocked.PushBack(&t.blocked)
 	q.lineUpLocked(t, p)
 	return errBlocked
-}
-
-// admitLocked ends the wait of the submitters for which there is room.
-func (k *keys) admitLocked(do *todo) {
-	for !k.blocked.Empty() && k.waiting < k.most {
-		t := k.blocked.Front().Value
-		k.blocked.Remove(&t.blocked)
-		t.releaseLocked(nil, do)
-		t.queue.waits++
-		k.waiting++
-		t.queue.fillLocked(do)
-	}
 }
 
 // replaceLocked is the part of Replace that needs mu. It returns the tasks whose contexts Replace

@@ -1,7 +1,6 @@
 package sched
 
 import (
-	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
@@ -11,52 +10,6 @@ import (
 //
 // The run queue holds an entry for each task. When a worker runs the entry, the entry runs the task
 // that it then has. So a task that has not begun can be replaced.
-
-// A keyQueue holds the tasks of one key.
-type keyQueue struct {
-	Set
-	order race.Point // from each task to the next, if perKey is 1
-	keys  *keys
-	self  interface{ forget() }
-
-	active   list.List[*keyEntry] // entries in the run queue, or whose task runs
-	actives  int                  // the length of active
-	line     list.List[*KeyTask]
-	waits    int                  // accepted tasks in line
-	posted   int                  // tasks in the run queue that came from the line
-	entering int                  // submitters that are blocked until there is room in the run queue
-	live     bool                 // the key has tasks
-	dropped  bool                 // Drop has dropped tasks of the key
-	place    list.Elem[*keyQueue] // in keys.all
-	lined    list.Elem[*keyQueue] // in shared.lines
-}
-
-// A KeyTask is the part of a task with a key that this package uses.
-type KeyTask struct {
-	own       keyEntry // its entry in the run queue, unless it uses the entry of the task that it replaces
-	task      KeyedTask
-	queue     *keyQueue           // of its key; guarded by mu
-	place     list.Elem[*KeyTask] // in keyQueue.line
-	blocked   list.Elem[*KeyTask] // in keys.blocked
-	parker    *park.Parker        // of its submitter; nil unless that is blocked
-	refused   error               // what its submitter returns; nil if the task was accepted
-	exclusive bool                // set by Replace: it becomes active only when no other task of the key is active
-	from      race.Point          // from its submitter to the task
-}
-
-// A KeyedTask is a task with a key.
-type KeyedTask interface {
-	Task
-	// Replaced cancels the context of the task, which has begun and may have ended.
-	Replaced()
-}
-
-// A keyEntry stands for a task with a key in the run queue.
-type keyEntry struct {
-	body  race.Pointer[KeyTask] // the task that it will run; nil when that has begun or was dropped
-	task  *KeyTask              // the task that it runs or will run; nil when that was dropped; guarded by mu
-	place list.Elem[*keyEntry]  // in keyQueue.active
-}
 
 // Run runs the entry's task. If that was dropped, Run counts the drop.
 func (e *keyEntry) Run(w *Worker) {
@@ -244,27 +197,49 @@ func (q *keyQueue) dismissLocked(t *KeyTask) (running []*KeyTask, replaced bool)
 	return running, false
 }
 
-// queueOfKey returns set.key, or nil if set is nil.
-func (set *Set) queueOfKey() *keyQueue {
-	if set == nil {
-		return nil
+// settleLocked releases the waiters of the set if no task of it is left.
+func (set *Set) settleLocked(do *todo) {
+	if set.waiters != nil && set.idleLocked() {
+		if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
+			q.keys.kept.join(set.failures.kept)
+		}
+		release(&set.waiters, &set.failures, do)
 	}
-	return set.key
+	if set.key != nil {
+		set.key.restLocked(do)
+	}
 }
 
-// points returns the Points, besides ended, to which the end of each task of the set is published
-// in a race build. A Point that does not apply is nil.
-func (set *Set) points() (order, all *race.Point) {
-	if set == nil {
-		return nil, nil
+// failuresLocked takes the failures of all keys.
+func (k *keys) failuresLocked() *failures {
+	all := k.kept
+	k.kept = round{}
+	for e := k.all.Front(); e != nil; {
+		q := e.Value
+		e = e.Next()
+		if r := q.failures.takeLocked(); r != nil {
+			all.join(r)
+			q.forgetLocked()
+		}
 	}
-	q := race.Load(&set.key)
-	if q == nil {
-		return nil, nil
+	return &failures{kept: &all}
+}
+
+// admitLocked ends the wait of the submitters for which there is room.
+func (k *keys) admitLocked(do *todo) {
+	for !k.blocked.Empty() && k.waiting < k.most {
+		t := k.blocked.Front().Value
+		k.blocked.Remove(&t.blocked)
+		t.releaseLocked(nil, do)
+		t.queue.waits++
+		k.waiting++
+		t.queue.fillLocked(do)
 	}
-	k := race.Load(&q.keys)
-	if race.Load(&k.perKey) == 1 {
-		order = &q.order
+}
+
+// pushLocked adds a task to the run queue, or to the line of its key if that is busy.
+func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) {
+	if q := set.queueOfKey(); q == nil || q.acceptLocked(t) {
+		s.queueLocked(set, t, do)
 	}
-	return order, &k.ended
 }

@@ -43,9 +43,6 @@ func (s *Scheduler) RunClaimed(at Place, t Task) {
 	s.runInline(at.task.Value(), nil, t)
 }
 
-// Void marks the worker's task as one that RunClaimed runs.
-func (w *Worker) Void() { w.ending = endedVoid }
-
 func (s *Scheduler) runInline(within *Context, set *Set, t Task) {
 	p := park.Get(false)
 	s.locked(func(do *todo) {
@@ -187,52 +184,4 @@ func (set *Set) reclaim(within *Context) {
 	if within.isLent() {
 		set.scheduler().locked(func(do *todo) { within.passLocked(-1, do) })
 	}
-}
-
-// takeLentLocked claims a task of the set for a worker on a lent place. If there is none, or the
-// waiter wants its place back, it returns the place and reports false.
-func (w *Worker) takeLentLocked(do *todo) bool {
-	s, set := w.s, w.lender
-	if set == nil {
-		return false
-	}
-	if set.lent <= set.lenders {
-		if t, g := s.popOfLocked(set); t != nil {
-			w.claimedLocked(t, set, g)
-			s.admitLocked(do)
-			w.beganLocked(do)
-			return true
-		}
-	}
-	set.returnLocked(do)
-	return false
-}
-
-// returnLocked returns a lent place. There are at most as many lent places as waiters that lend or
-// want their places back.
-func (set *Set) returnLocked(do *todo) {
-	set.lent--
-	set.giveBackLocked(do)
-}
-
-// giveBackLocked wakes the waiters that have their places back.
-func (set *Set) giveBackLocked(do *todo) {
-	for set.reclaiming > 0 && set.lent-set.passed < set.lenders+set.reclaiming {
-		p := set.reclaims
-		set.reclaims = p.Next
-		set.reclaiming--
-		do.wakes(p)
-	}
-}
-
-// popOfLocked claims the oldest task of set. It also returns the task's segment if that is a taken
-// one.
-func (s *Scheduler) popOfLocked(set *Set) (Task, *segment) {
-	q := &s.shared.queue
-	for g := q.stealable(set, false); g != nil; g = q.stealable(set, false) {
-		if t := g.claim(); t != nil {
-			return t, g
-		}
-	}
-	return q.popOf(set), nil
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
-	"runtime"
 	"time"
 
-	"github.com/coterie-go/coterie/core/internal/stack"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -209,22 +207,6 @@ func (s *Scheduler) askContexts(v *View, bubble uint64) {
 			v.ContextDone, v.ContextCause = true, textOf(context.Cause(ctx))
 		}
 	}
-}
-
-// began is when the program began. A time before it comes from the clock of a testing/synctest
-// bubble.
-var began = time.Now()
-
-// IsFake reports whether t comes from the clock of a testing/synctest bubble.
-func IsFake(t time.Time) bool { return t.Before(began) }
-
-// Bubble returns the number of the testing/synctest bubble that the caller is in, or 0.
-func Bubble() uint64 {
-	if !IsFake(time.Now()) {
-		return 0
-	}
-	var buf [128]byte
-	return stack.Parse(buf[:runtime.Stack(buf[:], false)]).Bubble()
 }
 
 // textOf returns the text of an error. The error's methods may panic.

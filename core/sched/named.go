@@ -2,7 +2,6 @@ package sched
 
 import (
 	"context"
-	"fmt"
 	"runtime/pprof"
 	"runtime/trace"
 	"slices"
@@ -14,55 +13,7 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// begin sets the goroutine's labels, unless labels is nil. It lists the task, unless its path is
-// empty, and returns its record. r is the task's record, or nil if it has none yet.
-func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
-	if labels != nil {
-		pprof.SetGoroutineLabels(labels)
-	}
-	if t.taskPath() == "" {
-		return nil
-	}
-	if r == nil {
-		r = new(record)
-	}
-	r.task, r.started, r.goroutine = t, time.Now(), w.id()
-	if r.watch != nil || trace.IsEnabled() {
-		r.watchBegin(labels)
-	}
-	if w.direct {
-		w.s.enter.Release()
-		w.s.listHidden(r)
-	} else {
-		w.s.locked(func(*todo) { w.s.share().named.add(r) })
-	}
-	return r
-}
-
-// id returns the number of the worker's goroutine.
-func (w *Worker) id() uint64 {
-	if w.goroutine == 0 {
-		w.goroutine = GoroutineID()
-	}
-	return w.goroutine
-}
-
-// finish takes the task off the list. r may be nil.
-func (w *Worker) finish(r *record) {
-	if r == nil {
-		return
-	}
-	if r.watch != nil {
-		w.watchEnd(r)
-	}
-	if w.direct { // its goroutine is about to exit, so the edges into it are harmless
-		w.s.lock()
-		w.s.shared.named.remove(r)
-		w.s.mu.Unlock()
-		return
-	}
-	w.s.locked(func(*todo) { w.s.shared.named.remove(r) })
-}
+// This file holds named tasks, and the reports of the tasks that run.
 
 // A Named is a task with a name and without a context.
 type Named struct {
@@ -84,9 +35,6 @@ func (s *Scheduler) WithPath(name string, t Task) Task {
 	}
 	return n
 }
-
-func (n *Named) taskPath() string             { return n.path }
-func (n *Named) taskContext() context.Context { return nil }
 
 // Unnamed returns the task that was given to WithPath or InOwner.
 func Unnamed(t Task) Task {
@@ -117,9 +65,6 @@ func (n *Named) Run(w *Worker) {
 	n.Task.Run(w)
 }
 
-func (c *Context) taskPath() string             { return c.names.path }
-func (c *Context) taskContext() context.Context { return c.Context }
-
 // A task with a context calls Begin when it begins, and End when it ends, also by a panic or
 // Goexit.
 func (c *Context) Begin(w *Worker) {
@@ -142,6 +87,100 @@ func (c *Context) End(w *Worker) {
 	if base := w.s.config().Base; base != nil {
 		pprof.SetGoroutineLabels(base)
 	}
+}
+
+// begin sets the goroutine's labels, unless labels is nil. It lists the task, unless its path is
+// empty, and returns its record. r is the task's record, or nil if it has none yet.
+func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
+	if labels != nil {
+		pprof.SetGoroutineLabels(labels)
+	}
+	if t.taskPath() == "" {
+		return nil
+	}
+	if r == nil {
+		r = new(record)
+	}
+	r.task, r.started, r.goroutine = t, time.Now(), w.id()
+	if r.watch != nil || trace.IsEnabled() {
+		r.watchBegin(labels)
+	}
+	if w.direct {
+		w.s.enter.Release()
+		w.s.listHidden(r)
+	} else {
+		w.s.locked(func(*todo) { w.s.share().named.add(r) })
+	}
+	return r
+}
+
+// finish takes the task off the list. r may be nil.
+func (w *Worker) finish(r *record) {
+	if r == nil {
+		return
+	}
+	if r.watch != nil {
+		w.watchEnd(r)
+	}
+	if w.direct { // its goroutine is about to exit, so the edges into it are harmless
+		w.s.lock()
+		w.s.shared.named.remove(r)
+		w.s.mu.Unlock()
+		return
+	}
+	w.s.locked(func(*todo) { w.s.shared.named.remove(r) })
+}
+
+// id returns the number of the worker's goroutine.
+func (w *Worker) id() uint64 {
+	if w.goroutine == 0 {
+		w.goroutine = GoroutineID()
+	}
+	return w.goroutine
+}
+
+func (n *Named) taskPath() string { return n.path }
+
+func (n *Named) taskContext() context.Context { return nil }
+
+func (c *Context) taskPath() string { return c.names.path }
+
+func (c *Context) taskContext() context.Context { return c.Context }
+
+// A watchedTask is a Named that observers see.
+type watchedTask struct {
+	Named
+	record *record
+}
+
+func (n *Named) watched(config *Config) Task {
+	r := newWatched(n.path, config)
+	if r == nil {
+		return n
+	}
+	return &watchedTask{*n, r}
+}
+
+func (t *watchedTask) Run(w *Worker) {
+	defer w.finish(w.begin(&t.Named, t.record, t.labels))
+	t.Task.Run(w)
+	t.record.watch.returned = true
+}
+
+func (t *watchedTask) watching() *record { return t.record }
+
+// WaitContext is Wait, but returns a *core.StuckError if ctx ends while a task is left.
+func (s *Scheduler) WaitContext(ctx context.Context) error {
+	err := s.Wait(ctx)
+	if err == nil {
+		return nil
+	}
+	if !s.settled(s.idleLocked) {
+		if stuck := s.Stuck(err); stuck.Running+stuck.Queued > 0 {
+			return stuck
+		}
+	}
+	return s.Wait(nil)
 }
 
 // Stuck returns a report of the tasks that run. cause is why a waiter gave up. If there are named
@@ -188,16 +227,6 @@ func (s *Scheduler) runningLocked() int {
 
 // Quote returns name, in quotes if it has characters that are not printable.
 func Quote(name string) string { return quote.Unprintable(name) }
-
-// Title returns the owner's kind and path for texts: `group "ingest"`, or "a group" without a name.
-func (s *Scheduler) Title() string {
-	config := s.config()
-	noun := strings.TrimPrefix(config.Kind, "err")
-	if config.Path == "" {
-		return "a " + noun
-	}
-	return fmt.Sprintf("%s %q", noun, config.Path)
-}
 
 // Counts holds a scheduler's numbers at one instant.
 type Counts struct {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/internal/noted"
 	"github.com/coterie-go/coterie/core/internal/stack"
 	"github.com/coterie-go/coterie/core/race"
@@ -16,26 +15,6 @@ import (
 // This file holds the notes of goroutines that are blocked on a named owner: until there is room,
 // until tasks have ended, or until its semaphore has a permit. A goroutine lists a note before it
 // parks. That takes some microseconds. For an owner without a name there are no notes.
-
-// A Reason says what ends the block of a goroutine.
-type Reason uint8
-
-const (
-	ForRoom      Reason = iota // there is room in the owner
-	ForSemaphore               // the owner's semaphore has a permit
-	ForTasks                   // all tasks of the owner have ended
-	ForSome                    // some tasks of the owner have ended: those of a set, or the task of a Future
-)
-
-// A note describes a goroutine that is blocked on an owner.
-type note struct {
-	s         *Scheduler
-	reason    Reason
-	since     time.Time
-	goroutine uint64
-	place     list.Elem[*note]
-	buf       [64]byte // holds the start of the goroutine's stack trace, with its number
-}
 
 var notes = sync.Pool{New: func() any { return new(note) }}
 

@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-
-	"github.com/coterie-go/coterie/core/internal/stack"
 )
 
 // This file holds how a goroutine without a context finds out whose task it runs: it reads its own
@@ -69,16 +67,6 @@ func (set *Set) runsCaller() bool {
 		}
 		return false
 	})
-}
-
-func ownStack() stack.Trace {
-	buf := make([]byte, 1<<12)
-	n := runtime.Stack(buf, false)
-	for n == len(buf) {
-		buf = make([]byte, 2*len(buf))
-		n = runtime.Stack(buf, false)
-	}
-	return stack.Parse(buf[:n])
 }
 
 // lookAgain is the Result of a Parker that is woken so that its goroutine reads its own stack.

@@ -3,47 +3,13 @@ package sched
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 
-	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A runQueue holds the unclaimed tasks, first in, first out, in segments. The scheduler's mu guards
-// it, except for the tasks of taken segments.
-//
-// A worker takes a whole segment when it can, and claims its tasks one by one without
-// mu. The segment stays in the list of taken segments while it has an unclaimed task, so that
-// another worker can steal from it if a task blocks.
-type runQueue struct {
-	queued list.List[*segment]
-	last   *segment // the segment to which push adds; nil if there is none
-	head   uint32   // index of the first unclaimed task of the front segment
-	tail   uint32   // index of the next free place of last; segmentLen if there is none
-	n      int      // tasks in queued
-
-	taken  list.List[*segment] // in the order in which they were taken; those without an unclaimed task may be missing
-	number uint32              // how many segments were taken; wraps
-
-}
-
-// A segment is a part of the run queue: consecutive tasks of one wait set.
-//
-// When a worker takes a segment, its end is final. From then on a worker owns the place whose index
-// it gets when it adds 1 to claimed.
-type segment struct {
-	tasks   [segmentLen]Task
-	set     *Set // whose tasks these are; nil: the scheduler's own set
-	claimed atomic.Uint32
-	end     uint32
-
-	place    list.Elem[*segment]
-	number   uint32 // its position in the order in which segments were taken
-	attached int    // workers that claim from it
-}
-
-// segmentLen makes a segment 512 bytes: larger objects cost twice as much to allocate.
-const segmentLen = 28
+// This file holds the run queue: unclaimed tasks in segments, first in, first out. Invariant: each
+// task is claimed once, either with mu held or, in a taken segment, by the worker that counts it in
+// claimed.
 
 func (q *runQueue) init() { q.tail = segmentLen }
 

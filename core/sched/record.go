@@ -3,6 +3,7 @@ package sched
 import (
 	"context"
 	"iter"
+	"runtime/trace"
 	"time"
 
 	"github.com/coterie-go/coterie/core/race"
@@ -72,4 +73,20 @@ func (l *namedTasks) all() iter.Seq[*record] {
 			}
 		}
 	}
+}
+
+// A watch describes a task that observers see, or that is a region of an execution trace.
+type watch struct {
+	watchers []*watcher // those in use when the task was started
+	event    Event
+	queued   time.Time
+	began    time.Time
+	region   *trace.Region
+	returned bool
+}
+
+// watched is what a worker records of its task for observers.
+type watched struct {
+	err   error  // the error that the task is about to return
+	ended *watch // of a task that has panicked or called Goexit, until watchAborted
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 	"weak"
 
-	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -20,30 +19,6 @@ import (
 var registry struct {
 	mu     sync.Mutex // nothing blocks while it is held
 	owners map[uint64]weak.Pointer[Scheduler]
-}
-
-// An entry holds what package tree shows of a named owner and the scheduler does not need. The
-// owner holds it, and the registry does not, because it points to the task in which the owner was
-// made.
-type entry struct {
-	id     uint64
-	made   time.Time
-	bubble uint64      // the testing/synctest bubble in which the owner was made; see Bubble
-	at     [12]uintptr // the program counters of the callers of Register
-	parent *entry      // of the owner around it; nil if there is none
-	within *record     // the named task in which it was made; nil if there is none
-
-	failed race.Uint64 // number of tasks that returned an error
-
-	cancelled Cancellation     // guarded by the scheduler's mu
-	notes     list.List[*note] // goroutines that are blocked on the owner; guarded by the scheduler's mu
-}
-
-// A Cancellation describes how an owner cancelled its own context.
-type Cancellation struct {
-	Time  time.Time // zero if the owner did not cancel it
-	By    string    // the path of the task that caused it; "" if that is not known
-	Cause error
 }
 
 // Register enters an owner that has a name in the registry. ctx is the context with which the owner
@@ -129,13 +104,6 @@ func Registered() []*Scheduler {
 
 // Number returns the number by which the registry knows the owner, or 0.
 func (s *Scheduler) Number() uint64 { return s.config().number() }
-
-func (c *Config) number() uint64 {
-	if c.entry == nil {
-		return 0
-	}
-	return c.entry.id
-}
 
 // Cancelled records that the caller cancels the context of the owner. The first call counts. It
 // does nothing for an owner without a name.

@@ -144,3 +144,29 @@ func Stuck(e core.StuckError, records []Record) *core.StuckError {
 	}
 	return &e
 }
+
+func ownStack() stack.Trace {
+	buf := make([]byte, 1<<12)
+	n := runtime.Stack(buf, false)
+	for n == len(buf) {
+		buf = make([]byte, 2*len(buf))
+		n = runtime.Stack(buf, false)
+	}
+	return stack.Parse(buf[:n])
+}
+
+// Bubble returns the number of the testing/synctest bubble that the caller is in, or 0.
+func Bubble() uint64 {
+	if !IsFake(time.Now()) {
+		return 0
+	}
+	var buf [128]byte
+	return stack.Parse(buf[:runtime.Stack(buf[:], false)]).Bubble()
+}
+
+// IsFake reports whether t comes from the clock of a testing/synctest bubble.
+func IsFake(t time.Time) bool { return t.Before(began) }
+
+// began is when the program began. A time before it comes from the clock of a testing/synctest
+// bubble.
+var began = time.Now()

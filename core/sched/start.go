@@ -3,119 +3,50 @@ package sched
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// ErrClosed is the error for a task that was not accepted, or was dropped, because its scheduler
-// was closed.
-var ErrClosed = errors.New("closed")
+// This file holds how a task is accepted. Go has a fast path, which takes mu once and adds the task
+// to the last segment of the run queue. Everything else is slow: no room, a closed scheduler, a
+// semaphore, a worker to wake, a place to lend.
 
-// ErrFull is the error of calls that do not block for room, if there is none.
-var ErrFull = errors.New("full")
-
-// todo lists what unlock does after it has released mu.
-type todo struct {
-	spawn int32        // workers to start
-	wake  *park.Parker // goroutines to wake, linked by Next
-	start *direct      // the caller's task, which the caller starts itself in a race build; see startDirect
-	lends []*Set       // for each, a worker to start on the lent place of one of its waiters
-	yield bool         // submitters are woken; the worker yields to them
-
-	cancel []context.CancelCauseFunc // cancel functions of background tasks
-}
-
-func (do *todo) wakes(p *park.Parker) { p.Next, do.wake = do.wake, p }
-
-// unlock releases mu, and then does what do lists. In a race build its caller starts the workers.
-func (s *Scheduler) unlock(do *todo) {
-	x := s.shared
-	s.mu.Unlock()
-	if do.wake == nil && do.spawn == 0 && do.lends == nil && do.cancel == nil {
-		return
-	}
-	if do.wake != nil {
-		park.WakeAll(do.wake)
-		do.wake = nil
-	}
-	if do.cancel != nil {
-		s.cancelAll(do)
-	}
-	if !race.Hidden {
-		s.spawn(x, do)
-	}
-}
-
-// spawn starts the workers that do lists. In a race build the goroutine that calls the scheduler
-// runs it, not the hidden one, because the workers inherit its clock.
-func (s *Scheduler) spawn(x *shared, do *todo) {
-	for range do.spawn {
-		if x == nil {
-			go s.work()
-		} else {
-			go x.work()
-		}
-	}
-	for _, set := range race.Copy(do.lends) {
-		go s.workLent(set)
-	}
-	if race.Hidden && do.start != nil {
-		s.startDirect(race.Load(do.start))
-	}
-}
-
-// locked calls f with mu held, and then does what f has added to its todo.
-func (s *Scheduler) locked(f func(do *todo)) {
-	get(s, func(do *todo) struct{} { f(do); return struct{}{} })
-}
-
-// peek calls f with mu held, and returns its result. f must not write variables that its caller
-// reads, as for get.
-func peek[T any](s *Scheduler, f func() T) T {
+// Go accepts a task of the given set; nil is the scheduler's own set. It blocks until there is
+// room. It reports false if the scheduler is closed, also if that happens while Go blocks.
+func (s *Scheduler) Go(set *Set, t Task) bool {
 	if race.Hidden {
-		return race.Get(func() T {
-			s.lock()
-			defer s.mu.Unlock()
-			return f()
-		})
+		return s.goHidden(set, t)
 	}
-	s.lock()
-	v := f()
+	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
+		s.lockSlow()
+	}
+	if !s.acceptFastLocked(set, t) {
+		return s.goSlow(set, t)
+	}
 	s.mu.Unlock()
-	return v
+	return true
 }
 
-// todos holds empty todos. A todo that is passed to a function value has to be on the heap.
-var todos = sync.Pool{New: func() any { return new(todo) }}
+// acceptFastLocked accepts a task and reports true if the run queue has a place for it, the budget
+// is not spent, and no worker must be woken.
+func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
+	x := s.shared
+	if x == nil || x.limiter.budget <= 0 || !x.queue.fits(set) || !s.attended(set) {
+		return false
+	}
+	x.queue.pushFast(t)
+	x.limiter.budget--
+	x.accepted++
+	return true
+}
 
-// get is locked for a function with a result. f must not write variables that its caller reads: in
-// a race build that would be a race.
-func get[T any](s *Scheduler, f func(do *todo) T) T {
-	if !race.Hidden {
-		do := todos.Get().(*todo)
-		s.lock()
-		v := f(do)
-		s.unlock(do)
-		*do = todo{}
-		todos.Put(do)
-		return v
+// attended reports whether one more task of set needs no further worker.
+func (s *Scheduler) attended(set *Set) bool {
+	if set != nil && set.lenders > 0 {
+		return false
 	}
-	type result struct {
-		v  T
-		do todo
-	}
-	r := race.Get(func() result {
-		var r result
-		s.lock()
-		r.v = f(&r.do)
-		s.unlock(&r.do)
-		return r
-	})
-	s.spawn(nil, &r.do)
-	return r.v
+	return s.searching >= s.shared.limiter.spread || s.fullLocked()
 }
 
 // goSlow is Go without the fast path. It is called with mu held, and releases it.
@@ -158,69 +89,19 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 	return true
 }
 
-// pushLocked adds a task to the run queue, or to the line of its key if that is busy.
-func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) {
-	if q := set.queueOfKey(); q == nil || q.acceptLocked(t) {
-		s.queueLocked(set, t, do)
+// GoContext accepts a task that has a context, which derives from ctx. It blocks until there is
+// room. If ctx ends first, it returns the cause. If the scheduler is closed, it returns ErrClosed.
+// If there is no room, and ctx is that of a task of this scheduler or of one that shares its
+// semaphore, GoContext runs the new task on the place of that task, and returns when the new task
+// has ended.
+func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
+	if ctx.Err() != nil {
+		return declined(t, context.Cause(ctx))
 	}
-}
-
-// queueLocked adds a task to the run queue, also if its key is busy.
-func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
-	if s.isDirectLocked() {
-		d := s.directLocked(set, t)
-		do.start = &d
-		return
+	if !race.Hidden && s.acceptNow(set, t) {
+		return nil
 	}
-	x := s.shared
-	switch {
-	case x == nil && !s.begun:
-		s.first = t
-	case set == nil && s.first == nil && s.share().queue.n == 0:
-		s.first = t
-	default:
-		s.share().queue.push(t, set)
-	}
-	x = s.shared
-	if x != nil {
-		x.accepted++
-	}
-	if set.lendsLocked() {
-		set.lent++
-		do.lends = append(do.lends, set)
-	}
-	if x == nil {
-		s.begun = true
-		s.searching, do.spawn = 1, 1
-		return
-	}
-	s.tendLocked(x.limiter.spread, do)
-}
-
-// wakeLocked makes up to want workers search while tasks are unclaimed. It counts them as
-// searching; unlock wakes or starts them.
-func (s *Scheduler) wakeLocked(want int16, do *todo) {
-	if s.searching >= want || s.fullLocked() {
-		return
-	}
-	want = int16(min(s.unclaimedLocked(), int(want)))
-	for s.searching < want && !s.fullLocked() {
-		s.searching++
-		if s.shared.idle != nil {
-			s.wakeIdleLocked(do)
-		} else {
-			s.shared.workers++
-			do.spawn++
-		}
-	}
-}
-
-// tendLocked is wakeLocked, unless a submitter yields: that submitter calls wakeLocked when it
-// returns.
-func (s *Scheduler) tendLocked(want int16, do *todo) {
-	if s.shared.limiter.yielding == 0 || s.busy == 0 {
-		s.wakeLocked(want, do)
-	}
+	return declined(t, s.start(ctx, set, carry(t)))
 }
 
 // acceptNow accepts a task if there is room and it needs no permit.
@@ -446,25 +327,93 @@ func (s *Scheduler) enterClosedLocked(b *submitter, lends, inside bool, do *todo
 	return errBlocked
 }
 
-// unreserve gives up a reserved place.
-func (s *Scheduler) unreserve() {
-	s.locked(func(do *todo) {
-		s.shared.limiter.reserved--
-		s.admitLocked(do)
-	})
+// goHidden is Go in a race build.
+func (s *Scheduler) goHidden(set *Set, t Task) bool {
+	if set != nil {
+		return s.start(nil, set, carry(t)) == nil
+	}
+	if race.Load(&s.shared) == nil {
+		s.locked(func(*todo) { s.share() })
+	}
+	sem := s.config().Semaphore
+	for {
+		state := s.enterHidden(sem != nil)
+		if state == admitted { // the task is not direct
+			return s.start(nil, nil, carry(t)) == nil
+		}
+		if state == refused {
+			return false
+		}
+		if state == hasPlace {
+			_ = s.acquire(nil, nil, sem)
+			if !s.usePlaceHidden() {
+				releasePermit(sem)
+				continue
+			}
+		}
+		s.startDirect(direct{t, nil, s.isOrdered()})
+		return true
+	}
 }
 
-// GoContext accepts a task that has a context, which derives from ctx. It blocks until there is
-// room. If ctx ends first, it returns the cause. If the scheduler is closed, it returns ErrClosed.
-// If there is no room, and ctx is that of a task of this scheduler or of one that shares its
-// semaphore, GoContext runs the new task on the place of that task, and returns when the new task
-// has ended.
-func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
-	if ctx.Err() != nil {
-		return declined(t, context.Cause(ctx))
+// enterHidden counts a direct task as running, or reserves a place for it. It blocks until there is
+// room. It returns refused if the scheduler is closed, and admitted if the task cannot be direct.
+func (s *Scheduler) enterHidden(reserves bool) submitterState {
+	b := newSubmitter()
+	b.patient, b.reserves, b.place.Value = true, reserves, b
+	s.enter.Release()
+	state := s.enterDirect(b)
+	if state == blocked {
+		state, _ = s.parkSubmitter(nil, b, race.Load(&b.parker))
 	}
-	if !race.Hidden && s.acceptNow(set, t) {
-		return nil
+	return state
+}
+
+// enterDirect counts a direct task as running, or reserves a place for it, if there is room.
+// Otherwise it lists the submitter. It returns admitted if the task cannot be direct. It is
+// compiled without instrumentation, so it needs no hidden goroutine. For that it calls only
+// functions that the compiler inlines. The same holds for the functions below with go:norace.
+//
+//go:norace
+func (s *Scheduler) enterDirect(b *submitter) submitterState {
+	race.Disable()
+	s.mu.Lock()
+	l := &s.shared.limiter
+	state := blocked
+	switch {
+	case l.waiting > 0:
+		state = admitted
+	case l.closed:
+		state = refused
+	case !l.submitters.Empty() || s.busy+l.reserved >= l.limit:
+		l.submitters.PushBack(&b.place)
+	case b.reserves:
+		state = hasPlace
+		l.reserved++
+	default:
+		state = started
+		s.busy++
+		s.shared.accepted++
 	}
-	return declined(t, s.start(ctx, set, carry(t)))
+	s.mu.Unlock()
+	race.Enable()
+	return state
+}
+
+// usePlaceHidden is usePlace for a direct task.
+//
+//go:norace
+func (s *Scheduler) usePlaceHidden() bool {
+	race.Disable()
+	s.mu.Lock()
+	l := &s.shared.limiter
+	l.reserved--
+	ok := !l.closed && s.busy+l.reserved < l.limit
+	if ok {
+		s.busy++
+		s.shared.accepted++
+	}
+	s.mu.Unlock()
+	race.Enable()
+	return ok
 }

@@ -5,139 +5,13 @@ import (
 	"errors"
 	"runtime"
 
-	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A Set is a wait set: tasks of a scheduler that have a wait of their own. A nil *Set is the
-// scheduler's own set. Only Scheduler.Wait waits for its tasks, and that waits for all tasks.
-//
-// The scheduler's mu guards the fields, except those that do not change.
-type Set struct {
-	ended race.Point // from the end of each task to the waits that cover it
-	Owner any        // set and read by the owner; does not change
-
-	sched  *Scheduler // does not change
-	within *Context   // the task for which the set was made; nil if there is none; does not change
-	maker  uint64     // the goroutine that made the set, where within is not nil; does not change
-
-	failures   failures
-	round      uint64 // how often a task was accepted while the set had no other
-	busy       int    // workers that have a task of the set, or a segment
-	segments   int    // segments that hold tasks of the set
-	lenders    int    // waiters that lend their places
-	lent       int    // workers that run on those places
-	passed     int    // workers among those of lent whose task has lent the place to another task
-	waiters    *park.Parker
-	reclaims   *park.Parker // waiters that want their place back
-	reclaiming int          // the length of reclaims
-
-	key *keyQueue // of the key whose tasks these are; nil if they have none; does not change
-}
-
-// NewSet returns an empty set of s. If ctx is that of a task of s, the set is made for that task:
-// a waiter that holds the place of the task lends it to tasks of the set.
-func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
-	return &Set{Owner: owner, sched: s, within: taskOf(ctx).place(s)}
-}
-
-// Made notes that the caller has made the set. That takes microseconds if the set was made for a task.
-func (set *Set) Made() {
-	if set.within != nil {
-		set.maker = GoroutineID()
-	}
-}
-
-// scheduler returns set.sched. It uses race.Load because the bookkeeping makes the sets of keys
-// hidden from the race detector.
-func (set *Set) scheduler() *Scheduler { return race.Load(&set.sched) }
-
-// Round returns how often a task was accepted while the set had no other.
-func (set *Set) Round() uint64 {
-	return peek(set.sched, func() uint64 { return set.round })
-}
-
-func (set *Set) open() {
-	if set != nil {
-		set.segments++
-	}
-}
-
-func (set *Set) close() {
-	if set != nil {
-		set.segments--
-	}
-}
-
-// lendsLocked reports whether a further worker may run tasks of the set on a lent place.
-func (set *Set) lendsLocked() bool {
-	return set != nil && set.lenders > set.lent && set.segments > 0
-}
-
-// place returns the task whose place tasks of the set may run on, or nil.
-func (set *Set) place() *Context {
-	if set == nil {
-		return nil
-	}
-	return set.within
-}
-
-func (set *Set) idleLocked() bool {
-	return set.busy == 0 && set.segments == 0 && (set.key == nil || set.key.waits == 0)
-}
-
-// idleLocked reports whether no task is left, background tasks included.
-func (s *Scheduler) idleLocked() bool {
-	return s.quietLocked() && (s.shared == nil || s.shared.backgrounds.n == 0)
-}
-
-// quietLocked reports whether only background tasks are left, or none.
-func (s *Scheduler) quietLocked() bool {
-	if s.busy > 0 || s.first != nil {
-		return false
-	}
-	x := s.shared
-	return x == nil || x.lent == 0 && x.queue.n == 0 && x.queue.stealable(nil, true) == nil
-}
-
-// release empties a list of waiters, which is linked by Next. Each waiter gets the round of fs.
-// unlock wakes them.
-func release(list **park.Parker, fs *failures, do *todo) {
-	if *list == nil {
-		return
-	}
-	var r *round
-	if fs != nil {
-		r = fs.takeLocked()
-	}
-	for p := *list; p != nil; {
-		next := p.Next
-		p.Result = r
-		do.wakes(p)
-		p = next
-	}
-	*list = nil
-}
-
-// withdraw takes p off a list. It reports false if p is not on it.
-func withdraw(list **park.Parker, p *park.Parker) bool {
-	for ; *list != nil; list = &(*list).Next {
-		if *list == p {
-			*list = p.Next
-			return true
-		}
-	}
-	return false
-}
-
-// failuresLocked returns the failures of the scheduler's own set, or nil if shared is nil.
-func (s *Scheduler) failuresLocked() *failures {
-	if s.shared == nil {
-		return nil
-	}
-	return &s.shared.failures
-}
+// This file holds how a wait blocks, and how it ends. A wait takes what tasks have raised when it
+// finds no task left; otherwise it lists itself, and the worker that ends the last task hands it
+// what there is to raise.
 
 // Wait blocks until every task has ended, also those of sets. It raises the panics and Goexits of
 // the tasks of the scheduler's own set. If ctx, which may be nil, ends first, it returns the cause.
@@ -324,34 +198,4 @@ func (s *Scheduler) settled(idle func() bool) bool {
 		runtime.Gosched()
 	}
 	return false
-}
-
-// WaitContext is Wait, but returns a *core.StuckError if ctx ends while a task is left.
-func (s *Scheduler) WaitContext(ctx context.Context) error {
-	err := s.Wait(ctx)
-	if err == nil {
-		return nil
-	}
-	if !s.settled(s.idleLocked) {
-		if stuck := s.Stuck(err); stuck.Running+stuck.Queued > 0 {
-			return stuck
-		}
-	}
-	return s.Wait(nil)
-}
-
-// Seal blocks until every task has ended, closes the scheduler, and raises the panics and Goexits
-// of the tasks. A deferred function of a scope calls it with the value that recover returned. If
-// that is not nil, Seal panics with it again, with the tasks' panics as its Others.
-func (s *Scheduler) Seal(recovered any) {
-	r := s.Close()
-	if recovered == nil {
-		r.raise()
-		return
-	}
-	p, _ := r.all()
-	if p == nil {
-		panic(recovered)
-	}
-	Combine(core.NewPanicError(recovered), p).Raise()
 }

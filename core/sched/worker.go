@@ -4,69 +4,31 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"sync"
-	"time"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/list"
-	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A Worker is a goroutine that runs tasks one after another. Only that goroutine uses the fields
-// that are not marked as guarded by mu.
-type Worker struct {
-	s      *Scheduler
-	config *Config // of s
-	task   Task
-	set    *Set     // of the task
-	seg    *segment // the taken segment from which it claims; nil if there is none
-	busy   bool     // it has a task, or its last task is not yet counted as ended; otherwise it searches
-	lent   bool     // it runs on a lent place
+// This file holds the life of a worker: it starts, runs one task after another, and leaves when it
+// finds none, or when a task panics or calls Goexit.
 
-	ending ending       // how the task ended
-	lender *Set         // it runs tasks of this set only; nil: of all sets
-	back   *park.Parker // of the goroutine that blocks in runInline until this worker leaves; nil if there is none
-
-	goroutine  uint64  // its number in stack traces; 0 until it is needed
-	busyStreak int     // how often it has found a task since it parked, up to longStreak
-	watched    watched // for observers of its task
-
-	parker  *park.Parker       // while it is idle
-	place   list.Elem[*Worker] // in shared.all
-	below   *Worker            // in the stack of idle workers; guarded by mu
-	since   time.Time          // when it became idle; guarded by mu
-	expired bool               // it was woken to leave, and is not counted as searching; guarded by mu
-
-	// In race builds.
-
-	hidden *Worker     // see visitHidden
-	order  *race.Point // from the previous task to this one, and from this one to the next; nil if they are not ordered
-	all    *race.Point // from the end of a task with a key to the waits for all keys; nil for other tasks
-	direct bool        // see startDirect
+// spawn starts the workers that do lists. In a race build the goroutine that calls the scheduler
+// runs it, not the hidden one, because the workers inherit its clock.
+func (s *Scheduler) spawn(x *shared, do *todo) {
+	for range do.spawn {
+		if x == nil {
+			go s.work()
+		} else {
+			go x.work()
+		}
+	}
+	for _, set := range race.Copy(do.lends) {
+		go s.workLent(set)
+	}
+	if race.Hidden && do.start != nil {
+		s.startDirect(race.Load(do.start))
+	}
 }
-
-// An ending is how a task ended. It selects the count that changes.
-type ending uint8
-
-const (
-	endedWell ending = iota // by return or Goexit
-	endedPanicked
-	endedDropped // it did not run
-	endedVoid    // RunClaimed ran it, not this worker
-	endedHelper  // it was a helper, and returned, panicked or called Goexit
-)
-
-// Drop marks the worker's task as one that did not run.
-func (w *Worker) Drop() { w.ending = endedDropped }
-
-// Help marks the worker's task as a helper.
-func (w *Worker) Help() { w.ending = endedHelper }
-
-// Scheduler returns the worker's scheduler.
-func (w *Worker) Scheduler() *Scheduler { return w.s }
-
-// workers holds Workers that are not in use.
-var workers = sync.Pool{New: func() any { return new(Worker) }}
 
 // work runs a new worker until it leaves.
 func (s *Scheduler) work() {
@@ -86,20 +48,6 @@ func (w *Worker) run() {
 	}
 	core.Call(func() { w.s.hostTasks(w, (*Worker).serve) }, func(p *core.PanicError) { w.aborted(p) })
 	w.free()
-}
-
-func newWorker() *Worker {
-	if race.Hidden { // the detector would see the pool order tasks
-		return new(Worker)
-	}
-	return workers.Get().(*Worker)
-}
-
-func (w *Worker) free() {
-	if !race.Hidden {
-		*w = Worker{}
-		workers.Put(w)
-	}
 }
 
 func (w *Worker) serve() {
@@ -136,16 +84,6 @@ func (w *Worker) claim() bool {
 	return true
 }
 
-// A verdict is what a worker does next, after it has looked for a task.
-type verdict uint8
-
-const (
-	leave    verdict = iota // end the goroutine
-	parkIdle                // park; the worker is on the stack of idle workers
-	again                   // yield, then look again
-	begin                   // run the task that was claimed
-)
-
 // next counts the worker's task as ended, and claims the next one. It parks while the worker is
 // idle. It reports false if the worker leaves.
 func (w *Worker) next() bool {
@@ -179,222 +117,20 @@ func (w *Worker) next() bool {
 	}
 }
 
-// mostYields is how often a worker under a limit yields before it parks or leaves. A goroutine that
-// waited for its task may be about to submit another. To yield to that goroutine costs less than to
-// park and be woken. The number is 2 because once in sixty times the Go scheduler continues with
-// the goroutine that yields.
-const mostYields = 2
+// workers holds Workers that are not in use.
+var workers = sync.Pool{New: func() any { return new(Worker) }}
 
-// visitLocked counts the worker's task as ended, and claims the next one if it can.
-func (w *Worker) visitLocked(yields int, do *todo) verdict {
-	s := w.s
-	ended := w.busy
-	w.endLocked(do)
-	x := s.shared
-	switch {
-	case x == nil && s.first != nil:
-		w.takeLocked(ended)
-		return begin
-	case x == nil:
-		s.idleNowLocked(do)
-		return leave
+func newWorker() *Worker {
+	if race.Hidden { // the detector would see the pool order tasks
+		return new(Worker)
 	}
-	if w.goroutine != 0 && !w.place.Listed() {
-		w.place.Value = w
-		x.all.PushBack(&w.place)
-	}
-	if w.lent {
-		return w.visitLentLocked(do)
-	}
-	surplus := s.fullLocked()
-	found := !surplus && w.takeLocked(ended)
-	if !x.limiter.submitters.Empty() {
-		s.admitLocked(do)
-		found = found || !surplus && w.takeLocked(ended)
-	}
-	switch {
-	case found:
-		w.foundLocked(ended, do)
-		return begin
-	case !surplus && yields < mostYields && w.yieldsLocked():
-		s.searching++
-		s.idleNowLocked(do)
-		return again
-	}
-	s.tendLocked(1, do)
-	s.idleNowLocked(do)
-	return w.restLocked(surplus, do)
+	return workers.Get().(*Worker)
 }
 
-// foundLocked wakes further workers and submitters after the worker has claimed a task.
-func (w *Worker) foundLocked(ended bool, do *todo) {
-	want := int16(1)
-	if w.seg == nil || !ended {
-		want = w.s.shared.limiter.spread
-	}
-	w.s.tendLocked(want, do)
-	w.beganLocked(do)
-	w.busyLocked()
-}
-
-// yieldsLocked reports whether a worker that has found no task yields before it rests.
-func (w *Worker) yieldsLocked() bool {
-	l := &w.s.shared.limiter
-	return !race.Hidden && l.limited() && !l.closed && !w.expired
-}
-
-// visitLentLocked is visitLocked on a lent place.
-func (w *Worker) visitLentLocked(do *todo) verdict {
-	if w.takeLentLocked(do) {
-		return begin
-	}
-	w.unlistLocked()
-	w.s.idleNowLocked(do)
-	return leave
-}
-
-// endLocked counts the worker's task as ended. If the worker has none, it ends its search.
-func (w *Worker) endLocked(do *todo) {
-	s := w.s
-	if w.seg != nil {
-		s.shared.queue.detach(w.seg)
-		w.seg = nil
-	}
-	switch {
-	case !w.busy && !w.lent:
-		if !w.expired {
-			s.searching--
-		}
-		return
-	case !w.busy:
-		return
-	case w.lent:
-		s.shared.lent--
-	default:
-		s.busy--
-	}
-	t := w.task
-	w.busy = false
-	w.task = nil
-	w.countLocked()
-	if set := w.set; set != nil {
-		w.set = nil
-		set.busy--
-		if set.key != nil {
-			set.key.endedLocked(t, do)
-		}
-		set.settleLocked(do)
-	}
-	if sem := w.config.Semaphore; sem != nil && !w.lent {
-		releasePermit(sem)
-	}
-}
-
-// settleLocked releases the waiters of the set if no task of it is left.
-func (set *Set) settleLocked(do *todo) {
-	if set.waiters != nil && set.idleLocked() {
-		if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
-			q.keys.kept.join(set.failures.kept)
-		}
-		release(&set.waiters, &set.failures, do)
-	}
-	if set.key != nil {
-		set.key.restLocked(do)
-	}
-}
-
-// countLocked adds the ending of the worker's task to the counts.
-func (w *Worker) countLocked() {
-	switch w.ending {
-	case endedPanicked:
-		w.s.share().panicked++
-	case endedDropped:
-		w.s.shared.dropped++
-	case endedVoid:
-		w.s.shared.void--
-	case endedHelper:
-		w.s.shared.helping--
-	}
-	w.ending = endedWell
-}
-
-// idleNowLocked releases the waiters if no task is left. If only background tasks are left, and a
-// goroutine waits, it has their contexts cancelled.
-func (s *Scheduler) idleNowLocked(do *todo) {
-	switch {
-	case s.waiters == nil || !s.quietLocked():
-	case s.shared != nil && s.shared.backgrounds.n > 0:
-		s.shared.dismissLocked(do)
-	default:
-		release(&s.waiters, s.failuresLocked(), do)
-	}
-}
-
-// takeLocked claims a task, and reports whether it found one. A worker that was searching steals
-// from a taken segment first. A worker whose task has just ended steals only if such a segment is
-// late, or the queue is empty.
-func (w *Worker) takeLocked(ended bool) bool {
-	s, x := w.s, w.s.shared
-	if x != nil && !x.queue.taken.Empty() && (!ended || x.queue.late(2*uint32(x.procs))) && w.stealLocked() {
-		return true
-	}
-	if t := s.first; t != nil {
-		s.first = nil
-		w.claimedLocked(t, nil, nil)
-		return true
-	}
-	if x == nil {
-		return false
-	}
-	if x.queue.n > 0 {
-		if g := x.queue.popSegment(s.bulkLocked()); g != nil {
-			w.claimedLocked(g.claim(), g.set, g)
-		} else {
-			t, set := x.queue.pop()
-			w.claimedLocked(t, set, nil)
-		}
-		return true
-	}
-	return ended && !x.queue.taken.Empty() && w.stealLocked()
-}
-
-// stealLocked claims a task of the oldest taken segment that has an unclaimed one.
-func (w *Worker) stealLocked() bool {
-	q := &w.s.shared.queue
-	for g := q.stealable(nil, true); g != nil; g = q.stealable(nil, true) {
-		if t := g.claim(); t != nil {
-			w.claimedLocked(t, g.set, g)
-			return true
-		}
-	}
-	return false
-}
-
-// claimedLocked gives the worker a task of set, and the segment from which it claims the next ones,
-// or nil.
-func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
-	w.task, w.set, w.seg, w.busy = t, set, g, true
-	if g != nil {
-		g.attached++
-	}
-	if set != nil {
-		set.busy++
-		if set.key != nil {
-			set.key.begunLocked()
-		}
-	}
-	if w.lent {
-		w.s.shared.lent++
-	} else {
-		w.s.busy++
-	}
-}
-
-// beganLocked admits submitters of tasks with a key after the worker has claimed one: the line may
-// have room now.
-func (w *Worker) beganLocked(do *todo) {
-	if q := w.set.queueOfKey(); q != nil {
-		q.keys.admitLocked(do)
+func (w *Worker) free() {
+	if !race.Hidden {
+		*w = Worker{}
+		workers.Put(w)
 	}
 }
 

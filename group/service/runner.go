@@ -244,7 +244,7 @@ func (r *runner) cancel(m *member, reason error) {
 // end deals with the end of a Run, also of one that was given up. ctx is its context,
 // and err what it returned, its panic, or core.ErrGoexit.
 func (r *runner) end(m *member, ctx context.Context, err error) {
-	failed := err != nil && !sched.IsEcho(err, ctx, false)
+	failed := err != nil && !sched.IsCancellationReport(err, ctx, false)
 	m.cancel(context.Canceled)
 	m.set(Ended)
 	if failed { // maybe for the second time, if it was late and now says why
