@@ -20,7 +20,7 @@ type settings struct {
 	seed                                                 uint64
 	timeout, budget                                      time.Duration
 	memory                                               int64
-	race, short, list                                    bool
+	race, short, list, quick                             bool
 }
 
 func main() {
@@ -35,6 +35,7 @@ func main() {
 	flag.IntVar(&s.parallel, "parallel", 1, "mutants tried at once")
 	flag.BoolVar(&s.race, "race", false, "mutate and test what a build with -race has")
 	flag.BoolVar(&s.short, "short", false, "run tests with -short")
+	flag.BoolVar(&s.quick, "quick", false, "do not try survivors again by themselves: tests that count allocations may not have seen them")
 	flag.StringVar(&s.tags, "tags", "", "build tags")
 	flag.StringVar(&s.only, "only", "", "regexp that a line of the report must match, such as 'queue.go|(*Pool).Close'")
 	flag.StringVar(&s.late, "late", "", "regexp of tests that run only if all others have passed")
