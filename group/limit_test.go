@@ -74,6 +74,16 @@ func TestLimit(t *testing.T) {
 		})
 	}
 
+	t.Run("the verbs share the room", func(t *testing.T) {
+		g := group.New(group.Options{Limit: 2})
+		release := make(chan struct{})
+		require.NoError(t, g.GoContext(t.Context(), func(context.Context) { <-release }))
+		g.Go(func() { <-release })
+		require.False(t, g.TryGo(func() {}))
+		close(release)
+		g.Wait()
+	})
+
 	t.Run("limit tasks do run at once", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := group.New(group.Options{Limit: 5})

@@ -379,6 +379,7 @@ func (s *Scheduler) enterDirect(b *submitter) submitterState {
 	race.Disable()
 	s.mu.Lock()
 	l := &s.shared.limiter
+	l.budget = 0
 	state := blocked
 	switch {
 	case l.waiting > 0:
@@ -408,6 +409,7 @@ func (s *Scheduler) usePlaceHidden() bool {
 	s.mu.Lock()
 	l := &s.shared.limiter
 	l.reserved--
+	l.budget = 0
 	ok := !l.closed && s.busy+l.reserved < l.limit
 	if ok {
 		s.busy++
