@@ -44,7 +44,7 @@ func cancelled() context.Context {
 
 // What a task returns once the group's context is done, and whether Wait of a
 // group that collects returns it beside the reason for that.
-func TestEcho(t *testing.T) {
+func TestCancellationReport(t *testing.T) {
 	foreign := cancelled()
 	for _, tc := range []struct {
 		name string

@@ -9,11 +9,10 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// A plain task is one of a group that fails fast. It finds its group through the worker, so
-// to start it allocates nothing.
+// A plain is a task of a group that fails fast. It finds its group through the worker, so to start
+// it allocates nothing.
 type plain func() error
 
-// Run runs the function.
 func (f plain) Run(w *sched.Worker) {
 	if err := f(); err != nil {
 		w.Failed(err)
@@ -21,17 +20,16 @@ func (f plain) Run(w *sched.Worker) {
 	}
 }
 
-// A task says of itself what is to be known of its error.
+// A task carries its number and path, for its error.
 type task struct {
 	group  *Group
 	f      func() error
-	number uint64     // in the order of start, from 1; 0 unless errors are collected
-	error  *TaskError // that is to hold the error; nil for a task without a name
+	number uint64     // in the order of start, from 1; 0 without Collect
+	error  *TaskError // wraps the error, with the task's path; nil for a task without a name
 
-	reported bool // the group knows how the task has ended
+	reported bool // the group has recorded how the task has ended
 }
 
-// Run runs the function.
 func (t *task) Run(w *sched.Worker) { t.done(w, t.f()) }
 
 func (t *task) done(w *sched.Worker, err error) {
@@ -44,14 +42,13 @@ func (t *task) done(w *sched.Worker, err error) {
 	}
 }
 
-// fail tells the group of an error, unless it is nil.
+// fail records err as an error of the group, unless it is nil.
 func (t *task) fail(err error) {
 	if err != nil {
 		t.group.fail(t.number, t.error, err)
 	}
 }
 
-// A contextTask is a task with a context.
 type contextTask struct {
 	sched.Context
 	task
@@ -67,11 +64,11 @@ func (t *contextTask) Run(w *sched.Worker) {
 	t.done(w, err)
 }
 
-// A backgroundTask is one that serves the others.
+// A backgroundTask is a task that Background has started.
 type backgroundTask struct {
 	sched.Context
 	group  *Group
-	number uint64 // as that of a task
+	number uint64 // as in task
 	f      func(ctx context.Context) error
 }
 
@@ -80,15 +77,15 @@ func (t *backgroundTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
 	err := t.f(&t.Context)
-	if err != nil && !sched.IsCancellationReport(err, &t.Context, true) {
+	if err != nil && (t.Err() == nil || !sched.IsCancellationReport(err, &t.Context, true)) {
 		t.group.fail(t.number, nil, err)
 	}
 }
 
-// task returns f as a task of the group without a name of its own.
+// task returns a task of the group, without a name of its own, that runs f.
 func (g *Group) task(f func() error) sched.Task {
 	checkFunc(f == nil)
-	g.introduce()
+	g.setOwner()
 	if g.settings == nil {
 		if race.Hidden {
 			return &task{group: g, f: f}
@@ -105,26 +102,25 @@ func (g *Group) task(f func() error) sched.Task {
 	return t
 }
 
-// introduce makes a zero group known to its scheduler, before its first task. A race build
-// would take that for an order between those who start tasks, so there each task
-// knows its group.
-func (g *Group) introduce() {
+// setOwner makes a zero group the owner of its scheduler, before the first task. In a race build it
+// does nothing, because the detector would see it order the goroutines that start tasks. There each
+// task points to its group.
+func (g *Group) setOwner() {
 	if !race.Hidden && !g.owned.Load() {
 		g.scheduler.SetOwner((*owner)(g))
 		g.owned.Store(true)
 	}
 }
 
-// An owner is what a group is to its scheduler.
+// An owner is the sched.Owner of a group.
 type owner Group
 
-// Config returns the settings.
 func (o *owner) Config() *sched.Config { return &(*Group)(o).options().config }
 
-// Context returns that of the group, or nil.
+// Context returns the context of the group, or nil.
 func (o *owner) Context() context.Context { return o.ctx }
 
-// Aborted records how a task has ended that has not returned.
+// Aborted applies the panic policy to a task that has panicked, or, if p is nil, has called Goexit.
 func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.PanicError) {
 	g := (*Group)(o)
 	switch t := sched.Unnamed(t).(type) {
@@ -152,16 +148,16 @@ func (g *Group) aborted(number uint64, name *TaskError, p *core.PanicError) {
 	case policy == core.Crash && p != nil:
 		panic(p.Value)
 	default:
-		g.scheduler.Fail(p) // first, so that no panic of a cancelled sibling comes before it
+		g.scheduler.Fail(p) // before stop, so that no panic of a cancelled sibling comes first
 		g.stop(err)
 	}
 }
 
-// numbers counts the tasks of a group that collects errors.
+// numbers counts the tasks of a group with Collect.
 type numbers struct{ last atomic.Uint64 }
 
-// number returns the number of the next task, or 0 if errors are not collected. The race
-// detector does not see it: it would order those who start tasks.
+// number returns the number of the next task, or 0 without Collect. It is hidden from the race
+// detector, which would see it order the goroutines that start tasks.
 func (g *Group) number() uint64 {
 	if !g.options().collect {
 		return 0
@@ -172,10 +168,11 @@ func (g *Group) number() uint64 {
 	return n
 }
 
-// Fork starts f in g, as Go does, and returns its result to come. An error of f is
-// one of the group, too. A panic of f is raised by the future's Get and falls under
-// g's panic policy as that of any task; under [core.Capture] it is the error that
-// Get returns.
+// Fork starts f in g, as Go does, and returns a future for its result. If f returns an error, Get
+// returns it, and it is also an error of the group. If f panics, Get raises the panic, and g
+// applies its panic policy; under [core.Capture] Get returns the panic as its error. If f calls
+// Goexit, Get returns [core.ErrGoexit], and g does the same as for any task. Fork panics where Go
+// panics.
 func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	checkFunc(f == nil)
 	p := core.NewPromise[T]()
@@ -194,7 +191,7 @@ func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 		if !returned {
 			return nil
 		}
-		t.fail(err) // before anyone who Gets it can fail of it
+		t.fail(err) // before a task that gets the error from Get can fail with it
 		t.reported = true
 		p.Resolve(value, err)
 		return err
@@ -205,8 +202,8 @@ func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	return p.Future()
 }
 
-// forkAborted ends a Fork whose function has panicked, or, if panicked is nil, has
-// called Goexit.
+// forkAborted resolves the promise of a Fork whose function has panicked, or, if panicked is nil,
+// has called Goexit.
 func forkAborted[T any](t *task, p core.Promise[T], panicked *core.PanicError) {
 	policy := t.group.options().panics
 	var zero T
@@ -220,6 +217,6 @@ func forkAborted[T any](t *task, p core.Promise[T], panicked *core.PanicError) {
 	default:
 		core.Call(func() {
 			p.Run(policy, func() (T, error) { panic(panicked) })
-		}, func(*core.PanicError) {}) // Run passes it on to the task, which is about to return
+		}, func(*core.PanicError) {}) // Run panics with it again, and the task is about to return
 	}
 }
