@@ -311,7 +311,7 @@ func (s *Semaphore) lock() {
 	}
 }
 
-// unlock moves the state back into word, if it fits and nobody waits, and unlocks mu.
+// unlock moves the state back into word, if it fits and no goroutine waits, and unlocks mu.
 func (s *Semaphore) unlock() {
 	if s.queue.Empty() && s.inUse <= maxPacked && s.limit <= maxPacked {
 		s.word.Store(uint64(s.inUse)<<32 | uint64(s.limit))

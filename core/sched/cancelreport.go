@@ -7,10 +7,10 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// This file tells failures of tasks from cancellation reports. A cancellation report is an error with
-// which a task says only that its context is done.
+// This file distinguishes failures of tasks from cancellation reports. A cancellation report is an
+// error that reports only that the task's context is done.
 
-// A cancellationReport has what identifies the reports of one context.
+// A cancellationReport holds the values that identify the cancellation reports of one context.
 type cancellationReport struct {
 	err     error // the context's Err
 	cause   error // its cause, or nil if that is Err
@@ -19,8 +19,9 @@ type cancellationReport struct {
 
 // IsCancellationReport reports whether err, which a task has returned, is a cancellation report of
 // ctx. It reports false if ctx is not done. An error that wraps ctx.Err() may come from another
-// context. If lenient is true it counts as a report. An owner that fails fast is lenient: it keeps
-// one report and one other error, so nothing is hidden. An owner that collects errors is not.
+// context. If lenient is set, it counts as a report. An owner that fails fast is lenient: it keeps
+// one report and one other error, so it loses neither. An owner that collects errors is not
+// lenient: it keeps such an error with the others.
 func IsCancellationReport(err error, ctx context.Context, lenient bool) bool {
 	if ctx.Err() == nil {
 		return false
@@ -32,7 +33,7 @@ func IsCancellationReport(err error, ctx context.Context, lenient bool) bool {
 	return r.is(err, true)
 }
 
-// is walks the tree of err. bare is true as long as no error wraps it.
+// is walks the tree of err. bare is true until is unwraps an error.
 func (r *cancellationReport) is(err error, bare bool) bool {
 	if err == nil {
 		return false
@@ -48,7 +49,7 @@ func (r *cancellationReport) is(err error, bare bool) bool {
 	}
 	switch x := err.(type) {
 	case *core.PanicError:
-		return false // whatever its value is
+		return false // also if the value of the panic is a report
 	case interface{ Unwrap() []error }:
 		return r.areAll(x.Unwrap(), bare)
 	}
@@ -59,7 +60,7 @@ func (r *cancellationReport) is(err error, bare bool) bool {
 	return ok && r.is(x.Unwrap(), false)
 }
 
-// areAll reports whether there are errors, and all of them are reports.
+// areAll reports whether errs is not empty and each is a cancellation report.
 func (r *cancellationReport) areAll(errs []error, bare bool) bool {
 	for _, err := range errs {
 		if !r.is(err, bare) {

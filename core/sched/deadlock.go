@@ -42,9 +42,10 @@ func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 	}
 }
 
-// suspectsLocked reports whether the submitters that wait may be all the tasks that run. There is no room,
-// so as many tasks run as may. The tasks that run at the moment are not counted: short tasks come
-// and go, and each timer makes every switch of goroutines read the clock, which takes 25 ns.
+// suspectsLocked reports whether all tasks that run may be blocked submitters. There is no room, so
+// the number of tasks that run is the limit. It uses the limit, and not the number of tasks that
+// run now, because that changes with each short task, and would set the timer more often. While a
+// timer is set, every switch of goroutines reads the clock, which takes 25 ns.
 func (a *alarm) suspectsLocked(s *Scheduler) bool { return a.patient >= max(1, s.shared.limiter.limit) }
 
 // unparkedLocked counts a submitter that is dismissed.

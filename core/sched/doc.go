@@ -58,11 +58,11 @@
 //
 // # Where to read on
 //
-//	scheduler.go  what a scheduler consists of, and who may touch what; settings.go: its settings
-//	lock.go       how mu is taken, and what is done once it is free again
+//	scheduler.go  the structs, and what guards each field; settings.go: the settings of a scheduler
+//	lock.go       how mu is locked, and what follows its unlock
 //	start.go      how a task is accepted
 //	wake.go       how an accepted task gets a worker
-//	worker.go     the life of a worker, from its start to its exit
+//	worker.go     a worker from its start to its exit
 //	findtask.go   how a worker finds its next task, and how a task ends
 //	queue.go      segments, and how they are claimed and stolen
 //	limiter.go    how many tasks may be accepted
@@ -79,10 +79,10 @@
 //	idle.go       workers that wait for tasks
 //	context.go    the contexts of tasks, and how names nest
 //	isolate.go    a goroutine for each task: with Options.Isolate, and in race builds
-//	task.go       what owners give the scheduler; cancelreport.go: errors that are no failures
+//	task.go       the interfaces of tasks and owners; cancelreport.go: errors that are no failures
 //	named.go      named tasks, and reports of tasks that run; record.go: the list of named tasks; stacks.go: stack traces
 //	registry.go   the named owners of the process; look.go: a copy of one's state; note.go: goroutines blocked on it
-//	watch.go      what observers and execution traces are told of a task; observe.go: the observers
+//	watch.go      events of tasks for observers and execution traces; observe.go: the observers
 //
 // docs/model has the scheduler as a program for a model checker.
 package sched

@@ -2,9 +2,9 @@ package sched
 
 import "github.com/coterie-go/coterie/core/race"
 
-// This file holds how a worker finds its next task. With mu held it ends the task that it has run,
-// and claims another: of a segment that a busy worker holds up, or the oldest of the run queue. If
-// there is none it yields, rests or leaves.
+// This file holds how a worker finds its next task. With mu held the worker counts its last task as
+// ended, and claims another: from a segment of a busy worker, or the oldest of the run queue. If
+// there is none, the worker yields, becomes idle or leaves.
 
 // visitLocked counts the worker's task as ended, and claims the next one if it can.
 func (w *Worker) visitLocked(yields int, do *todo) verdict {

@@ -85,14 +85,14 @@ func (s *Scheduler) workLent(set *Set) {
 	w.run()
 }
 
-// A lender says whose place a waiter or a submitter may lend.
+// A lender is the task whose place a waiter or a submitter may lend.
 type lender struct {
-	task *Context // nil if there is none, or if it is not known
-	asks bool     // the caller lends only if it holds the place; to find that out takes microseconds
+	task *Context // nil if there is none, or it is not known
+	asks bool     // the caller must call holds before it lends the place; that takes microseconds
 }
 
-// lenderOf returns whose place a caller may lend: that of the task from which ctx derives, or else
-// that of the task for which the set was made. ctx may be nil.
+// lenderOf returns the lender for a waiter: the task from whose context ctx derives, or else the
+// task for which the set was made. ctx may be nil.
 func (set *Set) lenderOf(ctx context.Context) lender {
 	if ctx != nil {
 		if c := taskOf(ctx).place(set.scheduler()); c != nil {
@@ -102,9 +102,10 @@ func (set *Set) lenderOf(ctx context.Context) lender {
 	return lender{set.place(), true}
 }
 
-// holds reports whether the caller may lend the place of the task for which the set was made. The
-// goroutine of that task may, and so may the goroutine that has made the set: it had the task's
-// context. If the caller runs another task of the scheduler, holds reports true and forgets the task.
+// holds reports whether the caller may lend a place. The goroutine of the task for which the set
+// was made may lend that task's place. The goroutine that made the set may too, because it had the
+// task's context. If the caller runs another task of the scheduler, it may lend its own place: then
+// holds sets l.task to nil and reports true.
 func (l *lender) holds(set *Set) bool {
 	if !l.asks {
 		return true
@@ -117,8 +118,8 @@ func (l *lender) holds(set *Set) bool {
 	return set.scheduler().hosts(hostsTasks)
 }
 
-// Wait blocks until every task of the set has ended. raise raises their panics and Goexits. A caller
-// that holds the place of the task for which the set was made lends it.
+// Wait blocks until every task of the set has ended. raise raises their panics and Goexits. If
+// lender.holds reports true for the caller, the wait lends a place to tasks of the set.
 func (set *Set) Wait() (raise func()) {
 	raise, _ = set.wait(nil, set.lenderOf(nil))
 	return raise

@@ -7,9 +7,9 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the room of a scheduler: how many tasks may be accepted now. It is the number of free
-// places, plus the number of tasks that may wait, minus the unclaimed tasks. submitter.go holds what
-// happens when there is none.
+// This file computes the room of a scheduler: how many tasks may be accepted now. The room is the
+// number of free places, plus the number of tasks that may wait, minus the unclaimed tasks.
+// submitter.go holds what happens when there is no room.
 
 func (l *limiter) init(workers, waiting int) {
 	l.waiting = int64(waiting)

@@ -8,9 +8,9 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how mu is taken, and what is done once it is free again. A function whose name
-// ends in Locked is called with mu held and returns with mu held. It wakes and starts no goroutine:
-// it notes in a todo which ones unlock has to wake and to start.
+// This file holds how mu is locked, and what follows its unlock. A function whose name ends in
+// Locked is called with mu held and returns with mu held. It wakes and starts no goroutine itself:
+// it adds to a todo which goroutines unlock wakes and starts.
 
 // lock locks mu. It tries several times before it parks. No goroutine holds mu for long, but a
 // parked goroutine may have to wait until a task ends before it has a processor. Between two tries

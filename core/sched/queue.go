@@ -8,8 +8,8 @@ import (
 )
 
 // This file holds the run queue: unclaimed tasks in segments, first in, first out. Invariant: each
-// task is claimed once, either with mu held or, in a taken segment, by the worker that counts it in
-// claimed.
+// task is claimed once, either with mu held, or, in a taken segment, by the worker whose addition
+// to claimed returned the task's index.
 
 func (q *runQueue) init() { q.tail = segmentLen }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds what a scheduler consists of, and who may touch what. The other files hold the
-// mechanisms: each opens with its own invariant.
+// This file holds the structs of a scheduler, and what guards each field. The other files hold the
+// mechanisms.
 
 // A Scheduler runs tasks on as many workers as its owner allows. The zero value has no limit: it
 // starts workers as tasks block.
@@ -196,7 +196,7 @@ type Set struct {
 
 	sched  *Scheduler // does not change
 	within *Context   // the task for which the set was made; nil if there is none; does not change
-	maker  uint64     // the goroutine that made the set, where within is not nil; does not change
+	maker  uint64     // number of the goroutine that made the set, if within is not nil; does not change
 
 	failures   failures
 	round      uint64 // how often a task was accepted while the set had no other
@@ -309,9 +309,9 @@ type segment struct {
 // segmentLen makes a segment 512 bytes: larger objects cost twice as much to allocate.
 const segmentLen = 28
 
-// A limiter counts how many further tasks a scheduler may accept, and lists the blocked submitters in
-// the order in which they came. limiter.go and submitter.go have its rules. The scheduler's mu guards
-// it.
+// A limiter counts how many further tasks a scheduler may accept. It lists the blocked submitters
+// in the order in which they came. limiter.go and submitter.go have its invariants. The scheduler's
+// mu guards it.
 type limiter struct {
 	limit    int32 // tasks that may run at once
 	workers  int32 // the most workers: limit, or any number if waiting is 0, because then an accepted task must begin

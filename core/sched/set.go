@@ -8,8 +8,8 @@ import (
 )
 
 // This file holds wait sets: whether tasks of a set are left, and how the waits for them end. A
-// worker that ends the last task of a set, or of all, releases the waiters. Invariant: whenever mu
-// is free, no goroutine waits for a set without tasks.
+// worker that ends the last task of a set, or the last of all, releases the waiters. Invariant:
+// whenever mu is free, no waiter is listed for a set without tasks.
 
 // NewSet returns an empty set of s. If ctx is that of a task of s, the set is made for that task:
 // a waiter that holds the place of the task lends it to tasks of the set.
@@ -17,7 +17,8 @@ func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
 	return &Set{Owner: owner, sched: s, within: taskOf(ctx).place(s)}
 }
 
-// Made notes that the caller has made the set. That takes microseconds if the set was made for a task.
+// Made records that the caller's goroutine has made the set. It takes microseconds if the set was
+// made for a task.
 func (set *Set) Made() {
 	if set.within != nil {
 		set.maker = GoroutineID()

@@ -184,7 +184,7 @@ func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 			err = s.acquire(ctx, by.task, sem)
 		}
 		if err == errLent {
-			holds := by.holds(set) // if not, by.task is nil now
+			holds := by.holds(set) // if it reports false, by.task is nil now
 			if reserved && (!holds || by.task.lends(s)) {
 				s.unreserve() // the task needs no place of its own
 				reserved = false
@@ -210,8 +210,8 @@ func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 	}
 }
 
-// submitterOf returns whose place a submitter may lend: that of the task from which ctx derives, or
-// else that of the task for which the set was made. ctx may be nil.
+// submitterOf returns the lender for a submitter: the task from whose context ctx derives, or else
+// the task for which the set was made. ctx may be nil.
 func (s *Scheduler) submitterOf(ctx context.Context, set *Set) lender {
 	if ctx != nil {
 		if within := taskOf(ctx); within.lends(s) || !set.place().runs() {

@@ -6,7 +6,8 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds what owners give the scheduler, and what their tasks tell the worker that runs them.
+// This file holds the interfaces of tasks and owners, and the methods that a task calls on its
+// worker.
 
 // Run calls the function.
 func (f Func) Run(*Worker) { f() }

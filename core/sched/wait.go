@@ -9,9 +9,9 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how a wait blocks, and how it ends. A wait takes what tasks have raised when it
-// finds no task left; otherwise it lists itself, and the worker that ends the last task hands it
-// what there is to raise.
+// This file holds how a wait blocks, and how it ends. A wait that finds no task left takes the
+// round of failures itself. Otherwise it lists its Parker and blocks, and the worker that ends the
+// last task gives it the round.
 
 // Wait blocks until every task has ended, also those of sets. It raises the panics and Goexits of
 // the tasks of the scheduler's own set. If ctx, which may be nil, ends first, it returns the cause.

@@ -2,8 +2,8 @@ package sched
 
 import "github.com/coterie-go/coterie/core/race"
 
-// This file holds how an accepted task gets a worker: it joins the run queue, and a worker is woken
-// or started if too few search. This keeps the invariant of the package comment.
+// This file holds how an accepted task gets a worker. The task joins the run queue, and a worker is
+// woken or started if too few workers search. This keeps the invariant of the package comment.
 
 // queueLocked adds a task to the run queue, also if its key is busy.
 func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {

@@ -8,9 +8,9 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// This file tells observers of named tasks, and puts named owners and tasks into an execution
-// trace. While nobody observes, that costs a named task two atomic loads: when it is started, and
-// when it begins.
+// This file calls observers for named tasks, and puts named owners and tasks into an execution
+// trace. While there is no observer, that costs a named task two atomic loads: when it is started,
+// and when it begins.
 
 // newWatched calls Queued for a task that is about to be submitted. It returns the task's record,
 // or nil if there are no observers.

@@ -9,8 +9,8 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the life of a worker: it starts, runs one task after another, and leaves when it
-// finds none, or when a task panics or calls Goexit.
+// This file holds a worker from its start to its exit. It runs one task after another. It leaves
+// when it finds none, or when its task panics or calls Goexit.
 
 // spawn starts the workers that do lists. In a race build the goroutine that calls the scheduler
 // runs it, not the hidden one, because the workers inherit its clock.
