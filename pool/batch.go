@@ -43,8 +43,8 @@ func (*noCopy) Unlock() {}
 
 // Batch returns a batch of the pool, without tasks. If ctx comes from a task of the pool, the batch
 // belongs to that task: a Wait for the batch lends the task's place to tasks of the batch; see
-// [Pool]. Then Batch takes a microsecond. ctx does not cancel anything, and may be done. Batch panics
-// if ctx is nil.
+// [Pool]. Then Batch takes about a microsecond. ctx does not cancel anything, and may be done.
+// Batch panics if ctx is nil.
 func (p *Pool) Batch(ctx context.Context) *Batch {
 	checkContext(ctx)
 	p.begin()
@@ -53,7 +53,7 @@ func (p *Pool) Batch(ctx context.Context) *Batch {
 	return b
 }
 
-// batch is Batch for a caller that knows whose place it lends.
+// batch is Batch without set.Made, for waits that do not need it.
 func (p *Pool) batch(ctx context.Context) *Batch {
 	b := &Batch{pool: p}
 	b.set = p.scheduler.NewSet(ctx, b)
@@ -67,13 +67,12 @@ func (b *Batch) check() {
 }
 
 // Go puts f into the pool's queue; a worker runs it as soon as one is free. Go blocks while the
-// queue is full. If the batch belongs to a task of the pool, and the caller is a task or the goroutine
-// that made the batch, Go does not block for room: f runs on the place of that task, and Go blocks
-// until f has ended. Wait raises a panic
-// or a Goexit of f. Go panics if f is nil, or if the pool is closed; a batch that belongs to a
-// task may be used until that task has ended. Go costs little more than [Pool.Go], and
-// no allocation. If tasks of several batches alternate in the queue, workers take them one by one,
-// which costs several times as much.
+// queue is full. If the batch belongs to a task, and Go is called in a task of the pool or in the
+// goroutine that made the batch, Go does not block for room: f runs on the place of the task, and
+// Go blocks until f has ended. Wait raises a panic or a Goexit of f. Go panics if f is nil, or if
+// the pool is closed; a batch that belongs to a task may be used until that task has ended. Go
+// costs little more than [Pool.Go], and no allocation. If tasks of several batches alternate in the
+// queue, workers take them one by one, which costs several times as much.
 func (b *Batch) Go(f func()) {
 	checkFunc(f == nil)
 	b.check()
@@ -106,11 +105,12 @@ func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 // Wait blocks until every task of the batch has ended. If tasks have panicked, Wait raises the
 // first panic, with the further ones as its Others. If no task has panicked, but a task has called
 // Goexit, Wait calls Goexit. Every Wait that is blocked when the last task ends raises this. If
-// there is none, the next Wait does. No later Wait raises it again. If the batch belongs to a
-// task of the pool, and the caller is a task or the goroutine that made the batch, Wait lends the
-// place of that task to tasks of the batch that have not begun, one after another. In any other
-// goroutine Wait lends nothing: use WaitContext with the task's context there. A task of the batch must not call Wait: Wait panics in such a task
-// as soon as another goroutine waits for the batch too.
+// there is none, the next Wait does. No later Wait raises it again. If the batch belongs to a task,
+// and Wait is called in a task of the pool or in the goroutine that made the batch, Wait lends the
+// place of the task to tasks of the batch that have not begun, one after another. In any other
+// goroutine Wait lends no place: call WaitContext with the task's context there. A task of the
+// batch must not call Wait: Wait panics in such a task as soon as another goroutine waits for the
+// batch too.
 func (b *Batch) Wait() {
 	b.check()
 	raise := b.set.Wait()
@@ -118,11 +118,11 @@ func (b *Batch) Wait() {
 	raise()
 }
 
-// WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. If ctx is that of a task of
-// the pool, WaitContext lends the place of that task, in any goroutine. If a task runs on the
-// place that WaitContext has lent, WaitContext gives up only when that task has ended. If all tasks
-// have ended, it returns the same as Err. It panics if ctx is nil, or if it derives from the
-// context of a task of this batch that runs: that task would wait for itself.
+// WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. If ctx is that of a
+// task of the pool, WaitContext lends the place of that task, whatever goroutine calls it. If a
+// task runs on the place that WaitContext has lent, WaitContext gives up only when that task has
+// ended. If all tasks have ended, it returns the same as Err. It panics if ctx is nil, or if it
+// derives from the context of a task of this batch that runs: that task would wait for itself.
 func (b *Batch) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	b.check()

@@ -33,7 +33,8 @@ func (b batchWorkers) TryGo(f func()) bool {
 	return b.pool.scheduler.TryHelp(b.set, loopTask(f)) == nil
 }
 
-// Wait blocks until every helper has ended. Its caller is the caller of the loop, which has the context.
+// Wait blocks until every helper has ended. The caller of the loop calls it, and holds the place of
+// the task whose context the loop has.
 func (b batchWorkers) Wait() { b.set.WaitInside() }
 
 // A loopTask is a helper of a loop. It passes its panic or Goexit to the loop itself.
