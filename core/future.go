@@ -49,7 +49,9 @@ const (
 // Get may be called again, and by several goroutines.
 func (f *Future[T]) Get() (T, error) {
 	if !f.ready() && !f.helped(nil) {
-		defer f.note()()
+		if f.owner != 0 {
+			defer noted.Get(f.owner)()
+		}
 		<-f.Done()
 	}
 	return f.result()
@@ -65,7 +67,9 @@ func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
 	if f.ready() || ctx.Err() == nil && f.helped(ctx) {
 		return f.result()
 	}
-	defer f.note()()
+	if f.owner != 0 {
+		defer noted.Get(f.owner)()
+	}
 	select {
 	case <-f.Done():
 		return f.result()
@@ -93,15 +97,6 @@ func (f *Future[T]) makeDone() chan struct{} {
 		}
 	}
 	return f.done
-}
-
-// note records, if the owner has a name, that the caller is about to wait. The caller calls end
-// after the wait.
-func (f *Future[T]) note() (end func()) {
-	if f.owner == 0 {
-		return func() {}
-	}
-	return noted.Get(f.owner)
 }
 
 // ready reports whether there is a result.
