@@ -141,21 +141,21 @@ func (b *Batch) tell() error { return b.err(true) }
 func (b *Batch) err(tells bool) error {
 	b.check()
 	round := b.set.Round()
-	return race.Get(func() error {
+	why := race.Get(func() lost {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.lost.told && round > b.lost.round {
-			return nil
+			return lost{}
 		}
 		if tells && !b.lost.told {
 			b.lost.told, b.lost.round = true, round
 		}
-		err := b.lost.cause
-		if b.lost.closed {
-			err = multierr.Append(err, ErrClosed)
-		}
-		return err
+		return b.lost
 	})
+	if why.closed {
+		return multierr.Append(why.cause, ErrClosed)
+	}
+	return why.cause
 }
 
 // lose notes why a task does not run.
