@@ -11,6 +11,12 @@ import (
 )
 
 // A StuckError says that a wait was given up, and which tasks it waited for.
+//
+// A task has ended when the goroutine that ran it has noted so. That is an instant after its future
+// was told, or a channel was closed by its last statement. A wait that is about to give up lets such
+// goroutines go on first. But it does not wait for one that the system has preempted in that
+// instant, so with a context that is done already it may report a task as running whose result
+// the caller has. The next wait that does not give up at once does not.
 type StuckError struct {
 	Kind    string    // of the owner: "group", "errgroup" or "pool"
 	Owner   string    // the owner's name; empty if it has none
