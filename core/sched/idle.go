@@ -10,6 +10,12 @@ import (
 // of them ends those that have been idle for long enough; it is set when a worker parks.
 // While it is set, its processor's scheduler reads the clock whenever it switches
 // goroutines. So a worker that is kept busy stops it.
+//
+// A pool may be used in one testing/synctest bubble after another, and outside of them, though not
+// in two places at once: the runtime lets nobody else stop a timer of a bubble, or wake a worker that
+// has parked there. A timer may outlive its bubble without expiring. So it counts only in its own bubble: it
+// is stopped there, it wakes the workers that have parked there, and where a worker parks elsewhere, another
+// is set.
 
 // longStreak is how often a worker has found a task when it stops the timer.
 const longStreak = 16
@@ -25,13 +31,30 @@ func (w *Worker) restLocked(surplus bool, do *todo) verdict {
 	if w.parker == nil {
 		w.parker = park.Get(false)
 	}
-	w.since = time.Now()
+	w.since, w.bubble = time.Now(), 0
+	if IsFake(w.since) {
+		w.bubble = Bubble()
+	}
 	w.busyStreak = 0
 	w.below, x.idle = x.idle, w
-	if x.timer == nil {
-		x.timer = time.AfterFunc(idleAfter, s.expire)
+	if x.timer == nil || x.bubble != w.bubble {
+		s.setTimerLocked(idleAfter, w.bubble)
 	}
 	return parkIdle
+}
+
+// setTimerLocked sets the timer of the idle workers of a bubble, which is the caller's.
+func (s *Scheduler) setTimerLocked(after time.Duration, bubble uint64) {
+	x := s.shared
+	x.timer, x.bubble = time.AfterFunc(after, func() { s.expire(bubble) }), bubble
+}
+
+// stopTimerLocked stops the timer, unless it belongs to a bubble that is not the caller's.
+func (x *shared) stopTimerLocked() {
+	if x.timer != nil && (x.bubble == 0 || x.bubble == Bubble()) {
+		x.timer.Stop()
+		x.timer = nil
+	}
 }
 
 // busyLocked is called when the worker has found a task.
@@ -41,8 +64,7 @@ func (w *Worker) busyLocked() {
 		return
 	}
 	if w.busyStreak++; w.busyStreak == longStreak && x.idle == nil {
-		x.timer.Stop()
-		x.timer = nil
+		x.stopTimerLocked()
 	}
 }
 
@@ -67,15 +89,21 @@ func (s *Scheduler) trimLocked(do *todo) {
 	}
 }
 
-// expire is called by the timer. It wakes the workers that have been idle for long enough,
-// which then leave.
-func (s *Scheduler) expire() {
+// expire is called by the timer of a bubble, 0 for none. It wakes the workers there that have been idle for long
+// enough, which then leave.
+func (s *Scheduler) expire(bubble uint64) {
 	s.locked(func(do *todo) {
 		x, idleAfter := s.shared, s.config().IdleAfter
-		x.timer = nil
+		if x.bubble == bubble {
+			x.timer = nil
+		}
 		next := time.Duration(-1)
 		for at := &x.idle; *at != nil; {
 			w := *at
+			if w.bubble != bubble {
+				at = &w.below
+				continue
+			}
 			if left := idleAfter - time.Since(w.since); left > 0 {
 				next = left // of the one that has been idle longest: the stack has it last
 				at = &w.below
@@ -85,8 +113,8 @@ func (s *Scheduler) expire() {
 			w.expired = true
 			do.wakes(w.parker)
 		}
-		if next > 0 {
-			x.timer = time.AfterFunc(next, s.expire)
+		if next > 0 && (x.timer == nil || x.bubble != bubble) {
+			s.setTimerLocked(next, bubble)
 		}
 	})
 }

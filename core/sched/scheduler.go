@@ -54,9 +54,10 @@ type shared struct {
 	lines  list.List[*keyQueue] // of keys for which tasks wait
 	posted int                  // tasks in the run queue that have waited for their key; they need no room
 
-	idle    *Worker // parked workers, the one that parked last first, linked by below
-	workers int     // goroutines that have been started and have not left
-	timer   *time.Timer
+	idle    *Worker      // parked workers, the one that parked last first, linked by below
+	workers int          // goroutines that have been started and have not left
+	timer   *time.Timer  // that was set last; nil when it has expired
+	bubble  uint64       // of testing/synctest, to which the timer belongs; see Bubble
 	gone    *park.Parker // who wait until there is no worker
 
 	failures    failures

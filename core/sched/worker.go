@@ -35,6 +35,7 @@ type Worker struct {
 	place   list.Elem[*Worker] // among all
 	below   *Worker            // in the stack of idle workers; guarded by mu
 	since   time.Time          // when it became idle; guarded by mu
+	bubble  uint64             // of testing/synctest, in which it is idle; guarded by mu
 	expired bool               // it is to leave, and is not counted as searching; guarded by mu
 
 	// In race builds.
