@@ -43,8 +43,9 @@ func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
 // Batch returns a batch of the pool, without tasks. If ctx comes from a task of the
-// pool, the batch belongs to that task, whose place those inside lend it, as Pool says. Then it takes a
-// microsecond. ctx does not cancel anything. It may be done.
+// pool, the batch belongs to that task, whose place may be lent to the tasks of the batch, as Pool
+// says; to note who makes the batch takes some microseconds then. ctx does not cancel anything. It
+// may be done.
 func (p *Pool) Batch(ctx context.Context) *Batch {
 	checkContext(ctx)
 	p.begin()

@@ -33,6 +33,12 @@ var ErrClosed = errors.New("pool: closed")
 // workers. A task that waits without such a context, as in the pool's Go, keeps its worker from
 // the others.
 //
+// Who holds no place lends none, so the tasks of a task do not run beside it because somebody else
+// waits for them. Wait and Get know a task by its goroutine, and take the goroutine that has made
+// the batch, or the future, with the task's context for the task too. In any other goroutine of a
+// task call WaitContext or GetContext with the task's context. That costs microseconds only where a
+// wait blocks.
+//
 // One place is lent to one task at a time as long as the task that holds it waits in its own
 // goroutine. If it starts goroutines that wait with its context while it works, each of them
 // may have a task run beyond the limit; the alternative would be a deadlock. Tasks of a Keyed
