@@ -29,7 +29,7 @@ type Context struct {
 	background      bool    // the task has no place
 	lender          *Set    // on whose waiter's place the task runs; nil if it has one of its own
 	record          *record // of a task that runs, or that observers see
-	goroutine       uint64  // of a task that runs, in an owner that keeps idle workers
+	goroutine       uint64  // of a task that runs, in an owner that keeps idle workers; before, see queue
 }
 
 // names are those that nest in a context, the innermost first. They do not change.
@@ -139,6 +139,9 @@ func (c *Context) Init(ctx context.Context, s *Scheduler, set *Set) {
 	config := s.config()
 	c.Context, c.sched, c.set, c.names, c.isTask = ctx, s, set, &config.names, true
 	c.nestIn(taskOf(ctx), config)
+	if config.entry != nil {
+		c.queue(now())
+	}
 	if c.names.path != "" && observed() {
 		c.record = newWatched(c.names.path, config)
 	}

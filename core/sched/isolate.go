@@ -133,6 +133,14 @@ func releasePermit(sem *core.Semaphore) {
 	race.Enable()
 }
 
+// bare is uncarry for somebody who only looks.
+func bare(t Task) Task {
+	if c, ok := t.(*carried); ok {
+		return c.Task
+	}
+	return t
+}
+
 // A direct task is one of a race build that its submitter starts, in a goroutine of its own:
 // where none waits for a worker, that takes the fewest goroutines. With more than three
 // for each task the race detector forgets what earlier ones did.

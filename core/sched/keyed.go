@@ -97,7 +97,7 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 	}
 	s, within := k.sched, taskOf(ctx)
 	inside := within.lends(s)
-	t.from.Release()
+	t.enters(s)
 	enter := func(p *park.Parker) error {
 		return get(s, func(do *todo) error { return k.queueLocked(key).enterLocked(t, inside, p, do) })
 	}
@@ -106,6 +106,7 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 		p := park.Get(true)
 		defer p.Free()
 		if err = enter(p); err == errBlocked {
+			defer s.noteBlocked(ForRoom).end()
 			return k.await(ctx, t, p)
 		}
 	}
@@ -131,7 +132,7 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, within bool) 
 	inside := taskOf(ctx).lends(s)
 	p := park.Get(true)
 	defer p.Free()
-	t.from.Release()
+	t.enters(s)
 	type result struct {
 		running []*KeyTask
 		err     error
@@ -147,6 +148,7 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, within bool) 
 		})
 	}
 	if r.err == errBlocked {
+		defer s.noteBlocked(ForSome).end()
 		return k.await(ctx, t, p)
 	}
 	return r.err
@@ -266,6 +268,7 @@ func (k *keys) admitLocked(do *todo) {
 		t := k.blocked.Front().Value
 		k.blocked.Remove(&t.blocked)
 		t.releaseLocked(nil, do)
+		k.sched.requeueLocked(&t.own)
 		t.queue.waits++
 		k.waiting++
 		t.queue.fillLocked(do)

@@ -41,6 +41,7 @@ type KeyTask struct {
 	parker    *park.Parker        // of its submitter, while that is blocked
 	refused   error               // why its submitter was refused
 	exclusive bool                // it begins when no other task of the key is active
+	since     moment              // when it was queued, in an owner with a name
 	from      race.Point          // from its submitter to the task
 }
 
@@ -75,6 +76,28 @@ func (t *KeyTask) Init(task KeyedTask) {
 	t.own.task = t
 	t.own.body.Store(t)
 	t.own.place.Value, t.place.Value, t.blocked.Value = &t.own, t, t
+}
+
+// enters is called by the submitter.
+func (t *KeyTask) enters(s *Scheduler) {
+	if s.config().entry != nil {
+		t.since = now()
+	}
+	t.from.Release()
+}
+
+// queue is that of the task, or of that which has taken its place; mu is held.
+func (e *keyEntry) queue(at moment) {
+	if e.task != nil {
+		e.task.since = at
+	}
+}
+
+func (e *keyEntry) queuedSince() moment {
+	if e.task == nil {
+		return 0
+	}
+	return e.task.since
 }
 
 // Set returns the wait set of a task that has begun.

@@ -196,10 +196,21 @@ func (s *Scheduler) admitLocked(do *todo) {
 			s.dismissLocked(b, started, do)
 			continue
 		}
+		s.requeueLocked(b.task)
 		s.pushLocked(b.set, b.task, do)
 		s.dismissLocked(b, admitted, do)
 	}
 	l.budget = 0
+}
+
+// requeueLocked says that a task that has waited for room is queued from now on.
+func (s *Scheduler) requeueLocked(t Task) {
+	if s.config().entry == nil {
+		return
+	}
+	if t, ok := bare(t).(queueable); ok {
+		t.queue(now())
+	}
 }
 
 // blockLocked lists a submitter for which there is no room.

@@ -7,7 +7,6 @@ import (
 	"runtime/trace"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/quote"
@@ -26,7 +25,7 @@ func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
 	if r == nil {
 		r = new(record)
 	}
-	r.task, r.started, r.goroutine = t, time.Now(), w.id()
+	r.task, r.started, r.goroutine = t, now(), w.id()
 	if r.watch != nil || trace.IsEnabled() {
 		r.watchBegin(labels)
 	}
@@ -69,6 +68,7 @@ type Named struct {
 	Task
 	path   string
 	labels context.Context // nil in an owner without a name
+	since  moment          // when it was queued; 0 in an owner without a name
 }
 
 // WithPath returns t with a name of its own, which nests in that of the owner. The name is
@@ -77,6 +77,7 @@ func (s *Scheduler) WithPath(name string, t Task) Task {
 	config := s.config()
 	n := &Named{Task: t, path: config.Join(name)}
 	if config.Labels != nil {
+		n.since = now()
 		n.labels = pprof.WithLabels(config.Labels, pprof.Labels("coterie", n.path))
 	}
 	if n.path != "" && observed() {
@@ -87,6 +88,8 @@ func (s *Scheduler) WithPath(name string, t Task) Task {
 
 func (n *Named) taskPath() string             { return n.path }
 func (n *Named) taskContext() context.Context { return nil }
+func (n *Named) queue(at moment)              { n.since = at }
+func (n *Named) queuedSince() moment          { return n.since }
 
 // Unnamed returns the task that WithPath or InOwner was given.
 func Unnamed(t Task) Task {
@@ -105,7 +108,7 @@ func (s *Scheduler) InOwner(t Task) Task {
 	if config.Labels == nil {
 		return t
 	}
-	n := &Named{t, config.Path, config.Labels}
+	n := &Named{t, config.Path, config.Labels, now()}
 	if observed() {
 		return n.watched(config)
 	}
@@ -120,6 +123,21 @@ func (n *Named) Run(w *Worker) {
 
 func (c *Context) taskPath() string             { return c.names.path }
 func (c *Context) taskContext() context.Context { return c.Context }
+
+// The numbers of goroutines are less.
+const isMoment = 1 << 63
+
+// queue may be called where the race detector sees no order with Begin.
+//
+//go:norace
+func (c *Context) queue(at moment) { c.goroutine = uint64(at) | isMoment }
+
+func (c *Context) queuedSince() moment {
+	if m := race.Load(&c.goroutine); m >= isMoment {
+		return moment(m &^ isMoment)
+	}
+	return 0
+}
 
 // Begin is called by a task with a context as it begins, and End, in any case, as it ends.
 func (c *Context) Begin(w *Worker) {
@@ -155,7 +173,7 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 		if x := s.shared; x != nil {
 			v.running += x.backgrounds.n
 			for r := range x.named.all() {
-				v.tasks = append(v.tasks, Record{r.task.taskPath(), r.started, r.goroutine})
+				v.tasks = append(v.tasks, Record{r.task.taskPath(), r.started.time(), r.goroutine})
 			}
 		}
 		return v

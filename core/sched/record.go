@@ -13,19 +13,52 @@ import (
 
 // A pathed task has a name: it is a *Named or a *Context.
 type pathed interface {
+	queueable
 	taskPath() string
 	taskContext() context.Context // nil for a task without one
+}
+
+// A queueable task knows since when it is queued. The scheduler's mu guards that, once the task
+// has been given to it.
+type queueable interface {
+	queue(at moment)
+	queuedSince() moment
 }
 
 // A record is a named task that runs.
 type record struct {
 	task      pathed
-	started   time.Time
+	started   moment
 	goroutine uint64
 	number    race.Uint64 // that by which events and snapshots call it; 0 until somebody asks
 	watch     *watch      // nil unless observers see the task, or it is a region of a trace
 
 	next, prev *record // in namedTasks; nil if it is in none. Guarded by the scheduler's mu
+}
+
+// A moment is a point in time: nanoseconds since the program began, or, on the clock of a
+// testing/synctest bubble, Unix nanoseconds. It is a third of a time.Time. 0 is none.
+type moment int64
+
+// fakeMoments are those of bubbles, whose clocks begin with the year 2000. No program runs for
+// 18 years.
+const fakeMoments moment = 1 << 59
+
+func now() moment {
+	if m := moment(time.Since(began)); 0 < m && m < fakeMoments {
+		return m
+	}
+	return moment(time.Now().UnixNano())
+}
+
+func (m moment) time() time.Time {
+	switch {
+	case m == 0:
+		return time.Time{}
+	case m < fakeMoments:
+		return began.Add(time.Duration(m))
+	}
+	return time.Unix(0, int64(m))
 }
 
 // id returns the number of the task, which it gets at the first call.

@@ -59,6 +59,8 @@ type Owner struct {
 	Queued  int `json:"queued"`  // tasks that were accepted and have not begun
 	Queue   int `json:"queue"`   // tasks that may be queued; -1 is unlimited
 
+	Keyed int `json:"keyed,omitempty"` // tasks that were accepted and wait for their key, beside those queued
+
 	Submitters []Waiter `json:"submitters"` // who is blocked until there is room, the longest first
 	Waiters    []Waiter `json:"waiters"`    // who is blocked until tasks end, the longest first
 
@@ -118,11 +120,11 @@ type Task struct {
 	ID        uint64        `json:"id,omitempty"`         // of the oldest, also in group.Event; 0 for queued ones
 	Path      string        `json:"path"`                 // its name after those of the owners around it
 	Count     int           `json:"count"`                // how many there are
-	State     string        `json:"state"`                // "queued", "running", "chan receive", "waits for room in ingest"
+	State     string        `json:"state"`                // "queued", "waits for its key", "running", "chan receive", "waits for room in ingest"
 	WaitsFor  Reason        `json:"waits_for,omitempty"`  // what it is blocked for on a named owner, or ""
 	Of        uint64        `json:"of,omitempty"`         // that owner
 	Waited    time.Duration `json:"waited_ns,omitempty"`  // how long it is blocked so
-	Age       time.Duration `json:"age_ns,omitempty"`     // since the oldest began
+	Age       time.Duration `json:"age_ns,omitempty"`     // since the oldest began; of queued ones, since that was queued
 	Ignored   time.Duration `json:"ignored_ns,omitempty"` // how long it runs with a context that is done, at least
 	Goroutine uint64        `json:"goroutine,omitempty"`  // of the oldest
 	Function  string        `json:"function,omitempty"`   // in which it is, outside coterie and the standard library
