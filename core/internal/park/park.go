@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -20,12 +21,13 @@ import (
 // goroutine blocks: in a bubble that orders what came before ahead of synctest.Wait.
 type Parker struct {
 	state atomic.Int32
-	mu    sync.Mutex
-	cond  sync.Cond
+	cond  sync.Cond     // its L is the Parker as a condLocker
 	woken chan struct{} // written before the Parker is handed to others; nil: block on cond
 
-	Next   *Parker // for lists of those that are to be woken
-	Result any     // for whoever wakes it to leave something
+	Next   *Parker            // for lists of those that are to be woken
+	Place  list.Elem[*Parker] // in a queue, guarded as that is
+	N      int64              // the goroutine's: what it waits for
+	Result any                // for whoever wakes it to leave something
 }
 
 // The states of a Parker. parked is set only where the goroutine blocks on cond.
@@ -35,19 +37,35 @@ const (
 	woken
 )
 
-var parkers = sync.Pool{New: func() any {
+var parkers = sync.Pool{New: func() any { return makeParker() }}
+
+func makeParker() *Parker {
 	p := new(Parker)
-	p.cond.L = &p.mu
+	p.cond.L, p.Place.Value = (*condLocker)(p), p
 	return p
-}}
+}
+
+// A condLocker is a Parker as the Locker of its cond. Wait of the cond calls Unlock when a
+// Signal can reach the goroutine. That is how Wake knows.
+type condLocker Parker
+
+func (p *condLocker) Lock() {}
+
+func (p *condLocker) Unlock() {
+	if !p.state.CompareAndSwap(waiting, parked) {
+		p.cond.Signal() // Wake came first
+	}
+}
 
 // Get returns a Parker. Its wait may be given up if cancellable is set.
 func Get(cancellable bool) *Parker {
-	if race.Hidden {
-		return &Parker{woken: make(chan struct{})}
+	var p *Parker
+	if race.Hidden { // the sync.Pool would order its users
+		p = makeParker()
+	} else {
+		p = parkers.Get().(*Parker)
 	}
-	p := parkers.Get().(*Parker)
-	if cancellable {
+	if cancellable || race.Hidden {
 		p.woken = make(chan struct{})
 	}
 	return p
@@ -72,12 +90,9 @@ func (p *Parker) Wake() {
 		race.Enable()
 		return
 	}
-	if p.state.Swap(woken) != parked {
-		return
+	if p.state.Swap(woken) == parked {
+		p.cond.Signal()
 	}
-	p.mu.Lock() // so that the goroutine is in cond.Wait
-	p.cond.Signal()
-	p.mu.Unlock()
 }
 
 // WakeAll wakes p and those behind it.
@@ -109,10 +124,6 @@ func (p *Parker) Wait(cancel <-chan struct{}) bool {
 			return false
 		}
 	}
-	p.mu.Lock()
-	if p.state.CompareAndSwap(waiting, parked) {
-		p.cond.Wait()
-	}
-	p.mu.Unlock()
+	p.cond.Wait()
 	return true
 }
