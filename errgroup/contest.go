@@ -41,7 +41,10 @@ func newContest[T any](ctx context.Context, need int, opts RaceOptions[T], fs []
 
 // run returns need results, or the errors, when every function that was started has ended.
 func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error) {
-	c.group, c.ctx = newDecider(c.ctx)
+	// The group keeps all errors, and is told when to cancel its context. The reports of that
+	// are not worth telling, however they are wrapped.
+	c.group, c.ctx = New(c.ctx, Options{Collect: true})
+	c.group.settings.lenient = true
 	returned := false
 	defer func() {
 		if returned {
@@ -64,14 +67,6 @@ func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error)
 	_ = c.group.Wait() // raises what Discard has raised
 	returned = true
 	return nil, err
-}
-
-// newDecider returns a group that keeps all errors, and cancels its context when
-// told to. The reports of that are not worth telling, however they are wrapped.
-func newDecider(ctx context.Context) (*Group, context.Context) {
-	g, ctx := New(ctx, Options{Collect: true})
-	g.settings.lenient = true
-	return g, ctx
 }
 
 // start starts the functions, all at once or staggered.
