@@ -149,21 +149,21 @@ func (b *Batch) report() error { return b.err(true) }
 func (b *Batch) err(reports bool) error {
 	b.check()
 	round := b.set.Round()
-	return race.Get(func() error {
+	why := race.Get(func() lost {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.lost.reported && round > b.lost.round {
-			return nil
+			return lost{}
 		}
 		if reports && !b.lost.reported {
 			b.lost.reported, b.lost.round = true, round
 		}
-		err := b.lost.cause
-		if b.lost.closed {
-			err = multierr.Append(err, ErrClosed)
-		}
-		return err
+		return b.lost
 	})
+	if why.closed {
+		return multierr.Append(why.cause, ErrClosed)
+	}
+	return why.cause
 }
 
 // lose records why a task does not run.

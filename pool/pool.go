@@ -34,6 +34,11 @@ var ErrClosed = errors.New("pool: closed")
 // waits may nest to any depth on any number of workers. A task without such a context, for example
 // one of Go, keeps its worker while it waits.
 //
+// A caller that holds no place lends none. Wait and Get know a task by its goroutine. They take the
+// goroutine that has made the batch or the future with the task's context for the task, too. Any
+// other goroutine of a task calls WaitContext or GetContext with the task's context. To find out who
+// calls takes microseconds, and only if a wait blocks.
+//
 // A place is lent to one task at a time if the task that holds it waits in its own goroutine. If
 // that task starts goroutines that wait with its context, each of them may have a task run beyond
 // the limit; the alternative would be a deadlock. Tasks of a Keyed that have waited for their key

@@ -63,10 +63,7 @@ func (s *Scheduler) Shut() {
 		for x.idle != nil {
 			s.dismissIdleLocked(do)
 		}
-		if x.timer != nil {
-			x.timer.Stop()
-			x.timer = nil
-		}
+		x.stopTimerLocked()
 	})
 }
 

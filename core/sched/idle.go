@@ -10,6 +10,11 @@ import (
 // that have been idle for IdleAfter. A worker sets the timer when it parks. While a timer is set,
 // the Go scheduler of its processor reads the clock at each switch of goroutines. So a busy worker
 // stops the timer.
+//
+// A pool may be used in one testing/synctest bubble after another, and outside of bubbles, but not in
+// two places at once: outside of its bubble no goroutine may stop a timer or wake a worker. A timer
+// may outlive its bubble without expiring. So a timer concerns only its own bubble. It is stopped
+// there, and wakes the workers that have parked there. A worker that parks elsewhere sets another.
 
 // longStreak is how many tasks in a row a worker finds before it stops the timer.
 const longStreak = 16
@@ -26,13 +31,30 @@ func (w *Worker) restLocked(surplus bool, do *todo) verdict {
 	if w.parker == nil {
 		w.parker = park.Get(false)
 	}
-	w.since = time.Now()
+	w.since, w.bubble = time.Now(), 0
+	if IsFake(w.since) {
+		w.bubble = Bubble()
+	}
 	w.busyStreak = 0
 	w.below, x.idle = x.idle, w
-	if x.timer == nil {
-		x.timer = time.AfterFunc(idleAfter, s.expire)
+	if x.timer == nil || x.bubble != w.bubble {
+		s.setTimerLocked(idleAfter, w.bubble)
 	}
 	return parkIdle
+}
+
+// setTimerLocked sets the timer for the idle workers of a bubble. The caller is in that bubble.
+func (s *Scheduler) setTimerLocked(after time.Duration, bubble uint64) {
+	x := s.shared
+	x.timer, x.bubble = time.AfterFunc(after, func() { s.expire(bubble) }), bubble
+}
+
+// stopTimerLocked stops the timer, unless it belongs to a bubble in which the caller is not.
+func (x *shared) stopTimerLocked() {
+	if x.timer != nil && (x.bubble == 0 || x.bubble == Bubble()) {
+		x.timer.Stop()
+		x.timer = nil
+	}
 }
 
 // busyLocked counts that the worker has found a task. After longStreak tasks in a row it stops the
@@ -43,8 +65,7 @@ func (w *Worker) busyLocked() {
 		return
 	}
 	if w.busyStreak++; w.busyStreak == longStreak && x.idle == nil {
-		x.timer.Stop()
-		x.timer = nil
+		x.stopTimerLocked()
 	}
 }
 
@@ -62,15 +83,21 @@ func (s *Scheduler) trimLocked(do *todo) {
 	}
 }
 
-// expire is called by the timer. It wakes the workers that have been idle for IdleAfter, and these
-// leave.
-func (s *Scheduler) expire() {
+// expire is called by the timer of a bubble; 0 is none. It wakes the workers that have been idle
+// there for IdleAfter, and these leave.
+func (s *Scheduler) expire(bubble uint64) {
 	s.locked(func(do *todo) {
 		x, idleAfter := s.shared, s.config().IdleAfter
-		x.timer = nil
+		if x.bubble == bubble {
+			x.timer = nil
+		}
 		next := time.Duration(-1)
 		for at := &x.idle; *at != nil; {
 			w := *at
+			if w.bubble != bubble {
+				at = &w.below
+				continue
+			}
 			if left := idleAfter - time.Since(w.since); left > 0 {
 				next = left // at the end: that of the worker that has been idle longest, because it is at the bottom of the stack
 				at = &w.below
@@ -80,8 +107,8 @@ func (s *Scheduler) expire() {
 			w.expired = true
 			do.wakes(w.parker)
 		}
-		if next > 0 {
-			x.timer = time.AfterFunc(next, s.expire)
+		if next > 0 && (x.timer == nil || x.bubble != bubble) {
+			s.setTimerLocked(next, bubble)
 		}
 	})
 }

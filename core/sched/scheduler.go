@@ -57,9 +57,10 @@ type shared struct {
 	lines  list.List[*keyQueue] // the keys whose line is not empty
 	posted int                  // tasks in the run queue that came from the line of a key; they take no room
 
-	idle    *Worker // the stack of parked workers, linked by below; the last to park is on top
-	workers int     // goroutines that have been started and have not left
-	timer   *time.Timer
+	idle    *Worker      // the stack of parked workers, linked by below; the last to park is on top
+	workers int          // goroutines that have been started and have not left
+	timer   *time.Timer  // the timer that was set last; nil if it has expired
+	bubble  uint64       // the testing/synctest bubble of the timer; see Bubble
 	gone    *park.Parker // waiters for the end of all workers
 
 	failures    failures
@@ -135,6 +136,7 @@ type Worker struct {
 	place   list.Elem[*Worker] // in shared.all
 	below   *Worker            // in the stack of idle workers; guarded by mu
 	since   time.Time          // when it became idle; guarded by mu
+	bubble  uint64             // the testing/synctest bubble in which it is idle; guarded by mu
 	expired bool               // it was woken to leave, and is not counted as searching; guarded by mu
 
 	// In race builds.
