@@ -34,10 +34,10 @@ var ErrClosed = errors.New("pool: closed")
 // waits may nest to any depth on any number of workers. A task without such a context, for example
 // one of Go, keeps its worker while it waits.
 //
-// A caller that holds no place lends none. Wait and Get know a task by its goroutine. They take the
-// goroutine that has made the batch or the future with the task's context for the task, too. Any
-// other goroutine of a task calls WaitContext or GetContext with the task's context. To find out who
-// calls takes microseconds, and only if a wait blocks.
+// A caller that holds no place lends none. Wait and Get lend the place of a task only if they are
+// called in the task's own goroutine, or in the goroutine that made the batch or the future with
+// the task's context. In any other goroutine call WaitContext or GetContext with the task's
+// context. A Wait or Get that blocks takes microseconds to check its goroutine.
 //
 // A place is lent to one task at a time if the task that holds it waits in its own goroutine. If
 // that task starts goroutines that wait with its context, each of them may have a task run beyond

@@ -11,10 +11,11 @@ import (
 // the Go scheduler of its processor reads the clock at each switch of goroutines. So a busy worker
 // stops the timer.
 //
-// A pool may be used in one testing/synctest bubble after another, and outside of bubbles, but not in
-// two places at once: outside of its bubble no goroutine may stop a timer or wake a worker. A timer
-// may outlive its bubble without expiring. So a timer concerns only its own bubble. It is stopped
-// there, and wakes the workers that have parked there. A worker that parks elsewhere sets another.
+// A pool may be used in one testing/synctest bubble after another, and outside of bubbles, but not
+// in two of these at once: a goroutine outside of a bubble must not stop a timer of the bubble or
+// wake a worker in it. A bubble may end before its timer expires. So each timer serves one bubble.
+// Only goroutines of that bubble stop it, and it wakes only workers that have parked there. A
+// worker that parks in another bubble sets another timer.
 
 // longStreak is how many tasks in a row a worker finds before it stops the timer.
 const longStreak = 16

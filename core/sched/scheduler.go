@@ -43,7 +43,7 @@ type shared struct {
 	queue   runQueue
 	limiter limiter
 	work    func() // calls Scheduler.work; kept, so that a go statement allocates nothing
-	procs   int16  // GOMAXPROCS when the scheduler began
+	procs   int16  // GOMAXPROCS when shared was made
 
 	semaphore *core.Semaphore    // of the Config
 	lent      int32              // tasks that run on a lent place
@@ -364,7 +364,7 @@ const (
 	unknown  // it cannot give up; this holds for the values below too
 	asked    // it will read its stack
 	outsider // it runs no task of the scheduler
-	insider  // it runs one
+	insider  // it runs a task of the scheduler
 )
 
 // An alarm holds the timer of a scheduler and what it needs. The scheduler's mu guards it.
@@ -373,7 +373,7 @@ type alarm struct {
 	isSet   bool      // that timer has not expired
 	at      time.Time // when that timer was set
 	parks   uint32    // how often a submitter has parked; wraps
-	seen    uint32    // parks when the timer was set
+	seen    uint32    // the value of parks when the timer was set
 	patient int32     // submitters that have parked and cannot give up
 	asking  int       // submitters that were asked and have not yet answered
 }
@@ -381,7 +381,7 @@ type alarm struct {
 // keys holds the part of Keyed that does not depend on the type of the key. The scheduler's mu
 // guards the fields that change.
 type keys struct {
-	ended  race.Point // from the end of each task to the waits for all
+	ended  race.Point // from the end of each task to the waits for all keys
 	sched  *Scheduler
 	perKey int
 	most   int // tasks that may wait for their keys
