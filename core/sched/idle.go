@@ -7,8 +7,8 @@ import (
 )
 
 // This file holds the stack of idle workers of an owner with IdleAfter. One timer ends the workers
-// that have been idle for IdleAfter. A worker sets the timer when it parks. While a timer is set,
-// the Go scheduler of its processor reads the clock at each switch of goroutines. So a busy worker
+// that have been idle for IdleAfter. A worker sets the timer when it parks. The Go scheduler of its
+// processor reads the clock at each switch of goroutines while a timer is set. So a busy worker
 // stops the timer.
 //
 // A pool may be used in one testing/synctest bubble after another, and outside of bubbles, but not
@@ -58,8 +58,8 @@ func (x *shared) stopTimerLocked() {
 	}
 }
 
-// busyLocked counts that the worker has found a task. After longStreak tasks in a row it stops the
-// timer, if no worker is idle.
+// busyLocked counts that the worker has found a task. It stops the timer after longStreak tasks in
+// a row, if no worker is idle.
 func (w *Worker) busyLocked() {
 	x := w.s.shared
 	if x.timer == nil || w.busyStreak > longStreak {
@@ -114,8 +114,8 @@ func (s *Scheduler) expire(bubble uint64) {
 	})
 }
 
-// goneLocked counts a worker as gone. If it was the last, goneLocked releases the waiters for the
-// end of all workers.
+// goneLocked counts a worker as gone. It releases the waiters for the end of all workers if the
+// worker was the last.
 func (w *Worker) goneLocked(do *todo) {
 	x := w.s.shared
 	w.unlistLocked()

@@ -34,7 +34,7 @@ type Scheduler struct {
 	shared  *shared      // nil until it is needed; then it stays
 
 	// Owner has the settings, and decides what a panic or Goexit of a task does. It is written
-	// before the first task. If it is nil, Wait raises the panics and Goexits of the tasks.
+	// before the first task. Wait raises the panics and Goexits of the tasks if Owner is nil.
 	Owner Owner
 }
 
@@ -109,7 +109,7 @@ type Owner interface {
 	Config() *Config
 	// The scheduler calls Aborted when t, a task of set, panics with p, or calls runtime.Goexit:
 	// then p is nil. Aborted runs in the goroutine of t, on top of the stack that panicked. The
-	// task has not ended while Aborted runs. If Aborted panics, the process ends.
+	// task has not ended while Aborted runs. The process ends if Aborted panics.
 	Aborted(s *Scheduler, set *Set, t Task, p *core.PanicError)
 }
 
