@@ -69,8 +69,8 @@ func NewSemaphore(limit int64) *Semaphore {
 }
 
 // Acquire takes n permits. It blocks until all earlier waiters have been served and n permits are
-// free. If ctx is done first, it takes nothing and returns [context.Cause] of ctx. If ctx is done
-// at the call, Acquire fails even if permits are free.
+// free. It takes nothing and returns [context.Cause] of ctx if ctx is done first. Acquire fails if
+// ctx is done at the call, even if permits are free.
 //
 // Acquire returns [ErrWeight] if n is more than the limit and the limit is not 0. A blocked Acquire
 // returns it as soon as SetLimit lowers the limit below n. An Acquire of 0 takes nothing, but
@@ -237,8 +237,8 @@ func (s *Semaphore) enterLocked(w *waiter) uint64 {
 	return queued
 }
 
-// giveUp ends the wait of w, and returns its outcome. If w has been granted permits, giveUp gives
-// them back and returns queued. In each case waiters behind w may now fit.
+// giveUp ends the wait of w, and returns its outcome. giveUp gives permits back and returns queued
+// if w has been granted any. In each case waiters behind w may now fit.
 func (s *Semaphore) giveUp(w *waiter) uint64 {
 	s.lock()
 	outcome := w.outcome.Load()

@@ -41,7 +41,7 @@ var parkers = sync.Pool{New: func() any {
 	return p
 }}
 
-// Get returns a Parker. If cancellable is set, its wait may be given up.
+// Get returns a Parker. Its wait may be given up if cancellable is set.
 func Get(cancellable bool) *Parker {
 	if race.Hidden {
 		return &Parker{woken: make(chan struct{})}
