@@ -168,11 +168,10 @@ func (g *Group) number() uint64 {
 	return n
 }
 
-// Fork starts f in g, as Go does, and returns a future for its result. If f returns an error, Get
-// returns it, and it is also an error of the group. If f panics, Get raises the panic, and g
-// applies its panic policy; under [core.Capture] Get returns the panic as its error. If f calls
-// Goexit, Get returns [core.ErrGoexit], and g does the same as for any task. Fork panics where Go
-// panics.
+// Fork starts f in g, as Go does, and returns a future for its result. Get returns an error of f,
+// which is also an error of the group. Get raises a panic of f, and g applies its panic policy to
+// it; under [core.Capture] Get returns the panic as its error. Get returns [core.ErrGoexit] if f
+// calls Goexit, and g does the same as for any task. Fork panics where Go panics.
 func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	checkFunc(f == nil)
 	p := core.NewPromise[T]()
