@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/coterie-go/coterie/core/internal/list"
+	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -50,10 +51,10 @@ type Semaphore struct {
 	// S is set while a goroutine waits, and while a number does not fit into word.
 	word race.Uint64
 
-	mu    sync.Mutex         // nothing blocks while it is held
-	limit int64              // guarded by mu
-	inUse int64              // above limit after SetLimit has lowered it; guarded by mu
-	queue list.List[*waiter] // with their weights in waiter.n; guarded by mu
+	mu    sync.Mutex              // nothing blocks while it is held
+	limit int64                   // guarded by mu
+	inUse int64                   // above limit after SetLimit has lowered it; guarded by mu
+	queue list.List[*park.Parker] // with their weights in N; guarded by mu
 }
 
 const (
@@ -184,74 +185,54 @@ func (s *Semaphore) releaseFast(n int64) bool {
 	}
 }
 
+// acquireSlow takes n permits when it is the caller's turn.
 func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
-	switch s.waitSlow(n, ctx.Done()) {
-	case refused:
+	p := park.Get(ctx.Done() != nil)
+	defer p.Free()
+	p.N = n
+	if race.Get(func() bool { return s.enter(p) }) {
+		// A done context means failure, also if the permits came first.
+		givesUp := !p.Wait(ctx.Done()) || isClosed(ctx.Done())
+		if givesUp && race.Get(func() bool { return s.giveUp(p) }) {
+			return context.Cause(ctx)
+		}
+	}
+	if race.Load(&p.Result) == ErrWeight {
 		return ErrWeight
-	case queued:
-		return context.Cause(ctx)
 	}
 	return nil
 }
 
-// waitSlow takes n permits. It blocks until they are taken, or cancel is closed. It returns the
-// outcome, which is queued if the wait gave up.
-func (s *Semaphore) waitSlow(n int64, cancel <-chan struct{}) uint64 {
-	w := newWaiter(&s.mu, cancel)
-	w.n = n
-	outcome := race.Get(func() uint64 { return s.enter(w) })
-	if outcome == queued {
-		w.park(cancel)
-		outcome = w.outcome.Load()
-		if outcome != refused && isClosed(cancel) {
-			// Acquire fails if ctx is done, also if the permits were granted first.
-			outcome = race.Get(func() uint64 { return s.giveUp(w) })
-		}
-	}
-	w.free()
-	return outcome
-}
-
-// enter takes w.n permits, or gives w a place in the queue and returns queued. If it returns
-// queued, and w.parksLocked, it leaves mu locked.
-func (s *Semaphore) enter(w *waiter) uint64 {
+// enter takes p.N permits. If it cannot, it gives p a place in the queue and reports true. If p.N is
+// more than the limit, the result of p is ErrWeight.
+func (s *Semaphore) enter(p *park.Parker) bool {
 	s.lock()
-	outcome := s.enterLocked(w)
+	defer s.unlock()
 	switch {
-	case outcome != queued:
-		s.unlock()
-	case !w.parksLocked():
-		s.mu.Unlock() // S stays set, because the queue is not empty
+	case p.N > s.limit && s.limit > 0:
+		p.Result = ErrWeight
+	case !s.takeLocked(p.N):
+		s.queue.PushBack(&p.Place)
+		return true
 	}
-	return outcome
+	return false
 }
 
-func (s *Semaphore) enterLocked(w *waiter) uint64 {
-	switch {
-	case w.n > s.limit && s.limit > 0:
-		return refused
-	case s.takeLocked(w.n):
-		return granted
-	}
-	s.queue.PushBack(&w.place)
-	return queued
-}
-
-// giveUp ends the wait of w, and returns its outcome. giveUp gives permits back and returns queued
-// if w has been granted any. In each case waiters behind w may now fit.
-func (s *Semaphore) giveUp(w *waiter) uint64 {
+// giveUp ends the wait of p. It reports false if p was refused. If p has been granted permits, giveUp
+// gives them back. In each case waiters behind p may now fit.
+func (s *Semaphore) giveUp(p *park.Parker) bool {
 	s.lock()
-	outcome := w.outcome.Load()
-	switch outcome {
-	case queued:
-		s.queue.Remove(&w.place)
-	case granted:
-		s.inUse -= w.n
-		outcome = queued
+	defer s.unlock()
+	switch {
+	case p.Result == ErrWeight:
+		return false
+	case p.Place.Listed():
+		s.queue.Remove(&p.Place)
+	default:
+		s.inUse -= p.N
 	}
 	s.grantLocked()
-	s.unlock()
-	return outcome
+	return true
 }
 
 func isClosed(c <-chan struct{}) bool {
@@ -285,10 +266,11 @@ func (s *Semaphore) setLimitSlow(limit int64) {
 	s.lock()
 	s.limit = limit
 	for e := s.queue.Front(); e != nil && limit > 0; {
-		w := e.Value
+		p := e.Value
 		e = e.Next()
-		if w.n > limit {
-			s.endLocked(w, refused)
+		if p.N > limit {
+			p.Result = ErrWeight
+			s.endLocked(p)
 		}
 	}
 	s.grantLocked()
@@ -330,16 +312,16 @@ func (s *Semaphore) takeLocked(n int64) bool {
 
 // grantLocked serves the queue from the front up to the first waiter that does not fit.
 func (s *Semaphore) grantLocked() {
-	for e := s.queue.Front(); e != nil && e.Value.n <= s.limit-s.inUse; e = s.queue.Front() {
-		s.inUse += e.Value.n
-		s.endLocked(e.Value, granted)
+	for e := s.queue.Front(); e != nil && e.Value.N <= s.limit-s.inUse; e = s.queue.Front() {
+		s.inUse += e.Value.N
+		s.endLocked(e.Value)
 	}
 }
 
-// endLocked ends the wait of w, which is in the queue.
-func (s *Semaphore) endLocked(w *waiter, outcome uint64) {
-	s.queue.Remove(&w.place)
-	w.endLocked(outcome)
+// endLocked ends the wait of p, which is in the queue.
+func (s *Semaphore) endLocked(p *park.Parker) {
+	s.queue.Remove(&p.Place)
+	p.Wake()
 }
 
 type semaphoreState struct {

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/coterie-go/coterie/core/internal/list"
+	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -62,9 +63,9 @@ type WaitGroup struct {
 	// docs/model has a version of this for a model checker.
 	state race.Uint64
 
-	mu     sync.Mutex         // locked to park, release and give up; nothing blocks while it is held
-	issued int64              // the last ticket, in 64 bits; guarded by mu
-	queue  list.List[*waiter] // in the order of tickets, which are in waiter.n; guarded by mu
+	mu     sync.Mutex              // locked to park, release and give up; nothing blocks while it is held
+	issued int64                   // the last ticket, in 64 bits; guarded by mu
+	queue  list.List[*park.Parker] // in the order of tickets, which are in N; guarded by mu
 }
 
 const (
@@ -123,16 +124,16 @@ func (wg *WaitGroup) releaseSlow(state uint64) {
 	// The ticket in state lags behind issued by the tickets issued since: far fewer than
 	// 2^31, as it takes minutes to issue that many.
 	last := wg.issued - (wg.issued-int64(state))&ticketMask
-	for e := wg.queue.Front(); e != nil && e.Value.n <= last; e = wg.queue.Front() {
+	for e := wg.queue.Front(); e != nil && e.Value.N <= last; e = wg.queue.Front() {
 		wg.leaveLocked(e.Value)
-		e.Value.endLocked(granted)
+		e.Value.Wake()
 	}
 	wg.mu.Unlock()
 }
 
-// leaveLocked takes w out of the queue, and clears Q if the queue is then empty.
-func (wg *WaitGroup) leaveLocked(w *waiter) {
-	wg.queue.Remove(&w.place)
+// leaveLocked takes p out of the queue, and clears Q if the queue is then empty.
+func (wg *WaitGroup) leaveLocked(p *park.Parker) {
+	wg.queue.Remove(&p.Place)
 	if wg.queue.Empty() {
 		wg.state.And(^uint64(queueBit))
 	}
@@ -167,54 +168,44 @@ func (wg *WaitGroup) WaitContext(ctx context.Context) error {
 // waitSlow blocks until the counter is zero, or cancel is closed. It reports whether the counter
 // was zero.
 func (wg *WaitGroup) waitSlow(cancel <-chan struct{}) bool {
-	w := newWaiter(&wg.mu, cancel)
+	p := park.Get(cancel != nil)
 	zero := true
-	if race.Get(func() bool { return wg.enter(w) }) {
-		w.park(cancel)
-		if w.outcome.Load() == queued {
-			race.Do(func() { wg.giveUp(w) })
-		}
-		zero = w.outcome.Load() == granted
+	if race.Get(func() bool { return wg.enter(p) }) && !p.Wait(cancel) {
+		zero = !race.Get(func() bool { return wg.giveUp(p) })
 	}
-	w.free()
+	p.Free()
 	return zero
 }
 
-// enter gives w a ticket and a place in the queue, and reports true. It reports false if the
-// counter is zero. If it reports true, and w.parksLocked, it leaves mu locked.
-func (wg *WaitGroup) enter(w *waiter) bool {
+// enter gives p a ticket and a place in the queue, and reports true. If the counter is zero it
+// reports false.
+func (wg *WaitGroup) enter(p *park.Parker) bool {
 	wg.mu.Lock()
-	entered := wg.enterLocked(w)
-	if !entered || !w.parksLocked() {
-		wg.mu.Unlock()
-	}
-	return entered
-}
-
-func (wg *WaitGroup) enterLocked(w *waiter) bool {
-	ticket := wg.issued + 1
+	defer wg.mu.Unlock()
+	p.N = wg.issued + 1
 	for {
 		state := wg.state.Load()
 		if counterOf(state) == 0 {
 			return false
 		}
-		if wg.state.CompareAndSwap(state, state&^ticketMask|queueBit|uint64(ticket&ticketMask)) {
+		if wg.state.CompareAndSwap(state, state&^ticketMask|queueBit|uint64(p.N&ticketMask)) {
 			break
 		}
 	}
-	wg.issued = ticket
-	w.n = ticket
-	wg.queue.PushBack(&w.place)
+	wg.issued = p.N
+	wg.queue.PushBack(&p.Place)
 	return true
 }
 
-// giveUp takes w out of the queue, unless its wait has ended.
-func (wg *WaitGroup) giveUp(w *waiter) {
+// giveUp takes p out of the queue, or reports false if it was released.
+func (wg *WaitGroup) giveUp(p *park.Parker) bool {
 	wg.mu.Lock()
-	if w.place.Listed() {
-		wg.leaveLocked(w)
+	defer wg.mu.Unlock()
+	if !p.Place.Listed() {
+		return false
 	}
-	wg.mu.Unlock()
+	wg.leaveLocked(p)
+	return true
 }
 
 // Count returns the counter: the number of tasks that had not ended at some instant

@@ -41,7 +41,10 @@ func newContest[T any](ctx context.Context, need int, opts RaceOptions[T], fs []
 // run runs the functions. It returns need results, or an error, when every function that was
 // started has ended.
 func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error) {
-	c.group, c.ctx = newDecider(c.ctx)
+	// An error does not cancel the context of the group: stop does. Errors that wrap the context's Err
+	// are cancellation reports.
+	c.group, c.ctx = New(c.ctx, Options{Collect: true})
+	c.group.settings.lenient = true
 	returned := false
 	defer func() {
 		if returned {
@@ -64,14 +67,6 @@ func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error)
 	_ = c.group.Wait() // raises panics and Goexits of Discard
 	returned = true
 	return nil, err
-}
-
-// newDecider returns a group that collects all errors. An error does not cancel its context: stop
-// does. Errors that wrap the context's Err are cancellation reports.
-func newDecider(ctx context.Context) (*Group, context.Context) {
-	g, ctx := New(ctx, Options{Collect: true})
-	g.settings.lenient = true
-	return g, ctx
 }
 
 // start starts the functions, all at once or staggered.

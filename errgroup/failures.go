@@ -1,6 +1,7 @@
 package errgroup
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -63,15 +64,7 @@ func (fs *failures) addCancellation(err error) {
 
 // trim sorts the collected errors by number, and drops the last if there are more than most.
 func (fs *failures) trim() {
-	slices.SortStableFunc(fs.collected, func(a, b numbered) int {
-		if a.number < b.number {
-			return -1
-		}
-		if a.number > b.number {
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(fs.collected, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
 	if fs.most > 0 && len(fs.collected) > fs.most {
 		fs.dropped += len(fs.collected) - fs.most
 		clear(fs.collected[fs.most:])

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/race"
 	"github.com/coterie-go/coterie/core/sched"
 )
 
@@ -25,7 +26,7 @@ type Group struct {
 
 	settings *settings                // nil in a zero group
 	failures atomic.Pointer[failures] // nil until a task fails
-	started  numbers                  // of the tasks, in the order of start; only with Collect
+	started  race.Uint64              // how many tasks were started, for their numbers; only with Collect
 }
 
 // settings hold the options of a group.
@@ -187,7 +188,13 @@ func (g *Group) Background(f func(ctx context.Context) error) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	t := &backgroundTask{group: g, number: g.number(), f: f}
+	t := &contextTask{task: task{group: g, number: g.number()}}
+	t.f = func(ctx context.Context) error {
+		if err := f(ctx); !sched.IsCancellationReport(err, ctx, true) {
+			return err
+		}
+		return nil
+	}
 	if !g.scheduler.Background(ctx, &t.Context, t) {
 		panic("errgroup: Background on " + g.scheduler.Title() + ", which has ended")
 	}

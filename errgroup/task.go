@@ -2,7 +2,6 @@ package errgroup
 
 import (
 	"context"
-	"sync/atomic"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
@@ -26,28 +25,29 @@ type task struct {
 	f      func() error
 	number uint64     // in the order of start, from 1; 0 without Collect
 	error  *TaskError // wraps the error, with the task's path; nil for a task without a name
+	future resolver   // nil unless Fork made the task
+}
 
-	reported bool // the group has recorded how the task has ended
+// A resolver is called when its task has ended and the group has recorded that. p is the task's
+// panic, if it has panicked; otherwise err is its error.
+type resolver interface {
+	resolve(err error, p *core.PanicError)
 }
 
 func (t *task) Run(w *sched.Worker) { t.done(w, t.f()) }
 
 func (t *task) done(w *sched.Worker, err error) {
-	if err == nil {
-		return
-	}
-	w.Failed(err)
-	if !t.reported {
+	if err != nil {
+		w.Failed(err)
 		t.fail(err)
+	}
+	if t.future != nil { // after fail: a task that gets the error from Get may fail with it
+		t.future.resolve(err, nil)
 	}
 }
 
-// fail records err as an error of the group, unless it is nil.
-func (t *task) fail(err error) {
-	if err != nil {
-		t.group.fail(t.number, t.error, err)
-	}
-}
+// fail records err as an error of the group.
+func (t *task) fail(err error) { t.group.fail(t.number, t.error, err) }
 
 type contextTask struct {
 	sched.Context
@@ -62,24 +62,6 @@ func (t *contextTask) Run(w *sched.Worker) {
 	err := t.f(&t.Context)
 	t.Returned()
 	t.done(w, err)
-}
-
-// A backgroundTask is a task that Background has started.
-type backgroundTask struct {
-	sched.Context
-	group  *Group
-	number uint64 // as in task
-	f      func(ctx context.Context) error
-}
-
-// Run calls the function.
-func (t *backgroundTask) Run(w *sched.Worker) {
-	t.Begin(w)
-	defer t.End(w)
-	err := t.f(&t.Context)
-	if err != nil && (t.Err() == nil || !sched.IsCancellationReport(err, &t.Context, true)) {
-		t.group.fail(t.number, nil, err)
-	}
 }
 
 // task returns a task of the group, without a name of its own, that runs f.
@@ -122,39 +104,31 @@ func (o *owner) Context() context.Context { return o.ctx }
 
 // Aborted applies the panic policy to a task that has panicked, or, if p is nil, has called Goexit.
 func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.PanicError) {
-	g := (*Group)(o)
+	known := new(task) // a plain function has no number and no name
 	switch t := sched.Unnamed(t).(type) {
 	case *task:
-		if !t.reported {
-			g.aborted(t.number, t.error, p)
-		}
+		known = t
 	case *contextTask:
-		g.aborted(t.number, t.error, p)
-	case *backgroundTask:
-		g.aborted(t.number, nil, p)
-	default:
-		g.aborted(0, nil, p)
+		known = &t.task
 	}
-}
-
-func (g *Group) aborted(number uint64, name *TaskError, p *core.PanicError) {
 	var err error = core.ErrGoexit
 	if p != nil {
 		err = p
 	}
+	g := (*Group)(o)
 	switch policy := g.options().panics; {
 	case policy == core.Capture:
-		g.record(number, name, err, false)
+		g.record(known.number, known.error, err, false)
 	case policy == core.Crash && p != nil:
 		panic(p.Value)
 	default:
 		g.scheduler.Fail(p) // before stop, so that no panic of a cancelled sibling comes first
 		g.stop(err)
 	}
+	if known.future != nil {
+		known.future.resolve(core.ErrGoexit, p)
+	}
 }
-
-// numbers counts the tasks of a group with Collect.
-type numbers struct{ last atomic.Uint64 }
 
 // number returns the number of the next task, or 0 without Collect. It is hidden from the race
 // detector, which would see it order the goroutines that start tasks.
@@ -162,10 +136,7 @@ func (g *Group) number() uint64 {
 	if !g.options().collect {
 		return 0
 	}
-	race.Disable()
-	n := g.started.last.Add(1)
-	race.Enable()
-	return n
+	return g.started.Add(1)
 }
 
 // Fork starts f in g, as Go does, and returns a future for its result. Get returns an error of f,
@@ -174,48 +145,35 @@ func (g *Group) number() uint64 {
 // calls Goexit, and g does the same as for any task. Fork panics where Go panics.
 func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	checkFunc(f == nil)
-	p := core.NewPromise[T]()
-	p.Owned(uint32(g.scheduler.Number()))
-	t := &task{group: g, number: g.number()}
-	t.f = func() error {
-		var value T
-		var err error
-		returned := false
-		core.Call(func() {
-			value, err = f()
-			returned = true
-		}, func(panicked *core.PanicError) {
-			forkAborted(t, p, panicked)
-		})
-		if !returned {
-			return nil
-		}
-		t.fail(err) // before a task that gets the error from Get can fail with it
-		t.reported = true
-		p.Resolve(value, err)
+	t := &forked[T]{promise: core.NewPromise[T]()}
+	t.promise.Owned(uint32(g.scheduler.Number()))
+	t.task = task{group: g, number: g.number(), future: t, f: func() (err error) {
+		t.value, err = f()
 		return err
-	}
-	if !g.scheduler.Go(nil, g.scheduler.InOwner(t)) {
+	}}
+	if !g.scheduler.Go(nil, g.scheduler.InOwner(&t.task)) {
 		g.refuse()
 	}
-	return p.Future()
+	return t.promise.Future()
 }
 
-// forkAborted resolves the promise of a Fork whose function has panicked, or, if panicked is nil,
-// has called Goexit.
-func forkAborted[T any](t *task, p core.Promise[T], panicked *core.PanicError) {
+// A forked task has a result.
+type forked[T any] struct {
+	task
+	promise core.Promise[T]
+	value   T
+}
+
+func (t *forked[T]) resolve(err error, p *core.PanicError) {
 	policy := t.group.options().panics
-	var zero T
-	t.group.aborted(t.number, t.error, panicked) // does not return under Crash
-	t.reported = true
 	switch {
-	case panicked == nil:
-		p.Resolve(zero, core.ErrGoexit)
+	case p == nil:
+		t.promise.Resolve(t.value, err)
 	case policy == core.Capture:
-		p.Resolve(zero, panicked)
+		t.promise.Resolve(t.value, p)
 	default:
 		core.Call(func() {
-			p.Run(policy, func() (T, error) { panic(panicked) })
-		}, func(*core.PanicError) {}) // Run panics with it again, and the task is about to return
+			t.promise.Run(policy, func() (T, error) { panic(p) })
+		}, func(*core.PanicError) {}) // Run panics with it again, and the group has recorded it
 	}
 }

@@ -112,6 +112,9 @@ func (c *Context) Init(ctx context.Context, s *Scheduler, set *Set) {
 	config := s.config()
 	c.Context, c.sched, c.set, c.names, c.isTask = ctx, s, set, &config.names, true
 	c.nestIn(taskOf(ctx), config)
+	if config.entry != nil {
+		c.queue(now())
+	}
 	if c.names.path != "" && observed() {
 		c.record = newWatched(c.names.path, config)
 	}
@@ -289,4 +292,20 @@ func doneOf(ctx context.Context) <-chan struct{} {
 		return nil
 	}
 	return ctx.Done()
+}
+
+// isMoment marks a time in Context.goroutine. The numbers of goroutines are less. A field of its own
+// would make each task with a context larger, also in owners without a name.
+const isMoment = 1 << 63
+
+// queue may be called where the race detector sees no order with Begin.
+//
+//go:norace
+func (c *Context) queue(at moment) { c.goroutine = uint64(at) | isMoment }
+
+func (c *Context) queuedSince() moment {
+	if m := race.Load(&c.goroutine); m >= isMoment {
+		return moment(m &^ isMoment)
+	}
+	return 0
 }

@@ -84,7 +84,7 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 	}
 	s := k.sched
 	inside := taskOf(ctx).lends(s)
-	t.from.Release()
+	t.enters(s)
 	enter := func(p *park.Parker) error {
 		return get(s, func(do *todo) error { return k.queueLocked(key).enterLocked(t, inside, p, do) })
 	}
@@ -93,6 +93,7 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 		p := park.Get(true)
 		defer p.Free()
 		if err = enter(p); err == errBlocked {
+			defer s.noteBlocked(ForRoom).end()
 			return k.await(ctx, t, p)
 		}
 	}
@@ -119,7 +120,7 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, within bool) 
 	inside := taskOf(ctx).lends(s)
 	p := park.Get(true)
 	defer p.Free()
-	t.from.Release()
+	t.enters(s)
 	type result struct {
 		running []*KeyTask
 		err     error
@@ -135,6 +136,7 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, within bool) 
 		})
 	}
 	if r.err == errBlocked {
+		defer s.noteBlocked(ForSome).end()
 		return k.await(ctx, t, p)
 	}
 	return r.err

@@ -30,6 +30,28 @@ func (t *KeyTask) Init(task KeyedTask) {
 	t.own.place.Value, t.place.Value, t.blocked.Value = &t.own, t, t
 }
 
+// enters is called by the submitter.
+func (t *KeyTask) enters(s *Scheduler) {
+	if s.config().entry != nil {
+		t.since = now()
+	}
+	t.from.Release()
+}
+
+// queue sets the time for the task of the entry. mu is held.
+func (e *keyEntry) queue(at moment) {
+	if e.task != nil {
+		e.task.since = at
+	}
+}
+
+func (e *keyEntry) queuedSince() moment {
+	if e.task == nil {
+		return 0
+	}
+	return e.task.since
+}
+
 // Set returns the wait set of the task's key. The task must have been submitted.
 func (t *KeyTask) Set() *Set { return &race.Load(&t.queue).Set }
 
@@ -231,6 +253,7 @@ func (k *keys) admitLocked(do *todo) {
 		t := k.blocked.Front().Value
 		k.blocked.Remove(&t.blocked)
 		t.releaseLocked(nil, do)
+		k.sched.requeueLocked(&t.own)
 		t.queue.waits++
 		k.waiting++
 		t.queue.fillLocked(do)

@@ -13,7 +13,7 @@ import (
 // under the scheduler's lock. Then it asks contexts and errors without the lock, because they may
 // be users' code. In a race build both happen in a hidden goroutine, as all bookkeeping does.
 
-// MaxLooked is the largest length of View.Tasks and of View.Names.
+// MaxLooked is the largest length of View.Tasks and of View.Line.
 const MaxLooked = 1000
 
 // A View is the state of a named owner at one instant.
@@ -43,9 +43,10 @@ type View struct {
 	Semaphore     any // the same value for owners that share a semaphore; nil if there is none
 	SemaphoreUsed int64
 
-	Tasks []TaskView // named tasks that run, the oldest first; at most MaxLooked
-	Names []string   // the paths of queued tasks, the oldest first; at most MaxLooked
-	Waits []WaitView // goroutines that are blocked on the owner
+	Tasks []TaskView   // named tasks that run, the oldest first; at most MaxLooked
+	Line  []QueuedView // tasks that are queued, the oldest first; at most MaxLooked
+	Keyed int          // tasks that were accepted and wait for their key
+	Waits []WaitView   // goroutines that are blocked on the owner
 }
 
 // A TaskView is the state of a named task that runs.
@@ -59,6 +60,13 @@ type TaskView struct {
 
 	ctx    context.Context
 	record *record
+}
+
+// A QueuedView is a task that was accepted and has not begun.
+type QueuedView struct {
+	Path  string
+	Since time.Time // zero if that is not known
+	Keyed bool      // the task waits for its key
 }
 
 // A WaitView describes a goroutine that is blocked on an owner.
@@ -81,12 +89,12 @@ func (s *Scheduler) Look(bubble uint64) View {
 	})
 	v.Kind, v.Path, v.ContextCause = race.Text(v.Kind), race.Text(v.Path), race.Text(v.ContextCause)
 	v.Cancelled.By = race.Text(v.Cancelled.By)
-	v.Tasks, v.Names, v.Waits = race.Copy(v.Tasks), race.Copy(v.Names), race.Copy(v.Waits)
+	v.Tasks, v.Line, v.Waits = race.Copy(v.Tasks), race.Copy(v.Line), race.Copy(v.Waits)
 	for i := range v.Tasks {
 		v.Tasks[i].Path = race.Text(v.Tasks[i].Path)
 	}
-	for i := range v.Names {
-		v.Names[i] = race.Text(v.Names[i])
+	for i := range v.Line {
+		v.Line[i].Path = race.Text(v.Line[i].Path)
 	}
 	return v
 }
@@ -109,13 +117,13 @@ func (s *Scheduler) lookLocked() View {
 	if config.Semaphore != nil {
 		v.Semaphore = config.Semaphore
 	}
+	if s.first != nil {
+		v.addQueued(s.first)
+	}
 	if x := s.shared; x != nil {
 		x.lookLocked(&v)
 	} else if s.begun {
 		v.Accepted = 1
-	}
-	if s.first != nil {
-		v.addName(s.first)
 	}
 	return v
 }
@@ -135,39 +143,54 @@ func (x *shared) lookLocked(v *View) {
 			break
 		}
 		v.Tasks = append(v.Tasks, TaskView{
-			Path: r.task.taskPath(), Started: r.started, Goroutine: r.goroutine, ctx: r.task.taskContext(), record: r,
+			Path: r.task.taskPath(), Started: r.started.time(), Goroutine: r.goroutine, ctx: r.task.taskContext(), record: r,
 		})
 	}
-	x.queue.names(v)
+	x.queue.lookLocked(v)
+	for e := x.lines.Front(); e != nil; e = e.Next() {
+		e.Value.lookLocked(v)
+	}
 }
 
-// names adds the names of the tasks in the queue. It leaves out those of taken segments, because
-// workers claim them without mu.
-func (q *runQueue) names(v *View) {
+// lookLocked adds the tasks that wait for the key.
+func (q *keyQueue) lookLocked(v *View) {
+	v.Keyed += q.waits
+	for e := q.line.Front(); e != nil && len(v.Line) < MaxLooked; e = e.Next() {
+		if t := e.Value; t.parker == nil {
+			v.Line = append(v.Line, QueuedView{v.Path, t.since.time(), true})
+		}
+	}
+}
+
+// lookLocked adds the tasks in the queue. It leaves out those of taken segments, because workers claim
+// them without mu.
+func (q *runQueue) lookLocked(v *View) {
 	start := q.head
-	for e := q.queued.Front(); e != nil && len(v.Names) < MaxLooked; e = e.Next() {
+	for e := q.queued.Front(); e != nil && len(v.Line) < MaxLooked; e = e.Next() {
 		end := e.Value.end
 		if e.Value == q.last {
 			end = q.tail
 		}
 		for _, t := range e.Value.tasks[start:end] {
-			v.addName(t)
+			v.addQueued(t)
 		}
 		start = 0
 	}
 }
 
-func (v *View) addName(t Task) {
-	if c, ok := t.(*carried); ok {
-		t = c.Task
+func (v *View) addQueued(t Task) {
+	if len(v.Line) == MaxLooked {
+		return
 	}
-	path := v.Path
+	t = bare(t)
+	queued := QueuedView{Path: v.Path}
 	if t, ok := t.(pathed); ok {
-		path = t.taskPath()
+		queued.Path = t.taskPath()
 	}
-	if len(v.Names) < MaxLooked {
-		v.Names = append(v.Names, path)
+	if t, ok := t.(queueable); ok {
+		queued.Since = t.queuedSince().time()
 	}
+	v.Line = append(v.Line, queued)
 }
 
 // askContexts sets the fields of v that come from contexts and errors, which may be users' code. It

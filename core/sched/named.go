@@ -6,7 +6,6 @@ import (
 	"runtime/trace"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/quote"
@@ -19,6 +18,7 @@ import (
 type Named struct {
 	Task
 	path   string
+	since  moment          // when the task was queued; 0 in an owner without a name
 	labels context.Context // with the path; nil in an owner without a name
 }
 
@@ -28,6 +28,7 @@ func (s *Scheduler) WithPath(name string, t Task) Task {
 	config := s.config()
 	n := &Named{Task: t, path: config.Join(name)}
 	if config.Labels != nil {
+		n.since = now()
 		n.labels = pprof.WithLabels(config.Labels, pprof.Labels("coterie", n.path))
 	}
 	if n.path != "" && observed() {
@@ -53,7 +54,7 @@ func (s *Scheduler) InOwner(t Task) Task {
 	if config.Labels == nil {
 		return t
 	}
-	n := &Named{t, config.Path, config.Labels}
+	n := &Named{Task: t, path: config.Path, labels: config.Labels, since: now()}
 	if observed() {
 		return n.watched(config)
 	}
@@ -101,7 +102,7 @@ func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
 	if r == nil {
 		r = new(record)
 	}
-	r.task, r.started, r.goroutine = t, time.Now(), w.id()
+	r.task, r.started, r.goroutine = t, now(), w.id()
 	if r.watch != nil || trace.IsEnabled() {
 		r.watchBegin(labels)
 	}
@@ -142,6 +143,8 @@ func (w *Worker) id() uint64 {
 func (n *Named) taskPath() string { return n.path }
 
 func (n *Named) taskContext() context.Context { return nil }
+func (n *Named) queue(at moment)              { n.since = at }
+func (n *Named) queuedSince() moment          { return n.since }
 
 func (c *Context) taskPath() string { return c.names.path }
 
@@ -196,7 +199,7 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 		if x := s.shared; x != nil {
 			v.running += x.backgrounds.n
 			for r := range x.named.all() {
-				v.tasks = append(v.tasks, Record{r.task.taskPath(), r.started, r.goroutine})
+				v.tasks = append(v.tasks, Record{r.task.taskPath(), r.started.time(), r.goroutine})
 			}
 		}
 		return v

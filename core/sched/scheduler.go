@@ -272,7 +272,7 @@ type Context struct {
 	background      bool    // the task has no place
 	lender          *Set    // the set whose waiter lent its place to the task; nil if there is none
 	record          *record // nil, unless the task has a name and runs, or observers see it
-	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter
+	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter; before that, see queue
 }
 
 // A runQueue holds the unclaimed tasks, first in, first out, in segments. The scheduler's mu guards
@@ -423,6 +423,7 @@ type KeyTask struct {
 	parker    *park.Parker        // of its submitter; nil unless that is blocked
 	refused   error               // what its submitter returns; nil if the task was accepted
 	exclusive bool                // set by Replace: it becomes active only when no other task of the key is active
+	since     moment              // when the task was queued, in an owner with a name
 	from      race.Point          // from its submitter to the task
 }
 

@@ -144,6 +144,7 @@ func (s *Scheduler) admitLocked(do *todo) {
 			s.dismissLocked(b, started, do)
 			continue
 		}
+		s.requeueLocked(b.task)
 		s.pushLocked(b.set, b.task, do)
 		s.dismissLocked(b, admitted, do)
 	}

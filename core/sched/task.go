@@ -57,6 +57,14 @@ func uncarry(t Task) Task {
 	return t
 }
 
+// bare is uncarry, but leaves the task as it is.
+func bare(t Task) Task {
+	if c, ok := t.(*carried); ok {
+		return c.Task
+	}
+	return t
+}
+
 // Dropped is an accepted task that will not run, with its set.
 type Dropped struct {
 	Task Task

@@ -37,6 +37,16 @@ func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 	s.tendLocked(x.limiter.spread, do)
 }
 
+// requeueLocked notes that a task that has waited for room is queued from now on.
+func (s *Scheduler) requeueLocked(t Task) {
+	if s.config().entry == nil {
+		return
+	}
+	if t, ok := bare(t).(queueable); ok {
+		t.queue(now())
+	}
+}
+
 // tendLocked is wakeLocked, unless a submitter yields: that submitter calls wakeLocked when it
 // returns.
 func (s *Scheduler) tendLocked(want int16, do *todo) {

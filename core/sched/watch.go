@@ -68,10 +68,7 @@ func declined(t Task, err error) error {
 	if err == nil {
 		return nil
 	}
-	if c, ok := t.(*carried); ok {
-		t = c.Task
-	}
-	if t, ok := t.(interface{ watching() *record }); ok {
+	if t, ok := bare(t).(interface{ watching() *record }); ok {
 		if r := t.watching(); r != nil && r.watch != nil {
 			r.watch.refused(err)
 		}
@@ -106,7 +103,8 @@ func (r *record) watchBegin(labels context.Context) {
 	if len(x.watchers) == 0 {
 		return
 	}
-	x.began, x.event.Waited = r.started, r.started.Sub(x.queued)
+	x.began = r.started.time()
+	x.event.Waited = x.began.Sub(x.queued)
 	for _, w := range x.watchers {
 		w.call(w.Started, x.event)
 	}

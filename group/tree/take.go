@@ -131,7 +131,7 @@ func (l *look) depth(v *sched.View) (depth int) {
 func (l *look) owner(v *sched.View) Owner {
 	o := Owner{
 		ID: v.Number, Parent: l.parent(v), Depth: l.depth(v), Path: v.Path, Kind: v.Kind, Age: l.age(v.Made),
-		Cancelled: l.cancelled(v), Running: v.Running, Limit: unlimited(v.Limit), Queued: v.Queued, Queue: unlimited(v.Queue),
+		Cancelled: l.cancelled(v), Running: v.Running, Limit: unlimited(v.Limit), Queued: v.Queued, Queue: unlimited(v.Queue), Keyed: v.Keyed,
 		Started: v.Accepted - min(v.Accepted, v.Dropped+uint64(v.Queued)), Failed: v.Failed, Panicked: v.Panicked, Dropped: v.Dropped,
 		Submitters: []Waiter{}, Waiters: []Waiter{}, Tasks: []Task{},
 		Unlisted: max(0, v.Running-len(v.Tasks)),
@@ -155,7 +155,7 @@ func (l *look) owner(v *sched.View) Owner {
 	}
 	o.State = state(v, &o)
 	o.Tasks = append(o.Tasks, l.fold(v)...)
-	o.Tasks = append(o.Tasks, queued(v)...)
+	o.Tasks = append(o.Tasks, l.queued(v)...)
 	return o
 }
 
@@ -288,19 +288,35 @@ func ownState(g sched.Goroutine) string {
 }
 
 // queued returns the queued tasks whose names are known. Tasks with equal names become one.
-func queued(v *sched.View) (tasks []Task) {
-	known := make(map[string]int)
-	for _, name := range v.Names {
-		at, ok := known[name]
+func (l *look) queued(v *sched.View) (tasks []Task) {
+	type key struct{ path, state string }
+	known := make(map[key]int)
+	for _, q := range v.Line {
+		k := key{q.Path, queued}
+		if q.Keyed {
+			k.state = keyed
+		}
+		at, ok := known[k]
 		if !ok {
 			at = len(tasks)
-			known[name] = at
-			tasks = append(tasks, Task{Path: name, State: "queued"})
+			known[k] = at
+			tasks = append(tasks, Task{Path: k.path, State: k.state})
 		}
 		tasks[at].Count++
+		if !q.Since.IsZero() {
+			tasks[at].Age = max(tasks[at].Age, l.age(q.Since))
+		}
 	}
 	return tasks
 }
+
+// The states of tasks that have not begun.
+const (
+	queued = "queued"
+	keyed  = "waits for its key"
+)
+
+func (t *Task) hasBegun() bool { return t.State != queued && t.State != keyed }
 
 // age returns how long ago t was. It returns 0 if one of t and l.now comes from the fake clock of a
 // test and the other does not.

@@ -108,6 +108,9 @@ func (o *Owner) load() string {
 	if o.Queue > 0 {
 		text += fmt.Sprintf(" of %d", o.Queue)
 	}
+	if o.Keyed > 0 {
+		text += fmt.Sprintf(", %d for their keys", o.Keyed)
+	}
 	return text
 }
 
@@ -152,10 +155,13 @@ func (t *Task) line() string {
 	if t.WaitsFor != "" {
 		fmt.Fprintf(&b, " for %s", words(t.Waited))
 	}
+	if !t.hasBegun() && t.Age > 0 {
+		fmt.Fprintf(&b, " for %s", words(t.Age))
+	}
 	if t.Place != "" {
 		b.WriteString(" at " + t.Place)
 	}
-	if t.State != "queued" {
+	if t.hasBegun() {
 		fmt.Fprintf(&b, ", begun %s ago", words(t.Age))
 	}
 	if t.Ignored > 0 {

@@ -59,6 +59,8 @@ type Owner struct {
 	Queued  int `json:"queued"`  // tasks that were accepted and have not begun
 	Queue   int `json:"queue"`   // tasks that may be queued; -1 is unlimited
 
+	Keyed int `json:"keyed,omitempty"` // tasks that were accepted and wait for their key, besides Queued
+
 	Submitters []Waiter `json:"submitters"` // goroutines that are blocked until there is room, the longest first
 	Waiters    []Waiter `json:"waiters"`    // goroutines that are blocked until tasks end, the longest first
 
@@ -118,11 +120,11 @@ type Task struct {
 	ID        uint64        `json:"id,omitempty"`         // the number of the oldest, also in group.Event; 0 for queued tasks
 	Path      string        `json:"path"`                 // its name after the names of the owners around it
 	Count     int           `json:"count"`                // how many tasks these are
-	State     string        `json:"state"`                // "queued", "running", "chan receive", "waits for room in ingest"
+	State     string        `json:"state"`                // "queued", "waits for its key", "running", "chan receive", "waits for room in ingest"
 	WaitsFor  Reason        `json:"waits_for,omitempty"`  // why it is blocked on a named owner, or ""
 	Of        uint64        `json:"of,omitempty"`         // the number of that owner
 	Waited    time.Duration `json:"waited_ns,omitempty"`  // how long it has been blocked on that owner
-	Age       time.Duration `json:"age_ns,omitempty"`     // how long the oldest has run
+	Age       time.Duration `json:"age_ns,omitempty"`     // how long the oldest has run, or has been queued
 	Ignored   time.Duration `json:"ignored_ns,omitempty"` // how long, at least, it has run with a context that is done
 	Goroutine uint64        `json:"goroutine,omitempty"`  // the number of the goroutine of the oldest
 	Function  string        `json:"function,omitempty"`   // the innermost function outside coterie and the standard library

@@ -42,7 +42,7 @@ func (l *look) runsOn(v *sched.View, o *Owner) string {
 	for _, t := range o.Tasks {
 		if t.WaitsFor == AllTasks && t.Of != o.ID {
 			n -= t.Count
-		} else if t.State != "queued" && !slices.Contains(places, t.Place) {
+		} else if t.hasBegun() && !slices.Contains(places, t.Place) {
 			places = append(places, t.Place)
 		}
 	}
@@ -131,8 +131,9 @@ func paused(o *Owner) string {
 // orphaned returns a warning if the owner was made in a task that has ended, and no goroutine waits
 // for its tasks, and otherwise "".
 func orphaned(v *sched.View, o *Owner) string {
-	if !v.Orphaned || len(o.Waiters) > 0 || o.Running+o.Queued == 0 {
+	n := o.Running + o.Queued + o.Keyed
+	if !v.Orphaned || len(o.Waiters) > 0 || n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s was made in a task that has ended, and nobody waits for its %s", printable(o.Path), tasks(o.Running+o.Queued))
+	return fmt.Sprintf("%s was made in a task that has ended, and nobody waits for its %s", printable(o.Path), tasks(n))
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -20,12 +21,13 @@ import (
 // blocks: in a bubble the code before the block happens before the return of synctest.Wait.
 type Parker struct {
 	state atomic.Int32
-	mu    sync.Mutex
-	cond  sync.Cond
+	cond  sync.Cond     // its L is the Parker itself, as a condLocker
 	woken chan struct{} // written before other goroutines have the Parker; nil: block on cond
 
-	Next   *Parker // links a list of Parkers
-	Result any     // from the goroutine that calls Wake to the goroutine that waits
+	Next   *Parker            // links a list of Parkers
+	Place  list.Elem[*Parker] // in a queue; guarded as the queue is
+	N      int64              // a number for the owner of the queue
+	Result any                // from the goroutine that calls Wake to the goroutine that waits
 }
 
 // The states of a Parker. parked is set only if the goroutine blocks on cond.
@@ -35,19 +37,35 @@ const (
 	woken
 )
 
-var parkers = sync.Pool{New: func() any {
+var parkers = sync.Pool{New: func() any { return makeParker() }}
+
+func makeParker() *Parker {
 	p := new(Parker)
-	p.cond.L = &p.mu
+	p.cond.L, p.Place.Value = (*condLocker)(p), p
 	return p
-}}
+}
+
+// A condLocker is a Parker as the Locker of its cond. cond.Wait calls Unlock when a Signal can reach
+// the goroutine. So Unlock records that, and Wake finds it.
+type condLocker Parker
+
+func (p *condLocker) Lock() {}
+
+func (p *condLocker) Unlock() {
+	if !p.state.CompareAndSwap(waiting, parked) {
+		p.cond.Signal() // Wake came first
+	}
+}
 
 // Get returns a Parker. Its wait may be given up if cancellable is set.
 func Get(cancellable bool) *Parker {
-	if race.Hidden {
-		return &Parker{woken: make(chan struct{})}
+	var p *Parker
+	if race.Hidden { // the sync.Pool would order its users
+		p = makeParker()
+	} else {
+		p = parkers.Get().(*Parker)
 	}
-	p := parkers.Get().(*Parker)
-	if cancellable {
+	if cancellable || race.Hidden {
 		p.woken = make(chan struct{})
 	}
 	return p
@@ -72,12 +90,9 @@ func (p *Parker) Wake() {
 		race.Enable()
 		return
 	}
-	if p.state.Swap(woken) != parked {
-		return
+	if p.state.Swap(woken) == parked {
+		p.cond.Signal()
 	}
-	p.mu.Lock() // so that the goroutine is in cond.Wait
-	p.cond.Signal()
-	p.mu.Unlock()
 }
 
 // WakeAll wakes p and the Parkers that Next links to it.
@@ -108,10 +123,6 @@ func (p *Parker) Wait(cancel <-chan struct{}) bool {
 			return false
 		}
 	}
-	p.mu.Lock()
-	if p.state.CompareAndSwap(waiting, parked) {
-		p.cond.Wait()
-	}
-	p.mu.Unlock()
+	p.cond.Wait()
 	return true
 }
