@@ -177,8 +177,8 @@ func (wg *WaitGroup) waitSlow(cancel <-chan struct{}) bool {
 	return zero
 }
 
-// enter gives p a ticket and a place in the queue, and reports true. If the counter is zero it
-// reports false.
+// enter gives p a ticket and a place in the queue, and reports true. It reports false if the
+// counter is zero.
 func (wg *WaitGroup) enter(p *park.Parker) bool {
 	wg.mu.Lock()
 	defer wg.mu.Unlock()
@@ -197,7 +197,7 @@ func (wg *WaitGroup) enter(p *park.Parker) bool {
 	return true
 }
 
-// giveUp takes p out of the queue, or reports false if it was released.
+// giveUp takes p out of the queue. It reports false if p was released before.
 func (wg *WaitGroup) giveUp(p *park.Parker) bool {
 	wg.mu.Lock()
 	defer wg.mu.Unlock()

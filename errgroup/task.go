@@ -28,8 +28,8 @@ type task struct {
 	future resolver   // nil unless Fork made the task
 }
 
-// A resolver is called when its task has ended and the group has recorded that. p is the task's
-// panic, if it has panicked; otherwise err is its error.
+// A resolver is the future of a task. resolve is called when the task has ended and the group has
+// recorded that. p is the task's panic, or nil. err is the task's error if p is nil.
 type resolver interface {
 	resolve(err error, p *core.PanicError)
 }

@@ -294,11 +294,12 @@ func doneOf(ctx context.Context) <-chan struct{} {
 	return ctx.Done()
 }
 
-// isMoment marks a time in Context.goroutine. The numbers of goroutines are less. A field of its own
-// would make each task with a context larger, also in owners without a name.
+// isMoment marks a value of Context.goroutine as a moment. Numbers of goroutines are smaller. A
+// separate field would make each task with a context larger, also in owners without a name.
 const isMoment = 1 << 63
 
-// queue may be called where the race detector sees no order with Begin.
+// queue records when the task was queued. It is not instrumented, because the race detector sees no
+// order between it and Begin.
 //
 //go:norace
 func (c *Context) queue(at moment) { c.goroutine = uint64(at) | isMoment }

@@ -30,7 +30,7 @@ func (t *KeyTask) Init(task KeyedTask) {
 	t.own.place.Value, t.place.Value, t.blocked.Value = &t.own, t, t
 }
 
-// enters is called by the submitter.
+// enters records when and after what the task was submitted. The submitter calls it.
 func (t *KeyTask) enters(s *Scheduler) {
 	if s.config().entry != nil {
 		t.since = now()
@@ -38,7 +38,7 @@ func (t *KeyTask) enters(s *Scheduler) {
 	t.from.Release()
 }
 
-// queue sets the time for the task of the entry. mu is held.
+// queue records when the entry's task was queued. It is called with mu held.
 func (e *keyEntry) queue(at moment) {
 	if e.task != nil {
 		e.task.since = at

@@ -272,7 +272,7 @@ type Context struct {
 	background      bool    // the task has no place
 	lender          *Set    // the set whose waiter lent its place to the task; nil if there is none
 	record          *record // nil, unless the task has a name and runs, or observers see it
-	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter; before that, see queue
+	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter; before that a moment, see isMoment
 }
 
 // A runQueue holds the unclaimed tasks, first in, first out, in segments. The scheduler's mu guards
