@@ -14,7 +14,7 @@ import (
 // last task gives it the round.
 
 // Wait blocks until every task has ended, also those of sets. It raises the panics and Goexits of
-// the tasks of the scheduler's own set. If ctx, which may be nil, ends first, it returns the cause.
+// the tasks of the scheduler's own set. It returns the cause if ctx, which may be nil, ends first.
 func (s *Scheduler) Wait(ctx context.Context) error {
 	r, err := s.join(ctx)
 	if err == nil {

@@ -85,8 +85,8 @@ func number(digits []byte) uint64 {
 }
 
 // TrimOwn returns the trace without the toolkit's frames at both ends, and without the runtime's
-// frames beyond those. If the trace is that of a panic, it also leaves out the frames above the
-// call of panic.
+// frames beyond those. It also leaves out the frames above the call of panic if the trace is that
+// of a panic.
 func (t Trace) TrimOwn() Trace {
 	frames := t.Frames
 	var raised []Frame

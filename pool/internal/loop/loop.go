@@ -165,7 +165,8 @@ func (l *loop) watchContext() {
 	})
 }
 
-// stopped reports whether no further item may start. If the parent context is done, it ends the loop.
+// stopped reports whether no further item may start. It ends the loop if the parent context is
+// done.
 func (l *loop) stopped() bool {
 	if l.ended.Load() {
 		return true

@@ -61,8 +61,8 @@ func (s *stream[T, R]) left() {
 	}
 }
 
-// serve runs items until the loop has ended. If waits is false, it also returns when there is no
-// item.
+// serve runs items until the loop has ended. It also returns when there is no item if waits is
+// false.
 func (s *stream[T, R]) serve(waits bool) {
 	w := &streamWorker[T]{grain: newGrainSizer(s.clock, s.clock.now())}
 	core.Call(func() {
