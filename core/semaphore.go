@@ -8,26 +8,25 @@ import (
 	"sync"
 
 	"github.com/coterie-go/coterie/core/internal/list"
+	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// ErrWeight is returned by [Semaphore.Acquire] if the weight asked for is more than the
-// limit.
+// [Semaphore.Acquire] returns ErrWeight if its weight is more than the limit.
 var ErrWeight = errors.New("core: weight above the semaphore's limit")
 
-// A Semaphore hands out permits up to a limit. A goroutine that finds too few waits.
+// A Semaphore has a limited number of permits. Acquire blocks while too few are free.
 //
-// A Semaphore is weighted: one call may take several permits. It is first in, first out:
-// no call passes a queued waiter, not even [Semaphore.TryAcquire], so light waiters do
-// not starve a heavy one. It can be resized at any time.
+// A Semaphore is weighted: one call may take several permits. It is first in, first out: no call
+// overtakes a queued waiter, not even [Semaphore.TryAcquire], so light waiters do not starve a
+// heavy one. Its limit can be changed at any time.
 //
-// Use [NewSemaphore]. The zero value has limit 0, so every Acquire waits until
-// [Semaphore.SetLimit]. A Semaphore must not be copied after first use; go vet reports a
-// copy.
+// Use [NewSemaphore]. The zero value has limit 0, so every Acquire blocks until
+// [Semaphore.SetLimit]. A Semaphore must not be copied after first use; go vet reports a copy.
 //
-// While nobody waits, and the limit is below 2^31, Acquire and Release are one
-// compare-and-swap each. An Acquire that waits with a context that can be done allocates
-// a channel; nothing else is allocated.
+// While no goroutine waits, and the limit is below 2^31, Acquire and Release cost one
+// compare-and-swap each. An Acquire that blocks allocates a channel if its context can be
+// cancelled. Nothing else allocates.
 //
 // In the terminology of [the Go memory model], a Release, and a SetLimit, "synchronizes
 // before" the return of any Acquire or TryAcquire that it makes possible.
@@ -36,26 +35,26 @@ var ErrWeight = errors.New("core: weight above the semaphore's limit")
 type Semaphore struct {
 	_ noCopy
 
-	released race.Point // from Release and SetLimit to the waits that they end
+	released race.Point // from each Release and SetLimit to the waits that it ends
 
-	// word is the whole state while nobody waits:
+	// word is the whole state while no goroutine waits:
 	//
 	//	 63            32 31 30           0
 	//	┌────────────────┬──┬──────────────┐
 	//	│     in use     │ S│    limit     │
 	//	└────────────────┴──┴──────────────┘
 	//
-	// While S is clear, queue is empty, word is the truth, and every goroutine may change
-	// it by compare-and-swap. While S is set, the fields below are the truth, and only
-	// the holder of mu changes them and word. Only the holder of mu changes S.
+	// While S is clear, queue is empty, word holds the state, and every goroutine may change word
+	// by compare-and-swap. While S is set, the fields below hold the state, and only the holder of
+	// mu changes them and word. Only the holder of mu changes S.
 	//
-	// S is set while a goroutine waits, and also while a number does not fit into word.
+	// S is set while a goroutine waits, and while a number does not fit into word.
 	word race.Uint64
 
-	mu    sync.Mutex         // nothing blocks while it is held
-	limit int64              // guarded by mu
-	inUse int64              // above limit after SetLimit has lowered it; guarded by mu
-	queue list.List[*waiter] // whose n are weights; guarded by mu
+	mu    sync.Mutex              // nothing blocks while it is held
+	limit int64                   // guarded by mu
+	inUse int64                   // above limit after SetLimit has lowered it; guarded by mu
+	queue list.List[*park.Parker] // with their weights in N; guarded by mu
 }
 
 const (
@@ -70,20 +69,19 @@ func NewSemaphore(limit int64) *Semaphore {
 	return s
 }
 
-// Acquire takes n permits. It blocks until all earlier callers have been served and n
-// permits are free, or until ctx is done. In the second case it returns [context.Cause]
-// of ctx and has taken nothing. If ctx is done at the call, Acquire fails even if there
-// is room.
+// Acquire takes n permits. It blocks until all earlier waiters have been served and n permits are
+// free. If ctx is done first, it takes nothing and returns [context.Cause] of ctx. If ctx is done
+// at the call, Acquire fails even if permits are free.
 //
-// Acquire returns [ErrWeight] if n is more than the limit and the limit is not 0: at
-// once, or, for a caller that waits, as soon as SetLimit lowers the limit below n. An
-// Acquire of 0 takes nothing and waits for its turn.
+// Acquire returns [ErrWeight] if n is more than the limit and the limit is not 0. A blocked Acquire
+// returns it as soon as SetLimit lowers the limit below n. An Acquire of 0 takes nothing, but
+// blocks until all earlier waiters have been served.
 //
-// A waiter that gives up loses no permit: a permit that came too late goes to the next
-// waiter, and if the first waiter gives up, those behind it are served if they fit.
+// No permit is lost when a waiter gives up: a permit that it got too late goes to the next waiter.
+// If the first waiter gives up, the waiters behind it are served if they fit.
 //
-// Acquire panics if n is negative or ctx is nil. While permits are free and nobody waits
-// it costs one compare-and-swap.
+// Acquire panics if n is negative or ctx is nil. It costs one compare-and-swap while n permits are
+// free and no goroutine waits.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	if n < 0 {
 		panicWeight(n)
@@ -103,8 +101,8 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	return nil
 }
 
-// TryAcquire takes n permits if they are free and nobody waits. Otherwise it reports
-// false. It never blocks. It panics if n is negative.
+// TryAcquire takes n permits and reports true if they are free and no goroutine waits. Otherwise it
+// reports false. It does not block. It panics if n is negative.
 func (s *Semaphore) TryAcquire(n int64) bool {
 	if n < 0 {
 		panicWeight(n)
@@ -116,9 +114,9 @@ func (s *Semaphore) TryAcquire(n int64) bool {
 	return true
 }
 
-// Release gives n permits back and wakes the waiters that now fit, in the order in which
-// they came. It never blocks. It panics, and changes nothing, if n is negative or more
-// than is in use.
+// Release gives n permits back, and wakes the waiters that now fit, in the order in which they
+// came. It does not block. It panics, and changes nothing, if n is negative or more than the number
+// of permits in use.
 func (s *Semaphore) Release(n int64) {
 	if n < 0 {
 		panicWeight(n)
@@ -129,10 +127,10 @@ func (s *Semaphore) Release(n int64) {
 	}
 }
 
-// SetLimit changes the limit. Raising it wakes the waiters that now fit. Lowering it
-// takes nothing from holders of permits: new permits are handed out once enough have been
-// released, and waiters for more than the new limit get [ErrWeight]. A limit of 0 pauses:
-// every Acquire waits. SetLimit never blocks. It panics if limit is negative.
+// SetLimit changes the limit. A higher limit wakes the waiters that now fit. A lower limit takes no
+// permit from its holder: Acquire blocks until enough permits have been released. Waiters for more
+// than the new limit return [ErrWeight]. A limit of 0 pauses: every Acquire blocks. SetLimit does
+// not block. It panics if limit is negative.
 func (s *Semaphore) SetLimit(limit int64) {
 	if limit < 0 {
 		panic(fmt.Sprintf("core: negative semaphore limit, got %d", limit))
@@ -144,14 +142,14 @@ func (s *Semaphore) SetLimit(limit int64) {
 // Limit returns the limit that NewSemaphore or the latest SetLimit set.
 func (s *Semaphore) Limit() int64 { return s.snapshot().limit }
 
-// InUse returns the number of permits that are taken. It is more than Limit while
-// holders finish after SetLimit has lowered it.
+// InUse returns the number of permits in use. After SetLimit has lowered the limit, it may be more
+// than Limit until permits are released.
 func (s *Semaphore) InUse() int64 { return s.snapshot().inUse }
 
-// Waiting returns the number of goroutines that wait in Acquire.
+// Waiting returns the number of goroutines that are blocked in Acquire.
 func (s *Semaphore) Waiting() int { return s.snapshot().waiting }
 
-// acquireFast takes n permits if word says that they are free.
+// acquireFast takes n permits if S is clear and they are free.
 func (s *Semaphore) acquireFast(n int64) bool {
 	for {
 		word := s.word.Load()
@@ -164,17 +162,17 @@ func (s *Semaphore) acquireFast(n int64) bool {
 	}
 }
 
-// full reports whether word is the truth and n permits are not free.
+// full reports whether S is clear and n permits are not free.
 func (s *Semaphore) full(n int64) bool {
 	word := s.word.Load()
 	return word&slowBit == 0 && n > freeOf(word)
 }
 
-// freeOf returns the number of free permits. It is negative after SetLimit has lowered
-// the limit below what is in use.
+// freeOf returns the number of free permits. It is negative while more permits are in use than the
+// limit allows.
 func freeOf(word uint64) int64 { return int64(word&maxPacked) - int64(word>>32) }
 
-// releaseFast gives n permits back if word says that so many are in use.
+// releaseFast gives n permits back if S is clear and at least n are in use.
 func (s *Semaphore) releaseFast(n int64) bool {
 	for {
 		word := s.word.Load()
@@ -187,74 +185,54 @@ func (s *Semaphore) releaseFast(n int64) bool {
 	}
 }
 
+// acquireSlow takes n permits when it is the caller's turn.
 func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
-	switch s.waitSlow(n, ctx.Done()) {
-	case refused:
+	p := park.Get(ctx.Done() != nil)
+	defer p.Free()
+	p.N = n
+	if race.Get(func() bool { return s.enter(p) }) {
+		// A done context means failure, also if the permits came first.
+		givesUp := !p.Wait(ctx.Done()) || isClosed(ctx.Done())
+		if givesUp && race.Get(func() bool { return s.giveUp(p) }) {
+			return context.Cause(ctx)
+		}
+	}
+	if race.Load(&p.Result) == ErrWeight {
 		return ErrWeight
-	case queued:
-		return context.Cause(ctx)
 	}
 	return nil
 }
 
-// waitSlow blocks until n permits are taken, or cancel is closed. It returns the outcome,
-// which is queued if the wait was given up.
-func (s *Semaphore) waitSlow(n int64, cancel <-chan struct{}) uint64 {
-	w := newWaiter(&s.mu, cancel)
-	w.n = n
-	outcome := race.Get(func() uint64 { return s.enter(w) })
-	if outcome == queued {
-		w.park(cancel)
-		outcome = w.outcome.Load()
-		if outcome != refused && isClosed(cancel) {
-			// A done context means failure, also if the permits came first.
-			outcome = race.Get(func() uint64 { return s.giveUp(w) })
-		}
-	}
-	w.free()
-	return outcome
-}
-
-// enter takes w.n permits, or else gives w a place in the queue and returns queued. It
-// then leaves mu locked if w must park with it held.
-func (s *Semaphore) enter(w *waiter) uint64 {
+// enter takes p.N permits. If it cannot, it gives p a place in the queue and reports true. If p.N is
+// more than the limit, the result of p is ErrWeight.
+func (s *Semaphore) enter(p *park.Parker) bool {
 	s.lock()
-	outcome := s.enterLocked(w)
+	defer s.unlock()
 	switch {
-	case outcome != queued:
-		s.unlock()
-	case !w.parksLocked():
-		s.mu.Unlock() // S stays set, because the queue is not empty
+	case p.N > s.limit && s.limit > 0:
+		p.Result = ErrWeight
+	case !s.takeLocked(p.N):
+		s.queue.PushBack(&p.Place)
+		return true
 	}
-	return outcome
+	return false
 }
 
-func (s *Semaphore) enterLocked(w *waiter) uint64 {
-	switch {
-	case w.n > s.limit && s.limit > 0:
-		return refused
-	case s.takeLocked(w.n):
-		return granted
-	}
-	s.queue.PushBack(&w.place)
-	return queued
-}
-
-// giveUp ends the wait of w, whatever its outcome is meanwhile, and returns the outcome.
-// Whether w gives permits back or only leaves the queue, waiters behind it may now fit.
-func (s *Semaphore) giveUp(w *waiter) uint64 {
+// giveUp ends the wait of p. It reports false if p was refused. If p has been granted permits, giveUp
+// gives them back. In each case waiters behind p may now fit.
+func (s *Semaphore) giveUp(p *park.Parker) bool {
 	s.lock()
-	outcome := w.outcome.Load()
-	switch outcome {
-	case queued:
-		s.queue.Remove(&w.place)
-	case granted:
-		s.inUse -= w.n
-		outcome = queued
+	defer s.unlock()
+	switch {
+	case p.Result == ErrWeight:
+		return false
+	case p.Place.Listed():
+		s.queue.Remove(&p.Place)
+	default:
+		s.inUse -= p.N
 	}
 	s.grantLocked()
-	s.unlock()
-	return outcome
+	return true
 }
 
 func isClosed(c <-chan struct{}) bool {
@@ -288,17 +266,18 @@ func (s *Semaphore) setLimitSlow(limit int64) {
 	s.lock()
 	s.limit = limit
 	for e := s.queue.Front(); e != nil && limit > 0; {
-		w := e.Value
+		p := e.Value
 		e = e.Next()
-		if w.n > limit {
-			s.endLocked(w, refused)
+		if p.N > limit {
+			p.Result = ErrWeight
+			s.endLocked(p)
 		}
 	}
 	s.grantLocked()
 	s.unlock()
 }
 
-// lock takes mu and sets S, so that the fields are the truth.
+// lock locks mu and sets S, so that the fields hold the state.
 func (s *Semaphore) lock() {
 	s.mu.Lock()
 	for {
@@ -314,7 +293,7 @@ func (s *Semaphore) lock() {
 	}
 }
 
-// unlock moves the state back into word, if it fits and nobody waits, and unlocks mu.
+// unlock moves the state back into word, if it fits and no goroutine waits, and unlocks mu.
 func (s *Semaphore) unlock() {
 	if s.queue.Empty() && s.inUse <= maxPacked && s.limit <= maxPacked {
 		s.word.Store(uint64(s.inUse)<<32 | uint64(s.limit))
@@ -322,7 +301,7 @@ func (s *Semaphore) unlock() {
 	s.mu.Unlock()
 }
 
-// takeLocked takes n permits if they are free and nobody waits.
+// takeLocked takes n permits if they are free and no goroutine waits.
 func (s *Semaphore) takeLocked(n int64) bool {
 	if !s.queue.Empty() || n > s.limit-s.inUse {
 		return false
@@ -333,16 +312,16 @@ func (s *Semaphore) takeLocked(n int64) bool {
 
 // grantLocked serves the queue from the front up to the first waiter that does not fit.
 func (s *Semaphore) grantLocked() {
-	for e := s.queue.Front(); e != nil && e.Value.n <= s.limit-s.inUse; e = s.queue.Front() {
-		s.inUse += e.Value.n
-		s.endLocked(e.Value, granted)
+	for e := s.queue.Front(); e != nil && e.Value.N <= s.limit-s.inUse; e = s.queue.Front() {
+		s.inUse += e.Value.N
+		s.endLocked(e.Value)
 	}
 }
 
-// endLocked ends the wait of w, which is in the queue.
-func (s *Semaphore) endLocked(w *waiter, outcome uint64) {
-	s.queue.Remove(&w.place)
-	w.endLocked(outcome)
+// endLocked ends the wait of p, which is in the queue.
+func (s *Semaphore) endLocked(p *park.Parker) {
+	s.queue.Remove(&p.Place)
+	p.Wake()
 }
 
 type semaphoreState struct {

@@ -2,18 +2,16 @@ package errgroup
 
 import (
 	"context"
-	"sync/atomic"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// A plain task is one of a group that fails fast. It finds its group through the worker, so
-// to start it allocates nothing.
+// A plain is a task of a group that fails fast. It finds its group through the worker, so to start
+// it allocates nothing.
 type plain func() error
 
-// Run runs the function.
 func (f plain) Run(w *sched.Worker) {
 	if err := f(); err != nil {
 		w.Failed(err)
@@ -21,37 +19,36 @@ func (f plain) Run(w *sched.Worker) {
 	}
 }
 
-// A task says of itself what is to be known of its error.
+// A task carries its number and path, for its error.
 type task struct {
 	group  *Group
 	f      func() error
-	number uint64     // in the order of start, from 1; 0 unless errors are collected
-	error  *TaskError // that is to hold the error; nil for a task without a name
-
-	reported bool // the group knows how the task has ended
+	number uint64     // in the order of start, from 1; 0 without Collect
+	error  *TaskError // wraps the error, with the task's path; nil for a task without a name
+	future resolver   // nil unless Fork made the task
 }
 
-// Run runs the function.
+// A resolver is called when its task has ended and the group has recorded that. p is the task's
+// panic, if it has panicked; otherwise err is its error.
+type resolver interface {
+	resolve(err error, p *core.PanicError)
+}
+
 func (t *task) Run(w *sched.Worker) { t.done(w, t.f()) }
 
 func (t *task) done(w *sched.Worker, err error) {
-	if err == nil {
-		return
-	}
-	w.Failed(err)
-	if !t.reported {
+	if err != nil {
+		w.Failed(err)
 		t.fail(err)
 	}
-}
-
-// fail tells the group of an error, unless it is nil.
-func (t *task) fail(err error) {
-	if err != nil {
-		t.group.fail(t.number, t.error, err)
+	if t.future != nil { // after fail: a task that gets the error from Get may fail with it
+		t.future.resolve(err, nil)
 	}
 }
 
-// A contextTask is a task with a context.
+// fail records err as an error of the group.
+func (t *task) fail(err error) { t.group.fail(t.number, t.error, err) }
+
 type contextTask struct {
 	sched.Context
 	task
@@ -67,28 +64,10 @@ func (t *contextTask) Run(w *sched.Worker) {
 	t.done(w, err)
 }
 
-// A backgroundTask is one that serves the others.
-type backgroundTask struct {
-	sched.Context
-	group  *Group
-	number uint64 // as that of a task
-	f      func(ctx context.Context) error
-}
-
-// Run calls the function.
-func (t *backgroundTask) Run(w *sched.Worker) {
-	t.Begin(w)
-	defer t.End(w)
-	err := t.f(&t.Context)
-	if err != nil && (t.Err() == nil || !isEcho(err, &t.Context, true)) {
-		t.group.fail(t.number, nil, err)
-	}
-}
-
-// task returns f as a task of the group without a name of its own.
+// task returns a task of the group, without a name of its own, that runs f.
 func (g *Group) task(f func() error) sched.Task {
 	checkFunc(f == nil)
-	g.introduce()
+	g.setOwner()
 	if g.settings == nil {
 		if race.Hidden {
 			return &task{group: g, f: f}
@@ -105,121 +84,97 @@ func (g *Group) task(f func() error) sched.Task {
 	return t
 }
 
-// introduce makes a zero group known to its scheduler, before its first task. A race build
-// would take that for an order between those who start tasks, so there each task
-// knows its group.
-func (g *Group) introduce() {
+// setOwner makes a zero group the owner of its scheduler, before the first task. In a race build it
+// does nothing, because the detector would see it order the goroutines that start tasks. There each
+// task points to its group.
+func (g *Group) setOwner() {
 	if !race.Hidden && !g.owned.Load() {
 		g.scheduler.SetOwner((*owner)(g))
 		g.owned.Store(true)
 	}
 }
 
-// An owner is what a group is to its scheduler.
+// An owner is the sched.Owner of a group.
 type owner Group
 
-// Config returns the settings.
 func (o *owner) Config() *sched.Config { return &(*Group)(o).options().config }
 
-// Context returns that of the group, or nil.
+// Context returns the context of the group, or nil.
 func (o *owner) Context() context.Context { return o.ctx }
 
-// Aborted records how a task has ended that has not returned.
+// Aborted applies the panic policy to a task that has panicked, or, if p is nil, has called Goexit.
 func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.PanicError) {
-	g := (*Group)(o)
+	known := new(task) // a plain function has no number and no name
 	switch t := sched.Unnamed(t).(type) {
 	case *task:
-		if !t.reported {
-			g.aborted(t.number, t.error, p)
-		}
+		known = t
 	case *contextTask:
-		g.aborted(t.number, t.error, p)
-	case *backgroundTask:
-		g.aborted(t.number, nil, p)
-	default:
-		g.aborted(0, nil, p)
+		known = &t.task
 	}
-}
-
-func (g *Group) aborted(number uint64, name *TaskError, p *core.PanicError) {
 	var err error = core.ErrGoexit
 	if p != nil {
 		err = p
 	}
+	g := (*Group)(o)
 	switch policy := g.options().panics; {
 	case policy == core.Capture:
-		g.record(number, name, err, false)
+		g.record(known.number, known.error, err, false)
 	case policy == core.Crash && p != nil:
 		panic(p.Value)
 	default:
-		g.scheduler.Fail(p) // first, so that no panic of a cancelled sibling comes before it
+		g.scheduler.Fail(p) // before stop, so that no panic of a cancelled sibling comes first
 		g.stop(err)
+	}
+	if known.future != nil {
+		known.future.resolve(core.ErrGoexit, p)
 	}
 }
 
-// numbers counts the tasks of a group that collects errors.
-type numbers struct{ last atomic.Uint64 }
-
-// number returns the number of the next task, or 0 if errors are not collected. The race
-// detector does not see it: it would order those who start tasks.
+// number returns the number of the next task, or 0 without Collect. It is hidden from the race
+// detector, which would see it order the goroutines that start tasks.
 func (g *Group) number() uint64 {
 	if !g.options().collect {
 		return 0
 	}
-	race.Disable()
-	n := g.started.last.Add(1)
-	race.Enable()
-	return n
+	return g.started.Add(1)
 }
 
-// Fork starts f in g, as Go does, and returns its result to come. An error of f is
-// one of the group, too. A panic of f is raised by the future's Get and falls under
-// g's panic policy as that of any task; under [core.Capture] it is the error that
-// Get returns.
+// Fork starts f in g, as Go does, and returns a future for its result. If f returns an error, Get
+// returns it, and it is also an error of the group. If f panics, Get raises the panic, and g
+// applies its panic policy; under [core.Capture] Get returns the panic as its error. If f calls
+// Goexit, Get returns [core.ErrGoexit], and g does the same as for any task. Fork panics where Go
+// panics.
 func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	checkFunc(f == nil)
-	p := core.NewPromise[T]()
-	p.Owned(uint32(g.scheduler.Number()))
-	t := &task{group: g, number: g.number()}
-	t.f = func() error {
-		var value T
-		var err error
-		returned := false
-		core.Call(func() {
-			value, err = f()
-			returned = true
-		}, func(panicked *core.PanicError) {
-			forkAborted(t, p, panicked)
-		})
-		if !returned {
-			return nil
-		}
-		t.fail(err) // before anyone who Gets it can fail of it
-		t.reported = true
-		p.Resolve(value, err)
+	t := &forked[T]{promise: core.NewPromise[T]()}
+	t.promise.Owned(uint32(g.scheduler.Number()))
+	t.task = task{group: g, number: g.number(), future: t, f: func() (err error) {
+		t.value, err = f()
 		return err
-	}
-	if !g.scheduler.Go(nil, g.scheduler.InOwner(t)) {
+	}}
+	if !g.scheduler.Go(nil, g.scheduler.InOwner(&t.task)) {
 		g.refuse()
 	}
-	return p.Future()
+	return t.promise.Future()
 }
 
-// forkAborted ends a Fork whose function has panicked, or, if panicked is nil, has
-// called Goexit.
-func forkAborted[T any](t *task, p core.Promise[T], panicked *core.PanicError) {
+// A forked task has a result.
+type forked[T any] struct {
+	task
+	promise core.Promise[T]
+	value   T
+}
+
+func (t *forked[T]) resolve(err error, p *core.PanicError) {
 	policy := t.group.options().panics
-	var zero T
-	t.group.aborted(t.number, t.error, panicked) // does not return under Crash
-	t.reported = true
 	switch {
-	case panicked == nil:
-		p.Resolve(zero, core.ErrGoexit)
+	case p == nil:
+		t.promise.Resolve(t.value, err)
 	case policy == core.Capture:
-		p.Resolve(zero, panicked)
+		t.promise.Resolve(t.value, p)
 	default:
 		core.Call(func() {
-			p.Run(policy, func() (T, error) { panic(panicked) })
-		}, func(*core.PanicError) {}) // Run passes it on to the task, which is about to return
+			t.promise.Run(policy, func() (T, error) { panic(p) })
+		}, func(*core.PanicError) {}) // Run panics with it again, and the group has recorded it
 	}
 }

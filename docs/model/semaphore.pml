@@ -1,5 +1,5 @@
 /*
- * core.Semaphore, step by step: core/semaphore.go, and core/waiter.go for the
+ * core.Semaphore, step by step: core/semaphore.go, and core/internal/park for the
  * parking. README.md says which transition is which function.
  *
  * WORKERS goroutines Acquire and Release ROUNDS times each, the last of them with

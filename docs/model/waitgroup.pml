@@ -1,5 +1,5 @@
 /*
- * core.WaitGroup, step by step: core/waitgroup.go, and core/waiter.go for the
+ * core.WaitGroup, step by step: core/waitgroup.go, and core/internal/park for the
  * parking. README.md says which transition is which function.
  *
  * WORKERS goroutines Add(1) and Done() ROUNDS times each, whenever they like.

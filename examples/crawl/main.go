@@ -8,7 +8,11 @@
 // a few broken links in it, and checks that.
 //
 // It is polite: at most -per-host requests are under way to a host at once, and
-// at most -requests in all. Ctrl-C, SIGTERM and -timeout end it with what was found so far.
+// at most -requests in all. Ctrl-C, SIGTERM and -timeout end it with what was found so far. With
+// -debug it serves a page of what it is doing meanwhile:
+//
+//	go run ./examples/crawl -debug 127.0.0.1:6060 URL...
+//	curl http://127.0.0.1:6060/debug/coterie/?format=text
 //
 // Exit status 0 means no dead address, 1 dead addresses, 2 bad usage, 124 the timeout, 130
 // Ctrl-C, 143 SIGTERM.
@@ -31,6 +35,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/coterie-go/coterie/examples/internal/debug"
 	"github.com/coterie-go/coterie/examples/internal/stop"
 )
 
@@ -50,6 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	perRequest := flags.Duration("request-timeout", 10*time.Second, "how long one request may take")
 	timeout := flags.Duration("timeout", 0, "stop after this `duration`; 0 is never")
 	asJSON := flags.Bool("json", false, "print one JSON document")
+	debugAddr := flags.String("debug", "", debug.Usage)
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -58,6 +64,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if *perHost < 1 || *requests < 1 || *timeout < 0 || *perRequest < 0 {
 		fmt.Fprintln(stderr, "crawl: -per-host and -requests must be at least 1, and durations not negative")
 		return 2
+	}
+	if *debugAddr != "" {
+		end, err := debug.Serve(*debugAddr, stderr)
+		if err != nil {
+			fmt.Fprintln(stderr, "crawl:", err)
+			return 2
+		}
+		defer end()
 	}
 	urls := flags.Args()
 	if len(urls) == 0 {

@@ -36,9 +36,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coterie-go/coterie/examples/internal/debug"
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/group/service"
-	"github.com/coterie-go/coterie/group/tree"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var set settings
 	flags.StringVar(&set.addr, "addr", "", "where to listen; without it the server shows itself and ends")
 	flags.StringVar(&set.metrics, "metrics", "127.0.0.1:0", "where to show the metrics")
-	flags.StringVar(&set.debug, "debug", "", "where to show what the server is doing, at /debug/coterie/; without it nowhere")
+	flags.StringVar(&set.debug, "debug", "", debug.Usage)
 	flags.IntVar(&set.workers, "workers", 4, "jobs that run at once")
 	flags.IntVar(&set.queue, "queue", 64, "jobs that may wait")
 	flags.DurationVar(&set.grace, "grace", time.Second, "how long each service may take to stop after the signal")
@@ -106,15 +106,12 @@ func serve(ctx context.Context, set settings, log io.Writer) error {
 		{Name: "web", After: []string{"workers"}, Run: listen(web, s)},
 	}
 	if set.debug != "" {
-		debug, err := net.Listen("tcp", set.debug)
+		l, err := debug.Listen(set.debug, log)
 		if err != nil {
 			return err
 		}
-		defer debug.Close()
-		fmt.Fprintf(log, "what it is doing: http://%s/debug/coterie/\n", debug.Addr())
-		mux := http.NewServeMux()
-		mux.Handle("/debug/coterie/", tree.Handler())
-		services = append(services, service.Service{Name: "debug", Run: listen(debug, mux)})
+		defer l.Close()
+		services = append(services, service.Service{Name: "debug", Run: listen(l, debug.Handler())})
 	}
 	if set.addr == "" {
 		services = append(services, service.Service{Name: "demo", After: []string{"web"}, Run: func(ctx context.Context, _ func()) error {

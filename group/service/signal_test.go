@@ -35,6 +35,27 @@ func init() {
 			service.Service{Name: "db", Run: forEver},
 			service.Service{Name: "web", After: []string{"db"}, Run: job(0, errDown)})
 	}
+	children["observer panics"] = func() int {
+		told := make(chan struct{})
+		services := chain(forEver)
+		services[0].Run = func(ctx context.Context, ready func()) error {
+			ready()
+			<-ctx.Done()
+			close(told)
+			select {}
+		}
+		defer func() {
+			fmt.Println("raised:", recover())
+			<-told
+			os.Exit(0)
+		}()
+		return status(service.Run(context.Background(), service.Options{Signals: []os.Signal{syscall.SIGTERM}, Observe: func(e service.Event) {
+			printEvent(e)
+			if e.Service == "db" && e.Kind == service.Stopping {
+				panic(errDown)
+			}
+		}}, services...))
+	}
 	children["uncaught"] = func() int { // no Signals
 		return status(service.Run(context.Background(), service.Options{Observe: printEvent}, service.Service{Name: "db", Run: forDone}))
 	}
@@ -150,6 +171,12 @@ func TestSignals(t *testing.T) {
 			"cause: second signal: interrupt",
 			"stuck: app/mail because of second signal: interrupt in forEver: true",
 		), lines)
+	})
+
+	t.Run("if Observe panics at the second the other contexts end all the same", func(t *testing.T) {
+		lines, _, state := watch(t, "observer panics", reaction{"web ready", syscall.SIGTERM}, reaction{"mail stopping", syscall.SIGTERM})
+		require.Zero(t, state.ExitCode())
+		require.Equal(t, append(started, "web stopping", "web ended", "mail stopping", "db stopping", "raised: down"), lines)
 	})
 
 	t.Run("the second may be the same as the first", func(t *testing.T) {

@@ -48,6 +48,17 @@ func TestObserve(t *testing.T) {
 			require.ErrorIs(t, err, bad)
 			require.ErrorIs(t, g.Wait(), bad)
 		}, group.Event{Path: "seen", Err: bad}, 1},
+		{"errgroup: Background", func(t *testing.T) {
+			g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "seen"})
+			g.Background(failsContext)
+			synctest.Wait()
+			require.ErrorIs(t, g.Wait(), bad)
+		}, group.Event{Path: "seen", Err: bad}, 1},
+		{"errgroup: Background until the others have ended", func(t *testing.T) {
+			g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "seen"})
+			g.Background(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+			require.NoError(t, g.Wait())
+		}, group.Event{Path: "seen", Cancelled: true}, 1},
 		{"pool: Submit", func(t *testing.T) {
 			p := pool.New(1, pool.Options{Name: "seen"})
 			f, err := pool.Submit(t.Context(), p, func(context.Context) (int, error) { return 0, bad })

@@ -161,6 +161,66 @@ func TestTake(t *testing.T) {
 		})
 	})
 
+	t.Run("how long tasks are queued", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			p := pool.New(1, pool.Options{Name: "queue", Queue: 2})
+			do := func() { fetch(release) }
+			waited := func() time.Duration {
+				time.Sleep(time.Second)
+				tasks := owner(t, "queue").Tasks
+				return tasks[len(tasks)-1].Age
+			}
+			p.Go(do)
+			synctest.Wait()
+			p.Go(do)
+			time.Sleep(2 * time.Second)
+			require.NoError(t, p.GoContext(t.Context(), func(context.Context) { do() }))
+			time.Sleep(3 * time.Second)
+			require.Contains(t, write(t, "queue"), "  - 2 × queue: queued for 5 s\n")
+			go p.Go(do) // is blocked for 4 s
+			time.Sleep(time.Second)
+			go p.GoContext(t.Context(), func(context.Context) { do() }) // is blocked for 4 s
+			require.Equal(t, 7*time.Second, waited())
+			time.Sleep(2 * time.Second)
+			release <- struct{}{}
+			require.Equal(t, 8*time.Second, waited())
+			release <- struct{}{}
+			require.Equal(t, 2*time.Second, waited())
+			release <- struct{}{}
+			require.Equal(t, 2*time.Second, waited())
+			close(release)
+			p.Close()
+		})
+	})
+
+	t.Run("how long tasks wait for their key", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			p := pool.New(4, pool.Options{Name: "keys", Queue: 2})
+			k := pool.NewKeyed[string](p, 1)
+			do := func(context.Context) { fetch(release) }
+			for range 3 {
+				require.NoError(t, k.GoContext(t.Context(), "key", do))
+				time.Sleep(time.Second)
+			}
+			go k.GoContext(t.Context(), "key", do)
+			time.Sleep(time.Second)
+			text := write(t, "keys")
+			require.Contains(t, text, "keys  pool, open, 1 running of 4, 0 queued of 2, 2 for their keys, goroutine N at tree_test.go:N waits for room for 1 s, 0 ended")
+			require.Contains(t, text, "  - 2 × keys: waits for its key for 3 s\n")
+			release <- struct{}{}
+			time.Sleep(time.Second)
+			tasks := owner(t, "keys").Tasks
+			require.Equal(t, []string{"chan receive", "waits for its key"}, []string{tasks[0].State, tasks[1].State})
+			require.Equal(t, 2, tasks[1].Count)
+			require.Equal(t, 3*time.Second, tasks[1].Age)
+			close(release)
+			k.Wait()
+			p.Close()
+		})
+	})
+
 	t.Run("the first task of a group counts", func(t *testing.T) {
 		g := group.New(group.Options{Name: "first"})
 		for n := range uint64(3) {

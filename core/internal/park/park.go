@@ -1,59 +1,77 @@
-// Package park blocks one goroutine until another unblocks it.
+// Package park blocks a goroutine until another goroutine wakes it.
 package park
 
 import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A Parker is the place of one wait of one goroutine. [Get] makes it, other goroutines
-// may call [Parker.Wake] once, and its own goroutine calls [Parker.Free] in the end.
+// A Parker serves one wait of one goroutine. [Get] makes it. Another goroutine may call
+// [Parker.Wake] once. The goroutine that waits calls [Parker.Free] at the end.
 //
-// A wait that nothing but Wake ends blocks on a sync.Cond, which needs no allocation. One
-// that can be given up blocks on a channel, because only select waits for two things. Both
-// block durably in a testing/synctest bubble. A channel belongs to its bubble, so each
-// wait makes its own; the rest belongs to none, and is used again.
+// A wait that only Wake can end blocks on a sync.Cond, which allocates nothing. A wait that can be
+// given up blocks on a channel, because only select waits for two events. Both block durably in a
+// testing/synctest bubble. A channel belongs to the bubble in which it was made, so each wait makes
+// its own. The rest belongs to no bubble, and is reused.
 //
-// The race detector sees no edge from Wake to the end of the wait. It sees that the
-// goroutine blocks: in a bubble that orders what came before ahead of synctest.Wait.
+// The race detector sees no edge from Wake to the end of the wait. It sees that the goroutine
+// blocks: in a bubble the code before the block happens before the return of synctest.Wait.
 type Parker struct {
 	state atomic.Int32
-	mu    sync.Mutex
-	cond  sync.Cond
-	woken chan struct{} // written before the Parker is handed to others; nil: block on cond
+	cond  sync.Cond     // its L is the Parker itself, as a condLocker
+	woken chan struct{} // written before other goroutines have the Parker; nil: block on cond
 
-	Next   *Parker // for lists of those that are to be woken
-	Result any     // for whoever wakes it to leave something
+	Next   *Parker            // links a list of Parkers
+	Place  list.Elem[*Parker] // in a queue; guarded as the queue is
+	N      int64              // a number for the owner of the queue
+	Result any                // from the goroutine that calls Wake to the goroutine that waits
 }
 
-// The states of a Parker. parked is set only where the goroutine blocks on cond.
+// The states of a Parker. parked is set only if the goroutine blocks on cond.
 const (
 	waiting = iota
 	parked
 	woken
 )
 
-var parkers = sync.Pool{New: func() any {
-	p := new(Parker)
-	p.cond.L = &p.mu
-	return p
-}}
+var parkers = sync.Pool{New: func() any { return makeParker() }}
 
-// Get returns a Parker. Its wait may be given up if cancellable is set.
-func Get(cancellable bool) *Parker {
-	if race.Hidden {
-		return &Parker{woken: make(chan struct{})}
+func makeParker() *Parker {
+	p := new(Parker)
+	p.cond.L, p.Place.Value = (*condLocker)(p), p
+	return p
+}
+
+// A condLocker is a Parker as the Locker of its cond. cond.Wait calls Unlock when a Signal can reach
+// the goroutine. So Unlock records that, and Wake finds it.
+type condLocker Parker
+
+func (p *condLocker) Lock() {}
+
+func (p *condLocker) Unlock() {
+	if !p.state.CompareAndSwap(waiting, parked) {
+		p.cond.Signal() // Wake came first
 	}
-	p := parkers.Get().(*Parker)
-	if cancellable {
+}
+
+// Get returns a Parker. If cancellable is set, its wait may be given up.
+func Get(cancellable bool) *Parker {
+	var p *Parker
+	if race.Hidden { // the sync.Pool would order its users
+		p = makeParker()
+	} else {
+		p = parkers.Get().(*Parker)
+	}
+	if cancellable || race.Hidden {
 		p.woken = make(chan struct{})
 	}
 	return p
 }
 
-// Free lets another goroutine use p, which nobody will wake any more.
+// Free makes p available to other goroutines. No goroutine may call Wake after it.
 func (p *Parker) Free() {
 	if race.Hidden {
 		return
@@ -63,7 +81,7 @@ func (p *Parker) Free() {
 	parkers.Put(p)
 }
 
-// Wake ends the wait. The Parker may be in other hands as soon as it is called.
+// Wake ends the wait. As soon as it is called, p may belong to another goroutine.
 func (p *Parker) Wake() {
 	if c := p.woken; c != nil {
 		race.Disable()
@@ -72,15 +90,12 @@ func (p *Parker) Wake() {
 		race.Enable()
 		return
 	}
-	if p.state.Swap(woken) != parked {
-		return
+	if p.state.Swap(woken) == parked {
+		p.cond.Signal()
 	}
-	p.mu.Lock() // so that the goroutine is in cond.Wait
-	p.cond.Signal()
-	p.mu.Unlock()
 }
 
-// WakeAll wakes p and those behind it.
+// WakeAll wakes p and the Parkers that Next links to it.
 func WakeAll(p *Parker) {
 	for p != nil {
 		next := p.Next
@@ -97,9 +112,8 @@ func (p *Parker) Woken() bool {
 	return is
 }
 
-// Wait blocks until Wake is called, or cancel is closed. It returns false in the
-// second case; Wake may be called all the same. cancel must be nil unless the Parker is
-// cancellable.
+// Wait blocks until Wake is called, and reports true. If cancel is closed first, it reports false;
+// Wake may still be called then. cancel must be nil unless the Parker is cancellable.
 func (p *Parker) Wait(cancel <-chan struct{}) bool {
 	if p.woken != nil {
 		select {
@@ -109,10 +123,6 @@ func (p *Parker) Wait(cancel <-chan struct{}) bool {
 			return false
 		}
 	}
-	p.mu.Lock()
-	if p.state.CompareAndSwap(waiting, parked) {
-		p.cond.Wait()
-	}
-	p.mu.Unlock()
+	p.cond.Wait()
 	return true
 }

@@ -1,6 +1,5 @@
-// This file holds the context of a loop's items and the budget that it carries.
-// Invariant: the context of a loop that has ended is cancelled, and passes its budget on
-// to nobody.
+// This file holds the context of a loop's items, and the budget that it carries. Invariant: the
+// context of a loop that has ended is cancelled, and its Value does not return the budget.
 
 package loop
 
@@ -12,26 +11,27 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A budget is how many workers the outermost of nested loops has left. The context of
-// its items carries it. So a loop within a loop uses what is left and does not multiply
-// the workers.
+// A budget is how many workers the outermost of nested loops has left. The context of its items
+// carries it. So a loop within a loop uses the workers that are left, and does not multiply them.
 type budget struct{ free atomic.Int64 }
 
 type budgetKey struct{}
 
-// budgetOf returns the budget of the loop that ctx comes from and that has not ended, or nil.
+// budgetOf returns the budget of the innermost loop that has not ended and from whose context ctx
+// derives, or nil.
 func budgetOf(ctx context.Context) *budget {
 	b, _ := ctx.Value(budgetKey{}).(*budget)
 	return b
 }
 
-// Items of an outer loop use its budget, which must not order them.
+// Items of an outer loop use its budget. The budget must not order them, so its functions are
+// hidden from the race detector.
 
 func (b *budget) available() bool {
 	return race.Get(func() bool { return b.free.Load() > 0 })
 }
 
-// borrow takes a worker from the budget, or reports false.
+// borrow takes a worker from the budget. It reports false if there is none.
 func (b *budget) borrow() bool {
 	return race.Get(func() bool {
 		for {
@@ -51,16 +51,16 @@ func (b *budget) giveBack() {
 	race.Do(func() { b.free.Add(1) })
 }
 
-// A loopContext is the context of a loop's items. Most loops end before an item asks it
-// for more than Err. So the context beneath it, which can be cancelled, is made on
-// demand: made at once it makes a loop of 10 items take twice as long.
+// A loopContext is the context of a loop's items. Most loops end before an item calls anything but
+// Err. So the inner context, which can be cancelled, is made on demand. If it were always made, a
+// loop of 10 items would take twice as long.
 type loopContext struct {
 	context.Context // the parent
 	budget          *budget
-	outermost       budget // what budget points to, if no loop is around this one
+	outermost       budget // budget points to it if there is no loop around this one
 
 	inner atomic.Pointer[cancellable] // nil until it is needed
-	mu    sync.Mutex                  // held while inner is made
+	mu    sync.Mutex                  // locked to make inner
 	ended atomic.Bool
 }
 
@@ -69,7 +69,7 @@ type cancellable struct {
 	cancel context.CancelCauseFunc
 }
 
-// made returns the context beneath.
+// made returns the inner context. It makes it if there is none.
 func (c *loopContext) made() *cancellable {
 	if inner := c.inner.Load(); inner != nil {
 		return inner
@@ -88,8 +88,7 @@ func (c *loopContext) made() *cancellable {
 	return inner
 }
 
-// end cancels the context of a loop that has ended. Later calls of cancel and end
-// do nothing.
+// end cancels the context of a loop that has ended. After it, cancel and end do nothing.
 func (c *loopContext) end() {
 	// Either made sees ended, or end sees what made has stored.
 	c.ended.Store(true)
@@ -114,11 +113,12 @@ func (c *loopContext) Err() error {
 
 func (c *loopContext) Value(key any) any {
 	if key == (budgetKey{}) {
-		if c.ended.Load() { // a context.WithoutCancel of this one may outlive the loop
+		if c.ended.Load() { // a context that derives from this one may outlive the loop
 			return c.Context.Value(key)
 		}
 		return c.budget
 	}
-	// Not the parent's: the context package finds by Value what it is to cancel.
+	// Not the parent's value: the context package uses Value to find the context that it must
+	// cancel.
 	return c.made().Value(key)
 }

@@ -222,8 +222,16 @@ var scenarios = map[string]func(){
 			_, _ = f.Get()
 			*x++
 		}
+		unawaited, k := p.Batch(ctx), pool.NewKeyed[int](p, 2)
+		unawaited.Go(func() { *x++ })
+		_ = k.GoContext(ctx, 1, func(context.Context) { *y++ })
+		p.Wait() // covers them
+		*x++
+		*y++
+		unawaited.Go(func() { *y++ })
 		p.Go(func() { *x++ })
 		p.Close()
 		*x++
+		*y++
 	},
 }

@@ -27,13 +27,19 @@ func Main(m *testing.M, main func()) {
 	goleak.VerifyTestMain(m)
 }
 
+// Program returns the program, to be started with these arguments. It is killed when the test ends.
+func Program(t *testing.T, args ...string) *exec.Cmd {
+	program := exec.CommandContext(t.Context(), os.Args[0], args...)
+	program.Env = append(os.Environ(), asProgram+"=1")
+	return program
+}
+
 // Status checks the exit status of the program after signals and its -timeout. args are such
 // that it runs for long. Signals are sent when the program has printed ready, or, if that is a
 // function, when it has returned. The program must print partial in the end.
 func Status[R string | func()](t *testing.T, ready R, partial string, args ...string) {
 	run := func(t *testing.T, args []string, signal os.Signal) (status int) {
-		program := exec.CommandContext(t.Context(), os.Args[0], args...)
-		program.Env = append(os.Environ(), asProgram+"=1")
+		program := Program(t, args...)
 		out, err := program.StdoutPipe()
 		require.NoError(t, err)
 		program.Stderr = t.Output()
