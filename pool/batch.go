@@ -20,7 +20,6 @@ import (
 // Wait returns nothing, as that of every owner without errors does. [Batch.Err] and
 // WaitContext say that tasks did not run.
 type Batch struct {
-	_    noCopy
 	pool *Pool
 	set  *sched.Set
 
@@ -36,11 +35,6 @@ type lost struct {
 	told   bool   // a Wait has returned since
 	round  uint64 // in which it was told; the next begins afresh
 }
-
-type noCopy struct{}
-
-func (*noCopy) Lock()   {}
-func (*noCopy) Unlock() {}
 
 // Batch returns a batch of the pool, without tasks. If ctx comes from a task of the
 // pool, whoever waits for the batch lends it the place of that task, as Pool says. ctx does

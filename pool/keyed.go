@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/coterie-go/coterie/core/sched"
 )
@@ -32,7 +33,7 @@ var ErrReplaced = sched.ErrReplaced
 // the Keyed is collected ends the process with it. As long as a task runs, its context can be
 // cancelled by Replace; after that it is like the one that the task was started with.
 type Keyed[K comparable] struct {
-	_     noCopy
+	_     [0]sync.Mutex // so that go vet reports a copy
 	pool  *Pool
 	tasks *sched.Keyed[K]
 }
