@@ -14,8 +14,8 @@ import (
 
 // A budget is how many workers the outermost of nested loops has left. The context of
 // its items carries it. So a loop within a loop uses what is left and does not multiply
-// the workers.
-type budget struct{ free atomic.Int64 }
+// the workers. It must not order those items.
+type budget struct{ free race.Uint64 }
 
 type budgetKey struct{}
 
@@ -25,31 +25,24 @@ func budgetOf(ctx context.Context) *budget {
 	return b
 }
 
-// Items of an outer loop use its budget, which must not order them.
-
-func (b *budget) available() bool {
-	return race.Get(func() bool { return b.free.Load() > 0 })
-}
+// available reports whether a worker is left.
+func (b *budget) available() bool { return b.free.Load() > 0 }
 
 // borrow takes a worker from the budget, or reports false.
 func (b *budget) borrow() bool {
-	return race.Get(func() bool {
-		for {
-			free := b.free.Load()
-			if free <= 0 {
-				return false
-			}
-			if b.free.CompareAndSwap(free, free-1) {
-				return true
-			}
+	for {
+		free := b.free.Load()
+		if free == 0 {
+			return false
 		}
-	})
+		if b.free.CompareAndSwap(free, free-1) {
+			return true
+		}
+	}
 }
 
 // giveBack returns a worker to the budget.
-func (b *budget) giveBack() {
-	race.Do(func() { b.free.Add(1) })
-}
+func (b *budget) giveBack() { b.free.Add(1) }
 
 // A loopContext is the context of a loop's items. Most loops end before an item asks it
 // for more than Err. So the context beneath it, which can be cancelled, is made on

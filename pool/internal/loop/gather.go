@@ -86,24 +86,17 @@ type reader struct {
 	taken int           // how often it had taken then; guarded by mu
 }
 
-// run starts the readers and calls body in the caller's goroutine. When that has returned, it
-// ends and joins them.
+// run starts the readers and calls body in the caller's goroutine.
 func (g *gather[T]) run(ctx context.Context, in []iter.Seq[T], body func()) {
 	g.begin(Call{Ctx: ctx}, 0, 0)
 	g.ctx.made()
 	g.ready = make(chan struct{}, 1)
 	g.readers = len(in)
 	g.own = new(goroutines)
-	joined := false
-	defer g.joinAborted(&joined)
 	for _, seq := range in {
 		g.own.TryGo(func() { g.read(seq) })
 	}
-	body()
-	g.stop(context.Canceled)
-	g.wait()
-	joined = true
-	g.raise()
+	g.drive(body)
 }
 
 // read is the life of a reader.

@@ -86,7 +86,7 @@ func (l *loop) begin(call Call, helpers, budgeted int) {
 	l.ctx.budget = budgetOf(call.Ctx)
 	if l.ctx.budget == nil {
 		l.ctx.budget = &l.ctx.outermost
-		l.ctx.budget.free.Store(int64(budgeted))
+		l.ctx.budget.free.Store(uint64(budgeted))
 	}
 	if race.Hidden {
 		l.ctx.made() // an item that made it would be ordered before others
@@ -232,6 +232,18 @@ func (l *loop) wait() {
 	}
 	l.unwatch = nil
 	l.ctx.end()
+}
+
+// drive calls body in the caller's goroutine, beside those that the loop has started. When body
+// has ended, it ends and joins these, and raises what items raised.
+func (l *loop) drive(body func()) {
+	joined := false
+	defer l.joinAborted(&joined)
+	body()
+	l.stop(context.Canceled)
+	l.wait()
+	joined = true
+	l.raise()
 }
 
 // joinAborted is deferred by a loop whose body runs in the caller's goroutine. If the loop has
