@@ -712,6 +712,24 @@ func TestKeyedWait(t *testing.T) {
 		})
 	})
 
+	t.Run("of one key takes nothing from a wait for all", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(4, pool.Options{})
+			k := pool.NewKeyed[string](p, 1)
+			require.NoError(t, k.GoContext(t.Context(), "a", func(context.Context) { panic("boom") }))
+			require.NoError(t, k.GoContext(t.Context(), "b", func(context.Context) { time.Sleep(time.Second) }))
+			var all any
+			var wg sync.WaitGroup
+			wg.Go(func() { all = caught(k.Wait) })
+			synctest.Wait()
+			require.NotNil(t, caught(func() { k.WaitKey(t.Context(), "a") }))
+			wg.Wait()
+			require.Equal(t, "boom", all.(*core.PanicError).Value)
+			k.Wait()
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("raises a Goexit", func(t *testing.T) {
 		p := pool.New(1, pool.Options{})
 		k := pool.NewKeyed[string](p, 1)

@@ -293,13 +293,18 @@ func (w *Worker) endLocked(do *todo) {
 // settleLocked is called when the set may have no task left.
 func (set *Set) settleLocked(do *todo) {
 	if set.waiters != nil && set.idleLocked() {
-		if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
-			q.keys.kept.join(set.failures.kept)
-		}
+		set.keepLocked()
 		release(&set.waiters, &set.failures, do)
 	}
 	if set.key != nil {
 		set.key.restLocked(do)
+	}
+}
+
+// keepLocked keeps what is about to be raised for those who wait for all keys.
+func (set *Set) keepLocked() {
+	if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
+		q.keys.kept.join(set.failures.kept)
 	}
 }
 

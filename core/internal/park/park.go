@@ -101,9 +101,9 @@ func (p *Parker) Woken() bool {
 // second case; Wake may be called all the same. cancel must be nil unless the Parker is
 // cancellable.
 func (p *Parker) Wait(cancel <-chan struct{}) bool {
-	if p.woken != nil {
+	if c := race.Load(&p.woken); c != nil {
 		select {
-		case <-p.woken:
+		case <-c:
 			return true
 		case <-cancel:
 			return false
