@@ -649,6 +649,27 @@ func TestKeyedReplace(t *testing.T) {
 	})
 }
 
+func TestReplaceInAFullPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(1, pool.Options{Queue: 1})
+		k := pool.NewKeyed[string](p, 1)
+		release := make(chan struct{})
+		p.Go(func() { <-release })
+		synctest.Wait()
+		p.Go(func() {})
+		var blocked error
+		go func() { blocked = k.GoContext(t.Context(), "a", func(context.Context) { t.Error("ran") }) }()
+		synctest.Wait()
+		ran := false
+		require.NoError(t, k.Replace(t.Context(), "a", func(context.Context) { ran = true }))
+		synctest.Wait()
+		require.Equal(t, pool.ErrReplaced, blocked)
+		close(release)
+		closeEmpty(t, p)
+		require.True(t, ran)
+	})
+}
+
 func TestKeyedWait(t *testing.T) {
 	t.Run("waits for the tasks of a key, or of all", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -150,6 +150,7 @@ const (
 	hasPlace                  // a place is reserved
 	started                   // the task is counted as running, in a race build; see startDirect
 	refused                   // the scheduler was closed
+	replaced                  // another task of the key replaces it
 	deadlocked                // it panics
 )
 
