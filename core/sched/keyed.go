@@ -256,6 +256,9 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, within bool, p *park.Parker
 			old.releaseLocked(ErrReplaced, do)
 		}
 	}
+	if q.entering > 0 {
+		s.replaceSubmittersLocked(&q.Set, do)
+	}
 	defer k.admitLocked(do)
 	running, free := q.dismissLocked(t)
 	switch {
@@ -283,6 +286,17 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, within bool, p *park.Parker
 	k.blocked.PushBack(&t.blocked)
 	q.lineUpLocked(t, p)
 	return nil, errBlocked
+}
+
+// replaceSubmittersLocked ends the wait of the submitters that are blocked with a task of set until
+// there is room in the run queue.
+func (s *Scheduler) replaceSubmittersLocked(set *Set, do *todo) {
+	for e := s.shared.limiter.submitters.Front(); e != nil; {
+		b := e.Value
+		if e = e.Next(); b.set == set {
+			s.dismissLocked(b, replaced, do)
+		}
+	}
 }
 
 // await blocks until the submitter of t is released. It returns the cause if ctx ends first.

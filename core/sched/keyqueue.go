@@ -222,13 +222,18 @@ func (q *keyQueue) dismissLocked(t *KeyTask) (running []*KeyTask, replaced bool)
 // settleLocked releases the waiters of the set if no task of it is left.
 func (set *Set) settleLocked(do *todo) {
 	if set.waiters != nil && set.idleLocked() {
-		if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
-			q.keys.kept.join(set.failures.kept)
-		}
+		set.keepLocked()
 		release(&set.waiters, &set.failures, do)
 	}
 	if set.key != nil {
 		set.key.restLocked(do)
+	}
+}
+
+// keepLocked keeps what a wait for one key is about to raise for the waiters for all keys.
+func (set *Set) keepLocked() {
+	if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
+		q.keys.kept.join(set.failures.kept)
 	}
 }
 

@@ -352,6 +352,7 @@ const (
 	hasPlace                  // a place is reserved
 	started                   // the task is counted as running, and the submitter starts it, in a race build; see startDirect
 	refused                   // the scheduler was closed
+	replaced                  // another task replaces those of its key
 	deadlocked                // the submitter panics
 )
 

@@ -279,6 +279,8 @@ func (s *Scheduler) submit(ctx context.Context, within *Context, inside bool, se
 		return false, nil
 	case state == refused:
 		return false, ErrClosed
+	case state == replaced:
+		return false, ErrReplaced
 	case ctx != nil && ctx.Err() != nil:
 		s.unreserve()
 		return false, context.Cause(ctx)

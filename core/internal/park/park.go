@@ -115,9 +115,9 @@ func (p *Parker) Woken() bool {
 // Wait blocks until Wake is called, and reports true. If cancel is closed first, it reports false;
 // Wake may still be called then. cancel must be nil unless the Parker is cancellable.
 func (p *Parker) Wait(cancel <-chan struct{}) bool {
-	if p.woken != nil {
+	if c := race.Load(&p.woken); c != nil {
 		select {
-		case <-p.woken:
+		case <-c:
 			return true
 		case <-cancel:
 			return false
