@@ -96,6 +96,25 @@ func AllStacks(most int) map[uint64][]byte {
 	return found
 }
 
+// Frames returns the number of goroutines, and about how many frames their stack traces show, of
+// which the runtime prints at most 100 for each. It stops the world for microseconds. If there are more
+// goroutines than most it returns 0 frames.
+func Frames(most int) (goroutines, frames int) {
+	stacks := make([]runtime.StackRecord, min(most, runtime.NumGoroutine())+10)
+	goroutines, ok := runtime.GoroutineProfile(stacks)
+	if !ok || goroutines > most {
+		return goroutines, 0
+	}
+	for i := range stacks[:goroutines] {
+		n := len(stacks[i].Stack())
+		if n == len(stacks[i].Stack0) { // there may be more
+			n = 100
+		}
+		frames += n
+	}
+	return goroutines, frames
+}
+
 // A Goroutine is what the stack trace of one tells.
 type Goroutine struct {
 	State    string // the runtime's: "running", or what it waits for: "chan receive"

@@ -13,8 +13,8 @@
 //
 // A look holds the lock of one owner at a time, for as long as it takes to copy at most 1000 of
 // its tasks. So what it shows of two owners may be of two instants. It stops the world only to
-// read stacks, at most once a second, and not at all if there are more than 2500 goroutines:
-// with so many, that takes less than 50 ms.
+// read stacks, at most once a second, and not at all if there are more than 2500 goroutines or their
+// stacks have more than 30,000 frames: so many take 15 to 30 ms. LeftOut says so then.
 //
 // What follows tasks instead of looking at them is [github.com/coterie-go/coterie/group.Observe].
 package tree
@@ -142,7 +142,8 @@ type Options struct {
 	NoStacks bool
 }
 
-// Take returns what there is now. It stops the world for an instant, as said above.
+// Take returns what there is now. It stops the world for an instant, as said above. With 100,000
+// tasks, of which it leaves the stacks out, it takes some milliseconds.
 func Take() *Snapshot { return take(Options{}) }
 
 // Write writes what there is now as text, for logs, signal handlers and tests that hang. It
