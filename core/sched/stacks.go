@@ -118,6 +118,7 @@ func Frames(most int) (goroutines, frames int) {
 // A Goroutine is what the stack trace of one tells.
 type Goroutine struct {
 	State    string // the runtime's: "running", or what it waits for: "chan receive"
+	Waits    int    // minutes for which it waits, at least
 	Bubble   uint64 // of testing/synctest, in which it is; 0 for none
 	Own      string // the function of the toolkit in which it is, if it is in one: "core.(*Semaphore).Acquire"
 	Function string // the innermost that is neither the toolkit's nor the standard library's
@@ -131,7 +132,7 @@ type Goroutine struct {
 func ReadGoroutine(text []byte) Goroutine {
 	trace := stack.Parse(text)
 	trimmed := trace.TrimOwn()
-	g := Goroutine{State: trace.State(), Bubble: trace.Bubble(), Own: trace.Entered(), Stack: trimmed.Append(nil), Place: trimmed.Place()}
+	g := Goroutine{State: trace.State(), Waits: trace.Waits(), Bubble: trace.Bubble(), Own: trace.Entered(), Stack: trimmed.Append(nil), Place: trimmed.Place()}
 	g.Function, g.File, g.Line = trimmed.Top()
 	return g
 }

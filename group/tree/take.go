@@ -246,6 +246,7 @@ func (l *look) task(v *sched.View, t *sched.TaskView) (task Task, where string) 
 	if g, ok := l.stacks.of(t.Goroutine); ok && !t.Started.After(l.stacks.time) {
 		where = g.Place
 		task.State, task.Function, task.Stack = ownState(g), g.Function, string(g.Stack)
+		task.Waited = time.Duration(g.Waits) * time.Minute
 		if g.File != "" {
 			task.Place = place(g.File, g.Line)
 		}
@@ -281,7 +282,7 @@ func ownState(g sched.Goroutine) string {
 	case strings.HasPrefix(own, "core.(*Future["):
 		return "waits for a result"
 	case strings.HasPrefix(own, "pool/internal/loop."), strings.HasPrefix(own, "pool.") && !strings.HasPrefix(own, "pool.(*"):
-		return "waits in a loop"
+		return "waits for the items of its loop"
 	default:
 		return "waits in " + own
 	}

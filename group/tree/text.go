@@ -153,7 +153,7 @@ func (t *Task) line() string {
 		fmt.Fprintf(&b, "%d × ", t.Count)
 	}
 	b.WriteString(printable(t.Path) + ": " + t.State)
-	if t.WaitsFor != "" {
+	if t.WaitsFor != "" || t.Waited > 0 {
 		fmt.Fprintf(&b, " for %s", words(t.Waited))
 	}
 	if !t.hasBegun() && t.Age > 0 {

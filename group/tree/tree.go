@@ -123,7 +123,7 @@ type Task struct {
 	State     string        `json:"state"`                // "queued", "waits for its key", "running", "chan receive", "waits for room in ingest"
 	WaitsFor  Reason        `json:"waits_for,omitempty"`  // what it is blocked for on a named owner, or ""
 	Of        uint64        `json:"of,omitempty"`         // that owner
-	Waited    time.Duration `json:"waited_ns,omitempty"`  // how long it is blocked so
+	Waited    time.Duration `json:"waited_ns,omitempty"`  // how long it is blocked so, at least; of other waits than those only full minutes are known
 	Age       time.Duration `json:"age_ns,omitempty"`     // since the oldest began; of queued ones, since that was queued
 	Ignored   time.Duration `json:"ignored_ns,omitempty"` // how long it runs with a context that is done, at least
 	Goroutine uint64        `json:"goroutine,omitempty"`  // of the oldest

@@ -265,7 +265,7 @@ func TestTake(t *testing.T) {
 			require.Equal(t, map[string]string{
 				"wait": "waits for the tasks of busy", "room": "waits for room in busy", "permit": "waits for the semaphore of shared",
 				"own semaphore": "waits for a semaphore", "result": "waits for tasks of results", "sleep": "sleep",
-				"loop": "waits in a loop", "unnamed": "waits in group.(*Group).Wait",
+				"loop": "waits for the items of its loop", "unnamed": "waits in group.(*Group).Wait",
 			}, states)
 			require.Equal(t, tree.Joining, owner(t, "busy").State)
 			require.Equal(t, "states/permit", owner(t, "shared").Submitters[0].Path)
