@@ -110,7 +110,7 @@ func (o *Owner) load() string {
 		text += fmt.Sprintf(" of %d", o.Queue)
 	}
 	if o.Keyed > 0 {
-		text += fmt.Sprintf(", %d for their keys", o.Keyed)
+		text += fmt.Sprintf(", %d waiting for their keys", o.Keyed)
 	}
 	return text
 }

@@ -207,7 +207,7 @@ func TestTake(t *testing.T) {
 			go k.GoContext(t.Context(), "key", do)
 			time.Sleep(time.Second)
 			text := write(t, "keys")
-			require.Contains(t, text, "keys  pool, open, 1 running of 4, 0 queued of 2, 2 for their keys, goroutine N at tree_test.go:N waits for room for 1 s, 0 ended")
+			require.Contains(t, text, "keys  pool, open, 1 running of 4, 0 queued of 2, 2 waiting for their keys, goroutine N at tree_test.go:N waits for room for 1 s, 0 ended")
 			require.Contains(t, text, "  - 2 × keys: waits for its key for 3 s\n")
 			release <- struct{}{}
 			time.Sleep(time.Second)
