@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"bytes"
 	"fmt"
 	"sync"
 	"time"
@@ -24,13 +25,15 @@ type stacks struct {
 	time    time.Time
 	texts   map[uint64][]byte
 	read    map[uint64]sched.Goroutine // those that were asked for
-	leftOut string                     // why there are none
+	items   []items
+	leftOut string // why there are none
 }
 
 var latest struct {
 	mu      sync.Mutex // held while the world stands still
 	time    time.Time
 	texts   map[uint64][]byte
+	items   []items
 	leftOut string
 }
 
@@ -42,8 +45,17 @@ func readStacks(now time.Time) stacks {
 	if age := now.Sub(latest.time); sched.IsFake(now) || age < 0 || age >= stacksEvery {
 		latest.time = now
 		latest.texts, latest.leftOut = readAll()
+		latest.items = nil
+		for _, text := range latest.texts {
+			if bytes.Contains(text, []byte(loops)) {
+				latest.items = readItems()
+				break
+			}
+		}
 	}
-	return stacks{time: latest.time, texts: latest.texts, read: make(map[uint64]sched.Goroutine), leftOut: latest.leftOut}
+	return stacks{
+		time: latest.time, texts: latest.texts, items: latest.items, read: make(map[uint64]sched.Goroutine), leftOut: latest.leftOut,
+	}
 }
 
 func readAll() (texts map[uint64][]byte, leftOut string) {

@@ -24,7 +24,8 @@ type look struct {
 	tasks  map[uint64]runs // the named tasks that run, by the numbers of their goroutines
 	waits  map[uint64]wait // what goroutines are blocked for, by their numbers
 
-	parents map[uint64]bool // tasks that owners were made in, by their numbers
+	parents map[uint64]bool   // tasks that owners were made in, by their numbers
+	paths   map[string]uint64 // the numbers of owners, by their paths and those of their tasks
 }
 
 // runs is a task with its owner.
@@ -57,7 +58,7 @@ func take(opts Options) *Snapshot {
 func newLook(opts Options) *look {
 	l := &look{
 		now: time.Now(), owners: make(map[uint64]*sched.View), tasks: make(map[uint64]runs), waits: make(map[uint64]wait),
-		parents: make(map[uint64]bool),
+		parents: make(map[uint64]bool), paths: make(map[string]uint64),
 	}
 	bubble := sched.Bubble()
 	for _, s := range sched.Registered() {
@@ -67,8 +68,10 @@ func newLook(opts Options) *look {
 		v := &l.views[i]
 		l.owners[v.Number] = v
 		l.parents[v.ParentTask] = true
+		l.paths[v.Path] = v.Number
 		for j := range v.Tasks {
 			l.tasks[v.Tasks[j].Goroutine] = runs{&v.Tasks[j], v}
+			l.paths[v.Tasks[j].Path] = v.Number
 		}
 		for _, w := range v.Waits {
 			l.waits[w.Goroutine] = wait{w, v}
@@ -156,6 +159,7 @@ func (l *look) owner(v *sched.View) Owner {
 	}
 	o.State = state(v, &o)
 	o.Tasks = append(o.Tasks, l.fold(v)...)
+	o.Tasks = append(o.Tasks, l.items(v)...)
 	o.Tasks = append(o.Tasks, l.queued(v)...)
 	return o
 }
@@ -317,7 +321,8 @@ const (
 	keyed  = "waits for its key"
 )
 
-func (t *Task) hasBegun() bool { return t.State != queued && t.State != keyed }
+// runs reports whether it is a task that has begun.
+func (t *Task) runs() bool { return t.State != queued && t.State != keyed && t.State != item }
 
 // age returns how long ago t was. The clock of a test that runs in fake time has nothing to do
 // with that of others; then it returns 0.

@@ -156,13 +156,13 @@ func (t *Task) line() string {
 	if t.WaitsFor != "" || t.Waited > 0 {
 		fmt.Fprintf(&b, " for %s", words(t.Waited))
 	}
-	if !t.hasBegun() && t.Age > 0 {
+	if !t.runs() && t.Age > 0 {
 		fmt.Fprintf(&b, " for %s", words(t.Age))
 	}
 	if t.Place != "" {
 		b.WriteString(" at " + t.Place)
 	}
-	if t.hasBegun() {
+	if t.runs() {
 		fmt.Fprintf(&b, ", begun %s ago", words(t.Age))
 	}
 	if t.Ignored > 0 {

@@ -11,6 +11,10 @@
 // place are shown once, with their number. Tasks are named by GoNamed, or by the name
 // of their owner. Owners without a name cost nothing and do not appear, nor do their tasks.
 //
+// A task that ranges over a loop of package pool waits for the items of its loop. They are
+// shown where they stand, in the owner, or the task, whose name the context of the loop carries; not in a
+// build with the race detector.
+//
 // A look holds the lock of one owner at a time, for as long as it takes to copy at most 1000 of
 // its tasks. So what it shows of two owners may be of two instants. It stops the world only to
 // read stacks, at most once a second, and not at all if there are more than 2500 goroutines or their
@@ -70,7 +74,7 @@ type Owner struct {
 	Panicked uint64 `json:"panicked"` // those that panicked
 	Dropped  uint64 `json:"dropped"`  // tasks that were accepted and never will begin
 
-	Tasks    []Task `json:"tasks"`              // the named ones that run, the oldest first; then queued ones
+	Tasks    []Task `json:"tasks"`              // the named ones that run, the oldest first; then items of their loops, and queued ones
 	Unlisted int    `json:"unlisted,omitempty"` // tasks that run and are not in Tasks
 }
 
@@ -120,7 +124,7 @@ type Task struct {
 	ID        uint64        `json:"id,omitempty"`         // of the oldest, also in group.Event; 0 for queued ones
 	Path      string        `json:"path"`                 // its name after those of the owners around it
 	Count     int           `json:"count"`                // how many there are
-	State     string        `json:"state"`                // "queued", "waits for its key", "running", "chan receive", "waits for room in ingest"
+	State     string        `json:"state"`                // "queued", "waits for its key", "item of a loop", "running", "chan receive", "waits for room in ingest"
 	WaitsFor  Reason        `json:"waits_for,omitempty"`  // what it is blocked for on a named owner, or ""
 	Of        uint64        `json:"of,omitempty"`         // that owner
 	Waited    time.Duration `json:"waited_ns,omitempty"`  // how long it is blocked so, at least; of other waits than those only full minutes are known

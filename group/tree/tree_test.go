@@ -277,6 +277,40 @@ func TestTake(t *testing.T) {
 		})
 	})
 
+	t.Run("where the items of loops stand", func(t *testing.T) {
+		if raceBuild {
+			t.Skip("there each item has a goroutine of its own")
+		}
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			block := func(context.Context, int) (int, error) { fetch(release); return 0, nil }
+			g, ctx := errgroup.New(t.Context(), errgroup.Options{Name: "loops"})
+			require.NoError(t, g.GoContext(ctx, func(ctx context.Context) error {
+				for _, err := range pool.Map(ctx, 3, slices.Values([]int{1, 2, 3}), block) {
+					require.NoError(t, err)
+				}
+				return nil
+			}))
+			p := pool.New(2, pool.Options{Name: "two"})
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				for _, err := range pool.MapUnordered(ctx, 3, slices.Values([]int{1, 2, 3}), block) {
+					require.NoError(t, err)
+				}
+			}))
+			synctest.Wait()
+			for range pool.Map(ctx, 1, slices.Values([]int{1}), func(context.Context, int) (int, error) { return 0, nil }) { //coterie:waiterr no call fails
+				text := write(t, "loops")
+				require.Contains(t, text, "  - loops: waits for the items of its loop at tree_test.go:N, begun 0 ms ago\n  - 3 × loops: item of a loop at tree_test.go:N\n")
+			}
+			items := owner(t, "loops").Tasks[1]
+			require.Regexp(t, `tree_test\.fetch$`, items.Function)
+			require.Contains(t, write(t, "two"), "  - two: waits for the items of its loop at tree_test.go:N, begun 0 ms ago\n  - 2 × two: item of a loop at tree_test.go:N\n")
+			close(release)
+			require.NoError(t, g.Wait())
+			p.Close()
+		})
+	})
+
 	t.Run("at most 1000 tasks of an owner are listed", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			release := make(chan struct{})
