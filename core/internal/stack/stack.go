@@ -142,6 +142,16 @@ func (t Trace) State() string {
 	return string(bytes.TrimSpace(state))
 }
 
+// Waits returns how many minutes the goroutine is blocked, as far as the runtime knows: 0 for less
+// than one, and otherwise at least so many.
+func (t Trace) Waits() int {
+	state, _, _ := bytes.Cut(t.Header, []byte(" minutes"))
+	if i := bytes.LastIndexByte(state, ' '); i >= 0 && len(state) < len(t.Header) {
+		return int(number(state[i+1:]))
+	}
+	return 0
+}
+
 // Bubble returns the number of the testing/synctest bubble of the goroutine, or 0.
 func (t Trace) Bubble() uint64 {
 	_, digits, _ := bytes.Cut(t.Header, []byte("synctest bubble "))
