@@ -20,7 +20,7 @@ import (
 // The race detector sees no edge from Wake to the end of the wait. It sees that the
 // goroutine blocks: in a bubble that orders what came before ahead of synctest.Wait.
 type Parker struct {
-	state atomic.Int32
+	state atomic.Int32  // where the goroutine blocks on cond
 	cond  sync.Cond     // its L is the Parker as a condLocker
 	woken chan struct{} // written before the Parker is handed to others; nil: block on cond
 
@@ -30,7 +30,7 @@ type Parker struct {
 	Result any                // for whoever wakes it to leave something
 }
 
-// The states of a Parker. parked is set only where the goroutine blocks on cond.
+// The states of a Parker whose goroutine blocks on cond.
 const (
 	waiting = iota
 	parked
@@ -83,11 +83,8 @@ func (p *Parker) Free() {
 
 // Wake ends the wait. The Parker may be in other hands as soon as it is called.
 func (p *Parker) Wake() {
-	if c := p.woken; c != nil {
-		race.Disable()
-		p.state.Store(woken)
-		close(c)
-		race.Enable()
+	if p.woken != nil {
+		race.Close(p.woken)
 		return
 	}
 	if p.state.Swap(woken) == parked {
@@ -102,14 +99,6 @@ func WakeAll(p *Parker) {
 		p.Wake()
 		p = next
 	}
-}
-
-// Woken reports whether Wake was called.
-func (p *Parker) Woken() bool {
-	race.Disable()
-	is := p.state.Load() == woken
-	race.Enable()
-	return is
 }
 
 // Wait blocks until Wake is called, or cancel is closed. It returns false in the
