@@ -180,7 +180,7 @@ func closedError(err error) error {
 func (p *Pool) Wait() {
 	p.begin()
 	if p.scheduler.Running() > 0 {
-		p.checkNotWorker("Wait")
+		p.checkOutside(p.scheduler.IsWorker(), "Wait")
 	}
 	_ = p.scheduler.Wait(nil)
 }
@@ -191,7 +191,7 @@ func (p *Pool) Wait() {
 func (p *Pool) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	p.begin()
-	p.checkOutside(ctx, "WaitContext")
+	p.checkOutside(p.scheduler.Runs(ctx, nil), "WaitContext")
 	return p.scheduler.WaitContext(ctx)
 }
 
@@ -214,7 +214,7 @@ func (p *Pool) SetWorkers(n int) {
 // out.
 func (p *Pool) Close() {
 	p.begin()
-	p.checkNotWorker("Close")
+	p.checkOutside(p.scheduler.IsWorker(), "Close")
 	p.scheduler.Shut()
 	_ = p.scheduler.Join(nil)
 }
@@ -230,8 +230,8 @@ func (p *Pool) Close() {
 func (p *Pool) Shutdown(ctx context.Context) error {
 	checkContext(ctx)
 	p.begin()
-	p.checkOutside(ctx, "Shutdown")
-	p.checkNotWorker("Shutdown")
+	p.checkOutside(p.scheduler.Runs(ctx, nil), "Shutdown")
+	p.checkOutside(p.scheduler.IsWorker(), "Shutdown")
 	p.scheduler.Shut()
 	err := p.scheduler.Join(ctx)
 	if err == nil {
@@ -260,16 +260,9 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 
 func (p *Pool) refuse() { panic("pool: Go on " + p.scheduler.Title() + ", which is closed") }
 
-// checkNotWorker panics if the caller's goroutine runs a task of the pool.
-func (p *Pool) checkNotWorker(method string) {
-	if p.scheduler.IsWorker() {
-		panic("pool: " + method + " within one of the pool's own tasks")
-	}
-}
-
-// checkOutside panics if ctx is that of one of the pool's tasks.
-func (p *Pool) checkOutside(ctx context.Context, method string) {
-	if p.scheduler.Runs(ctx, nil) {
+// checkOutside panics if the caller is within one of the pool's tasks.
+func (p *Pool) checkOutside(within bool, method string) {
+	if within {
 		panic("pool: " + method + " within one of the pool's own tasks")
 	}
 }
