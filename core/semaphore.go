@@ -92,7 +92,7 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if !s.acquireFast(n) {
+	if taken, _ := s.acquireFast(n); !taken {
 		if err := s.acquireSlow(ctx, n); err != nil {
 			return err
 		}
@@ -107,7 +107,8 @@ func (s *Semaphore) TryAcquire(n int64) bool {
 	if n < 0 {
 		panicWeight(n)
 	}
-	if !s.acquireFast(n) && (s.full(n) || !race.Get(func() bool { return s.tryAcquireSlow(n) })) {
+	taken, full := s.acquireFast(n)
+	if !taken && (full || !race.Get(func() bool { return s.tryAcquireSlow(n) })) {
 		return false
 	}
 	s.released.Acquire()
@@ -149,28 +150,22 @@ func (s *Semaphore) InUse() int64 { return s.snapshot().inUse }
 // Waiting returns the number of goroutines that are blocked in Acquire.
 func (s *Semaphore) Waiting() int { return s.snapshot().waiting }
 
-// acquireFast takes n permits if S is clear and they are free.
-func (s *Semaphore) acquireFast(n int64) bool {
+// acquireFast takes n permits if word shows that they are free. It reports full if word shows that
+// they are not free. If it reports neither, word does not hold the state.
+func (s *Semaphore) acquireFast(n int64) (taken, full bool) {
 	for {
 		word := s.word.Load()
-		if word&slowBit != 0 || n > freeOf(word) {
-			return false
+		if word&slowBit != 0 {
+			return false, false
+		}
+		if n > int64(word&maxPacked)-int64(word>>32) { // less than 0 after SetLimit has lowered the limit
+			return false, true
 		}
 		if s.word.CompareAndSwap(word, word+uint64(n)<<32) {
-			return true
+			return true, false
 		}
 	}
 }
-
-// full reports whether S is clear and n permits are not free.
-func (s *Semaphore) full(n int64) bool {
-	word := s.word.Load()
-	return word&slowBit == 0 && n > freeOf(word)
-}
-
-// freeOf returns the number of free permits. It is negative while more permits are in use than the
-// limit allows.
-func freeOf(word uint64) int64 { return int64(word&maxPacked) - int64(word>>32) }
 
 // releaseFast gives n permits back if S is clear and at least n are in use.
 func (s *Semaphore) releaseFast(n int64) bool {
@@ -246,9 +241,8 @@ func isClosed(c <-chan struct{}) bool {
 
 func (s *Semaphore) tryAcquireSlow(n int64) bool {
 	s.lock()
-	ok := s.takeLocked(n)
-	s.unlock()
-	return ok
+	defer s.unlock()
+	return s.takeLocked(n)
 }
 
 func (s *Semaphore) releaseSlow(n int64) bool {

@@ -137,7 +137,7 @@ func (k *Keyed[K]) WaitKey(ctx context.Context, key K) error {
 func (k *Keyed[K]) Wait() {
 	k.checkMade()
 	if k.pool.scheduler.Running() > 0 {
-		k.pool.checkNotWorker("Wait of a Keyed")
+		k.pool.checkOutside(k.pool.scheduler.IsWorker(), "Wait of a Keyed")
 	}
 	k.tasks.Wait()
 }

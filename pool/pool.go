@@ -183,7 +183,7 @@ func closedError(err error) error {
 func (p *Pool) Wait() {
 	p.begin()
 	if p.scheduler.Running() > 0 {
-		p.checkNotWorker("Wait")
+		p.checkOutside(p.scheduler.IsWorker(), "Wait")
 	}
 	_ = p.scheduler.Wait(nil)
 }
@@ -194,7 +194,7 @@ func (p *Pool) Wait() {
 func (p *Pool) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	p.begin()
-	p.checkOutside(ctx, "WaitContext")
+	p.checkOutside(p.scheduler.Runs(ctx, nil), "WaitContext")
 	return p.scheduler.WaitContext(ctx)
 }
 
@@ -216,7 +216,7 @@ func (p *Pool) SetWorkers(n int) {
 // microseconds.
 func (p *Pool) Close() {
 	p.begin()
-	p.checkNotWorker("Close")
+	p.checkOutside(p.scheduler.IsWorker(), "Close")
 	p.scheduler.Shut()
 	_ = p.scheduler.Join(nil)
 }
@@ -232,8 +232,8 @@ func (p *Pool) Close() {
 func (p *Pool) Shutdown(ctx context.Context) error {
 	checkContext(ctx)
 	p.begin()
-	p.checkOutside(ctx, "Shutdown")
-	p.checkNotWorker("Shutdown")
+	p.checkOutside(p.scheduler.Runs(ctx, nil), "Shutdown")
+	p.checkOutside(p.scheduler.IsWorker(), "Shutdown")
 	p.scheduler.Shut()
 	err := p.scheduler.Join(ctx)
 	if err == nil {
@@ -262,16 +262,9 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 
 func (p *Pool) refuse() { panic("pool: Go on " + p.scheduler.Title() + ", which is closed") }
 
-// checkNotWorker panics if the caller's goroutine runs a task of the pool.
-func (p *Pool) checkNotWorker(method string) {
-	if p.scheduler.IsWorker() {
-		panic("pool: " + method + " within one of the pool's own tasks")
-	}
-}
-
-// checkOutside panics if ctx derives from the context of a task of the pool that has not ended.
-func (p *Pool) checkOutside(ctx context.Context, method string) {
-	if p.scheduler.Runs(ctx, nil) {
+// checkOutside panics if within says that the caller is a task of the pool.
+func (p *Pool) checkOutside(within bool, method string) {
+	if within {
 		panic("pool: " + method + " within one of the pool's own tasks")
 	}
 }

@@ -83,11 +83,8 @@ func (p *Parker) Free() {
 
 // Wake ends the wait. As soon as it is called, p may belong to another goroutine.
 func (p *Parker) Wake() {
-	if c := p.woken; c != nil {
-		race.Disable()
-		p.state.Store(woken)
-		close(c)
-		race.Enable()
+	if p.woken != nil {
+		race.Close(p.woken)
 		return
 	}
 	if p.state.Swap(woken) == parked {
@@ -102,14 +99,6 @@ func WakeAll(p *Parker) {
 		p.Wake()
 		p = next
 	}
-}
-
-// Woken reports whether Wake was called.
-func (p *Parker) Woken() bool {
-	race.Disable()
-	is := p.state.Load() == woken
-	race.Enable()
-	return is
 }
 
 // Wait blocks until Wake is called, and reports true. If cancel is closed first, it reports false;

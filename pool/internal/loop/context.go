@@ -52,9 +52,9 @@ type loopContext struct {
 	budget          *budget
 	outermost       budget // budget points to it if there is no loop around this one
 
-	inner atomic.Pointer[cancellable] // nil until it is needed
-	mu    sync.Mutex                  // locked to make inner
-	ended atomic.Bool
+	inner  atomic.Pointer[cancellable] // nil until it is needed
+	making sync.Once
+	ended  atomic.Bool
 }
 
 type cancellable struct {
@@ -64,21 +64,15 @@ type cancellable struct {
 
 // made returns the inner context. It makes it if there is none.
 func (c *loopContext) made() *cancellable {
-	if inner := c.inner.Load(); inner != nil {
-		return inner
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	inner := c.inner.Load()
-	if inner == nil {
-		inner = new(cancellable)
+	c.making.Do(func() {
+		inner := new(cancellable)
 		inner.Context, inner.cancel = context.WithCancelCause(c.Context)
 		c.inner.Store(inner)
 		if c.ended.Load() {
 			inner.cancel(nil)
 		}
-	}
-	return inner
+	})
+	return c.inner.Load()
 }
 
 // end cancels the context of a loop that has ended. After it, cancel and end do nothing.
