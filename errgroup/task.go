@@ -145,6 +145,7 @@ func (g *Group) number() uint64 {
 // calls Goexit, and g does the same as for any task. Fork panics where Go panics.
 func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	checkFunc(f == nil)
+	g.setOwner()
 	t := &forked[T]{promise: core.NewPromise[T]()}
 	t.promise.Owned(uint32(g.scheduler.Number()))
 	t.task = task{group: g, number: g.number(), future: t, f: func() (err error) {

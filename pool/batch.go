@@ -19,7 +19,6 @@ import (
 //
 // Wait returns no error. [Batch.Err] and WaitContext report that tasks did not run.
 type Batch struct {
-	_    noCopy
 	pool *Pool
 	set  *sched.Set
 
@@ -35,11 +34,6 @@ type lost struct {
 	reported bool   // a Wait has returned since the first loss
 	round    uint64 // the round in which that Wait returned; the next round clears the reasons
 }
-
-type noCopy struct{}
-
-func (*noCopy) Lock()   {}
-func (*noCopy) Unlock() {}
 
 // Batch returns a batch of the pool, without tasks. If ctx comes from a task of the pool, the batch
 // belongs to that task: a Wait for the batch lends the task's place to tasks of the batch; see

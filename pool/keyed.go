@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/coterie-go/coterie/core/sched"
 )
@@ -35,7 +36,7 @@ var ErrReplaced = sched.ErrReplaced
 // task only while the task runs. After that, the context is done when the context with which the
 // task was started is done.
 type Keyed[K comparable] struct {
-	_     noCopy
+	_     [0]sync.Mutex // so that go vet reports a copy
 	pool  *Pool
 	tasks *sched.Keyed[K]
 }

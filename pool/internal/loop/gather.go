@@ -93,16 +93,10 @@ func (g *gather[T]) run(ctx context.Context, in []iter.Seq[T], body func()) {
 	g.ready = make(chan struct{}, 1)
 	g.readers = len(in)
 	g.own = new(goroutines)
-	joined := false
-	defer g.joinAborted(&joined)
 	for _, seq := range in {
 		g.own.TryGo(func() { g.read(seq) })
 	}
-	body()
-	g.stop(context.Canceled)
-	g.wait()
-	joined = true
-	g.raise()
+	g.drive(body)
 }
 
 // read runs one input in its reader.
