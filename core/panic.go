@@ -36,9 +36,9 @@ const (
 
 // Call runs f and distinguishes the three ways in which f can end.
 //
-// If f returns, Call returns, and does not call aborted. If f panics, Call recovers the panic,
-// calls aborted with it, and returns. If f calls [runtime.Goexit], Call calls aborted with nil, and
-// then the goroutine exits: Call does not return.
+// If f returns, Call returns, and does not call aborted. Call recovers a panic of f, calls aborted
+// with it, and returns. If f calls [runtime.Goexit], Call calls aborted with nil, and then the
+// goroutine exits: Call does not return.
 //
 // Deferred functions of f can make both happen:
 //   - After a panic during a Goexit, aborted gets the PanicError with its Goexit field set. The

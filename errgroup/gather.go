@@ -3,10 +3,9 @@ package errgroup
 import "context"
 
 // Gather runs all of fs at once, each as a task. It blocks until all have ended, and returns their
-// results in the order of fs. If a function fails, the context of the others is cancelled,
-// functions that have not been started are not started, and Gather returns that error and no
-// results. Gather starts no further function when ctx is done, and returns [context.Cause] of ctx
-// among the errors.
+// results in the order of fs. The first error of a function cancels the context of the others, and
+// Gather starts no further function. Gather then returns that error and no results. Gather starts
+// no further function when ctx is done, and returns [context.Cause] of ctx among the errors.
 //
 // A panic or a Goexit of a function cancels the context of the others. Gather raises it when they
 // have ended. Gather panics if ctx or a function is nil.

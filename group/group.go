@@ -184,8 +184,8 @@ func (g *Group) Wait() { _ = g.scheduler.Wait(nil) }
 // WaitContext is Wait, but gives up when ctx is done. Then it returns a *[core.StuckError], which
 // wraps [context.Cause] of ctx and lists the named tasks that run. The tasks run on, and Wait and
 // WaitContext can be called again. WaitContext does what Wait does if no task is left, even if ctx
-// is done. It starts no goroutine. If named tasks run when it gives up, it stops the world to read
-// their stacks: that takes 10 to 20 µs for each goroutine of the process.
+// is done. It starts no goroutine. It stops the world to read stacks if named tasks run when it
+// gives up: that takes 10 to 20 µs for each goroutine of the process.
 //
 // WaitContext panics if ctx is nil, or if it derives from the context of a task of this group that
 // runs: that task would wait for itself.

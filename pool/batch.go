@@ -61,12 +61,12 @@ func (b *Batch) check() {
 }
 
 // Go puts f into the pool's queue; a worker runs it as soon as one is free. Go blocks while the
-// queue is full. If the batch belongs to a task, and Go is called in a task of the pool or in the
-// goroutine that made the batch, Go does not block for room: f runs on the place of the task, and
-// Go blocks until f has ended. Wait raises a panic or a Goexit of f. Go panics if f is nil, or if
-// the pool is closed; a batch that belongs to a task may be used until that task has ended. Go
-// costs little more than [Pool.Go], and no allocation. If tasks of several batches alternate in the
-// queue, workers take them one by one, which costs several times as much.
+// queue is full. Go does not block for room if the batch belongs to a task and Go is called in a
+// task of the pool or in the goroutine that made the batch: f runs on the place of the task, and Go
+// blocks until f has ended. Wait raises a panic or a Goexit of f. Go panics if f is nil, or if the
+// pool is closed; a batch that belongs to a task may be used until that task has ended. Go costs
+// little more than [Pool.Go], and no allocation. Workers take tasks one by one if tasks of several
+// batches alternate in the queue. That costs several times as much.
 func (b *Batch) Go(f func()) {
 	checkFunc(f == nil)
 	b.check()
@@ -100,11 +100,12 @@ func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 // Wait blocks until every task of the batch has ended. Wait raises the first panic of a task, with
 // the further ones as its Others. It calls Goexit if no task has panicked but a task has called
 // Goexit. Every Wait that is blocked when the last task ends raises this. If there is none, the
-// next Wait does. No later Wait raises it again. If the batch belongs to a task, and Wait is called
-// in a task of the pool or in the goroutine that made the batch, Wait lends the place of the task
-// to tasks of the batch that have not begun, one after another. In any other goroutine Wait lends
-// no place: call WaitContext with the task's context there. A task of the batch must not call Wait:
-// Wait panics in such a task as soon as another goroutine waits for the batch too.
+// next Wait does. No later Wait raises it again. Wait lends the place of the task to which the
+// batch belongs if Wait is called in a task of the pool or in the goroutine that made the batch.
+// Tasks of the batch that have not begun run on that place, one after another. In any other
+// goroutine Wait lends no place: call WaitContext with the task's context there. A task of the
+// batch must not call Wait: Wait panics in such a task as soon as another goroutine waits for the
+// batch too.
 func (b *Batch) Wait() {
 	b.check()
 	raise := b.set.Wait()
@@ -113,10 +114,10 @@ func (b *Batch) Wait() {
 }
 
 // WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. WaitContext lends the
-// place of the task of ctx, if that is a task of the pool, whatever goroutine calls it. If a task
-// runs on the place that WaitContext has lent, WaitContext gives up only when that task has ended.
-// It returns the same as Err if all tasks have ended. It panics if ctx is nil, or if it derives
-// from the context of a task of this batch that runs: that task would wait for itself.
+// place of the task of ctx, if that is a task of the pool, whatever goroutine calls it. WaitContext
+// gives up only after a task that runs on the lent place has ended. It returns the same as Err if
+// all tasks have ended. It panics if ctx is nil, or if it derives from the context of a task of
+// this batch that runs: that task would wait for itself.
 func (b *Batch) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	b.check()

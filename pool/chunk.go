@@ -38,8 +38,8 @@ func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, wait time.Duration
 }
 
 // Merge yields the items of all inputs as they come. The items of one input stay in their order.
-// Merge itself runs nothing: each range loop over the sequence runs the inputs again. Without
-// inputs the sequence is empty.
+// Merge itself runs nothing: each range loop over the sequence runs the inputs again. The sequence
+// is empty if there are no inputs.
 //
 // A body that leaves the range loop, in any way, stops the inputs. The range loop then blocks until
 // the inputs and their deferred calls have ended. The sequence ends in the same way if ctx is done,

@@ -29,8 +29,8 @@ import (
 // unless the last loop over the same function took much longer. Such a loop costs about a quarter
 // of a microsecond more than a plain loop. Calls that block, or are slow, are spread over workers
 // at once. A worker takes as many items at a time as are measured to take 8 µs, at most 128; other
-// workers do not take these from it, even if one of them is slow. When ctx is done, no further call
-// starts, but a loop that has run for less than some 50 µs notices that only before it takes its
+// workers do not take these from it, even if one of them is slow. No further call starts when ctx
+// is done, but a loop that has run for less than some 50 µs notices that only before it takes its
 // next items. A call costs about a nanosecond more than a plain call, and no allocation. Workers
 // cost nothing until they are used.
 func For(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error {

@@ -76,9 +76,9 @@ func (k *Keyed[K]) checkMade() {
 // after the pool's Close, except to tasks of the pool that have not ended. It panics if ctx or f is
 // nil.
 //
-// f does not run, and Stats counts it as dropped, if ctx is done when a worker takes it. If the key
-// is free, the queue is full, and ctx comes from a task of the pool, f runs before GoContext
-// returns, as for [Pool.GoContext].
+// f does not run, and Stats counts it as dropped, if ctx is done when a worker takes it. f runs
+// before GoContext returns, as for [Pool.GoContext], if the key is free, the queue is full, and ctx
+// comes from a task of the pool.
 //
 // GoContext costs one allocation, and another if the key has no other task.
 func (k *Keyed[K]) GoContext(ctx context.Context, key K, f func(ctx context.Context)) error {
@@ -92,8 +92,8 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, f func(ctx context.Cont
 //
 // Replace blocks until the running tasks have ended and f has been accepted. It returns
 // [context.Cause] of ctx, and f does not run, if ctx is done first. It returns ErrReplaced if
-// another Replace for the key is called first. If f has been accepted and has not begun, the next
-// Replace drops it, and takes its place in the queue. Replace returns [ErrClosed] after the pool's
+// another Replace for the key is called first. The next Replace drops f, and takes its place in the
+// queue, if f has been accepted and has not begun. Replace returns [ErrClosed] after the pool's
 // Close, as GoContext does. It panics if ctx or f is nil.
 //
 // A task of the key, or a task that it has started with its context, may call Replace with its
@@ -115,9 +115,9 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Contex
 // dropped tasks of the key. It returns a [*core.StuckError] if ctx is done first.
 //
 // WaitKey lends the place of the task of ctx, if that is a task of the pool, to tasks of the key
-// that have not begun, one after another. If a task runs on the lent place, WaitKey gives up only
-// when that task has ended or has itself lent the place. WaitKey panics if ctx is nil, or if it is
-// that of a task of the key that runs: that task would wait for itself.
+// that have not begun, one after another. WaitKey gives up only after a task that runs on the lent
+// place has ended or has itself lent the place. WaitKey panics if ctx is nil, or if it is that of a
+// task of the key that runs: that task would wait for itself.
 func (k *Keyed[K]) WaitKey(ctx context.Context, key K) error {
 	checkContext(ctx)
 	k.check(key)

@@ -29,7 +29,7 @@ func (p *Point) Release() { runtime.RaceReleaseMerge(unsafe.Pointer(p)) }
 // Acquire orders the code after it after every earlier Release.
 func (p *Point) Acquire() { runtime.RaceAcquire(unsafe.Pointer(p)) }
 
-// hidden calls f, and the race detector ignores what f synchronizes.
+// hidden calls f. The race detector ignores the synchronization in f.
 func hidden[T any](f func() T) T {
 	Disable()
 	v := f()

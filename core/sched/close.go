@@ -79,9 +79,9 @@ func (s *Scheduler) Join(ctx context.Context) error {
 }
 
 // Drop takes the unclaimed tasks out of the run queue and returns them, without helpers. It refuses
-// blocked submitters. If a submitter cannot give up, Drop drops its task too, and the submitter's
-// call returns as if the task had been accepted. Drop calls mark, with mu held, with the set of
-// each dropped task, unless that is nil.
+// blocked submitters. Drop also drops the task of a submitter that cannot give up. The call of that
+// submitter returns as if the task had been accepted. Drop calls mark, with mu held, with the set
+// of each dropped task, unless that is nil.
 func (s *Scheduler) Drop(mark func(set *Set)) []Dropped {
 	all := race.Copy(get(s, func(do *todo) []Dropped { return s.dropLocked(mark, do) }))
 	for i := range all {

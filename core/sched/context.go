@@ -156,7 +156,7 @@ func (c *Context) nest(parent *Context) {
 }
 
 // Nest sets Path and Labels for an owner that is made with ctx. The owner's name nests in the path
-// of ctx. If an execution trace is being recorded, the owner becomes a task of the trace, and the
+// of ctx. The owner becomes a task of the execution trace if one is being recorded, and the
 // returned context carries that task.
 func (c *Config) Nest(ctx context.Context) context.Context {
 	c.Path = c.Name

@@ -14,11 +14,11 @@ import (
 // for deadlockAfter, the scheduler asks them whose task they run: each reads its own stack.
 //
 // A submitter that parks sets a timer if at least as many submitters wait as tasks may run. A scheduler
-// has at most one timer that counts. If no further submitter has parked when the timer expires, the
-// scheduler asks those that cannot give up, once each. Then there is no timer until another
-// submitter parks: otherwise the clock of a testing/synctest bubble would never stop. A timer is
-// never stopped, because it may belong to another bubble than the goroutine that would stop it. A
-// timer holds a weak pointer to the scheduler.
+// has at most one timer that counts. The scheduler asks the submitters that cannot give up, once
+// each, if no further submitter has parked when the timer expires. Then there is no timer until
+// another submitter parks: otherwise the clock of a testing/synctest bubble would never stop. A
+// timer is never stopped, because it may belong to another bubble than the goroutine that would
+// stop it. A timer holds a weak pointer to the scheduler.
 
 // deadlockAfter is how long submitters are blocked before the scheduler looks for a deadlock.
 const deadlockAfter = time.Second

@@ -186,8 +186,8 @@ func (s *Scheduler) WaitContext(ctx context.Context) error {
 	return s.Wait(nil)
 }
 
-// Stuck returns a report of the tasks that run. cause is why a waiter gave up. If there are named
-// tasks it stops the world to read their stacks.
+// Stuck returns a report of the tasks that run. cause is why a waiter gave up. It stops the world
+// to read stacks if there are named tasks.
 func (s *Scheduler) Stuck(cause error) *core.StuckError {
 	type seen struct {
 		running, queued int

@@ -13,7 +13,8 @@ import (
 
 // A budget is how many workers the outermost of nested loops has left. The context of its items
 // carries it. So a loop within a loop uses the workers that are left, and does not multiply them.
-// Items of an outer loop use its budget, which must not order them.
+// Items of an outer loop use its budget. The budget must not order them, so it is hidden from the
+// race detector.
 type budget struct{ free race.Uint64 }
 
 type budgetKey struct{}
