@@ -43,10 +43,10 @@ const (
 	awaited              // done was made before there was a result
 )
 
-// Get blocks until the task has ended, and returns the task's value and error. If the task
-// panicked, Get panics with the *[PanicError], as [PanicError.Raise] does. If the task called
-// Goexit, Get returns [ErrGoexit]. Under the policy [Crash] Get does not return if the task panics.
-// Get may be called again, and by several goroutines.
+// Get blocks until the task has ended, and returns the task's value and error. Get panics with the
+// *[PanicError], as [PanicError.Raise] does, if the task panicked. Get returns [ErrGoexit] if the
+// task called Goexit. Under the policy [Crash] Get does not return if the task panics. Get may be
+// called again, and by several goroutines.
 func (f *Future[T]) Get() (T, error) {
 	if !f.ready() && !f.helped(nil) {
 		if f.owner != 0 {
@@ -58,8 +58,8 @@ func (f *Future[T]) Get() (T, error) {
 }
 
 // GetContext is Get, but returns [context.Cause] of ctx if ctx is done before the task has ended.
-// The task runs on, and Get and GetContext can be called again. If the task has ended, GetContext
-// returns its result even if ctx is done. GetContext panics if ctx is nil.
+// The task runs on, and Get and GetContext can be called again. GetContext returns the result of a
+// task that has ended even if ctx is done. GetContext panics if ctx is nil.
 func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
 	if ctx == nil {
 		panic("core: nil context")

@@ -23,8 +23,8 @@ type PanicPolicy int
 const (
 	// Propagate keeps the panic, and Wait raises it as a *[PanicError]. That has the value and the
 	// stack of the first panic, and the further panics as its Others. The other tasks run on. An
-	// owner with a context cancels it at once. If no Wait raises the panic, the process ends with
-	// it when the owner is garbage-collected.
+	// owner with a context cancels it at once. The process ends with the panic if the owner is
+	// garbage-collected before a Wait has raised it.
 	Propagate PanicPolicy = iota
 	// Crash ends the process with the panic and its stack. No Wait returns before the process has
 	// ended.
@@ -128,7 +128,7 @@ type PanicError struct {
 	// Value is the argument of panic. For panic(nil) it is a *[runtime.PanicNilError].
 	Value any
 	// Stack is the stack trace of the goroutine that panicked, from the call of panic on, without
-	// the frames of coterie. If panics were nested, it is that of the innermost.
+	// the frames of coterie. It is that of the innermost panic if panics were nested.
 	Stack []byte
 	// Goexit reports whether the goroutine was exiting, by [runtime.Goexit], when a deferred
 	// function panicked. The goroutine then exits.
@@ -150,8 +150,8 @@ func init() {
 // NewPanicError makes a PanicError of v, the value that recover returned. The deferred function
 // that called recover must call it, because its stack still shows where the panic came from.
 //
-// If v is a PanicError, NewPanicError returns the original of it. If v wraps a PanicError, the
-// result has the stack of that one.
+// NewPanicError returns the original of v if v is a PanicError. The result has the stack of the
+// PanicError that v wraps, if it wraps one.
 func NewPanicError(v any) *PanicError {
 	inner := innermost(v)
 	if inner == nil {

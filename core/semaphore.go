@@ -70,8 +70,8 @@ func NewSemaphore(limit int64) *Semaphore {
 }
 
 // Acquire takes n permits. It blocks until all earlier waiters have been served and n permits are
-// free. If ctx is done first, it takes nothing and returns [context.Cause] of ctx. If ctx is done
-// at the call, Acquire fails even if permits are free.
+// free. It takes nothing and returns [context.Cause] of ctx if ctx is done first. Acquire fails if
+// ctx is done at the call, even if permits are free.
 //
 // Acquire returns [ErrWeight] if n is more than the limit and the limit is not 0. A blocked Acquire
 // returns it as soon as SetLimit lowers the limit below n. An Acquire of 0 takes nothing, but
@@ -185,13 +185,13 @@ func (s *Semaphore) releaseFast(n int64) bool {
 	}
 }
 
-// acquireSlow takes n permits when it is the caller's turn.
+// acquireSlow is Acquire without the fast path.
 func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	p := park.Get(ctx.Done() != nil)
 	defer p.Free()
 	p.N = n
 	if race.Get(func() bool { return s.enter(p) }) {
-		// A done context means failure, also if the permits came first.
+		// Acquire fails if ctx is done, also if the permits were granted first.
 		givesUp := !p.Wait(ctx.Done()) || isClosed(ctx.Done())
 		if givesUp && race.Get(func() bool { return s.giveUp(p) }) {
 			return context.Cause(ctx)
@@ -203,8 +203,8 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	return nil
 }
 
-// enter takes p.N permits. If it cannot, it gives p a place in the queue and reports true. If p.N is
-// more than the limit, the result of p is ErrWeight.
+// enter takes p.N permits. It gives p a place in the queue and reports true if it cannot take them
+// now. It sets the result of p to ErrWeight if p.N is more than the limit.
 func (s *Semaphore) enter(p *park.Parker) bool {
 	s.lock()
 	defer s.unlock()
@@ -218,8 +218,8 @@ func (s *Semaphore) enter(p *park.Parker) bool {
 	return false
 }
 
-// giveUp ends the wait of p. It reports false if p was refused. If p has been granted permits, giveUp
-// gives them back. In each case waiters behind p may now fit.
+// giveUp ends the wait of p. It reports false if p was refused. It gives permits back if p has been
+// granted any. In each case waiters behind p may now fit.
 func (s *Semaphore) giveUp(p *park.Parker) bool {
 	s.lock()
 	defer s.unlock()
@@ -318,7 +318,7 @@ func (s *Semaphore) grantLocked() {
 	}
 }
 
-// endLocked ends the wait of p, which is in the queue.
+// endLocked ends the wait of p. p must be in the queue.
 func (s *Semaphore) endLocked(p *park.Parker) {
 	s.queue.Remove(&p.Place)
 	p.Wake()

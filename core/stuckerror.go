@@ -12,11 +12,11 @@ import (
 
 // A StuckError reports that a wait gave up, and the tasks that had not ended.
 //
-// A task has ended when its worker has recorded that. This is an instant after its future has its
-// result, or after its last statement has closed a channel. A wait that is about to give up lets such
-// workers run first. It does not wait for a worker that the system has preempted in that instant. So
-// a wait whose context is done already may report a task as running although the caller has the
-// task's result.
+// A task counts as ended when its worker has recorded its end. That is an instant after its future
+// has its result, or after its last statement has closed a channel. A wait that is about to give up
+// first lets such workers run. It does not wait for a worker that the system has preempted in that
+// instant. So a wait whose context is already done may report a task as running although the caller
+// has the task's result.
 type StuckError struct {
 	Kind    string    // of the owner: "group", "errgroup" or "pool"
 	Owner   string    // the owner's name; empty if it has none

@@ -74,8 +74,8 @@ const (
 	counterUnit = 1 << 32
 )
 
-// Add adds delta to the counter. delta may be negative. If the counter becomes zero, Add releases
-// all waiting goroutines. Add does not block.
+// Add adds delta to the counter. delta may be negative. Add releases all waiting goroutines if the
+// counter becomes zero. Add does not block.
 //
 // Add panics if the counter would go below zero or above 2^31-1, and leaves the counter as it was.
 // Until it has panicked, other calls see a counter that is off by delta: an Add may panic too, and
@@ -96,8 +96,8 @@ func (wg *WaitGroup) Add(delta int) {
 	}
 }
 
-// Done is Add(-1): it takes one task off the counter. If that was the last task, Done releases all
-// waiting goroutines. Done does not block. It panics if the counter is zero.
+// Done is Add(-1): it takes one task off the counter. Done releases all waiting goroutines if that
+// was the last task. Done does not block. It panics if the counter is zero.
 func (wg *WaitGroup) Done() { wg.Add(-1) }
 
 // isEventful reports whether an Add that returned state has more to do: the counter is zero and a
@@ -139,8 +139,8 @@ func (wg *WaitGroup) leaveLocked(p *park.Parker) {
 	}
 }
 
-// Wait blocks until the counter is zero. Nothing else ends the wait. If the counter is zero at the
-// call, Wait costs one atomic load. It allocates nothing.
+// Wait blocks until the counter is zero. Nothing else ends the wait. Wait costs one atomic load if
+// the counter is zero at the call. It allocates nothing.
 func (wg *WaitGroup) Wait() {
 	if counterOf(wg.state.Load()) != 0 {
 		wg.waitSlow(nil)
@@ -148,8 +148,8 @@ func (wg *WaitGroup) Wait() {
 	wg.ended.Acquire()
 }
 
-// WaitContext blocks until the counter is zero, and returns nil. If ctx is done first, it returns
-// [context.Cause] of ctx. If the counter is zero at the call, it returns nil even if ctx is done. A
+// WaitContext blocks until the counter is zero, and returns nil. It returns [context.Cause] of ctx
+// if ctx is done first. It returns nil if the counter is zero at the call, even if ctx is done. A
 // wait that gives up does not affect other waits. WaitContext can be called again.
 //
 // WaitContext starts no goroutine. A call that blocks allocates a channel if ctx can be cancelled.
@@ -177,8 +177,8 @@ func (wg *WaitGroup) waitSlow(cancel <-chan struct{}) bool {
 	return zero
 }
 
-// enter gives p a ticket and a place in the queue, and reports true. If the counter is zero it
-// reports false.
+// enter gives p a ticket and a place in the queue, and reports true. It reports false if the
+// counter is zero.
 func (wg *WaitGroup) enter(p *park.Parker) bool {
 	wg.mu.Lock()
 	defer wg.mu.Unlock()
@@ -197,7 +197,7 @@ func (wg *WaitGroup) enter(p *park.Parker) bool {
 	return true
 }
 
-// giveUp takes p out of the queue, or reports false if it was released.
+// giveUp takes p out of the queue. It reports false if p was released before.
 func (wg *WaitGroup) giveUp(p *park.Parker) bool {
 	wg.mu.Lock()
 	defer wg.mu.Unlock()

@@ -73,8 +73,8 @@ func (fs *failures) trim() {
 }
 
 // result returns the error of a group whose tasks have ended. It returns the same value each time,
-// unless more tasks have failed. If both is set, the result has a cancellation report beside other
-// errors.
+// unless more tasks have failed. The result has a cancellation report beside other errors if both
+// is set.
 func (fs *failures) result(both bool) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -111,7 +111,7 @@ func (fs *failures) isLastResult(err error) bool {
 }
 
 // fail records an error, and, without Collect, then cancels the context. Collected errors are
-// sorted by number; 0 comes before all tasks. If name is not nil, it wraps the error.
+// sorted by number; 0 comes before all tasks. name wraps the error, unless it is nil.
 func (g *Group) fail(number uint64, name *TaskError, err error) {
 	done := g.ctx != nil && g.ctx.Err() != nil
 	g.record(number, name, err, done && sched.IsCancellationReport(err, g.ctx, g.options().lenient))

@@ -5,11 +5,11 @@ import "context"
 // Gather runs all of fs at once, each as a task. It blocks until all have ended, and returns their
 // results in the order of fs. If a function fails, the context of the others is cancelled,
 // functions that have not been started are not started, and Gather returns that error and no
-// results. If ctx is done, Gather starts no further function, and returns [context.Cause] of ctx
+// results. Gather starts no further function when ctx is done, and returns [context.Cause] of ctx
 // among the errors.
 //
-// If a function panics or calls Goexit, the context of the others is cancelled, and Gather raises
-// it when they have ended. Gather panics if ctx or a function is nil.
+// A panic or a Goexit of a function cancels the context of the others. Gather raises it when they
+// have ended. Gather panics if ctx or a function is nil.
 //
 // The functions' context is done when Gather returns, so a result must not depend on it. The body
 // of an http.Response does.
@@ -26,8 +26,8 @@ func Gather[T any](ctx context.Context, fs ...func(ctx context.Context) (T, erro
 	return results, nil
 }
 
-// All2 is [Gather] for two functions with results of different types. If a function fails, both
-// results are zero.
+// All2 is [Gather] for two functions with results of different types. Both results are zero if a
+// function fails.
 func All2[A, B any](
 	ctx context.Context,
 	fa func(ctx context.Context) (A, error),
@@ -45,8 +45,8 @@ func All2[A, B any](
 	return a, b, nil
 }
 
-// All3 is [Gather] for three functions with results of different types. If a function fails, all
-// results are zero.
+// All3 is [Gather] for three functions with results of different types. All results are zero if a
+// function fails.
 func All3[A, B, C any](
 	ctx context.Context,
 	fa func(ctx context.Context) (A, error),

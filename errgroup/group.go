@@ -107,8 +107,8 @@ func checkFunc(isNil bool) {
 // group's context is done, because f may have to clean up.
 //
 // See the package comment for errors, panics and Goexit. Go panics if f is nil, or if the
-// group is that of a [Run] that has ended. If all tasks that run have waited in Go for room in
-// their own group for a second, Go panics in the oldest of them.
+// group is that of a [Run] that has ended. Go panics in the oldest task if all tasks that run have
+// been blocked in Go of their own group for a second.
 //
 // A short task costs about a tenth of a go statement, and, in a group that is in use, no
 // allocation. Tasks may share a goroutine. docs/guide/goroutines.md lists what a goroutine can
@@ -119,8 +119,8 @@ func (g *Group) Go(f func() error) {
 	}
 }
 
-// TryGo is Go, but does not block. If the group is at its limit, or its semaphore has no free
-// permit, TryGo does nothing and reports false. It panics if f is nil, or if the group is that of a
+// TryGo is Go, but does not block. TryGo does nothing and reports false if the group is at its
+// limit or its semaphore has no free permit. It panics if f is nil, or if the group is that of a
 // [Run] that has ended.
 func (g *Group) TryGo(f func() error) bool {
 	err := g.scheduler.TryGo(nil, g.task(f))
@@ -130,15 +130,15 @@ func (g *Group) TryGo(f func() error) bool {
 	return err == nil
 }
 
-// GoContext is Go for a function that takes a context. f gets a context derived from ctx. If ctx is
-// done at the call, or before there is room, GoContext returns [context.Cause] of ctx. Then f does
+// GoContext is Go for a function that takes a context. f gets a context derived from ctx. GoContext
+// returns [context.Cause] of ctx if ctx is done at the call or before there is room. Then f does
 // not run, and the group has no error from that. f is cancelled with its siblings only if ctx is
 // the group's context or derives from it. GoContext panics if ctx or f is nil, or if the group is
 // that of a [Run] that has ended.
 //
-// If there is no room, and ctx comes from a task of this group or of an owner that shares its
-// Semaphore, f runs on the place of that task, in a goroutine of its own. Then GoContext blocks
-// until f has ended. So recursion under a limit does not deadlock.
+// f runs on the place of the task from which ctx comes, in a goroutine of its own, if there is no
+// room and that task belongs to this group or to an owner that shares its Semaphore. GoContext then
+// blocks until f has ended. So recursion under a limit does not deadlock.
 func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error) error {
 	checkContext(ctx)
 	checkFunc(f == nil)
@@ -155,8 +155,8 @@ func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error
 	return err
 }
 
-// GoNamed is Go for a task with a name. If the group is named "ingest", the task "fetch" has the
-// path "ingest/fetch". If f returns an error, the task's error is a *[TaskError]: "ingest/fetch:
+// GoNamed is Go for a task with a name. The task "fetch" has the path "ingest/fetch" if the group
+// is named "ingest". If f returns an error, the task's error is a *[TaskError]: "ingest/fetch:
 // connection refused". Stuck reports show the path.
 func (g *Group) GoNamed(name string, f func() error) {
 	checkFunc(f == nil)
@@ -173,14 +173,14 @@ func (g *Group) GoNamed(name string, f func() error) {
 // the limit, holds no permit of the semaphore, and also starts while the group is at its limit.
 // Background does not block.
 //
-// f gets a context derived from the group's, or from [context.Background] in a zero group. When
-// every other task has ended, and a goroutine is in Wait or WaitContext or Run's body has ended,
-// the group cancels f's context with the cause [core.ErrDone]. f should then end: Wait and Run
-// block until it has. If f starts tasks instead, they wait for these too.
+// f gets a context derived from the group's, or from [context.Background] in a zero group. The
+// group cancels f's context, with the cause [core.ErrDone], when every other task has ended and a
+// goroutine is in Wait or WaitContext or Run's body has ended. f should then end: Wait and Run
+// block until it has. They also wait for tasks that f starts instead.
 //
-// If f's error only reports that its context is done, the group ignores it, whatever the cause. The
-// group treats any other error, a panic and a Goexit of f as those of a task. Background panics if
-// f is nil, or if the group is that of a [Run] that has ended. f must not wait for the group.
+// The group ignores an error of f that only reports that f's context is done, whatever the cause.
+// The group treats any other error, a panic and a Goexit of f as those of a task. Background panics
+// if f is nil, or if the group is that of a [Run] that has ended. f must not wait for the group.
 func (g *Group) Background(f func(ctx context.Context) error) {
 	checkFunc(f == nil)
 	g.setOwner()
@@ -200,10 +200,9 @@ func (g *Group) Background(f func(ctx context.Context) error) {
 	}
 }
 
-// SetLimit changes how many tasks may run at once. It may be called at any time. If more than n
-// tasks run, they run on, and Go blocks until fewer than n run. A higher limit wakes goroutines
-// that are blocked in Go. If n is 0, no task starts. If n is negative, there is no limit. SetLimit
-// does not block.
+// SetLimit changes how many tasks may run at once. It may be called at any time. Tasks that run are
+// not affected. Go blocks until fewer than n run. A higher limit wakes goroutines that are blocked
+// in Go. No task starts if n is 0. There is no limit if n is negative. SetLimit does not block.
 func (g *Group) SetLimit(n int) {
 	if n < 0 {
 		n = sched.Unlimited
@@ -212,8 +211,8 @@ func (g *Group) SetLimit(n int) {
 }
 
 // Wait blocks until every task has ended, cancels the group's context, and returns the group's
-// error. If a task panicked or called Goexit, Wait raises that, except under [core.Capture].
-// Several goroutines may wait at once.
+// error. Wait raises panics and Goexits of tasks, except under [core.Capture]. Several goroutines
+// may wait at once.
 //
 // A task must not wait for its own group: the Wait would never end. Wait panics in such a task as
 // soon as another goroutine waits for the group too. [Group.WaitContext] with the task's context
@@ -242,8 +241,8 @@ func (g *Group) WaitContext(ctx context.Context) error {
 }
 
 // Cancel cancels the group's context, if it has one, with the given cause. The cause is also an
-// error of the group, as if a task had returned it. If cause is nil, it is [context.Canceled].
-// Cancel does not wait for the tasks.
+// error of the group, as if a task had returned it. A nil cause means [context.Canceled]. Cancel
+// does not wait for the tasks.
 func (g *Group) Cancel(cause error) {
 	if cause == nil {
 		cause = context.Canceled
@@ -283,10 +282,10 @@ func (g *Group) end() (err error) {
 
 // Run is a lexical scope: it calls body with a new group and its context, and blocks until body and
 // every task have ended. They may return, panic or call [runtime.Goexit]. Run returns the group's
-// error, as Wait does. An error of body counts as the error of the task that was started first. If
-// body panics or calls Goexit, the context is cancelled, and Run does the same when the tasks have
-// ended. If body and tasks panic, the tasks' panics are the Others of body's panic. A Go on the
-// group after Run panics.
+// error, as Wait does. An error of body counts as the error of the task that was started first. A
+// panic or a Goexit of body cancels the context, and Run raises it when the tasks have ended. The
+// tasks' panics are the Others of body's panic if body and tasks panic. A Go on the group after Run
+// panics.
 func Run(ctx context.Context, body func(ctx context.Context, g *Group) error) error {
 	return RunWith(ctx, Options{}, body)
 }

@@ -29,8 +29,8 @@ type Options struct {
 	// takes some 20 bytes for that, until it and the tasks that were started with it have ended.
 	Collect bool
 	// MaxErrors is how many errors Collect keeps: those of the tasks that were started first. The
-	// text of Wait's error has the number of the others. 0 keeps all. Without Collect, New panics
-	// if MaxErrors is not 0.
+	// text of Wait's error has the number of the others. 0 keeps all. New panics if MaxErrors is
+	// not 0 and Collect is not set.
 	MaxErrors int
 }
 

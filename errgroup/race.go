@@ -17,8 +17,8 @@ type RaceOptions[T any] struct {
 	// Discard, if not nil, is called exactly once with each success that is not returned, before
 	// Race or Quorum returns: for example to close a connection. It is called in the goroutine of
 	// the function that lost, perhaps in several goroutines at once. A panic of Discard counts as a
-	// panic of that function. If Race or Quorum fails or panics, it calls Discard in its own
-	// goroutine with the successes that it would have returned.
+	// panic of that function. Race and Quorum call Discard in their own goroutine with successes
+	// that they do not return because they fail or panic.
 	Discard func(T)
 	// Permanent, if not nil, is called with each error until there is an answer. If it reports
 	// true, that error is the answer: the context of the other functions is cancelled, and when
@@ -31,15 +31,15 @@ var errEmptyRace = errors.New("errgroup: race of no functions")
 
 // Race runs fs, each as a task, and returns the result of the first that succeeds. As soon as a
 // function succeeds, the context of the others is cancelled, and Race blocks until they have ended.
-// It ignores all errors then. If all functions fail, Race returns all their errors, combined in the
-// order of fs. If Permanent reports true, it returns only that error. Without functions Race
-// returns an error.
+// It ignores all errors then. Race returns all errors, combined in the order of fs, if all
+// functions fail. It returns only the permanent error if Permanent reports true. Race returns an
+// error if there are no functions.
 //
-// When ctx is done, Race starts no further function. It returns the cause among the errors, unless
-// a function still succeeds.
+// Race starts no further function when ctx is done. It returns the cause among the errors, unless a
+// function still succeeds.
 //
-// If a function panics or calls Goexit, also one that has lost, the context of the others is
-// cancelled, and Race raises it when they have ended. Race panics if ctx or a function is nil.
+// A panic or a Goexit of a function, also of one that has lost, cancels the context of the others.
+// Race raises it when they have ended. Race panics if ctx or a function is nil.
 //
 // The functions' context is done when Race returns, so a result must not depend on it. The body of
 // an http.Response does.
@@ -59,18 +59,18 @@ func Race[T any](ctx context.Context, opts RaceOptions[T], fs ...func(ctx contex
 
 // Quorum runs fs, each as a task, until n of them have succeeded, and returns their results in the
 // order in which they came. As soon as n have succeeded, or so many have failed that n no longer
-// can, the context of the others is cancelled, and Quorum blocks until they have ended. If fewer
-// than n succeed, Quorum returns no results, and all errors, combined in the order of fs. If
-// Permanent reports true, it returns only that error.
+// can, the context of the others is cancelled, and Quorum blocks until they have ended. Quorum
+// returns no results and all errors, combined in the order of fs, if fewer than n succeed. It
+// returns only the permanent error if Permanent reports true.
 //
-// When ctx is done, Quorum starts no further function. It returns the cause among the errors,
-// unless n functions still succeed.
+// Quorum starts no further function when ctx is done. It returns the cause among the errors, unless
+// n functions still succeed.
 //
-// If n is 0, Quorum starts nothing and returns nil. If n is more than the number of functions, it
-// starts nothing and returns an error. If n is negative, it panics.
+// Quorum starts nothing and returns nil if n is 0. It starts nothing and returns an error if n is
+// more than the number of functions. It panics if n is negative.
 //
-// If a function panics or calls Goexit, the context of the others is cancelled, and Quorum raises
-// it when they have ended. Quorum panics if ctx or a function is nil.
+// A panic or a Goexit of a function cancels the context of the others. Quorum raises it when they
+// have ended. Quorum panics if ctx or a function is nil.
 //
 // The functions' context is done when Quorum returns, so a result must not depend on it. The body
 // of an http.Response does.

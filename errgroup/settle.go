@@ -14,10 +14,10 @@ type Outcome[T any] struct {
 // Settle runs all of fs at once, each as a task. It blocks until all have ended, and returns their
 // results and errors in the order of fs. An error cancels nothing.
 //
-// When ctx is done, Settle starts no further function: the Err of those is [context.Cause] of ctx.
-// If a function panics or calls Goexit, the context of the others is cancelled, and Settle raises
-// it when they have ended. The functions' context is done when Settle returns. Settle panics if ctx
-// or a function is nil.
+// Settle starts no further function when ctx is done: the Err of those is [context.Cause] of ctx. A
+// panic or a Goexit of a function cancels the context of the others. Settle raises it when they
+// have ended. The functions' context is done when Settle returns. Settle panics if ctx or a
+// function is nil.
 func Settle[T any](ctx context.Context, fs ...func(ctx context.Context) (T, error)) []Outcome[T] {
 	checkFuncs(fs)
 	g, ctx := WithContext(ctx)

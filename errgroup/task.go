@@ -28,8 +28,8 @@ type task struct {
 	future resolver   // nil unless Fork made the task
 }
 
-// A resolver is called when its task has ended and the group has recorded that. p is the task's
-// panic, if it has panicked; otherwise err is its error.
+// A resolver is the future of a task. resolve is called when the task has ended and the group has
+// recorded that. p is the task's panic, or nil. err is the task's error if p is nil.
 type resolver interface {
 	resolve(err error, p *core.PanicError)
 }
@@ -139,13 +139,13 @@ func (g *Group) number() uint64 {
 	return g.started.Add(1)
 }
 
-// Fork starts f in g, as Go does, and returns a future for its result. If f returns an error, Get
-// returns it, and it is also an error of the group. If f panics, Get raises the panic, and g
-// applies its panic policy; under [core.Capture] Get returns the panic as its error. If f calls
-// Goexit, Get returns [core.ErrGoexit], and g does the same as for any task. Fork panics where Go
-// panics.
+// Fork starts f in g, as Go does, and returns a future for its result. Get returns an error of f,
+// which is also an error of the group. Get raises a panic of f, and g applies its panic policy to
+// it; under [core.Capture] Get returns the panic as its error. Get returns [core.ErrGoexit] if f
+// calls Goexit, and g does the same as for any task. Fork panics where Go panics.
 func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	checkFunc(f == nil)
+	g.setOwner()
 	t := &forked[T]{promise: core.NewPromise[T]()}
 	t.promise.Owned(uint32(g.scheduler.Number()))
 	t.task = task{group: g, number: g.number(), future: t, f: func() (err error) {

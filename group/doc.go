@@ -36,8 +36,8 @@
 // The panic policy selects what happens when a task panics. With [core.Propagate], the default,
 // Wait raises the panic when all tasks have ended, with the stack of the goroutine that panicked.
 // [core.Crash] ends the process at the panic, before any Wait returns. [core.Capture] passes the
-// panic to a function. If a task calls Goexit, Wait calls runtime.Goexit, so that t.FailNow and
-// t.Skip in a task end the test that waits. docs/guide/panics.md gives the reasons.
+// panic to a function. Wait calls runtime.Goexit if a task does, so that t.FailNow and t.Skip in a
+// task end the test that waits. docs/guide/panics.md gives the reasons.
 //
 // # Limits and names
 //

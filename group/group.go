@@ -37,10 +37,9 @@ func New(opts Options) *Group {
 // the group have ended. They may return, panic or call [runtime.Goexit]. Tasks may start tasks,
 // also after body has returned.
 //
-// If body panics or calls Goexit, Run does the same when the tasks have ended. If tasks panic or
-// call Goexit, and no Wait in body has raised that, Run raises it, as [Group.Wait] does. If body
-// and tasks panic, the tasks' panics are the Others of body's panic. A Go on the group after Run
-// panics.
+// Run raises a panic or a Goexit of body when the tasks have ended. It also raises panics and
+// Goexits of tasks, as [Group.Wait] does, unless a Wait in body has raised them. The tasks' panics
+// are the Others of body's panic if body and tasks panic. A Go on the group after Run panics.
 func Run(body func(g *Group)) { RunWith(Options{}, body) }
 
 // RunWith is [Run] with options. It panics if they are not valid, as [New] does, or if body is nil.
@@ -65,21 +64,20 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 // Go starts f as if in a goroutine of its own. f may block for as long as it likes, wait for any
 // other task, even for a task that is started later, and call Go. It holds up no other task. Go
 // blocks only while the group is at its limit, and until a task ends or SetLimit makes room. It
-// panics if f is nil, or if the group is that of a [Run] that has returned. If all tasks that run
-// have been blocked in Go of their own group for a second, Go panics in the oldest of them.
+// panics if f is nil, or if the group is that of a [Run] that has returned. Go panics in the oldest
+// task if all tasks that run have been blocked in Go of their own group for a second.
 //
-// If f panics, the group applies its [core.PanicPolicy]. If f calls [runtime.Goexit], the task
-// ends, and Wait calls Goexit too.
+// The group applies its [core.PanicPolicy] if f panics. Wait calls [runtime.Goexit] if f does.
 //
 // One goroutine may run several tasks, one after another. So state of the goroutine may pass from
 // one task to the next:
 //
 //   - pprof labels. A new goroutine inherits the labels of the goroutine that starts it: a caller
-//     of Go, a caller of SetLimit, or another goroutine of the group. If all callers of Go and
-//     SetLimit have the same labels, all tasks have these labels, as with a go statement. If
-//     callers have different labels, a task may have the labels of another caller. Labels that a
-//     task sets with pprof.SetGoroutineLabels stay for the next task, unless the task resets them,
-//     as pprof.Do does. A group with a name sets the label "coterie", and no other, for every task.
+//     of Go, a caller of SetLimit, or another goroutine of the group. All tasks have the same
+//     labels, as with a go statement, if all callers of Go and SetLimit have these labels. A task
+//     may have the labels of another caller if callers have different labels. Labels that a task
+//     sets with pprof.SetGoroutineLabels stay for the next task, unless the task resets them, as
+//     pprof.Do does. A group with a name sets the label "coterie", and no other, for every task.
 //   - A [runtime.LockOSThread] without UnlockOSThread, and other settings of the goroutine or its
 //     thread. docs/guide/goroutines.md has the complete list.
 //
@@ -94,8 +92,8 @@ func (g *Group) Go(f func()) {
 	}
 }
 
-// TryGo is Go, but does not block. If the group is at its limit, or its semaphore has no free
-// permit, TryGo does nothing and reports false. It panics if f is nil, or if the group is that of a
+// TryGo is Go, but does not block. TryGo does nothing and reports false if the group is at its
+// limit or its semaphore has no free permit. It panics if f is nil, or if the group is that of a
 // [Run] that has returned.
 func (g *Group) TryGo(f func()) bool {
 	err := g.scheduler.TryGo(nil, g.task(f))
@@ -106,7 +104,7 @@ func (g *Group) TryGo(f func()) bool {
 }
 
 // GoContext is Go, but gives up when ctx is done before there is room. Then it returns
-// [context.Cause] of ctx, and f never runs. If ctx is done at the call, it does the same even if
+// [context.Cause] of ctx, and f never runs. It also does that if ctx is done at the call, even if
 // there is room. Otherwise it returns nil. It panics if ctx or f is nil, or if the group is that of
 // a [Run] that has returned.
 //
@@ -114,9 +112,9 @@ func (g *Group) TryGo(f func()) bool {
 // "ingest", and f starts a task with the context in a group named "fetch", that task has the path
 // "ingest/fetch". A task of a named group has the pprof labels of ctx and the label "coterie".
 //
-// If there is no room, and ctx comes from a task of this group or of an owner that shares its
-// Semaphore, f runs on the place of that task, in a goroutine of its own. Then GoContext blocks
-// until f has ended. So recursion under a limit does not deadlock.
+// f runs on the place of the task from which ctx comes, in a goroutine of its own, if there is no
+// room and that task belongs to this group or to an owner that shares its Semaphore. GoContext then
+// blocks until f has ended. So recursion under a limit does not deadlock.
 func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context)) error {
 	checkContext(ctx)
 	if f == nil {
@@ -131,9 +129,9 @@ func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 	return err
 }
 
-// GoNamed is Go for a task with a name. If the group is named "ingest", the task "fetch" has the
-// path "ingest/fetch". A [core.StuckError] shows the path. If the group has a name, profiles show
-// it too. A task with a path costs some 100 ns more than another, and the first such task of a
+// GoNamed is Go for a task with a name. The task "fetch" has the path "ingest/fetch" if the group
+// is named "ingest". A [core.StuckError] shows the path. Profiles show it too if the group has a
+// name. A task with a path costs some 100 ns more than another, and the first such task of a
 // goroutine some microseconds.
 func (g *Group) GoNamed(name string, f func()) {
 	if f == nil {
@@ -149,11 +147,11 @@ func (g *Group) GoNamed(name string, f func()) {
 // the limit, holds no permit of the semaphore, and also starts while the group is at its limit.
 // Background does not block.
 //
-// f gets a context derived from ctx, in which names nest, as with GoContext. When every other task
-// has ended, and a goroutine is in Wait or WaitContext or Run's body has ended, the group cancels
-// that context with the cause [core.ErrDone]. f should then end: Wait and Run block until it has.
-// If f starts tasks instead, they wait for these too. If f panics or calls Goexit, the group does
-// the same as for any task.
+// f gets a context derived from ctx, in which names nest, as with GoContext. The group cancels that
+// context, with the cause [core.ErrDone], when every other task has ended and a goroutine is in
+// Wait or WaitContext or Run's body has ended. f should then end: Wait and Run block until it has.
+// They also wait for tasks that f starts instead. The group does the same as for any task if f
+// panics or calls Goexit.
 //
 // Background panics if ctx or f is nil, or if the group is that of a [Run] that has
 // returned. f must not wait for the group.
@@ -172,10 +170,10 @@ func (g *Group) Background(ctx context.Context, f func(ctx context.Context)) {
 // instant during the call no task was left. Several goroutines may wait at once, and Go may be
 // called at the same time.
 //
-// If tasks have panicked, under the policy [core.Propagate], Wait panics with a *[core.PanicError]:
-// the first panic, with the others as its Others. If no task has panicked, but a task has called
-// runtime.Goexit, Wait calls it too. Every Wait that is blocked when the last task ends raises
-// this. If there is none, the next Wait does. No later Wait raises it again.
+// Wait panics with a *[core.PanicError] if tasks have panicked under the policy [core.Propagate]:
+// the first panic, with the others as its Others. Wait calls runtime.Goexit if no task has panicked
+// but a task has called it. Every Wait that is blocked when the last task ends raises this. If
+// there is none, the next Wait does. No later Wait raises it again.
 //
 // A task must not wait for its own group: the Wait would never end. Wait panics in such a task as
 // soon as another goroutine waits for the group too. Before that it does not look for this mistake.
@@ -185,7 +183,7 @@ func (g *Group) Wait() { _ = g.scheduler.Wait(nil) }
 
 // WaitContext is Wait, but gives up when ctx is done. Then it returns a *[core.StuckError], which
 // wraps [context.Cause] of ctx and lists the named tasks that run. The tasks run on, and Wait and
-// WaitContext can be called again. If no task is left, WaitContext does what Wait does, even if ctx
+// WaitContext can be called again. WaitContext does what Wait does if no task is left, even if ctx
 // is done. It starts no goroutine. If named tasks run when it gives up, it stops the world to read
 // their stacks: that takes 10 to 20 µs for each goroutine of the process.
 //
@@ -199,9 +197,9 @@ func (g *Group) WaitContext(ctx context.Context) error {
 	return g.scheduler.WaitContext(ctx)
 }
 
-// SetLimit changes how many tasks may run at once. It may be called at any time. If more than n
-// tasks run, they run on, and Go blocks until fewer than n run. A higher limit wakes goroutines
-// that are blocked in Go. If n is 0, no task starts. If n is negative, there is no limit.
+// SetLimit changes how many tasks may run at once. It may be called at any time. Tasks that run are
+// not affected. Go blocks until fewer than n run. A higher limit wakes goroutines that are blocked
+// in Go. No task starts if n is 0. There is no limit if n is negative.
 func (g *Group) SetLimit(n int) { g.scheduler.SetWorkers(unlimited(n)) }
 
 // Running returns the number of tasks that have been accepted and have not ended, without
@@ -237,11 +235,11 @@ func (t *contextTask) Run(w *sched.Worker) {
 }
 
 // Fork starts f in g, as [Group.Go] does, and returns a future for its result. It blocks while g is
-// at its limit. It panics where Go panics. Only Get returns the error of f. If f panics, Get raises
-// the panic, and g applies its panic policy too. If f calls Goexit, Get returns [core.ErrGoexit],
-// and Wait calls Goexit.
+// at its limit. It panics where Go panics. Only Get returns the error of f. Get raises a panic of
+// f, and g applies its panic policy to it too. Get returns [core.ErrGoexit], and Wait calls Goexit,
+// if f calls Goexit.
 //
-// Fork allocates twice more than Go. A Get that blocks allocates once.
+// Fork makes two allocations more than Go. A Get that blocks makes one.
 func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	if f == nil {
 		panic("group: nil func")

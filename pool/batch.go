@@ -19,7 +19,6 @@ import (
 //
 // Wait returns no error. [Batch.Err] and WaitContext report that tasks did not run.
 type Batch struct {
-	_    noCopy
 	pool *Pool
 	set  *sched.Set
 
@@ -35,11 +34,6 @@ type lost struct {
 	reported bool   // a Wait has returned since the first loss
 	round    uint64 // the round in which that Wait returned; the next round clears the reasons
 }
-
-type noCopy struct{}
-
-func (*noCopy) Lock()   {}
-func (*noCopy) Unlock() {}
 
 // Batch returns a batch of the pool, without tasks. If ctx comes from a task of the pool, the batch
 // belongs to that task: a Wait for the batch lends the task's place to tasks of the batch; see
@@ -89,12 +83,13 @@ func (b *Batch) TryGo(f func()) bool {
 	return b.pool.scheduler.TryGo(b.set, b.pool.task(f)) == nil
 }
 
-// GoContext is Go for a function that takes a context. f gets a context derived from ctx. If ctx is
-// done at the call, or before there is room in the queue, GoContext returns [context.Cause] of ctx,
-// and f does not run. After the pool's Close it returns [ErrClosed], except to tasks of the pool
-// that have not ended. It panics if ctx or f is nil.
+// GoContext is Go for a function that takes a context. f gets a context derived from ctx. GoContext
+// returns [context.Cause] of ctx, and f does not run, if ctx is done at the call or before there is
+// room in the queue. It returns [ErrClosed] after the pool's Close, except to tasks of the pool
+// that have not ended. It panics if ctx or f is nil. See [Pool.GoContext] for a ctx that comes from
+// a task of the pool.
 //
-// If ctx is done when a worker takes f, f does not run, and Err returns the cause.
+// f does not run, and Err returns the cause, if ctx is done when a worker takes it.
 func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) error {
 	checkFunc(f == nil)
 	checkContext(ctx)
@@ -102,15 +97,14 @@ func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 	return b.pool.goContext(ctx, b, f)
 }
 
-// Wait blocks until every task of the batch has ended. If tasks have panicked, Wait raises the
-// first panic, with the further ones as its Others. If no task has panicked, but a task has called
-// Goexit, Wait calls Goexit. Every Wait that is blocked when the last task ends raises this. If
-// there is none, the next Wait does. No later Wait raises it again. If the batch belongs to a task,
-// and Wait is called in a task of the pool or in the goroutine that made the batch, Wait lends the
-// place of the task to tasks of the batch that have not begun, one after another. In any other
-// goroutine Wait lends no place: call WaitContext with the task's context there. A task of the
-// batch must not call Wait: Wait panics in such a task as soon as another goroutine waits for the
-// batch too.
+// Wait blocks until every task of the batch has ended. Wait raises the first panic of a task, with
+// the further ones as its Others. It calls Goexit if no task has panicked but a task has called
+// Goexit. Every Wait that is blocked when the last task ends raises this. If there is none, the
+// next Wait does. No later Wait raises it again. If the batch belongs to a task, and Wait is called
+// in a task of the pool or in the goroutine that made the batch, Wait lends the place of the task
+// to tasks of the batch that have not begun, one after another. In any other goroutine Wait lends
+// no place: call WaitContext with the task's context there. A task of the batch must not call Wait:
+// Wait panics in such a task as soon as another goroutine waits for the batch too.
 func (b *Batch) Wait() {
 	b.check()
 	raise := b.set.Wait()
@@ -118,11 +112,11 @@ func (b *Batch) Wait() {
 	raise()
 }
 
-// WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. If ctx is that of a
-// task of the pool, WaitContext lends the place of that task, whatever goroutine calls it. If a
-// task runs on the place that WaitContext has lent, WaitContext gives up only when that task has
-// ended. If all tasks have ended, it returns the same as Err. It panics if ctx is nil, or if it
-// derives from the context of a task of this batch that runs: that task would wait for itself.
+// WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. WaitContext lends the
+// place of the task of ctx, if that is a task of the pool, whatever goroutine calls it. If a task
+// runs on the place that WaitContext has lent, WaitContext gives up only when that task has ended.
+// It returns the same as Err if all tasks have ended. It panics if ctx is nil, or if it derives
+// from the context of a task of this batch that runs: that task would wait for itself.
 func (b *Batch) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	b.check()

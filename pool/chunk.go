@@ -11,14 +11,14 @@ import (
 )
 
 // Chunk yields the items of in, in their order, as slices of n items. It yields a shorter slice if
-// wait has passed since the first item of the slice came, or if in has ended. If wait is 0, there
-// is no time limit. The caller owns each slice. Chunk itself runs nothing: each range loop over the
-// sequence runs in again.
+// wait has passed since the first item of the slice came, or if in has ended. There is no time
+// limit if wait is 0. The caller owns each slice. Chunk itself runs nothing: each range loop over
+// the sequence runs in again.
 //
 // A body that leaves the range loop, in any way, stops in. The range loop then blocks until in and
-// its deferred calls have ended. If ctx is done, the sequence ends in the same way, and items that
-// have not been yielded are lost. If in panics, the range loop yields the items before that, and
-// then panics with a *[core.PanicError]. If in calls Goexit, the range loop does that.
+// its deferred calls have ended. The sequence ends in the same way if ctx is done, and items that
+// have not been yielded are lost. The range loop panics with a *[core.PanicError] if in panics,
+// after it has yielded the items before. The range loop calls Goexit if in does.
 //
 // in runs in a goroutine of its own, at most n items ahead of the range loop, without those of the
 // slice that the body has. That goroutine has the pprof labels of ctx. Chunk uses memory for the
@@ -42,10 +42,10 @@ func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, wait time.Duration
 // inputs the sequence is empty.
 //
 // A body that leaves the range loop, in any way, stops the inputs. The range loop then blocks until
-// the inputs and their deferred calls have ended. If ctx is done, the sequence ends in the same
-// way, and items that have not been yielded are lost. If an input panics, the others stop, the
-// range loop yields the items that came before, and then panics with a *[core.PanicError]. If an
-// input calls Goexit, the range loop does that.
+// the inputs and their deferred calls have ended. The sequence ends in the same way if ctx is done,
+// and items that have not been yielded are lost. A panic of an input stops the others. The range
+// loop yields the items that came before, and then panics with a *[core.PanicError]. The range loop
+// calls Goexit if an input does.
 //
 // Each input runs in a goroutine of its own, at most 32 items ahead of the range loop. These
 // goroutines have the pprof labels of ctx. Merge panics if ctx or an input is nil.

@@ -8,15 +8,15 @@ import (
 )
 
 // For calls f for each i of 0..n-1, up to workers calls at once, and blocks until all calls have
-// ended. If workers < 1, it is GOMAXPROCS. The caller's goroutine is one of the workers. The calls
-// are not in the order of the indexes. A call must not wait for another: a worker may make several,
-// one after another. For panics if ctx or f is nil, or n is negative.
+// ended. A number of workers less than 1 means GOMAXPROCS. The caller's goroutine is one of the
+// workers. The calls are not in the order of the indexes. A call must not wait for another: a
+// worker may make several, one after another. For panics if ctx or f is nil, or n is negative.
 //
-// If f returns an error, For cancels the context of f and starts no further call. It returns the
-// first error when the running calls have ended. If ctx is done before every call has started, For
-// does the same with [context.Cause] of ctx. If ctx is done and f returns an error that wraps the
-// context's Err, For returns the cause instead. If f panics, the loop ends in the same way, and For
-// panics with a *[core.PanicError]. If f calls Goexit, the loop ends in the same way, and For calls
+// For cancels the context of f and starts no further call if f returns an error. It returns the
+// first error when the running calls have ended. For does the same with [context.Cause] of ctx if
+// ctx is done before every call has started. For returns the cause instead if ctx is done and f
+// returns an error that wraps the context's Err. A panic of f ends the loop in the same way, and
+// For panics with a *[core.PanicError]. A Goexit of f ends the loop in the same way, and For calls
 // Goexit.
 //
 // An item of another loop, or a task of a [Pool], may run a loop with its own context. That loop
@@ -43,14 +43,15 @@ func For(ctx context.Context, workers, n int, f func(ctx context.Context, i int)
 }
 
 // MapSlice calls f for each element of in, up to workers calls at once. It blocks until all calls
-// have ended, and returns the results in the order of in. If workers < 1, it is GOMAXPROCS.
-// MapSlice is [For] with results. See [For] for the order of the calls, panics and Goexits, loops
-// within loops and in pools, labels and cost.
+// have ended, and returns the results in the order of in. A number of workers less than 1 means
+// GOMAXPROCS. MapSlice is [For] with results. See [For] for the order of the calls, panics and
+// Goexits, loops within loops and in pools, labels and cost.
 //
-// If f returns an error, MapSlice cancels the context of f and starts no further call. When the
+// MapSlice cancels the context of f and starts no further call if f returns an error. When the
 // running calls have ended, it returns the first error, and a slice with the results of the calls
-// that succeeded, in their places; the other elements are zero. If ctx is done before every call
-// has started, MapSlice does the same with [context.Cause] of ctx.
+// that succeeded, in their places; the other elements are zero. MapSlice does the same with
+// [context.Cause] of ctx if ctx is done before every call has started. It panics if ctx or f is
+// nil.
 func MapSlice[T, R any](ctx context.Context, workers int, in []T, f func(ctx context.Context, v T) (R, error)) ([]R, error) {
 	call := newCall(ctx, workers)
 	checkFunc(f == nil)

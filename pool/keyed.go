@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/coterie-go/coterie/core/sched"
 )
@@ -18,24 +19,24 @@ var ErrReplaced = sched.ErrReplaced
 // A task whose key is busy waits outside the pool: it holds neither a worker nor room in the pool's
 // queue that tasks of other keys could use. For all keys of a Keyed together, at most Options.Queue
 // tasks wait like this. A submitter of a further one blocks until there is room, unless it is a
-// task of the pool. When the key is free, a task that has waited goes to the end of the pool's
-// queue.
+// task of the pool. A task that has waited goes to the end of the pool's queue when the key is
+// free.
 //
 // A key uses memory only while it has tasks: there may be millions of keys, one after another.
 // There are two exceptions: a panic that no wait has raised is kept with its key, and -race builds
 // keep every key. A key must be equal to itself: NaN panics.
 //
 // [NewKeyed] makes a Keyed; methods of the zero value panic. A Keyed need not be closed. It must
-// not be copied; go vet reports a copy. When the pool closes, tasks that wait for their key still
-// run. When a Shutdown gives up, they are dropped, and Stats counts them as it counts those in the
-// queue.
+// not be copied; go vet reports a copy. Tasks that wait for their key still run when the pool
+// closes. When a Shutdown gives up, they are dropped, and Stats counts them as it counts those in
+// the queue.
 //
-// [Keyed.WaitKey] and [Keyed.Wait] raise panics and Goexits of tasks. If the Keyed is
-// garbage-collected before one of them has raised a panic, the process ends with that panic.
-// Replace cancels the context of a task only while the task runs. After that, the context is done
-// when the context with which the task was started is done.
+// [Keyed.WaitKey] and [Keyed.Wait] raise panics and Goexits of tasks. The process ends with a panic
+// that neither has raised when the Keyed is garbage-collected. Replace cancels the context of a
+// task only while the task runs. After that, the context is done when the context with which the
+// task was started is done.
 type Keyed[K comparable] struct {
-	_     noCopy
+	_     [0]sync.Mutex // so that go vet reports a copy
 	pool  *Pool
 	tasks *sched.Keyed[K]
 }
@@ -69,13 +70,13 @@ func (k *Keyed[K]) checkMade() {
 
 // GoContext starts f, with a context derived from ctx, when both the key and a worker are free. It
 // blocks until f has been accepted: until there is room in the pool's queue, or, if the key is
-// busy, among the tasks that wait for their keys. If ctx is done at the call, or before there is
-// room, it returns [context.Cause] of ctx, and f does not run. It returns [ErrReplaced] if Replace
-// is called for the key while GoContext is blocked because the key is busy. After the pool's Close
-// it returns [ErrClosed], except to tasks of the pool that have not ended. It panics if ctx or f is
+// busy, among the tasks that wait for their keys. It returns [context.Cause] of ctx, and f does not
+// run, if ctx is done at the call or before there is room. It returns [ErrReplaced] if Replace is
+// called for the key while GoContext is blocked because the key is busy. It returns [ErrClosed]
+// after the pool's Close, except to tasks of the pool that have not ended. It panics if ctx or f is
 // nil.
 //
-// If ctx is done when a worker takes f, f does not run, and Stats counts it as dropped. If the key
+// f does not run, and Stats counts it as dropped, if ctx is done when a worker takes it. If the key
 // is free, the queue is full, and ctx comes from a task of the pool, f runs before GoContext
 // returns, as for [Pool.GoContext].
 //
@@ -89,11 +90,11 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, f func(ctx context.Cont
 // cancels the contexts of those that run, with the cause [ErrReplaced]. When these have ended, f
 // begins as soon as a worker is free. Later tasks of the key wait for f as for any other task.
 //
-// Replace blocks until the running tasks have ended and f has been accepted. If ctx is done first,
-// it returns [context.Cause] of ctx, and f does not run. If another Replace for the key is called
-// first, it returns ErrReplaced. If f has been accepted and has not begun, the next Replace drops
-// it, and takes its place in the queue. After the pool's Close Replace returns [ErrClosed], as
-// GoContext does. It panics if ctx or f is nil.
+// Replace blocks until the running tasks have ended and f has been accepted. It returns
+// [context.Cause] of ctx, and f does not run, if ctx is done first. It returns ErrReplaced if
+// another Replace for the key is called first. If f has been accepted and has not begun, the next
+// Replace drops it, and takes its place in the queue. Replace returns [ErrClosed] after the pool's
+// Close, as GoContext does. It panics if ctx or f is nil.
 //
 // A task of the key, or a task that it has started with its context, may call Replace with its
 // context. Then Replace does not block, and f begins when the running tasks have ended. The context
@@ -107,14 +108,13 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Contex
 	return closedError(k.tasks.Replace(ctx, key, &t.KeyTask, within != nil))
 }
 
-// WaitKey blocks until no task of the key is left. If tasks of the key have panicked, it raises the
-// first panic, with the further ones as its Others. If no task has panicked, but a task has called
-// Goexit, it calls Goexit. Every WaitKey and Wait that is blocked when the last task ends raises
-// this. If there is none, the next one does. No later one raises it again. WaitKey returns nil, or
-// [ErrClosed] if Shutdown has dropped tasks of the key. If ctx is done first, it returns a
-// [*core.StuckError].
+// WaitKey blocks until no task of the key is left. It raises the first panic of a task, with the
+// further ones as its Others. It calls Goexit if no task has panicked but a task has called Goexit.
+// Every WaitKey and Wait that is blocked when the last task ends raises this. If there is none, the
+// next one does. No later one raises it again. WaitKey returns nil, or [ErrClosed] if Shutdown has
+// dropped tasks of the key. It returns a [*core.StuckError] if ctx is done first.
 //
-// If ctx is that of a task of the pool, WaitKey lends the place of that task to tasks of the key
+// WaitKey lends the place of the task of ctx, if that is a task of the pool, to tasks of the key
 // that have not begun, one after another. If a task runs on the lent place, WaitKey gives up only
 // when that task has ended or has itself lent the place. WaitKey panics if ctx is nil, or if it is
 // that of a task of the key that runs: that task would wait for itself.

@@ -8,22 +8,22 @@ import (
 )
 
 // Map calls f for each item of seq, up to workers calls at once, and yields the results in the
-// order of seq. It yields a result as soon as that and all earlier ones are ready. If workers < 1,
-// it is GOMAXPROCS. Map itself runs nothing: each range loop over the sequence runs seq again. The
-// call for an item must not wait for a later item: a worker may run several items one after
-// another. Map panics if ctx, seq or f is nil.
+// order of seq. It yields a result as soon as that and all earlier ones are ready. A number of
+// workers less than 1 means GOMAXPROCS. Map itself runs nothing: each range loop over the sequence
+// runs seq again. The call for an item must not wait for a later item: a worker may run several
+// items one after another. Map panics if ctx, seq or f is nil.
 //
 // A body that leaves the range loop, in any way, cancels the context of f and stops seq. The range
-// loop then blocks until all calls of f, and seq with its deferred calls, have ended. If f returns
-// an error, the sequence yields the results of the items before, then f's value and error, and
-// ends. Before it yields the error, the calls for later items have been cancelled and have ended.
-// If ctx is done, the sequence yields a zero value with [context.Cause] of ctx, without the results
-// that are left, and ends in the same way.
+// loop then blocks until all calls of f, and seq with its deferred calls, have ended. The sequence
+// ends with the first error of f: it yields the results of the items before, and then f's value and
+// error. Before it yields the error, the calls for later items have been cancelled and have ended.
+// The sequence ends in the same way when ctx is done: it yields a zero value with [context.Cause]
+// of ctx, without the results that are left.
 //
-// If f or seq panics, the range loop panics with a *[core.PanicError] in the place of the result.
-// If f or seq calls Goexit, the range loop does that. If the body of the range loop panics while an
-// item panics, both panics are raised as one. If the body calls Goexit while an item panics, the
-// item's panic is raised.
+// The range loop panics with a *[core.PanicError] in the place of the result if f or seq panics.
+// The range loop calls Goexit if f or seq does. The range loop raises the panics of its body and of
+// an item as one if both panic. The item's panic is raised if the body calls Goexit while an item
+// panics.
 //
 // seq runs in a goroutine of its own, ahead of the range loop. At most 4 items for each worker are
 // in flight: from when seq yields an item until the range loop asks for the result after the
@@ -44,18 +44,18 @@ func Map[T, R any](ctx context.Context, workers int, seq iter.Seq[T], f func(ctx
 	return stream(ctx, workers, loop.Input[T]{Seq: seq}, true, f)
 }
 
-// MapUnordered is [Map], but yields the results in the order in which the calls end. If a call
-// returns an error or panics, all other calls are cancelled at once. The error or panic comes after
+// MapUnordered is [Map], but yields the results in the order in which the calls end. All other
+// calls are cancelled at once if a call returns an error or panics. The error or panic comes after
 // the results of the calls that had ended before.
 func MapUnordered[T, R any](ctx context.Context, workers int, seq iter.Seq[T], f func(ctx context.Context, v T) (R, error)) iter.Seq2[R, error] {
 	return stream(ctx, workers, loop.Input[T]{Seq: seq}, false, f)
 }
 
 // Then is [Map] for an input that may fail, for example the results of another loop: so loops
-// chain. If in yields an error, the sequence yields the results of the items before, then a zero
-// value with the error, and ends. The items before are not cancelled. Then does not use what in
-// yields after the error. A body that leaves the last of several chained loops ends all of them,
-// from the last to the first.
+// chain. The sequence ends with the first error of in: it yields the results of the items before,
+// and then a zero value with the error. The items before are not cancelled. Then ignores everything
+// after the error. A body that leaves the last of several chained loops ends all of them, from the
+// last to the first.
 func Then[T, R any](ctx context.Context, workers int, in iter.Seq2[T, error], f func(ctx context.Context, v T) (R, error)) iter.Seq2[R, error] {
 	return stream(ctx, workers, loop.Input[T]{Failing: in}, true, f)
 }
@@ -75,12 +75,12 @@ func stream[T, R any](ctx context.Context, workers int, in loop.Input[T], ordere
 }
 
 // Each calls f for each item of seq, up to workers calls at once, and blocks until all calls have
-// ended. If workers < 1, it is GOMAXPROCS. Each is [MapUnordered] without results. See [Map] for
-// the input, panics and Goexits, loops within loops and in pools, labels and cost.
+// ended. A number of workers less than 1 means GOMAXPROCS. Each is [MapUnordered] without results.
+// See [Map] for the input, panics and Goexits, loops within loops and in pools, labels and cost.
 //
-// If f returns an error, Each cancels the context of f, stops seq and starts no further item. It
-// returns the first error when the running items have ended. If ctx is done before seq has ended,
-// Each does the same with [context.Cause] of ctx. Each panics if ctx, seq or f is nil.
+// Each cancels the context of f, stops seq and starts no further item if f returns an error. It
+// returns the first error when the running items have ended. Each does the same with
+// [context.Cause] of ctx if ctx is done before seq has ended. Each panics if ctx, seq or f is nil.
 func Each[T any](ctx context.Context, workers int, seq iter.Seq[T], f func(ctx context.Context, v T) error) error {
 	checkContext(ctx)
 	checkSeq(seq == nil)

@@ -11,8 +11,8 @@ import (
 // lists what 0 means in each option and setter.
 type Options struct {
 	// Name stands in stuck reports. The pool's tasks have it as the value of the pprof label
-	// "coterie". If a task is started with the context of another owner's task, the name nests in
-	// that task's path. A pool without a name does not list its tasks, so they cost less.
+	// "coterie". The name nests in that task's path if a task is started with the context of
+	// another owner's task. A pool without a name does not list its tasks, so they cost less.
 	Name string
 	// Queue is how many tasks may wait for a worker; 0 means 1024. A submitter that finds the queue
 	// full blocks until there is room. Blocked submitters are served in the order in which they
@@ -34,8 +34,8 @@ type Options struct {
 	Isolate bool
 	// OnPanic gets the panics of tasks that were started by the pool's own Go, TryGo or GoContext.
 	// It is called in the goroutine that panicked, perhaps by several goroutines at once. The task
-	// has not ended before it returns. If OnPanic is nil, or panics itself, such a panic ends the
-	// process.
+	// has not ended before it returns. Such a panic ends the process if OnPanic is nil or panics
+	// itself.
 	OnPanic func(*core.PanicError)
 }
 

@@ -34,10 +34,10 @@ var ErrClosed = errors.New("pool: closed")
 // waits may nest to any depth on any number of workers. A task without such a context, for example
 // one of Go, keeps its worker while it waits.
 //
-// A caller that holds no place lends none. Wait and Get know a task by its goroutine. They take the
-// goroutine that has made the batch or the future with the task's context for the task, too. Any
-// other goroutine of a task calls WaitContext or GetContext with the task's context. To find out who
-// calls takes microseconds, and only if a wait blocks.
+// A caller that holds no place lends none. Wait and Get lend the place of a task only if they are
+// called in the task's own goroutine, or in the goroutine that made the batch or the future with
+// the task's context. In any other goroutine call WaitContext or GetContext with the task's
+// context. A Wait or Get that blocks takes microseconds to check its goroutine.
 //
 // A place is lent to one task at a time if the task that holds it waits in its own goroutine. If
 // that task starts goroutines that wait with its context, each of them may have a task run beyond
@@ -113,11 +113,11 @@ func (p *Pool) beginSlow() {
 
 // Go puts f into the queue; a worker runs it as soon as one is free. Go blocks while the queue is
 // full. Blocked submitters are served in the order in which they came. Go panics if f is nil or the
-// pool is closed. If all tasks that run have been blocked in Go of their own pool for a second, Go
-// panics in the oldest of them.
+// pool is closed. Go panics in the oldest task if all tasks that run have been blocked in Go of
+// their own pool for a second.
 //
-// A panic of f goes to Options.OnPanic, or ends the process if that is nil. If f calls Goexit, the
-// task ends, and nothing else happens.
+// A panic of f goes to Options.OnPanic, or ends the process if that is nil. A Goexit of f ends only
+// the task.
 //
 // To start and run a task that does nothing costs some 15 ns of processor time, and no allocation.
 func (p *Pool) Go(f func()) {
@@ -144,14 +144,15 @@ func (p *Pool) TryGo(f func()) bool {
 	return p.scheduler.TryGo(nil, p.task(f)) == nil
 }
 
-// GoContext is Go for a function that takes a context. f gets a context derived from ctx. If ctx is
-// done at the call, or before there is room in the queue, GoContext returns [context.Cause] of ctx,
-// and f does not run. After Close it returns [ErrClosed], except to tasks of the pool that have not
+// GoContext is Go for a function that takes a context. f gets a context derived from ctx. GoContext
+// returns [context.Cause] of ctx, and f does not run, if ctx is done at the call or before there is
+// room in the queue. It returns [ErrClosed] after Close, except to tasks of the pool that have not
 // ended. It panics if ctx or f is nil.
 //
-// If ctx is done when a worker takes f, f does not run, and Stats counts it as dropped. If ctx
-// comes from a task of this pool, and the queue is full, f runs on the place of that task, in a
-// goroutine of its own. Then GoContext blocks until f has ended. GoContext costs one allocation.
+// f does not run, and Stats counts it as dropped, if ctx is done when a worker takes it. f runs on
+// the place of the task from which ctx comes, in a goroutine of its own, if that is a task of this
+// pool and the queue is full. GoContext then blocks until f has ended. GoContext costs one
+// allocation.
 func (p *Pool) GoContext(ctx context.Context, f func(ctx context.Context)) error {
 	checkFunc(f == nil)
 	checkContext(ctx)
@@ -197,9 +198,9 @@ func (p *Pool) WaitContext(ctx context.Context) error {
 	return p.scheduler.WaitContext(ctx)
 }
 
-// SetWorkers changes how many tasks may run at once. It may be called at any time. If more than n
-// tasks run, they run on, and none starts until fewer than n run. If n is 0, no task starts.
-// SetWorkers does not block. It panics if n is negative.
+// SetWorkers changes how many tasks may run at once. It may be called at any time. Tasks that run
+// are not affected. No task starts until fewer than n run. No task starts if n is 0. SetWorkers
+// does not block. It panics if n is negative.
 func (p *Pool) SetWorkers(n int) {
 	if n < 0 {
 		panic(fmt.Sprintf("pool: negative workers, got %d", n))
@@ -226,7 +227,7 @@ func (p *Pool) Close() {
 // Shutdown may be called again, to wait for the tasks that run. It panics if ctx is nil, or if a
 // task of the pool calls it.
 //
-// When Shutdown gives up, a GoContext or Submit that is blocked for room returns ErrClosed. A Go
+// A GoContext or Submit that is blocked for room returns ErrClosed when Shutdown gives up. A Go
 // that is blocked returns, and its task counts as dropped.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	checkContext(ctx)
@@ -303,8 +304,8 @@ type owner Pool
 
 func (o *owner) Config() *sched.Config { return &o.config }
 
-// Aborted gives the panic to the waits for the task. If there is no such wait, the panic goes to
-// OnPanic, or ends the process.
+// Aborted gives the panic to the waits for the task. The panic goes to OnPanic, or ends the
+// process, if there is no such wait.
 func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *core.PanicError) {
 	switch t := sched.Unnamed(t).(type) {
 	case loopTask: // the loop raises it

@@ -2,9 +2,9 @@ package pool
 
 // Stats holds a pool's numbers at one instant.
 //
-// At any instant Submitted = Completed + Dropped + Queued + the tasks that run. When no task is
-// left, Submitted = Completed + Dropped. If a task of the pool runs a loop, the helpers of the loop
-// are not tasks: only Queued and Busy count them.
+// At any instant Submitted = Completed + Dropped + Queued + the tasks that run. Submitted =
+// Completed + Dropped when no task is left. If a task of the pool runs a loop, the helpers of the
+// loop are not tasks: only Queued and Busy count them.
 type Stats struct {
 	// Workers is the number of the pool's workers, busy or idle. It grows when a task finds no free
 	// worker. It shrinks when a worker has been idle for IdleAfter, when SetWorkers lowers the

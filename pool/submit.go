@@ -9,18 +9,18 @@ import (
 )
 
 // Submit starts f on a worker of p, as [Pool.GoContext] does, and returns a future for its result.
-// If ctx is done at the call, or before there is room in the queue, Submit returns [context.Cause]
-// of ctx, and f does not run. After Close it returns [ErrClosed], except to tasks of the pool that
+// Submit returns [context.Cause] of ctx, and f does not run, if ctx is done at the call or before
+// there is room in the queue. It returns [ErrClosed] after Close, except to tasks of the pool that
 // have not ended.
 //
-// If f panics, the future's Get raises the panic. If f calls Goexit, Get returns [core.ErrGoexit].
-// If the future is garbage-collected before a Get has raised the panic, the process ends with it.
-// If ctx is done when a worker takes f, f does not run, and Get returns the cause. If Shutdown
-// drops f, Get returns ErrClosed.
+// The future's Get raises a panic of f, and returns [core.ErrGoexit] if f calls Goexit. The process
+// ends with the panic if the future is garbage-collected before a Get has raised it. f does not
+// run, and Get returns the cause, if ctx is done when a worker takes it. Get returns ErrClosed if
+// Shutdown drops f.
 //
 // If ctx is that of a task of the pool, Get in that task, and GetContext with the context of any
 // task of the pool, lend the caller's place to f if f has not begun. A receive from the future's
-// Done does not. If the queue is full, f runs on the place of that task before Submit returns.
+// Done does not. f runs on the place of that task before Submit returns if the queue is full.
 //
 // Submit costs one allocation. It panics if ctx, p or f is nil. The future keeps ctx reachable.
 func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T, error)) (*core.Future[T], error) {
@@ -94,8 +94,8 @@ func (t *submitted[T]) drop(err error) {
 	t.promise().Resolve(zero, err)
 }
 
-// A nested is the entry in the queue of a task that a task of the pool has submitted. If a Get has
-// claimed the task, the entry does nothing.
+// A nested is the entry in the queue of a task that a task of the pool has submitted. The entry
+// does nothing if a Get has claimed the task.
 type nested[T any] struct {
 	*submitted[T]
 	claimed race.Uint64

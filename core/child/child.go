@@ -61,8 +61,8 @@ func Many(few, many int) int {
 	return few
 }
 
-// Collect collects garbage until done reports true. If that does not happen, the -timeout of go
-// test ends it.
+// Collect collects garbage until done reports true. The -timeout of go test ends it if that does
+// not happen.
 func Collect(done func() bool) {
 	for !done() {
 		runtime.GC()

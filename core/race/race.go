@@ -29,88 +29,52 @@ func (p *Point) Release() { runtime.RaceReleaseMerge(unsafe.Pointer(p)) }
 // Acquire orders the code after it after every earlier Release.
 func (p *Point) Acquire() { runtime.RaceAcquire(unsafe.Pointer(p)) }
 
-// A Uint64 is an atomic number whose operations order no two goroutines.
-type Uint64 struct{ v atomic.Uint64 }
-
-// Load returns the number.
-func (u *Uint64) Load() uint64 {
+// hidden calls f, and the race detector ignores what f synchronizes.
+func hidden[T any](f func() T) T {
 	Disable()
-	v := u.v.Load()
+	v := f()
 	Enable()
 	return v
 }
 
+// A Uint64 is an atomic number whose operations order no two goroutines.
+type Uint64 struct{ v atomic.Uint64 }
+
+// Load returns the number.
+func (u *Uint64) Load() uint64 { return hidden(u.v.Load) }
+
 // Store sets the number to v.
-func (u *Uint64) Store(v uint64) {
-	Disable()
-	u.v.Store(v)
-	Enable()
-}
+func (u *Uint64) Store(v uint64) { hidden(func() uint64 { return u.v.Swap(v) }) }
 
 // Add adds delta and returns the sum.
-func (u *Uint64) Add(delta uint64) uint64 {
-	Disable()
-	sum := u.v.Add(delta)
-	Enable()
-	return sum
-}
+func (u *Uint64) Add(delta uint64) uint64 { return hidden(func() uint64 { return u.v.Add(delta) }) }
 
 // And clears the bits that are not in mask, and returns the old number.
-func (u *Uint64) And(mask uint64) uint64 {
-	Disable()
-	old := u.v.And(mask)
-	Enable()
-	return old
-}
+func (u *Uint64) And(mask uint64) uint64 { return hidden(func() uint64 { return u.v.And(mask) }) }
 
 // Or sets the bits of mask, and returns the old number.
-func (u *Uint64) Or(mask uint64) uint64 {
-	Disable()
-	old := u.v.Or(mask)
-	Enable()
-	return old
-}
+func (u *Uint64) Or(mask uint64) uint64 { return hidden(func() uint64 { return u.v.Or(mask) }) }
 
 // CompareAndSwap sets the number to v if it is old, and reports whether it was.
 func (u *Uint64) CompareAndSwap(old, v uint64) bool {
-	Disable()
-	swapped := u.v.CompareAndSwap(old, v)
-	Enable()
-	return swapped
+	return hidden(func() bool { return u.v.CompareAndSwap(old, v) })
 }
 
 // A Pointer is an atomic pointer whose operations order no two goroutines.
 type Pointer[T any] struct{ v atomic.Pointer[T] }
 
 // Load returns the pointer.
-func (p *Pointer[T]) Load() *T {
-	Disable()
-	v := p.v.Load()
-	Enable()
-	return v
-}
+func (p *Pointer[T]) Load() *T { return hidden(p.v.Load) }
 
 // Store sets the pointer to v.
-func (p *Pointer[T]) Store(v *T) {
-	Disable()
-	p.v.Store(v)
-	Enable()
-}
+func (p *Pointer[T]) Store(v *T) { p.Swap(v) }
 
 // Swap sets the pointer to v and returns the old one.
-func (p *Pointer[T]) Swap(v *T) *T {
-	Disable()
-	old := p.v.Swap(v)
-	Enable()
-	return old
-}
+func (p *Pointer[T]) Swap(v *T) *T { return hidden(func() *T { return p.v.Swap(v) }) }
 
 // CompareAndSwap sets the pointer to v if it is old, and reports whether it was.
 func (p *Pointer[T]) CompareAndSwap(old, v *T) bool {
-	Disable()
-	swapped := p.v.CompareAndSwap(old, v)
-	Enable()
-	return swapped
+	return hidden(func() bool { return p.v.CompareAndSwap(old, v) })
 }
 
 // Close closes c. The close does not happen before a receive from c.
@@ -143,14 +107,11 @@ func Get[T any](f func() T) T {
 	result := make(chan T)
 	go func() {
 		v := f()
-		runtime.RaceDisable()
+		Disable()
 		result <- v
-		runtime.RaceEnable()
+		Enable()
 	}()
-	runtime.RaceDisable()
-	v := <-result
-	runtime.RaceEnable()
-	return v
+	return hidden(func() T { return <-result })
 }
 
 // Isolate calls f in a goroutine of its own, and returns when f has ended, also by runtime.Goexit.
@@ -162,15 +123,11 @@ func Isolate(end *Point, f func()) {
 	go func() {
 		defer func() {
 			end.Release()
-			runtime.RaceDisable()
-			close(ended)
-			runtime.RaceEnable()
+			Close(ended)
 		}()
 		f()
 	}()
-	runtime.RaceDisable()
-	<-ended
-	runtime.RaceEnable()
+	hidden(func() struct{} { return <-ended })
 }
 
 // Copy returns a copy of v. The race detector does not see that Copy reads v.

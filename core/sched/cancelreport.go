@@ -19,7 +19,7 @@ type cancellationReport struct {
 
 // IsCancellationReport reports whether err, which a task has returned, is a cancellation report of
 // ctx. It reports false if ctx is not done. An error that wraps ctx.Err() may come from another
-// context. If lenient is set, it counts as a report. An owner that fails fast is lenient: it keeps
+// context. It counts as a report if lenient is set. An owner that fails fast is lenient: it keeps
 // one report and one other error, so it loses neither. An owner that collects errors is not
 // lenient: it keeps such an error with the others.
 func IsCancellationReport(err error, ctx context.Context, lenient bool) bool {

@@ -67,8 +67,8 @@ func (s *Scheduler) Shut() {
 	})
 }
 
-// Join blocks until no task and no worker is left. If ctx, which may be nil, ends first, it returns
-// the cause.
+// Join blocks until no task and no worker is left. It returns the cause if ctx, which may be nil,
+// ends first.
 func (s *Scheduler) Join(ctx context.Context) error {
 	if _, err := s.join(ctx); err != nil {
 		return err

@@ -56,7 +56,7 @@ func (c *Context) outward() *Context {
 }
 
 // of returns the innermost task of s that has not ended, among c and the tasks around it, or nil.
-// If s is nil, the task may be of any scheduler.
+// The task may be of any scheduler if s is nil.
 func (c *Context) of(s *Scheduler) *Context {
 	for ; c != nil; c = c.outward() {
 		if c.sched != nil && (s == nil || c.sched == s) && c.runs() {
@@ -198,8 +198,8 @@ func (s *Scheduler) Within(ctx context.Context) context.Context {
 }
 
 // WithName returns a context derived from ctx in which names nest in name, and the path of that
-// context. The context carries the path as its pprof label. If name is empty, WithName returns ctx
-// and its path.
+// context. The context carries the path as its pprof label. WithName returns ctx and its path if
+// name is empty.
 func WithName(ctx context.Context, name string) (named context.Context, path string) {
 	c := newNames(ctx, name)
 	if name == "" {
@@ -233,8 +233,8 @@ func joinPath(parent, name string) string {
 	return parent + "/" + name
 }
 
-// in reports whether c, or a task around it, is a task of s and set that has not ended. If set is
-// nil, any set of s counts.
+// in reports whether c, or a task around it, is a task of s and set that has not ended. Any set of
+// s counts if set is nil.
 func (c *Context) in(s *Scheduler, set *Set) bool {
 	for c = c.of(s); c != nil; c = c.outward().of(s) {
 		if set == nil || c.set == set {
@@ -256,8 +256,8 @@ func Owners(ctx context.Context) iter.Seq[Owner] {
 	}
 }
 
-// Runs reports whether ctx derives from the context of a task of s and set that has not ended. If
-// set is nil, any set of s counts.
+// Runs reports whether ctx derives from the context of a task of s and set that has not ended. Any
+// set of s counts if set is nil.
 func (s *Scheduler) Runs(ctx context.Context, set *Set) bool { return taskOf(ctx).in(s, set) }
 
 // A Place is the place of a task. A goroutine that waits may lend it.
@@ -294,11 +294,12 @@ func doneOf(ctx context.Context) <-chan struct{} {
 	return ctx.Done()
 }
 
-// isMoment marks a time in Context.goroutine. The numbers of goroutines are less. A field of its own
-// would make each task with a context larger, also in owners without a name.
+// isMoment marks a value of Context.goroutine as a moment. Numbers of goroutines are smaller. A
+// separate field would make each task with a context larger, also in owners without a name.
 const isMoment = 1 << 63
 
-// queue may be called where the race detector sees no order with Begin.
+// queue records when the task was queued. It is not instrumented, because the race detector sees no
+// order between it and Begin.
 //
 //go:norace
 func (c *Context) queue(at moment) { c.goroutine = uint64(at) | isMoment }

@@ -33,9 +33,9 @@ const (
 	maxPanics = 1 + maxOthers
 )
 
-// failures holds the round of a set of tasks. If the set is garbage-collected while the round has a
-// panic that no Get has raised, the process ends with that panic. If the panic's value points back
-// to the set, the set is never collected, and the process does not end.
+// failures holds the round of a set of tasks. The process ends with that panic if the set is
+// garbage-collected while the round has a panic that no Get has raised. If the panic's value points
+// back to the set, the set is never collected, and the process does not end.
 type failures struct {
 	kept *round // nil until a task fails
 }

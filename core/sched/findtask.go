@@ -200,8 +200,8 @@ func (w *Worker) visitLentLocked(do *todo) verdict {
 	return leave
 }
 
-// takeLentLocked claims a task of the set for a worker on a lent place. If there is none, or the
-// waiter wants its place back, it returns the place and reports false.
+// takeLentLocked claims a task of the set for a worker on a lent place. It returns the place and
+// reports false if there is none or the waiter wants its place back.
 func (w *Worker) takeLentLocked(do *todo) bool {
 	s, set := w.s, w.lender
 	if set == nil {

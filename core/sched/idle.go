@@ -7,14 +7,15 @@ import (
 )
 
 // This file holds the stack of idle workers of an owner with IdleAfter. One timer ends the workers
-// that have been idle for IdleAfter. A worker sets the timer when it parks. While a timer is set,
-// the Go scheduler of its processor reads the clock at each switch of goroutines. So a busy worker
+// that have been idle for IdleAfter. A worker sets the timer when it parks. The Go scheduler of its
+// processor reads the clock at each switch of goroutines while a timer is set. So a busy worker
 // stops the timer.
 //
-// A pool may be used in one testing/synctest bubble after another, and outside of bubbles, but not in
-// two places at once: outside of its bubble no goroutine may stop a timer or wake a worker. A timer
-// may outlive its bubble without expiring. So a timer concerns only its own bubble. It is stopped
-// there, and wakes the workers that have parked there. A worker that parks elsewhere sets another.
+// A pool may be used in one testing/synctest bubble after another, and outside of bubbles, but not
+// in two of these at once: a goroutine outside of a bubble must not stop a timer of the bubble or
+// wake a worker in it. A bubble may end before its timer expires. So each timer serves one bubble.
+// Only goroutines of that bubble stop it, and it wakes only workers that have parked there. A
+// worker that parks in another bubble sets another timer.
 
 // longStreak is how many tasks in a row a worker finds before it stops the timer.
 const longStreak = 16
@@ -57,8 +58,8 @@ func (x *shared) stopTimerLocked() {
 	}
 }
 
-// busyLocked counts that the worker has found a task. After longStreak tasks in a row it stops the
-// timer, if no worker is idle.
+// busyLocked counts that the worker has found a task. It stops the timer after longStreak tasks in
+// a row, if no worker is idle.
 func (w *Worker) busyLocked() {
 	x := w.s.shared
 	if x.timer == nil || w.busyStreak > longStreak {
@@ -113,8 +114,8 @@ func (s *Scheduler) expire(bubble uint64) {
 	})
 }
 
-// goneLocked counts a worker as gone. If it was the last, goneLocked releases the waiters for the
-// end of all workers.
+// goneLocked counts a worker as gone. It releases the waiters for the end of all workers if the
+// worker was the last.
 func (w *Worker) goneLocked(do *todo) {
 	x := w.s.shared
 	w.unlistLocked()

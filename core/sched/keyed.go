@@ -10,7 +10,7 @@ import (
 
 // This file holds tasks with a key. At most perKey tasks of one key are active: in the run
 // queue, or running. The others wait in the line of their key, where they hold neither a worker nor
-// room in the run queue. When a task of the key ends, the first in line becomes active. It takes no
+// room in the run queue. The first in line becomes active when a task of the key ends. It takes no
 // room in the run queue, because it was accepted before.
 //
 // Each key that has tasks is a wait set. A key without tasks is forgotten, unless it holds a panic
@@ -75,9 +75,9 @@ func (q *queueOf[K]) forget() {
 }
 
 // GoContext accepts a task of a key. It blocks until there is room: in the run queue, or, if the
-// key is busy, among the tasks that wait for their keys. If ctx ends first, it returns the cause.
-// If the scheduler is closed, it returns ErrClosed. A task of the scheduler does not block: if its
-// key is busy, the new task waits without room, and else GoContext may run it on the task's place.
+// key is busy, among the tasks that wait for their keys. It returns the cause if ctx ends first. It
+// returns ErrClosed if the scheduler is closed. A task of the scheduler does not block: if its key
+// is busy, the new task waits without room, and else GoContext may run it on the task's place.
 func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -109,8 +109,8 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 }
 
 // Replace accepts a task of a key in place of all others. It drops those that have not begun,
-// cancels those that run, and blocks until they have ended. If none runs, it blocks until there is
-// room. If ctx ends first, it returns the cause, and t does not run. If within is set, the caller
+// cancels those that run, and blocks until they have ended. It blocks until there is room if none
+// runs. It returns the cause, and t does not run, if ctx ends first. If within is set, the caller
 // is a task of the key: then Replace does not block.
 func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, within bool) error {
 	if ctx.Err() != nil {
@@ -170,8 +170,8 @@ func (k *Keyed[K]) Runs(ctx context.Context, key K) bool {
 
 // WaitKey blocks until no task of the key is left. raise raises the panics and Goexits of the
 // tasks. WaitKey returns ErrClosed if Drop has dropped tasks of the key, and a *core.StuckError if
-// ctx ends first. While WaitKey blocks, a caller that is a task of the scheduler lends its place to
-// tasks of the key.
+// ctx ends first. A caller that is a task of the scheduler lends its place to tasks of the key
+// while WaitKey blocks.
 func (k *Keyed[K]) WaitKey(ctx context.Context, key K) (raise func(), err error) {
 	set := k.find(key)
 	if set == nil {
@@ -256,6 +256,9 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, within bool, p *park.Parker
 			old.releaseLocked(ErrReplaced, do)
 		}
 	}
+	if q.entering > 0 {
+		s.replaceSubmittersLocked(&q.Set, do)
+	}
 	defer k.admitLocked(do)
 	running, free := q.dismissLocked(t)
 	switch {
@@ -285,7 +288,18 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, within bool, p *park.Parker
 	return nil, errBlocked
 }
 
-// await blocks until the submitter of t is released. If ctx ends first, it returns the cause.
+// replaceSubmittersLocked ends the wait of the submitters that are blocked with a task of set until
+// there is room in the run queue.
+func (s *Scheduler) replaceSubmittersLocked(set *Set, do *todo) {
+	for e := s.shared.limiter.submitters.Front(); e != nil; {
+		b := e.Value
+		if e = e.Next(); b.set == set {
+			s.dismissLocked(b, replaced, do)
+		}
+	}
+}
+
+// await blocks until the submitter of t is released. It returns the cause if ctx ends first.
 func (k *keys) await(ctx context.Context, t *KeyTask, p *park.Parker) error {
 	if !p.Wait(ctx.Done()) {
 		gaveUp := get(k.sched, func(do *todo) bool {

@@ -8,10 +8,10 @@ import (
 // This file holds the queue of one key: how its tasks move from the line to the run queue, and how
 // a task replaces another there. The scheduler's mu is held throughout.
 //
-// The run queue holds an entry for each task. When a worker runs the entry, the entry runs the task
-// that it then has. So a task that has not begun can be replaced.
+// The run queue holds an entry for each task. The entry runs the task that it has when a worker
+// takes it. So a task that has not begun can be replaced.
 
-// Run runs the entry's task. If that was dropped, Run counts the drop.
+// Run runs the entry's task. Run counts a drop if the task was dropped.
 func (e *keyEntry) Run(w *Worker) {
 	t := e.body.Swap(nil)
 	if t == nil {
@@ -30,7 +30,7 @@ func (t *KeyTask) Init(task KeyedTask) {
 	t.own.place.Value, t.place.Value, t.blocked.Value = &t.own, t, t
 }
 
-// enters is called by the submitter.
+// enters records when and after what the task was submitted. The submitter calls it.
 func (t *KeyTask) enters(s *Scheduler) {
 	if s.config().entry != nil {
 		t.since = now()
@@ -38,7 +38,7 @@ func (t *KeyTask) enters(s *Scheduler) {
 	t.from.Release()
 }
 
-// queue sets the time for the task of the entry. mu is held.
+// queue records when the entry's task was queued. It is called with mu held.
 func (e *keyEntry) queue(at moment) {
 	if e.task != nil {
 		e.task.since = at
@@ -165,8 +165,8 @@ func (q *keyQueue) inactiveLocked(e *keyEntry) {
 	q.actives--
 }
 
-// restLocked forgets the key if it has no task left. If it was the last key with tasks, restLocked
-// releases the waiters for all keys.
+// restLocked forgets the key if it has no task left. restLocked releases the waiters for all keys
+// if it was the last key with tasks.
 func (q *keyQueue) restLocked(do *todo) {
 	k := q.keys
 	if q.actives > 0 || !q.line.Empty() {
@@ -222,13 +222,18 @@ func (q *keyQueue) dismissLocked(t *KeyTask) (running []*KeyTask, replaced bool)
 // settleLocked releases the waiters of the set if no task of it is left.
 func (set *Set) settleLocked(do *todo) {
 	if set.waiters != nil && set.idleLocked() {
-		if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
-			q.keys.kept.join(set.failures.kept)
-		}
+		set.keepLocked()
 		release(&set.waiters, &set.failures, do)
 	}
 	if set.key != nil {
 		set.key.restLocked(do)
+	}
+}
+
+// keepLocked keeps what a wait for one key is about to raise for the waiters for all keys.
+func (set *Set) keepLocked() {
+	if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
+		q.keys.kept.join(set.failures.kept)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 
 // This file holds how a task that waits lends its place.
 //
-// A task may wait, with its context, for tasks of its own scheduler. While it waits, it lends its
-// place in one of two ways.
+// A task may wait, with its context, for tasks of its own scheduler. It lends its place in one of
+// two ways while it waits.
 //
 //   - runLent runs one task on the place, and returns when that task has ended.
 //   - A waiter for a set lends its place to a worker that runs only tasks of that set. The
@@ -21,8 +21,8 @@ import (
 // do not affect the waiter. The waiter has its place back when that goroutine has no task, or when
 // its task has lent the place to a further task.
 
-// runLent accepts a task and runs it on the place of its submitter. If the key of the task is busy,
-// the task waits in line instead.
+// runLent accepts a task and runs it on the place of its submitter. The task waits in line instead
+// if the key of the task is busy.
 func (s *Scheduler) runLent(within *Context, set *Set, t Task) {
 	begins := get(s, func(*todo) bool {
 		if q := set.queueOfKey(); q != nil && !q.acceptLocked(t) {
@@ -118,8 +118,8 @@ func (l *lender) holds(set *Set) bool {
 	return set.scheduler().hosts(hostsTasks)
 }
 
-// Wait blocks until every task of the set has ended. raise raises their panics and Goexits. If
-// lender.holds reports true for the caller, the wait lends a place to tasks of the set.
+// Wait blocks until every task of the set has ended. raise raises their panics and Goexits. The
+// wait lends a place to tasks of the set if lender.holds reports true for the caller.
 func (set *Set) Wait() (raise func()) {
 	raise, _ = set.wait(nil, set.lenderOf(nil))
 	return raise

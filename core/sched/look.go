@@ -45,7 +45,7 @@ type View struct {
 
 	Tasks []TaskView   // named tasks that run, the oldest first; at most MaxLooked
 	Line  []QueuedView // tasks that are queued, the oldest first; at most MaxLooked
-	Keyed int          // tasks that were accepted and wait for their key
+	Keyed int          // accepted tasks that wait for their keys
 	Waits []WaitView   // goroutines that are blocked on the owner
 }
 
@@ -62,7 +62,7 @@ type TaskView struct {
 	record *record
 }
 
-// A QueuedView is a task that was accepted and has not begun.
+// A QueuedView describes an accepted task that has not begun.
 type QueuedView struct {
 	Path  string
 	Since time.Time // zero if that is not known

@@ -22,8 +22,8 @@ type Named struct {
 	labels context.Context // with the path; nil in an owner without a name
 }
 
-// WithPath returns t with a name of its own, which nests in the owner's name. If the owner has a
-// name, the path is a pprof label of the task.
+// WithPath returns t with a name of its own, which nests in the owner's name. The path is a pprof
+// label of the task if the owner has a name.
 func (s *Scheduler) WithPath(name string, t Task) Task {
 	config := s.config()
 	n := &Named{Task: t, path: config.Join(name)}
@@ -273,7 +273,7 @@ func (set *Set) Stuck(cause error) *core.StuckError {
 }
 
 // WaitContext is Wait, but returns a *core.StuckError if ctx ends while tasks of the set are left.
-// If ctx is that of a task of the scheduler, the caller lends the place of that task.
+// The caller lends the place of that task if ctx is that of a task of the scheduler.
 func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
 	by := set.lenderOf(ctx)
 	if raise, err = set.wait(ctx, by); err == nil {

@@ -75,8 +75,8 @@ func (n *note) unlist() {
 	race.Enable()
 }
 
-// acquireBlocked takes a permit of the owner's semaphore. It blocks until there is one. If ctx ends
-// first, it returns the error of [core.Semaphore.Acquire].
+// acquireBlocked takes a permit of the owner's semaphore. It blocks until there is one. It returns
+// the error of [core.Semaphore.Acquire] if ctx ends first.
 func (s *Scheduler) acquireBlocked(ctx context.Context, sem *core.Semaphore) error {
 	defer s.noteBlocked(ForSemaphore).end()
 	return sem.Acquire(ctx, 1)

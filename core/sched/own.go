@@ -10,7 +10,7 @@ import (
 // This file holds how a goroutine without a context finds out whose task it runs: it reads its own
 // stack. Each goroutine that runs tasks has one of the two host functions below near the bottom of
 // its stack. The runtime prints their first argument: the scheduler. To read the stack takes
-// microseconds. If the runtime does not print the argument, hosts reports false.
+// microseconds. hosts reports false if the runtime does not print the argument.
 
 // hostTasks calls run, which runs tasks of s.
 //

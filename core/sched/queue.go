@@ -159,8 +159,8 @@ func (g *segment) clear(i uint32) Task {
 	return t
 }
 
-// stealable returns the oldest taken segment of set, or with any of all sets, that has an unclaimed
-// task. It returns nil if there is none. It unlists those without an unclaimed task.
+// stealable returns the oldest taken segment of set that has an unclaimed task, or nil. It
+// considers the segments of all sets if any is set. It unlists segments without an unclaimed task.
 func (q *runQueue) stealable(set *Set, any bool) *segment {
 	for e := q.taken.Front(); e != nil; {
 		g, next := e.Value, e.Next()

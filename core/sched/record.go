@@ -19,8 +19,8 @@ type pathed interface {
 	taskContext() context.Context // nil for a task without one
 }
 
-// A queueable task knows when it was queued. The scheduler's mu guards that once the scheduler has the
-// task.
+// A queueable is a task that records when it was queued. The scheduler's mu guards the record after
+// the task has been submitted.
 type queueable interface {
 	queue(at moment)
 	queuedSince() moment
@@ -38,11 +38,12 @@ type record struct {
 }
 
 // A moment is a point in time: nanoseconds since the program began, or, on the clock of a
-// testing/synctest bubble, Unix nanoseconds. It takes a third of the room of a time.Time. 0 is none.
+// testing/synctest bubble, Unix nanoseconds. It takes a third of the memory of a time.Time. 0 means
+// no time.
 type moment int64
 
-// fakeMoments is the first moment of bubbles, whose clocks begin with the year 2000. No program runs
-// for 18 years.
+// fakeMoments is less than all moments of bubbles, whose clocks begin with the year 2000, and more
+// than all others: it is 18 years.
 const fakeMoments moment = 1 << 59
 
 func now() moment {

@@ -34,7 +34,7 @@ type Scheduler struct {
 	shared  *shared      // nil until it is needed; then it stays
 
 	// Owner has the settings, and decides what a panic or Goexit of a task does. It is written
-	// before the first task. If it is nil, Wait raises the panics and Goexits of the tasks.
+	// before the first task. Wait raises the panics and Goexits of the tasks if Owner is nil.
 	Owner Owner
 }
 
@@ -43,7 +43,7 @@ type shared struct {
 	queue   runQueue
 	limiter limiter
 	work    func() // calls Scheduler.work; kept, so that a go statement allocates nothing
-	procs   int16  // GOMAXPROCS when the scheduler began
+	procs   int16  // GOMAXPROCS when shared was made
 
 	semaphore *core.Semaphore    // of the Config
 	lent      int32              // tasks that run on a lent place
@@ -109,7 +109,7 @@ type Owner interface {
 	Config() *Config
 	// The scheduler calls Aborted when t, a task of set, panics with p, or calls runtime.Goexit:
 	// then p is nil. Aborted runs in the goroutine of t, on top of the stack that panicked. The
-	// task has not ended while Aborted runs. If Aborted panics, the process ends.
+	// task has not ended while Aborted runs. The process ends if Aborted panics.
 	Aborted(s *Scheduler, set *Set, t Task, p *core.PanicError)
 }
 
@@ -235,7 +235,7 @@ func (set *Set) place() *Context {
 	if set == nil {
 		return nil
 	}
-	return set.within
+	return race.Load(&set.within)
 }
 
 func (set *Set) idleLocked() bool {
@@ -272,7 +272,7 @@ type Context struct {
 	background      bool    // the task has no place
 	lender          *Set    // the set whose waiter lent its place to the task; nil if there is none
 	record          *record // nil, unless the task has a name and runs, or observers see it
-	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter; before that, see queue
+	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter; before that a moment, see isMoment
 }
 
 // A runQueue holds the unclaimed tasks, first in, first out, in segments. The scheduler's mu guards
@@ -352,6 +352,7 @@ const (
 	hasPlace                  // a place is reserved
 	started                   // the task is counted as running, and the submitter starts it, in a race build; see startDirect
 	refused                   // the scheduler was closed
+	replaced                  // another task replaces those of its key
 	deadlocked                // the submitter panics
 )
 
@@ -364,7 +365,7 @@ const (
 	unknown  // it cannot give up; this holds for the values below too
 	asked    // it will read its stack
 	outsider // it runs no task of the scheduler
-	insider  // it runs one
+	insider  // it runs a task of the scheduler
 )
 
 // An alarm holds the timer of a scheduler and what it needs. The scheduler's mu guards it.
@@ -373,7 +374,7 @@ type alarm struct {
 	isSet   bool      // that timer has not expired
 	at      time.Time // when that timer was set
 	parks   uint32    // how often a submitter has parked; wraps
-	seen    uint32    // parks when the timer was set
+	seen    uint32    // the value of parks when the timer was set
 	patient int32     // submitters that have parked and cannot give up
 	asking  int       // submitters that were asked and have not yet answered
 }
@@ -381,7 +382,7 @@ type alarm struct {
 // keys holds the part of Keyed that does not depend on the type of the key. The scheduler's mu
 // guards the fields that change.
 type keys struct {
-	ended  race.Point // from the end of each task to the waits for all
+	ended  race.Point // from the end of each task to the waits for all keys
 	sched  *Scheduler
 	perKey int
 	most   int // tasks that may wait for their keys

@@ -44,8 +44,8 @@ func (s *Scheduler) quietLocked() bool {
 	return x == nil || x.lent == 0 && x.queue.n == 0 && x.queue.stealable(nil, true) == nil
 }
 
-// idleNowLocked releases the waiters if no task is left. If only background tasks are left, and a
-// goroutine waits, it has their contexts cancelled.
+// idleNowLocked releases the waiters if no task is left. It has the contexts of background tasks
+// cancelled if only these are left and a goroutine waits.
 func (s *Scheduler) idleNowLocked(do *todo) {
 	switch {
 	case s.waiters == nil || !s.quietLocked():

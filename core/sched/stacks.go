@@ -98,9 +98,29 @@ func AllStacks(most int) map[uint64][]byte {
 	return found
 }
 
+// Frames returns the number of goroutines, and about how many frames their stack traces have. The
+// runtime prints at most 100 frames of each. Frames stops the world for microseconds. If there are
+// more goroutines than most, it returns 0 frames.
+func Frames(most int) (goroutines, frames int) {
+	stacks := make([]runtime.StackRecord, min(most, runtime.NumGoroutine())+10)
+	goroutines, ok := runtime.GoroutineProfile(stacks)
+	if !ok || goroutines > most {
+		return goroutines, 0
+	}
+	for i := range stacks[:goroutines] {
+		n := len(stacks[i].Stack())
+		if n == len(stacks[i].Stack0) { // there may be more
+			n = 100
+		}
+		frames += n
+	}
+	return goroutines, frames
+}
+
 // A Goroutine is the parsed stack trace of a goroutine.
 type Goroutine struct {
 	State    string // in the runtime's words: "running", or what it waits for: "chan receive"
+	Waits    int    // for how many minutes it has waited, at least
 	Bubble   uint64 // number of its testing/synctest bubble; 0 for none
 	Own      string // the function of the toolkit in which it is: "core.(*Semaphore).Acquire"; "" for none
 	Function string // the innermost function that is neither the toolkit's nor the standard library's
@@ -114,7 +134,7 @@ type Goroutine struct {
 func ReadGoroutine(text []byte) Goroutine {
 	trace := stack.Parse(text)
 	trimmed := trace.TrimOwn()
-	g := Goroutine{State: trace.State(), Bubble: trace.Bubble(), Own: trace.Entered(), Stack: trimmed.Append(nil), Place: trimmed.Place()}
+	g := Goroutine{State: trace.State(), Waits: trace.Waits(), Bubble: trace.Bubble(), Own: trace.Entered(), Stack: trimmed.Append(nil), Place: trimmed.Place()}
 	g.Function, g.File, g.Line = trimmed.Top()
 	return g
 }

@@ -90,10 +90,10 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 }
 
 // GoContext accepts a task that has a context, which derives from ctx. It blocks until there is
-// room. If ctx ends first, it returns the cause. If the scheduler is closed, it returns ErrClosed.
-// If there is no room, and ctx is that of a task of this scheduler or of one that shares its
-// semaphore, GoContext runs the new task on the place of that task, and returns when the new task
-// has ended.
+// room. It returns the cause if ctx ends first. It returns ErrClosed if the scheduler is closed.
+// GoContext runs the new task on the place of the task of ctx if there is no room, and that is a
+// task of this scheduler or of one that shares its semaphore. Then it returns when the new task has
+// ended.
 func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 	if ctx.Err() != nil {
 		return declined(t, context.Cause(ctx))
@@ -168,9 +168,9 @@ func (s *Scheduler) tryLocked(set *Set, t Task, inside bool, do *todo) error {
 	return nil
 }
 
-// start accepts a task. It blocks until there is room. If ctx, which may be nil, ends first, it
-// returns the cause. If there is no room and the caller may lend the place of a task, it runs the
-// new task on that place, and returns when the new task has ended.
+// start accepts a task. It blocks until there is room. It returns the cause if ctx, which may be
+// nil, ends first. It runs the new task on the place of a task, and returns when the new task has
+// ended, if there is no room and the caller may lend that place.
 func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 	sem := s.config().Semaphore
 	by := s.submitterOf(ctx, set)
@@ -222,8 +222,8 @@ func (s *Scheduler) submitterOf(ctx context.Context, set *Set) lender {
 }
 
 // acquire takes a permit for a submitter that has reserved a place. It blocks until there is a
-// permit or ctx ends. If there is no permit, and the task of within holds one, it returns errLent.
-// If it returns any other error, the place is no longer reserved.
+// permit or ctx ends. It returns errLent if there is no permit and the task of within holds one.
+// The place is no longer reserved if it returns any other error.
 func (s *Scheduler) acquire(ctx context.Context, within *Context, sem *core.Semaphore) error {
 	if sem.TryAcquire(1) {
 		return nil
@@ -279,6 +279,8 @@ func (s *Scheduler) submit(ctx context.Context, within *Context, inside bool, se
 		return false, nil
 	case state == refused:
 		return false, ErrClosed
+	case state == replaced:
+		return false, ErrReplaced
 	case ctx != nil && ctx.Err() != nil:
 		s.unreserve()
 		return false, context.Cause(ctx)
@@ -305,7 +307,7 @@ func (s *Scheduler) enterLocked(b *submitter, lends, inside bool, do *todo) erro
 	case lends:
 		return errLent
 	}
-	// If a task must begin at once, a submitter that can give up starts it itself.
+	// A submitter that can give up starts its task itself if the task must begin at once.
 	b.reserves = b.reserves || !b.patient && l.waiting == 0
 	s.blockLocked(b)
 	return errBlocked

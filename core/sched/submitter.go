@@ -70,8 +70,8 @@ func (s *Scheduler) blockLocked(b *submitter) {
 	}
 }
 
-// await blocks until b is no longer blocked. If ctx, which may be nil, ends first, it returns the
-// cause.
+// await blocks until b is no longer blocked. It returns the cause if ctx, which may be nil, ends
+// first.
 func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, error) {
 	if race.Hidden { // the submitter parks without a yield
 		return s.parkSubmitter(ctx, b, race.Load(&b.parker))

@@ -57,7 +57,7 @@ func uncarry(t Task) Task {
 	return t
 }
 
-// bare is uncarry, but leaves the task as it is.
+// bare returns the task that was given to carry, but does not acquire the edge.
 func bare(t Task) Task {
 	if c, ok := t.(*carried); ok {
 		return c.Task

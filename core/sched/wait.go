@@ -14,7 +14,7 @@ import (
 // last task gives it the round.
 
 // Wait blocks until every task has ended, also those of sets. It raises the panics and Goexits of
-// the tasks of the scheduler's own set. If ctx, which may be nil, ends first, it returns the cause.
+// the tasks of the scheduler's own set. It returns the cause if ctx, which may be nil, ends first.
 func (s *Scheduler) Wait(ctx context.Context) error {
 	r, err := s.join(ctx)
 	if err == nil {
@@ -81,6 +81,7 @@ func (w *wait) takeLocked() *round {
 	case w.keys != nil:
 		return w.keys.failuresLocked().takeLocked()
 	case w.set != nil:
+		w.set.keepLocked()
 		return w.set.failures.takeLocked()
 	}
 	if fs := w.s.failuresLocked(); fs != nil {
@@ -124,18 +125,27 @@ func (w *wait) until(ctx context.Context) (*round, error) {
 	if v := peek(w.s, w.lookLocked); v.idle {
 		return v.round, nil
 	}
-	for looked := false; ; looked = true {
-		p := park.Get(ctx != nil && ctx.Done() != nil)
-		v := get(w.s, func(do *todo) seen { return w.enterLocked(p, looked, do) })
-		var err error
-		if !v.idle && !v.othersWait {
-			v.round, v.othersWait, err = w.park(ctx, p)
-		}
-		p.Free()
-		if !v.othersWait {
-			return v.round, err
-		}
+	p := park.Get(ctx != nil && ctx.Done() != nil)
+	v := get(w.s, func(do *todo) seen { return w.enterLocked(p, false, do) })
+	if v.othersWait {
 		if w.isWithin() {
+			p.Free()
+			return nil, errWithin
+		}
+		v = get(w.s, func(do *todo) seen { return w.enterLocked(p, true, do) })
+	}
+	if v.idle {
+		p.Free()
+		return v.round, nil
+	}
+	for listed := p; ; {
+		r, next, err := w.park(ctx, listed)
+		listed.Free()
+		if next == nil {
+			return r, err
+		}
+		if listed = next; w.isWithin() && w.withdraw(listed) {
+			listed.Free()
 			return nil, errWithin
 		}
 	}
@@ -161,8 +171,9 @@ func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 		p.Result = hasLooked
 	}
 	if first != nil && first.Next == nil && first.Result == nil {
-		*list = nil
-		first.Result = lookAgain
+		next := park.Get(true) // with which it waits while it looks, and then
+		next.Result = hasLooked
+		first.Result, *list = next, next
 		do.wakes(first)
 	}
 	p.Next, *list = *list, p
@@ -170,22 +181,29 @@ func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 	return v
 }
 
-// park blocks until p is woken, or ctx ends. It reports whether the caller must call isWithin.
-func (w *wait) park(ctx context.Context, p *park.Parker) (*round, bool, error) {
+// park blocks until p is woken, or ctx ends. If the caller must call isWithin, park returns next: the
+// Parker that is listed instead of p.
+func (w *wait) park(ctx context.Context, p *park.Parker) (r *round, next *park.Parker, err error) {
 	reason := ForSome
 	if w.list() == &w.s.waiters {
 		reason = ForTasks
 	}
 	defer w.s.noteBlocked(reason).end()
 	if !p.Wait(doneOf(ctx)) {
-		if peek(w.s, func() bool { return withdraw(w.list(), p) }) {
-			return nil, false, context.Cause(ctx)
+		if w.withdraw(p) {
+			return nil, nil, context.Cause(ctx)
 		}
 		p.Wait(nil) // the goroutine that released p is about to wake it
 	}
 	result := race.Load(&p.Result)
-	r, _ := result.(*round)
-	return r, result == lookAgain, nil
+	r, _ = result.(*round)
+	next, _ = result.(*park.Parker)
+	return r, next, nil
+}
+
+// withdraw takes p off the list, or reports false if it is not on it.
+func (w *wait) withdraw(p *park.Parker) bool {
+	return peek(w.s, func() bool { return withdraw(w.list(), p) })
 }
 
 // settled yields up to 100 times, so that workers can count tasks that have already ended. It

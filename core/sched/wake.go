@@ -37,7 +37,7 @@ func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 	s.tendLocked(x.limiter.spread, do)
 }
 
-// requeueLocked notes that a task that has waited for room is queued from now on.
+// requeueLocked records that a task, whose submitter was blocked until now, is queued now.
 func (s *Scheduler) requeueLocked(t Task) {
 	if s.config().entry == nil {
 		return

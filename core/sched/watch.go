@@ -62,7 +62,7 @@ func (c *Context) Skip(w *Worker) {
 	}
 }
 
-// declined calls Ended with err for a task that will not run. If err is nil it does nothing. It
+// declined calls Ended with err for a task that will not run. It does nothing if err is nil. It
 // returns err.
 func declined(t Task, err error) error {
 	if err == nil {

@@ -155,7 +155,7 @@ func (w *Worker) panicked(p *core.PanicError) {
 	}
 }
 
-// abort gives the panic or Goexit of a task to the owner. Without an owner, Wait raises it.
+// abort gives the panic or Goexit of a task to the owner. Wait raises it if there is no owner.
 func (s *Scheduler) abort(set *Set, t Task, p *core.PanicError) {
 	if s.Owner != nil {
 		s.Owner.Aborted(s, set, t, p)
@@ -224,8 +224,8 @@ func (w *Worker) publish() {
 	w.s.ended.Release()
 }
 
-// Fail makes Wait raise p, as if a task had panicked with it. If p is nil, Wait calls
-// runtime.Goexit.
+// Fail makes Wait raise p, as if a task had panicked with it. Wait calls runtime.Goexit if p is
+// nil.
 func (s *Scheduler) Fail(p *core.PanicError) {
 	f := &failure{panicked: p}
 	f.added.Release()

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coterie-go/coterie/core/sched"
+
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/pool"
 )
@@ -24,6 +26,7 @@ type ownerRun struct {
 	p         *pool.Pool
 	batch     *pool.Batch
 	pool      *ownerRun // of a batch its pool, of a pool itself
+	maker     uint64    // the goroutine that has made it
 	semaphore *core.Semaphore
 	lim, sem  *limiter
 	order     *order
@@ -177,6 +180,7 @@ func (f *frame) live(o *ownerRun) {
 		f.scope(o)
 		return
 	}
+	o.maker = sched.GoroutineID()
 	makers[o.node.kind](o, o.outer)
 	lived := false
 	defer func() {

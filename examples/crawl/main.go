@@ -1,15 +1,15 @@
-// Crawl checks the links of a web site: it visits every page that can be reached
-// from the given URLs without leaving their hosts, asks once for everything that
-// those pages link to, and reports each dead address with the pages that link to it.
+// Crawl checks the links of a web site. It visits every page that can be reached from the given
+// URLs without leaving their hosts. It requests each address to which these pages link once, and
+// reports each dead address with the pages that link to it.
 //
 //	go run ./examples/crawl [flags] URL...
 //
-// With no URL it serves a small site of its own on the loopback interface, with
-// a few broken links in it, and checks that.
+// Without a URL it serves a small site with a few broken links on the loopback interface, and
+// checks that site.
 //
-// It is polite: at most -per-host requests are under way to a host at once, and
-// at most -requests in all. Ctrl-C, SIGTERM and -timeout end it with what was found so far. With
-// -debug it serves a page of what it is doing meanwhile:
+// At most -per-host requests to one host run at once, and at most -requests in all. After Ctrl-C,
+// SIGTERM or -timeout it prints the results so far and ends. With -debug it serves a page that
+// shows what it is doing:
 //
 //	go run ./examples/crawl -debug 127.0.0.1:6060 URL...
 //	curl http://127.0.0.1:6060/debug/coterie/?format=text
@@ -17,10 +17,10 @@
 // Exit status 0 means no dead address, 1 dead addresses, 2 bad usage, 124 the timeout, 130
 // Ctrl-C, 143 SIGTERM.
 //
-// Two things in it are worth a look. A request is a task of a [pool.Keyed] whose key is the
-// host: those that wait for their host hold no worker, so a slow host holds up no other. And a
-// task starts the tasks for the links that it finds, however many wait, with the context that
-// it was given; Wait waits for them all.
+// Each request is a task of a [pool.Keyed] whose key is the host. A task that waits for its host
+// holds no worker, so a slow host does not hold up other hosts. A task starts the tasks for the
+// links that it finds with its own context, so it never blocks for room. Wait waits for all of
+// them.
 package main
 
 import (

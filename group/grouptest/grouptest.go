@@ -44,8 +44,8 @@ const (
 //
 // NoLeaks checks the whole process, or, within a testing/synctest bubble, the bubble. So it is not
 // for tests that run in parallel with others. It observes all named tasks until the test has ended,
-// which costs each some microseconds. If there are more than 10000 goroutines, it checks only named
-// tasks.
+// which costs each some microseconds. It checks only named tasks if there are more than 10000
+// goroutines.
 func NoLeaks(t testing.TB) {
 	t.Helper()
 	l := &leaks{bubble: sched.Bubble(), before: sched.AllStacks(mostGoroutines), tasks: make(map[uint64]*task)}
@@ -165,7 +165,7 @@ var out io.Writer = os.Stderr
 
 // Patience makes t fail if it has not ended after d. Then it also writes the text of group/tree to
 // the standard error output: the named tasks that run, for how long, and what they wait for. The
-// test runs on. If it never ends, the -timeout of go test ends it. Patience panics if d is not
+// test runs on. The -timeout of go test ends a test that never ends. Patience panics if d is not
 // positive.
 func Patience(t testing.TB, d time.Duration) {
 	t.Helper()

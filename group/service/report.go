@@ -40,8 +40,8 @@ const (
 	// Ended is the event when Run has returned without a failure, or when no further attempt starts
 	// because the services stop.
 	Ended
-	// Stuck is the event when Run no longer waits for a service whose context was cancelled. If the
-	// service still ends before the others, an Ended or a Failed follows.
+	// Stuck is the event when Run no longer waits for a service whose context was cancelled. An
+	// Ended or a Failed follows if the service still ends before the others.
 	Stuck
 )
 
@@ -83,8 +83,8 @@ type Error struct {
 	// path as its Owner, its stack, and as its Cause why Run no longer waited.
 	Stuck []*core.StuckError
 	// Cause is why Run stopped the services: the error of the first failure, the cause of Run's
-	// context, or an error that names the signal. If a second signal made Run return, Cause names
-	// that one.
+	// context, or an error that names the signal. Cause names that one if a second signal made Run
+	// return.
 	Cause error
 
 	prefix string // stands before the services' names in their paths
@@ -97,7 +97,7 @@ type Failure struct {
 }
 
 // Error returns a line for each failure, such as "app/db: connection refused", and a paragraph for
-// each service that is stuck. If no service failed, the cause comes first.
+// each service that is stuck. The cause comes first if no service failed.
 func (e *Error) Error() string {
 	var lines []string
 	if len(e.Failed) == 0 && e.Cause != nil {

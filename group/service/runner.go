@@ -259,7 +259,7 @@ func (r *runner) end(m *member, ctx context.Context, err error) {
 	r.advance(m)
 }
 
-// fail emits a failure. If Restart does not cover it, fail stops all members.
+// fail emits a failure. fail stops all members if Restart does not cover it.
 func (r *runner) fail(m *member, err error) {
 	r.emit(m, Failed, err)
 	if m.retry = r.reason == nil && m.covered(); !m.retry {

@@ -30,8 +30,8 @@
 //
 // All services stop when the context of [Run] is done, the first signal comes, or a service fails.
 // The context of a service is cancelled when every service after it has ended. This includes
-// services that come after it through a job, even if the job has ended. When stopping has begun, no
-// service starts. A service that waits for its next attempt then counts as ended, and its last
+// services that come after it through a job, even if the job has ended. No service starts when
+// stopping has begun. A service that waits for its next attempt then counts as ended, and its last
 // failure counts as covered.
 //
 // When its context is cancelled, a service must end within its Grace. If it does not, Run reports
@@ -83,12 +83,11 @@ type Restart struct {
 	// Max is how many restarts there may be in any period of length Within. The time of a restart
 	// is when Run is called again. A restart exactly Within ago still counts.
 	Max int
-	// Within is the length of the period. If it is 0, Max is the total number of restarts.
+	// Within is the length of the period. Max is the total number of restarts if Within is 0.
 	Within time.Duration
 	// Backoff returns how long to wait before the next attempt. Its argument is the number of the
-	// attempt that failed, from 1. If Backoff is nil, or its result is not positive, the next
-	// attempt starts at once. If its results are longer than Within/Max, the budget is never
-	// exhausted.
+	// attempt that failed, from 1. The next attempt starts at once if Backoff is nil or its result
+	// is not positive. A Backoff longer than Within/Max never exhausts the budget.
 	Backoff func(attempt int) time.Duration
 }
 
@@ -117,19 +116,19 @@ type Options struct {
 // has an unknown name, the Afters form a circle, a Run is nil, or a number is negative. It panics
 // if ctx is nil.
 //
-// When ctx is done, Run stops the services in order, and returns nil if none fails. If ctx is done
-// at the call, none starts. The contexts of the services have the values of ctx, but the end of ctx
+// Run stops the services in order when ctx is done, and returns nil if none fails. None starts if
+// ctx is done at the call. The contexts of the services have the values of ctx, but the end of ctx
 // does not cancel them.
 //
 // The second signal of opts.Signals makes Run return at once, with a report of each service whose
 // context was cancelled before and that has not ended. It also cancels the context of every other
-// service. When Run returns, signals do again what they did before.
+// service. Signals do again what they did before when Run returns.
 //
 // A service that ignores its context outlives Run. Its error is then lost. A panic of it ends the
 // process.
 //
-// If Observe, the Logger or a Backoff panics or calls [runtime.Goexit], Run stops the services in
-// order, without further events. Then Run panics or exits in the same way.
+// Run stops the services in order, without further events, if Observe, the Logger or a Backoff
+// panics or calls [runtime.Goexit]. Then Run panics or exits in the same way.
 func Run(ctx context.Context, opts Options, services ...Service) error {
 	if ctx == nil {
 		panic("service: nil context")

@@ -23,7 +23,8 @@ type look struct {
 	tasks  map[uint64]runs // the named tasks that run, by goroutine
 	waits  map[uint64]wait // why goroutines are blocked on owners, by goroutine
 
-	parents map[uint64]bool // the numbers of tasks in which owners were made
+	parents map[uint64]bool   // the numbers of tasks in which owners were made
+	paths   map[string]uint64 // the numbers of owners, by their paths and the paths of their tasks
 }
 
 // runs is a running task with its owner.
@@ -56,7 +57,7 @@ func take(opts Options) *Snapshot {
 func newLook(opts Options) *look {
 	l := &look{
 		now: time.Now(), owners: make(map[uint64]*sched.View), tasks: make(map[uint64]runs), waits: make(map[uint64]wait),
-		parents: make(map[uint64]bool),
+		parents: make(map[uint64]bool), paths: make(map[string]uint64),
 	}
 	bubble := sched.Bubble()
 	for _, s := range sched.Registered() {
@@ -66,8 +67,10 @@ func newLook(opts Options) *look {
 		v := &l.views[i]
 		l.owners[v.Number] = v
 		l.parents[v.ParentTask] = true
+		l.paths[v.Path] = v.Number
 		for j := range v.Tasks {
 			l.tasks[v.Tasks[j].Goroutine] = runs{&v.Tasks[j], v}
+			l.paths[v.Tasks[j].Path] = v.Number
 		}
 		for _, w := range v.Waits {
 			l.waits[w.Goroutine] = wait{w, v}
@@ -155,6 +158,7 @@ func (l *look) owner(v *sched.View) Owner {
 	}
 	o.State = state(v, &o)
 	o.Tasks = append(o.Tasks, l.fold(v)...)
+	o.Tasks = append(o.Tasks, l.items(v)...)
 	o.Tasks = append(o.Tasks, l.queued(v)...)
 	return o
 }
@@ -246,6 +250,7 @@ func (l *look) task(v *sched.View, t *sched.TaskView) (task Task, where string) 
 	if g, ok := l.stacks.of(t.Goroutine); ok && !t.Started.After(l.stacks.time) {
 		where = g.Place
 		task.State, task.Function, task.Stack = ownState(g), g.Function, string(g.Stack)
+		task.Waited = time.Duration(g.Waits) * time.Minute
 		if g.File != "" {
 			task.Place = place(g.File, g.Line)
 		}
@@ -281,7 +286,7 @@ func ownState(g sched.Goroutine) string {
 	case strings.HasPrefix(own, "core.(*Future["):
 		return "waits for a result"
 	case strings.HasPrefix(own, "pool/internal/loop."), strings.HasPrefix(own, "pool.") && !strings.HasPrefix(own, "pool.(*"):
-		return "waits in a loop"
+		return "waits for the items of its loop"
 	default:
 		return "waits in " + own
 	}
@@ -316,7 +321,8 @@ const (
 	keyed  = "waits for its key"
 )
 
-func (t *Task) hasBegun() bool { return t.State != queued && t.State != keyed }
+// runs reports whether it is a task that has begun.
+func (t *Task) runs() bool { return t.State != queued && t.State != keyed && t.State != item }
 
 // age returns how long ago t was. It returns 0 if one of t and l.now comes from the fake clock of a
 // test and the other does not.

@@ -109,7 +109,7 @@ func (o *Owner) load() string {
 		text += fmt.Sprintf(" of %d", o.Queue)
 	}
 	if o.Keyed > 0 {
-		text += fmt.Sprintf(", %d for their keys", o.Keyed)
+		text += fmt.Sprintf(", %d waiting for their keys", o.Keyed)
 	}
 	return text
 }
@@ -152,16 +152,16 @@ func (t *Task) line() string {
 		fmt.Fprintf(&b, "%d × ", t.Count)
 	}
 	b.WriteString(printable(t.Path) + ": " + t.State)
-	if t.WaitsFor != "" {
+	if t.WaitsFor != "" || t.Waited > 0 {
 		fmt.Fprintf(&b, " for %s", words(t.Waited))
 	}
-	if !t.hasBegun() && t.Age > 0 {
+	if !t.runs() && t.Age > 0 {
 		fmt.Fprintf(&b, " for %s", words(t.Age))
 	}
 	if t.Place != "" {
 		b.WriteString(" at " + t.Place)
 	}
-	if t.hasBegun() {
+	if t.runs() {
 		fmt.Fprintf(&b, ", begun %s ago", words(t.Age))
 	}
 	if t.Ignored > 0 {

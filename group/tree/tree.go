@@ -77,7 +77,7 @@ type Owner struct {
 // A State is the state of an owner.
 type State string
 
-// The states of an owner. If several apply, the first is shown.
+// The states of an owner. The first is shown if several apply.
 const (
 	Closed   State = "closed"    // it is a scope or pool that has ended, or an errgroup whose Wait has returned
 	Stopping State = "cancelled" // its context is done

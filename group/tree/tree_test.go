@@ -207,7 +207,7 @@ func TestTake(t *testing.T) {
 			go k.GoContext(t.Context(), "key", do)
 			time.Sleep(time.Second)
 			text := write(t, "keys")
-			require.Contains(t, text, "keys  pool, open, 1 running of 4, 0 queued of 2, 2 for their keys, goroutine N at tree_test.go:N waits for room for 1 s, 0 ended")
+			require.Contains(t, text, "keys  pool, open, 1 running of 4, 0 queued of 2, 2 waiting for their keys, goroutine N at tree_test.go:N waits for room for 1 s, 0 ended")
 			require.Contains(t, text, "  - 2 × keys: waits for its key for 3 s\n")
 			release <- struct{}{}
 			time.Sleep(time.Second)
@@ -265,7 +265,7 @@ func TestTake(t *testing.T) {
 			require.Equal(t, map[string]string{
 				"wait": "waits for the tasks of busy", "room": "waits for room in busy", "permit": "waits for the semaphore of shared",
 				"own semaphore": "waits for a semaphore", "result": "waits for tasks of results", "sleep": "sleep",
-				"loop": "waits in a loop", "unnamed": "waits in group.(*Group).Wait",
+				"loop": "waits for the items of its loop", "unnamed": "waits in group.(*Group).Wait",
 			}, states)
 			require.Equal(t, tree.Joining, owner(t, "busy").State)
 			require.Equal(t, "states/permit", owner(t, "shared").Submitters[0].Path)
@@ -274,6 +274,40 @@ func TestTake(t *testing.T) {
 			g.Wait()
 			busy.Wait()
 			shared.Wait()
+		})
+	})
+
+	t.Run("where the items of loops stand", func(t *testing.T) {
+		if raceBuild {
+			t.Skip("there each item has a goroutine of its own")
+		}
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			block := func(context.Context, int) (int, error) { fetch(release); return 0, nil }
+			g, ctx := errgroup.New(t.Context(), errgroup.Options{Name: "loops"})
+			require.NoError(t, g.GoContext(ctx, func(ctx context.Context) error {
+				for _, err := range pool.Map(ctx, 3, slices.Values([]int{1, 2, 3}), block) {
+					require.NoError(t, err)
+				}
+				return nil
+			}))
+			p := pool.New(2, pool.Options{Name: "two"})
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				for _, err := range pool.MapUnordered(ctx, 3, slices.Values([]int{1, 2, 3}), block) {
+					require.NoError(t, err)
+				}
+			}))
+			synctest.Wait()
+			for range pool.Map(ctx, 1, slices.Values([]int{1}), func(context.Context, int) (int, error) { return 0, nil }) { //coterie:waiterr no call fails
+				text := write(t, "loops")
+				require.Contains(t, text, "  - loops: waits for the items of its loop at tree_test.go:N, begun 0 ms ago\n  - 3 × loops: item of a loop at tree_test.go:N\n")
+			}
+			items := owner(t, "loops").Tasks[1]
+			require.Regexp(t, `tree_test\.fetch$`, items.Function)
+			require.Contains(t, write(t, "two"), "  - two: waits for the items of its loop at tree_test.go:N, begun 0 ms ago\n  - 2 × two: item of a loop at tree_test.go:N\n")
+			close(release)
+			require.NoError(t, g.Wait())
+			p.Close()
 		})
 	})
 

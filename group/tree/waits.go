@@ -17,8 +17,8 @@ import (
 // stuck. A task without a known wait, and a task without a name, may go on. The stuck tasks are the
 // largest set that these rules allow. From each of them the waits lead into a circle.
 
-// settled is how long each task of a circle must have waited. While tasks lend places, their waits
-// look like a circle for an instant.
+// settled is how long each task of a circle must have waited. Their waits look like a circle for an
+// instant while tasks lend places.
 const settled = time.Second
 
 // stuckTasks returns the goroutines of the named tasks that can never go on.

@@ -42,7 +42,7 @@ func (l *look) runsOn(v *sched.View, o *Owner) string {
 	for _, t := range o.Tasks {
 		if t.WaitsFor == AllTasks && t.Of != o.ID {
 			n -= t.Count
-		} else if t.hasBegun() && !slices.Contains(places, t.Place) {
+		} else if t.runs() && !slices.Contains(places, t.Place) {
 			places = append(places, t.Place)
 		}
 	}

@@ -25,8 +25,8 @@ type Parker struct {
 	woken chan struct{} // written before other goroutines have the Parker; nil: block on cond
 
 	Next   *Parker            // links a list of Parkers
-	Place  list.Elem[*Parker] // in a queue; guarded as the queue is
-	N      int64              // a number for the owner of the queue
+	Place  list.Elem[*Parker] // in a queue; guarded by the lock of the queue
+	N      int64              // a number that the owner of the queue uses
 	Result any                // from the goroutine that calls Wake to the goroutine that waits
 }
 
@@ -45,8 +45,8 @@ func makeParker() *Parker {
 	return p
 }
 
-// A condLocker is a Parker as the Locker of its cond. cond.Wait calls Unlock when a Signal can reach
-// the goroutine. So Unlock records that, and Wake finds it.
+// A condLocker is a Parker as the Locker of its cond. cond.Wait calls Unlock when a Signal can
+// reach the goroutine. Unlock records that in state, so that Wake signals only then.
 type condLocker Parker
 
 func (p *condLocker) Lock() {}
@@ -57,10 +57,10 @@ func (p *condLocker) Unlock() {
 	}
 }
 
-// Get returns a Parker. If cancellable is set, its wait may be given up.
+// Get returns a Parker. Its wait may be given up if cancellable is set.
 func Get(cancellable bool) *Parker {
 	var p *Parker
-	if race.Hidden { // the sync.Pool would order its users
+	if race.Hidden { // the detector would see the sync.Pool order its users
 		p = makeParker()
 	} else {
 		p = parkers.Get().(*Parker)
@@ -115,9 +115,9 @@ func (p *Parker) Woken() bool {
 // Wait blocks until Wake is called, and reports true. If cancel is closed first, it reports false;
 // Wake may still be called then. cancel must be nil unless the Parker is cancellable.
 func (p *Parker) Wait(cancel <-chan struct{}) bool {
-	if p.woken != nil {
+	if c := race.Load(&p.woken); c != nil {
 		select {
-		case <-p.woken:
+		case <-c:
 			return true
 		case <-cancel:
 			return false

@@ -85,8 +85,8 @@ func number(digits []byte) uint64 {
 }
 
 // TrimOwn returns the trace without the toolkit's frames at both ends, and without the runtime's
-// frames beyond those. If the trace is that of a panic, it also leaves out the frames above the
-// call of panic.
+// frames beyond those. It also leaves out the frames above the call of panic if the trace is that
+// of a panic.
 func (t Trace) TrimOwn() Trace {
 	frames := t.Frames
 	var raised []Frame
@@ -140,6 +140,16 @@ func (t Trace) State() string {
 		state = state[:i]
 	}
 	return string(bytes.TrimSpace(state))
+}
+
+// Waits returns how many minutes the goroutine is blocked, as far as the runtime knows: 0 for less
+// than one, and otherwise at least so many.
+func (t Trace) Waits() int {
+	state, _, _ := bytes.Cut(t.Header, []byte(" minutes"))
+	if i := bytes.LastIndexByte(state, ' '); i >= 0 && len(state) < len(t.Header) {
+		return int(number(state[i+1:]))
+	}
+	return 0
 }
 
 // Bubble returns the number of the testing/synctest bubble of the goroutine, or 0.

@@ -1,4 +1,4 @@
-// Package debug serves what a program is doing, for its flag -debug.
+// Package debug serves the page of group/tree for the flag -debug of a program.
 package debug
 
 import (
@@ -14,7 +14,8 @@ import (
 // Usage is the text of the flag.
 const Usage = "where to show what the program is doing, at /debug/coterie/; without it nowhere"
 
-// Listen listens on addr, HOST:PORT, and prints where the page is. It returns the error of net.Listen.
+// Listen listens on addr, HOST:PORT, and prints the URL of the page. It returns the error of
+// net.Listen.
 func Listen(addr string, log io.Writer) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -24,14 +25,14 @@ func Listen(addr string, log io.Writer) (net.Listener, error) {
 	return l, nil
 }
 
-// Handler serves the page.
+// Handler returns the handler of the page.
 func Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/debug/coterie/", tree.Handler())
 	return mux
 }
 
-// Serve serves the page on addr until stop is called, which ends the requests under way.
+// Serve serves the page on addr until stop is called. stop ends the requests that run.
 func Serve(addr string, log io.Writer) (stop func(), err error) {
 	l, err := Listen(addr, log)
 	if err != nil {
@@ -39,7 +40,7 @@ func Serve(addr string, log io.Writer) (stop func(), err error) {
 	}
 	server := &http.Server{Handler: Handler()}
 	var g group.Group
-	g.Go(func() { _ = server.Serve(l) }) // it fails only when it is stopped
+	g.Go(func() { _ = server.Serve(l) }) // it returns only an error, after stop
 	return func() {
 		_ = server.Close()
 		g.Wait()

@@ -13,7 +13,8 @@ import (
 
 // A budget is how many workers the outermost of nested loops has left. The context of its items
 // carries it. So a loop within a loop uses the workers that are left, and does not multiply them.
-type budget struct{ free atomic.Int64 }
+// Items of an outer loop use its budget, which must not order them.
+type budget struct{ free race.Uint64 }
 
 type budgetKey struct{}
 
@@ -24,32 +25,24 @@ func budgetOf(ctx context.Context) *budget {
 	return b
 }
 
-// Items of an outer loop use its budget. The budget must not order them, so its functions are
-// hidden from the race detector.
-
-func (b *budget) available() bool {
-	return race.Get(func() bool { return b.free.Load() > 0 })
-}
+// available reports whether a worker is left.
+func (b *budget) available() bool { return b.free.Load() > 0 }
 
 // borrow takes a worker from the budget. It reports false if there is none.
 func (b *budget) borrow() bool {
-	return race.Get(func() bool {
-		for {
-			free := b.free.Load()
-			if free <= 0 {
-				return false
-			}
-			if b.free.CompareAndSwap(free, free-1) {
-				return true
-			}
+	for {
+		free := b.free.Load()
+		if free == 0 {
+			return false
 		}
-	})
+		if b.free.CompareAndSwap(free, free-1) {
+			return true
+		}
+	}
 }
 
 // giveBack returns a worker to the budget.
-func (b *budget) giveBack() {
-	race.Do(func() { b.free.Add(1) })
-}
+func (b *budget) giveBack() { b.free.Add(1) }
 
 // A loopContext is the context of a loop's items. Most loops end before an item calls anything but
 // Err. So the inner context, which can be cancelled, is made on demand. If it were always made, a

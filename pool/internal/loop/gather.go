@@ -40,7 +40,7 @@ func Merge[T any](ctx context.Context, in []iter.Seq[T]) iter.Seq[T] {
 }
 
 // Chunk returns the items in slices of n. A slice is shorter if its items do not come within
-// maxWait after the first, or if the input has ended. If maxWait is 0, there is no time limit.
+// maxWait after the first, or if the input has ended. There is no time limit if maxWait is 0.
 func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, maxWait time.Duration) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		g := &gather[T]{ahead: n, callAt: n, maxWait: maxWait}
@@ -85,24 +85,18 @@ type reader struct {
 	taken int           // the value of gather.taken at the last put; guarded by mu
 }
 
-// run starts the readers, and calls body in the caller's goroutine. When body has returned, run
-// stops and joins the readers.
+// run starts the readers, and calls body in the caller's goroutine. run stops and joins the readers
+// when body has returned.
 func (g *gather[T]) run(ctx context.Context, in []iter.Seq[T], body func()) {
 	g.begin(Call{Ctx: ctx}, 0, 0)
 	g.ctx.made()
 	g.ready = make(chan struct{}, 1)
 	g.readers = len(in)
 	g.own = new(goroutines)
-	joined := false
-	defer g.joinAborted(&joined)
 	for _, seq := range in {
 		g.own.TryGo(func() { g.read(seq) })
 	}
-	body()
-	g.stop(context.Canceled)
-	g.wait()
-	joined = true
-	g.raise()
+	g.drive(body)
 }
 
 // read runs one input in its reader.
@@ -210,8 +204,8 @@ func (g *gather[T]) take(next []T) []T {
 	return nil
 }
 
-// pause blocks until ready holds a call, the context is done, or left has passed. If left is 0,
-// there is no time limit.
+// pause blocks until ready holds a call, the context is done, or left has passed. There is no time
+// limit if left is 0.
 func (g *gather[T]) pause(left time.Duration) {
 	var up <-chan time.Time
 	if left > 0 {

@@ -19,7 +19,7 @@ const (
 )
 
 // A grainSizer measures the items of one worker. It begins with one item at a time, and increases
-// the number while items are quick. If the clock is frozen, it stays at one.
+// the number while items are quick. It stays at one if the clock is frozen.
 type grainSizer struct {
 	clock clock
 	take  int           // how many items the worker takes at a time

@@ -91,8 +91,8 @@ type indexLoop struct {
 }
 
 // A block runs the items from lo up to, and without, hi, one after another. It returns the error of
-// the first item that fails, without running the rest. If check is set, it returns the index of the
-// next item.
+// the first item that fails, without running the rest. It returns the index of the next item if
+// check is set.
 type block func(l *indexLoop, lo, hi int) (next int, err error)
 
 const (

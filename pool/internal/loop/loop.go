@@ -85,7 +85,7 @@ func (l *loop) begin(call Call, helpers, budgeted int) {
 	l.ctx.budget = budgetOf(call.Ctx)
 	if l.ctx.budget == nil {
 		l.ctx.budget = &l.ctx.outermost
-		l.ctx.budget.free.Store(int64(budgeted))
+		l.ctx.budget.free.Store(uint64(budgeted))
 	}
 	if race.Hidden {
 		l.ctx.made() // if an item made it, the detector would see that order the items
@@ -165,7 +165,8 @@ func (l *loop) watchContext() {
 	})
 }
 
-// stopped reports whether no further item may start. If the parent context is done, it ends the loop.
+// stopped reports whether no further item may start. It ends the loop if the parent context is
+// done.
 func (l *loop) stopped() bool {
 	if l.ended.Load() {
 		return true
@@ -229,6 +230,18 @@ func (l *loop) wait() {
 	}
 	l.unwatch = nil
 	l.ctx.end()
+}
+
+// drive calls body in the caller's goroutine, while the helpers run. When body has returned, drive
+// stops and joins the helpers, and raises the panics and Goexits of items.
+func (l *loop) drive(body func()) {
+	joined := false
+	defer l.joinAborted(&joined)
+	body()
+	l.stop(context.Canceled)
+	l.wait()
+	joined = true
+	l.raise()
 }
 
 // joinAborted is deferred by a loop whose body runs in the caller's goroutine. If joined is false,

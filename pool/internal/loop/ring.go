@@ -7,7 +7,7 @@ import "sync/atomic"
 
 const segmentSize = 64
 
-// A cell holds an item and a result. If results are ordered, the result is that of the same item.
+// A cell holds an item and a result. The result is that of the same item if results are ordered.
 type cell[T, R any] struct {
 	item   T
 	value  R

@@ -31,6 +31,7 @@ import (
 	"time"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/race"
 )
 
 // An Input is the sequence that a stream reads. One of its fields is set.
@@ -124,18 +125,14 @@ func (s *stream[T, R]) run(call Call, yield func(R, error) bool) {
 	s.results = make(chan struct{}, 1)
 	s.limit = s.maxInFlight()
 
-	joined := false
-	defer s.joinAborted(&joined)
 	s.own = new(goroutines)
 	s.own.TryGo(s.read)
 	if s.nested {
 		s.own.TryGo(s.lentWorker)
 	}
-	r, err := s.consume(yield)
-	s.stop(context.Canceled)
-	s.wait()
-	joined = true
-	s.raise()
+	var r R
+	var err error
+	s.drive(func() { r, err = s.consume(yield) })
 	if err != nil {
 		yield(r, err)
 	}
@@ -150,7 +147,7 @@ func (s *stream[T, R]) read() {
 	// Goexit.
 	defer func() {
 		close(s.inputDone)
-		wake(s.results)
+		race.Send(s.results, struct{}{})
 	}()
 	s.setLabels()
 	core.Call(func() {
@@ -298,16 +295,7 @@ func (s *stream[T, R]) consume(yield func(R, error) bool) (r R, err error) {
 func (s *stream[T, R]) tellReader(k uint64) {
 	s.yielded.Store(k)
 	if at := s.roomAt.Load(); at != 0 && k >= at {
-		wake(s.room)
-	}
-}
-
-// wake puts a call into c, a channel of size 1. It wakes the goroutine that waits for c, or else
-// the next that will.
-func wake(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default: // c already holds a call
+		race.Send(s.room, struct{}{})
 	}
 }
 

@@ -25,7 +25,7 @@ type streamWorker[T any] struct {
 func (s *stream[T, R]) callWorker() {
 	if s.idle.Load() > 0 {
 		if !s.waking.Load() && s.waking.CompareAndSwap(false, true) {
-			wake(s.work)
+			race.Send(s.work, struct{}{})
 		}
 		return
 	}
@@ -35,7 +35,7 @@ func (s *stream[T, R]) callWorker() {
 	if !s.startHelper(s.helper, s.left) {
 		s.starting.Store(false)
 	} else if s.call.Workers > eagerWorkers && s.roomAt.Load() != 0 {
-		wake(s.room) // a further worker makes more room
+		race.Send(s.room, struct{}{}) // a further worker makes more room
 	}
 }
 
@@ -61,8 +61,8 @@ func (s *stream[T, R]) left() {
 	}
 }
 
-// serve runs items until the loop has ended. If waits is false, it also returns when there is no
-// item.
+// serve runs items until the loop has ended. It also returns when there is no item if waits is
+// false.
 func (s *stream[T, R]) serve(waits bool) {
 	w := &streamWorker[T]{grain: newGrainSizer(s.clock, s.clock.now())}
 	core.Call(func() {
@@ -213,7 +213,7 @@ func (s *stream[T, R]) deliver(k uint64, r R, failed *outcome) {
 	}
 	c.seq.Store(k + 1)
 	if s.resultAt.Load() == k+1 {
-		wake(s.results)
+		race.Send(s.results, struct{}{})
 	}
 }
 

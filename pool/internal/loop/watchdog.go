@@ -19,7 +19,7 @@ import (
 // Most loops end before the timer fires. With a timer for each loop, a loop of 10 items takes 2.5
 // times as long. So a watchdog watches one loop after another, and its timer stays set after a loop
 // has ended. When the timer fires and the current loop has not run for long enough, fire sets the
-// timer again. When there is no loop, fire does nothing. If the timer is not set, watch sets it.
+// timer again. When there is no loop, fire does nothing. watch sets it if the timer is not set.
 // watch first writes loop and then reads set; fire first writes set and then reads loop. So one of
 // the two sees what the other has written.
 //
@@ -109,8 +109,8 @@ func (w *watchdog) fire() {
 	l.spawnWorker()
 }
 
-// release ends the use of the watchdog by a loop. If fire has taken the loop, release blocks until
-// fire has ended.
+// release ends the use of the watchdog by a loop. release blocks until fire has ended if fire has
+// taken the loop.
 func (w *watchdog) release(l *indexLoop) {
 	switch {
 	case !w.watching:
