@@ -46,6 +46,10 @@ func (t *task) done(w *sched.Worker, err error) {
 	}
 }
 
+// Owner returns the group as the owner of its tasks, for a scheduler that does not know it; see
+// setOwner.
+func (t *task) Owner() sched.Owner { return (*owner)(t.group) }
+
 // fail records err as an error of the group.
 func (t *task) fail(err error) { t.group.fail(t.number, t.error, err) }
 
