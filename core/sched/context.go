@@ -212,7 +212,8 @@ func Path(ctx context.Context) string {
 	return ""
 }
 
-// Within returns a context derived from ctx in which names nest in the owner's.
+// Within returns a context derived from ctx in which names nest in the owner's. It carries the path
+// as pprof label.
 func (s *Scheduler) Within(ctx context.Context) context.Context {
 	config := s.config()
 	if config.Path == "" {
@@ -220,6 +221,9 @@ func (s *Scheduler) Within(ctx context.Context) context.Context {
 	}
 	c := newNames(ctx, "")
 	c.names = &config.names
+	if config.Name != "" {
+		c.Context = labelled(ctx, config.Path)
+	}
 	return c
 }
 
