@@ -194,6 +194,9 @@ func (s *Scheduler) Within(ctx context.Context) context.Context {
 	}
 	c := newNames(ctx, "")
 	c.names = &config.names
+	if config.Name != "" {
+		c.Context = labelled(ctx, config.Path)
+	}
 	return c
 }
 

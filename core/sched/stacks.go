@@ -102,10 +102,13 @@ func AllStacks(most int) map[uint64][]byte {
 // runtime prints at most 100 frames of each. Frames stops the world for microseconds. If there are
 // more goroutines than most, it returns 0 frames.
 func Frames(most int) (goroutines, frames int) {
-	stacks := make([]runtime.StackRecord, min(most, runtime.NumGoroutine())+10)
-	goroutines, ok := runtime.GoroutineProfile(stacks)
-	if !ok || goroutines > most {
+	if goroutines = runtime.NumGoroutine(); goroutines > most {
 		return goroutines, 0
+	}
+	stacks := make([]runtime.StackRecord, goroutines+10)
+	goroutines, ok := runtime.GoroutineProfile(stacks)
+	if !ok { // many have been started meanwhile
+		return most + 1, 0
 	}
 	for i := range stacks[:goroutines] {
 		n := len(stacks[i].Stack())
