@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/group/tree"
 )
@@ -112,8 +113,9 @@ func TestStacks(t *testing.T) {
 	release := make(chan struct{})
 	g := group.New(group.Options{Name: "crowd"})
 	var all sync.WaitGroup
-	all.Add(100_000)
-	for range 100_000 {
+	tasks := child.Many(10_000, 100_000)
+	all.Add(tasks)
+	for range tasks {
 		g.Go(func() { all.Done(); <-release })
 	}
 	all.Wait()
@@ -122,11 +124,11 @@ func TestStacks(t *testing.T) {
 	took := time.Since(began)
 	close(release)
 	g.Wait()
-	t.Logf("with 100,000 tasks Take has taken %v", took) // no promise of a test
+	t.Logf("with %d tasks Take has taken %v", tasks, took) // no promise of a test
 	require.Regexp(t, `^stacks: there are 100\d+ goroutines, more than 2500$`, s.LeftOut)
 	for _, o := range s.Owners {
 		if o.Path == "crowd" {
-			require.Equal(t, 100_000, o.Running)
+			require.Equal(t, tasks, o.Running)
 		}
 	}
 }
