@@ -32,7 +32,7 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 // is not spent, and no worker must be woken.
 func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
 	x := s.shared
-	if x == nil || x.limiter.budget <= 0 || !x.queue.fits(set) || !s.attended(set) {
+	if x == nil || x.limiter.budget <= 0 || !x.queue.fits(set) || !s.attendedLocked(set) {
 		return false
 	}
 	x.queue.pushFast(t)
@@ -41,8 +41,8 @@ func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
 	return true
 }
 
-// attended reports whether one more task of set needs no further worker.
-func (s *Scheduler) attended(set *Set) bool {
+// attendedLocked reports whether one more task of set needs no further worker.
+func (s *Scheduler) attendedLocked(set *Set) bool {
 	if set != nil && set.lenders > 0 {
 		return false
 	}
