@@ -243,7 +243,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		}
 	})
 	for _, d := range dropped {
-		if t, ok := sched.Unnamed(d.Task).(droppable); ok {
+		if t, ok := sched.Unnamed(d.Task).(future); ok {
 			t.drop(ErrClosed)
 		}
 	}
@@ -299,13 +299,9 @@ func (o *owner) Config() *sched.Config { return &o.config }
 // Aborted gives the panic to whoever waits for the task. A panic for which nobody waits goes to
 // OnPanic, or ends the process.
 func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *core.PanicError) {
-	switch t := sched.Unnamed(t).(type) {
-	case loopTask: // the loop knows
+	switch sched.Unnamed(t).(type) {
+	case loopTask, future: // the loop knows, or the future
 		return
-	case future:
-		if t.told() {
-			return
-		}
 	}
 	switch {
 	case set != nil:
@@ -318,11 +314,8 @@ func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *cor
 	}
 }
 
-// A future is a task whose panic its Get raises.
-type future interface{ told() bool }
-
-// A droppable task has somebody to be told if it never runs.
-type droppable interface{ drop(err error) }
+// A future is a task whose panic its Get raises, and why it does not run.
+type future interface{ drop(err error) }
 
 // A contextTask is a task with a context.
 type contextTask struct {

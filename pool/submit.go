@@ -89,8 +89,6 @@ func (t *submitted[T]) Run(w *sched.Worker) {
 	t.Returned()
 }
 
-func (t *submitted[T]) told() bool { return true }
-
 func (t *submitted[T]) drop(err error) {
 	var zero T
 	t.promise().Resolve(zero, err)
