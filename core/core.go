@@ -1,30 +1,29 @@
-// Package core holds what the owners of goroutines, group, errgroup and pool, share with
-// their users. A program seldom needs to import it.
+// Package core holds the types that the users of group, errgroup and pool meet, and the types from
+// which these owners are made. Few programs need to import it.
 //
-// What a user of an owner meets:
-//   - [PanicPolicy] says what becomes of a panic in a task. A [PanicError] is the panic, as
-//     Wait and Get raise it. [ErrGoexit] stands for a task that called [runtime.Goexit].
-//   - A [Future] is the result of a task to come. Fork and Submit make it.
-//   - A [StuckError] says which tasks a wait was given up for. [ErrDone] is the cause with
-//     which background tasks are cancelled.
+// The types that users meet:
+//   - [PanicPolicy] selects what an owner does with a panic of a task. Wait and Get raise the panic
+//     as a [PanicError]. [ErrGoexit] is the error of a task that called [runtime.Goexit].
+//   - A [Future] holds the result of a task. Fork and Submit make it.
+//   - A [StuckError] lists the tasks that had not ended when a wait gave up. [ErrDone] is the cause
+//     with which an owner cancels its background tasks.
 //   - A weighted [Semaphore], first in, first out, limits several owners together.
 //
-// What an owner is made of: a [WaitGroup] whose counter and waiters share one atomic word;
-// [Call], which tells a return, a panic and a Goexit apart; and [Promise], the writing half
-// of a Future.
+// The parts of an owner: a [WaitGroup] whose counter and waiters share one atomic word; [Call],
+// which distinguishes a return, a panic and a Goexit; and [Promise], the writing half of a Future.
 //
 // # The race detector
 //
-// Each type states the edges that it promises: what happens before what. In builds with
-// -race it makes these edges and no others. If the detector saw the bookkeeping, which is
-// full of atomic operations and locks, two tasks that nothing orders would look ordered, and
-// a data race between them would go unreported. See core/race.
+// The documentation of each type states the happens-before edges that it promises. In builds with
+// -race it makes these edges and no others. The bookkeeping is full of atomic operations and locks.
+// If the detector saw it, two unordered tasks would look ordered, and the detector would not report
+// a data race between them. See core/race.
 package core
 
 import "errors"
 
-// ErrDone is the cause with which the context of a background task is cancelled when every
-// other task of its owner has ended.
+// ErrDone is the cause with which an owner cancels the contexts of its background tasks when every
+// other task has ended.
 var ErrDone = errors.New("core: every other task has ended")
 
 // noCopy makes go vet's copylocks check report a copy of the struct that holds it. See

@@ -11,7 +11,7 @@ import (
 
 // This file holds how the result of a task reaches the goroutines that wait for it.
 
-// A Future is the result of a task. Fork and Submit make it.
+// A Future holds the result of a task. Fork and Submit make it.
 //
 // In the terminology of [the Go memory model], the end of the task "synchronizes before" the
 // return of any Get or GetContext that returns its result, and before the close of Done.
@@ -19,10 +19,10 @@ import (
 // [the Go memory model]: https://go.dev/ref/mem
 type Future[T any] struct {
 	state race.Uint64 // resolved and awaited
-	ended race.Point  // from the end of the task to those who find resolved set
+	ended race.Point  // from the end of the task to the goroutines that find resolved set
 
 	mu   sync.Mutex    // nothing blocks while it is held
-	done chan struct{} // made by the first that waits; guarded by mu
+	done chan struct{} // made by the first waiter; guarded by mu
 
 	// Written before resolved is set, read after.
 
@@ -30,7 +30,7 @@ type Future[T any] struct {
 	err      error
 	panicked *PanicError
 
-	// Written before the future is given away.
+	// Written before the future is returned to a user.
 
 	help    func(ctx context.Context) // see Promise.Help; may be nil
 	watched bool                      // see Promise.Watch
@@ -43,21 +43,23 @@ const (
 	awaited              // done was made before there was a result
 )
 
-// Get blocks until the task has ended, and returns what it returned. If the task panicked,
-// Get panics with that *[PanicError], as [PanicError.Raise] does. If the task called Goexit,
-// Get returns [ErrGoexit]. Get may be called again, and by several goroutines. Under the
-// policy [Crash] the Get of a task that panics does not return.
+// Get blocks until the task has ended, and returns the task's value and error. Get panics with the
+// *[PanicError], as [PanicError.Raise] does, if the task panicked. Get returns [ErrGoexit] if the
+// task called Goexit. Under the policy [Crash] Get does not return if the task panics. Get may be
+// called again, and by several goroutines.
 func (f *Future[T]) Get() (T, error) {
 	if !f.ready() && !f.helped(nil) {
-		defer f.note()()
+		if f.owner != 0 {
+			defer noted.Get(f.owner)()
+		}
 		<-f.Done()
 	}
 	return f.result()
 }
 
-// GetContext is Get that gives up when ctx is done; it then returns [context.Cause] of ctx.
-// The task runs on, and its result can be asked for again. If there is a result, GetContext
-// returns it even with ctx done. GetContext panics if ctx is nil.
+// GetContext is Get, but returns [context.Cause] of ctx if ctx is done before the task has ended.
+// The task runs on, and Get and GetContext can be called again. GetContext returns the result of a
+// task that has ended even if ctx is done. GetContext panics if ctx is nil.
 func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
 	if ctx == nil {
 		panic("core: nil context")
@@ -65,7 +67,9 @@ func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
 	if f.ready() || ctx.Err() == nil && f.helped(ctx) {
 		return f.result()
 	}
-	defer f.note()()
+	if f.owner != 0 {
+		defer noted.Get(f.owner)()
+	}
 	select {
 	case <-f.Done():
 		return f.result()
@@ -75,8 +79,8 @@ func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
 	}
 }
 
-// Done returns a channel that is closed when the task has ended, for use in a select. It is
-// the same channel each time.
+// Done returns a channel that is closed when the task has ended. Each call returns the same
+// channel. Under the policy [Crash] the channel is not closed if the task panics.
 func (f *Future[T]) Done() <-chan struct{} {
 	done := race.Get(f.makeDone)
 	f.ready()
@@ -95,14 +99,6 @@ func (f *Future[T]) makeDone() chan struct{} {
 	return f.done
 }
 
-// note notes, in a future of a named owner, that the caller is about to wait.
-func (f *Future[T]) note() (end func()) {
-	if f.owner == 0 {
-		return func() {}
-	}
-	return noted.Get(f.owner)
-}
-
 // ready reports whether there is a result.
 func (f *Future[T]) ready() bool {
 	if f.state.Load()&resolved == 0 {
@@ -112,7 +108,8 @@ func (f *Future[T]) ready() bool {
 	return true
 }
 
-// helped does what Promise.Help asked for, and reports whether there is a result then.
+// helped calls the function that was given to Promise.Help. It reports whether there is a result
+// after that.
 func (f *Future[T]) helped(ctx context.Context) bool {
 	if f.help == nil {
 		return false
@@ -147,7 +144,7 @@ func (f *Future[T]) resolve(value T, err error, panicked *PanicError) {
 	close(race.Get(f.makeDone))
 }
 
-// endUntold ends the process if no Get has raised p.
+// endUntold ends the process with p if no Get has raised p.
 func endUntold(p *PanicError) {
 	if !p.mark.IsSet() {
 		p.Raise()

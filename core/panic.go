@@ -14,47 +14,46 @@ import (
 	"github.com/coterie-go/coterie/core/internal/told"
 )
 
-// This file holds how a panic travels: Call catches it, a PanicError carries it, Raise
-// raises it again. In between core/sched/failures.go keeps it until a wait.
+// This file holds how a panic travels: Call catches it, a PanicError carries it, and Raise panics
+// with it again. In between, core/sched/failures.go keeps it until a wait takes it.
 
-// A PanicPolicy says what becomes of a panic in a task.
+// A PanicPolicy selects what an owner does with a panic of a task.
 type PanicPolicy int
 
 const (
-	// Propagate keeps the panic and raises it in Wait, as a *[PanicError] with the value
-	// and the stack of the first panic and the further ones as its Others. The other tasks
-	// run on. An owner with a context cancels it at once. If no Wait raises the panic, the
-	// process ends with it when the owner is collected.
+	// Propagate keeps the panic, and Wait raises it as a *[PanicError]. That has the value and the
+	// stack of the first panic, and the further panics as its Others. The other tasks run on. An
+	// owner with a context cancels it at once. The process ends with the panic if the owner is
+	// garbage-collected before a Wait has raised it.
 	Propagate PanicPolicy = iota
-	// Crash lets the panic end the process from where it happened, with its own stack. No
-	// Wait returns meanwhile.
+	// Crash ends the process with the panic and its stack. No Wait returns before the process has
+	// ended.
 	Crash
-	// Capture gives the panic to Options.OnPanic, and Wait does not raise it. In errgroup
-	// it becomes the task's error instead.
+	// Capture passes the panic to Options.OnPanic, and Wait does not raise it. In errgroup the
+	// panic becomes the task's error instead.
 	Capture
 )
 
-// Call runs f and tells apart the three ways in which it can end.
+// Call runs f and distinguishes the three ways in which f can end.
 //
-// If f returns, Call returns, and does not call aborted. If f panics, Call catches the
-// panic, calls aborted with it, and returns. If f calls [runtime.Goexit], Call calls
-// aborted with nil, and the goroutine goes on to exit: Call does not return.
+// If f returns, Call returns, and does not call aborted. Call recovers a panic of f, calls aborted
+// with it, and returns. If f calls [runtime.Goexit], Call calls aborted with nil, and then the
+// goroutine exits: Call does not return.
 //
 // Deferred functions of f can make both happen:
-//   - A panic during a Goexit is reported, with the Goexit field of the PanicError set.
-//     The runtime resumes the Goexit, so Call does not return.
-//   - A Goexit during a panic is reported as a Goexit. The runtime forgets the panic and
-//     its value then, whether it was recovered or not.
-//   - A panic during a panic is reported with the later value, which is what recover
-//     returns.
+//   - After a panic during a Goexit, aborted gets the PanicError with its Goexit field set. The
+//     runtime resumes the Goexit, so Call does not return.
+//   - After a Goexit during a panic, aborted gets nil. The runtime forgets the panic and its value
+//     then, whether it was recovered or not.
+//   - After a panic during a panic, aborted gets a PanicError with the later value, because recover
+//     returns that.
 //
-// A caller that must do something after Call in any case does it in a deferred function.
+// A caller that must always do something after Call does it in a deferred function.
 //
-// aborted runs on top of the stack that panicked. If aborted panics, so does Call, and the
-// report of a crash still shows where the first panic came from. Call panics if f or
-// aborted is nil.
+// aborted runs on top of the stack that panicked. If aborted panics, Call panics, and the report of
+// a crash still shows where the first panic came from. Call panics if f or aborted is nil.
 //
-// A call that returns costs about 2 ns more than a plain call, and allocates nothing.
+// If f returns, Call costs about 2 ns more than a plain call of f, and allocates nothing.
 func Call(f func(), aborted func(p *PanicError)) {
 	if f == nil || aborted == nil {
 		panic("core: nil function")
@@ -69,7 +68,8 @@ func Call(f func(), aborted func(p *PanicError)) {
 	returned = true
 }
 
-// abort reports how the function that Call ran ended. Recovered is what recover returned.
+// abort calls aborted after the function that Call ran has panicked or called Goexit. recovered is
+// the value that recover returned.
 func abort(recovered any, aborted func(p *PanicError)) {
 	panics, exits := unwinding()
 	if recovered == nil && panics { // panic(nil) with GODEBUG=panicnil=1
@@ -88,8 +88,8 @@ func abort(recovered any, aborted func(p *PanicError)) {
 	aborted(p)
 }
 
-// unwinding reports, in a deferred function of Call, whether the function that Call ran is
-// being unwound by a panic, and whether a Goexit is under way, perhaps beneath that panic.
+// unwinding is called in a deferred function of Call. It reports whether a panic unwinds the
+// function that Call ran, and whether a Goexit does, perhaps beneath that panic.
 func unwinding() (panics, exits bool) {
 	var pcs [64]uintptr
 	for skip := 3; ; skip += len(pcs) {
@@ -115,44 +115,43 @@ func unwinding() (panics, exits bool) {
 
 const callName = "github.com/coterie-go/coterie/core.Call"
 
-// ErrGoexit stands for a task that ended by [runtime.Goexit], as t.FailNow and t.Skip of a
-// test do, where an owner reports that as an error.
+// ErrGoexit is the error that owners report for a task that called [runtime.Goexit]. t.FailNow and
+// t.Skip of a test call it.
 var ErrGoexit = errors.New("core: task called runtime.Goexit")
 
-// A PanicError is a panic that was caught in one goroutine to be raised, or returned as an
-// error, in another.
+// A PanicError is a panic that was recovered in one goroutine, to be raised or returned as an error
+// in another.
 type PanicError struct {
 	// Task is the path of the task that panicked, such as "ingest/fetch". It is empty if
 	// the task has no name.
 	Task string
-	// Value is what panic was called with. For panic(nil) it is a
-	// *[runtime.PanicNilError].
+	// Value is the argument of panic. For panic(nil) it is a *[runtime.PanicNilError].
 	Value any
-	// Stack is the stack trace of the goroutine that panicked, from the call of panic on,
-	// without the frames of coterie. Where panics were nested it is that of the innermost.
+	// Stack is the stack trace of the goroutine that panicked, from the call of panic on, without
+	// the frames of coterie. It is that of the innermost panic if panics were nested.
 	Stack []byte
-	// Goexit reports whether the goroutine was exiting, by [runtime.Goexit], when a
-	// deferred function panicked. It goes on to exit.
+	// Goexit reports whether the goroutine was exiting, by [runtime.Goexit], when a deferred
+	// function panicked. The goroutine then exits.
 	Goexit bool
-	// Others are further panics that the same owner caught before it could tell of the
-	// first: at most 32.
+	// Others are further panics that the same owner recovered before it raised the first: at most
+	// 32.
 	Others []*PanicError
-	// More is the number of further panics that are not in Others.
+	// More is the number of further panics that did not fit into Others.
 	More int
 
 	mark   *told.Mark
-	raised *PanicError // not nil in the copy that Raise panics with: the original
+	raised *PanicError // in the copy with which Raise panics: the original; otherwise nil
 }
 
 func init() {
 	told.Of = func(panicked error) *told.Mark { return panicked.(*PanicError).mark }
 }
 
-// NewPanicError makes a PanicError of what recover returned. The deferred function that
-// called recover must call it, because its stack still shows where the panic came from.
+// NewPanicError makes a PanicError of v, the value that recover returned. The deferred function
+// that called recover must call it, because its stack still shows where the panic came from.
 //
-// If v is a PanicError that was raised again, NewPanicError returns the original. If v
-// wraps one, the result has the original's stack.
+// NewPanicError returns the original of v if v is a PanicError. The result has the stack of the
+// PanicError that v wraps, if it wraps one.
 func NewPanicError(v any) *PanicError {
 	inner := innermost(v)
 	if inner == nil {
@@ -165,13 +164,13 @@ func NewPanicError(v any) *PanicError {
 	return &PanicError{Value: v, Task: inner.Task, Stack: inner.Stack, mark: inner.mark}
 }
 
-// innermost returns the PanicError that a panic value is or wraps, or nil.
+// innermost returns v if it is a PanicError, the PanicError that v wraps, or nil.
 func innermost(v any) (p *PanicError) {
 	err, ok := v.(error)
 	if !ok {
 		return nil
 	}
-	defer func() { // the methods of the value may panic, as those of a typed nil do
+	defer func() { // the methods of v may panic, for example if v is a typed nil
 		if recover() != nil {
 			p = nil
 		}
@@ -187,11 +186,11 @@ func (p *PanicError) original() *PanicError {
 	return p
 }
 
-// Raise panics with p as Wait and Get do: with a copy whose Error has the stacks, because
-// that is what the runtime prints if nothing recovers it.
+// Raise panics with p as Wait and Get do: with a copy of p whose Error returns the stacks too. The
+// runtime prints Error if nothing recovers the panic.
 //
-// If the value is [net/http.ErrAbortHandler], and there are no other panics, Raise panics
-// with that value itself: net/http compares what it recovers with it.
+// If Value is [net/http.ErrAbortHandler], and there are no other panics, Raise panics with Value
+// itself, because net/http compares the recovered value with it.
 func (p *PanicError) Raise() {
 	p = p.original()
 	if isAbortHandler(p.Value) && len(p.Others) == 0 && p.More == 0 {
@@ -202,8 +201,8 @@ func (p *PanicError) Raise() {
 	panic(&raised)
 }
 
-// isAbortHandler reports whether v is http.ErrAbortHandler, which only an import of net/http
-// could name.
+// isAbortHandler reports whether v is http.ErrAbortHandler. It compares type and text, because core
+// does not import net/http.
 func isAbortHandler(v any) bool {
 	err, ok := v.(error)
 	return ok && reflect.TypeOf(v) == reflect.TypeOf(ErrGoexit) && err.Error() == "net/http: abort Handler"
@@ -211,16 +210,16 @@ func isAbortHandler(v any) bool {
 
 // Unwrap returns Value if that is an error.
 func (p *PanicError) Unwrap() error {
-	if p == nil { // which a panic value may be
+	if p == nil { // a nil *PanicError may be the value of a panic
 		return nil
 	}
 	err, _ := p.Value.(error)
 	return err
 }
 
-// Error returns one line: the task, the value, and the number of further panics. What is
-// not printable is quoted. For the value that Wait, Get and Raise panic with, it returns
-// the text and the stacks of all panics.
+// Error returns one line: the task, the value, and the number of further panics. Task and value are
+// quoted if they are not printable. For the value with which Wait, Get and Raise panic, Error
+// returns the text and the stacks of all panics.
 func (p *PanicError) Error() string {
 	if p.raised != nil {
 		// The runtime prints "panic: " before it.
@@ -233,8 +232,8 @@ func (p *PanicError) Error() string {
 	return text
 }
 
-// Format implements [fmt.Formatter]. The verb %+v prints the text and the stacks of all
-// panics. Every other verb prints what it prints of Error.
+// Format implements [fmt.Formatter]. The verb %+v prints the text and the stacks of all panics.
+// Every other verb formats the string that Error returns.
 func (p *PanicError) Format(s fmt.State, verb rune) {
 	if p == nil {
 		io.WriteString(s, "<nil>")
@@ -244,13 +243,13 @@ func (p *PanicError) Format(s fmt.State, verb rune) {
 		io.WriteString(s, p.details(p.title("panic")+": "))
 		return
 	}
-	if verb == 'v' { // %#v, too
+	if verb == 'v' { // also for %#v
 		verb = 's'
 	}
 	fmt.Fprintf(s, fmt.FormatString(s, verb), p.Error())
 }
 
-// title returns the word and, if the task has a name, which it is.
+// title returns word, and the name of the task if it has one.
 func (p *PanicError) title(word string) string {
 	switch {
 	case p.Task == "":
@@ -261,8 +260,8 @@ func (p *PanicError) title(word string) string {
 	return word + " in " + quote.Unprintable(p.Task)
 }
 
-// details returns the title, the text of the value, and the stack, then the same of the
-// others. It leaves out a stack that the text contains.
+// details returns the title, the text of the value and the stack, and then the same for the Others.
+// It leaves out the stack if the text contains it.
 func (p *PanicError) details(title string) string {
 	var b strings.Builder
 	text := p.text()
@@ -286,8 +285,8 @@ func (p *PanicError) details(title string) string {
 	return b.String()
 }
 
-// text returns the text of the value. If the value wraps a raised PanicError, whose text
-// has the stacks, the text has one line of that.
+// text returns the text of the value. The text of a raised PanicError has its stacks: if the value
+// wraps one, text replaces that part by one line.
 func (p *PanicError) text() string {
 	text := fmt.Sprint(p.Value)
 	if inner := innermost(p.Value); inner != nil && inner.raised != nil {

@@ -2,42 +2,41 @@ package core
 
 import "context"
 
-// A Promise is the writing half of a [Future], for packages that start tasks of their own.
-// It must be resolved exactly once.
+// A Promise is the writing half of a [Future]. It is for packages that start tasks themselves. It
+// must be resolved exactly once.
 type Promise[T any] struct{ future *Future[T] }
 
-// NewPromise returns a promise of a new future.
+// NewPromise returns the promise of a new future.
 func NewPromise[T any]() Promise[T] { return PromiseOf(new(Future[T])) }
 
-// PromiseOf returns the promise of a zero future, which may be part of a larger value. That
-// value stays reachable as long as the future is.
+// PromiseOf returns the promise of the zero future f. f may be a field of a larger value, which
+// then stays reachable as long as f is.
 func PromiseOf[T any](f *Future[T]) Promise[T] { return Promise[T]{f} }
 
-// Future returns the reading half.
+// Future returns the promise's future.
 func (p Promise[T]) Future() *Future[T] { return p.future }
 
-// Help makes Get and GetContext call help before they wait: Get with a nil ctx, GetContext
-// with its own. help may run the task that resolves the promise, and may do nothing. Help
-// must be called before the future is given away.
+// Help makes Get and GetContext call help before they block. Get passes a nil ctx, and GetContext
+// passes its own. help may run the task that resolves the promise, or do nothing. Help must be
+// called before the future is returned to a user.
 func (p Promise[T]) Help(help func(ctx context.Context)) { p.future.help = help }
 
-// Watch makes the process end with the panic of the task if the future is collected before
-// a Get has raised it. It is for a future whose panic nothing else raises, and must be
-// called before the future is given away. It costs nothing until the task panics. A panic
-// whose value leads back to the future prevents the end, because the future is never
-// collected then.
+// Watch makes the process end with the panic of the task if the future is garbage-collected before
+// a Get has raised the panic. It is for a future whose panic nothing else raises. It must be called
+// before the future is returned to a user. It costs nothing until the task panics. If the panic's
+// value points back to the future, the future is never collected, and the process does not end.
 func (p Promise[T]) Watch() { p.future.watched = true }
 
-// Owned says by what number the registry of core/sched knows the owner of the task, 0 if it
-// does not. It must be called before the future is given away.
+// Owned sets the number of the task's owner in the registry of core/sched; 0 means that the owner
+// is not there. It must be called before the future is returned to a user.
 func (p Promise[T]) Owned(number uint32) { p.future.owner = number }
 
-// Resolve gives the future its result. It panics if the future has one.
+// Resolve gives the future its result. It panics if the future already has one.
 func (p Promise[T]) Resolve(value T, err error) { p.future.resolve(value, err, nil) }
 
-// Run calls f and gives the future the outcome. A panic of f goes on to Run's caller, and so
-// does a Goexit. Under the policy Crash a panic does not resolve the future, so that nobody
-// goes on before the process has ended.
+// Run calls f, and resolves the promise with the result. If f panics or calls Goexit, Run resolves
+// the promise with that, and then panics or exits too. Under the policy Crash a panic does not
+// resolve the promise, so that no Get returns before the process has ended.
 func (p Promise[T]) Run(policy PanicPolicy, f func() (T, error)) {
 	var value T
 	var err error
@@ -48,7 +47,7 @@ func (p Promise[T]) Run(policy PanicPolicy, f func() (T, error)) {
 			return
 		}
 		if policy == Crash {
-			panic(panicked.Value) // above the stack that the runtime then prints
+			panic(panicked.Value) // the runtime prints this value and, below it, the stack of f
 		}
 		p.future.resolve(zero, nil, panicked)
 		panic(panicked)

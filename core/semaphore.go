@@ -12,23 +12,21 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// ErrWeight is returned by [Semaphore.Acquire] if the weight asked for is more than the
-// limit.
+// [Semaphore.Acquire] returns ErrWeight if its weight is more than the limit.
 var ErrWeight = errors.New("core: weight above the semaphore's limit")
 
-// A Semaphore hands out permits up to a limit. A goroutine that finds too few waits.
+// A Semaphore has a limited number of permits. Acquire blocks while too few are free.
 //
-// A Semaphore is weighted: one call may take several permits. It is first in, first out:
-// no call passes a queued waiter, not even [Semaphore.TryAcquire], so light waiters do
-// not starve a heavy one. It can be resized at any time.
+// A Semaphore is weighted: one call may take several permits. It is first in, first out: no call
+// overtakes a queued waiter, not even [Semaphore.TryAcquire], so light waiters do not starve a
+// heavy one. Its limit can be changed at any time.
 //
-// Use [NewSemaphore]. The zero value has limit 0, so every Acquire waits until
-// [Semaphore.SetLimit]. A Semaphore must not be copied after first use; go vet reports a
-// copy.
+// Use [NewSemaphore]. The zero value has limit 0, so every Acquire blocks until
+// [Semaphore.SetLimit]. A Semaphore must not be copied after first use; go vet reports a copy.
 //
-// While nobody waits, and the limit is below 2^31, Acquire and Release are one
-// compare-and-swap each. An Acquire that waits with a context that can be done allocates
-// a channel; nothing else is allocated.
+// While no goroutine waits, and the limit is below 2^31, Acquire and Release cost one
+// compare-and-swap each. An Acquire that blocks allocates a channel if its context can be
+// cancelled. Nothing else allocates.
 //
 // In the terminology of [the Go memory model], a Release, and a SetLimit, "synchronizes
 // before" the return of any Acquire or TryAcquire that it makes possible.
@@ -37,26 +35,26 @@ var ErrWeight = errors.New("core: weight above the semaphore's limit")
 type Semaphore struct {
 	_ noCopy
 
-	released race.Point // from Release and SetLimit to the waits that they end
+	released race.Point // from each Release and SetLimit to the waits that it ends
 
-	// word is the whole state while nobody waits:
+	// word is the whole state while no goroutine waits:
 	//
 	//	 63            32 31 30           0
 	//	┌────────────────┬──┬──────────────┐
 	//	│     in use     │ S│    limit     │
 	//	└────────────────┴──┴──────────────┘
 	//
-	// While S is clear, queue is empty, word is the truth, and every goroutine may change
-	// it by compare-and-swap. While S is set, the fields below are the truth, and only
-	// the holder of mu changes them and word. Only the holder of mu changes S.
+	// While S is clear, queue is empty, word holds the state, and every goroutine may change word
+	// by compare-and-swap. While S is set, the fields below hold the state, and only the holder of
+	// mu changes them and word. Only the holder of mu changes S.
 	//
-	// S is set while a goroutine waits, and also while a number does not fit into word.
+	// S is set while a goroutine waits, and while a number does not fit into word.
 	word race.Uint64
 
 	mu    sync.Mutex              // nothing blocks while it is held
 	limit int64                   // guarded by mu
 	inUse int64                   // above limit after SetLimit has lowered it; guarded by mu
-	queue list.List[*park.Parker] // whose N are weights; guarded by mu
+	queue list.List[*park.Parker] // with their weights in N; guarded by mu
 }
 
 const (
@@ -71,20 +69,19 @@ func NewSemaphore(limit int64) *Semaphore {
 	return s
 }
 
-// Acquire takes n permits. It blocks until all earlier callers have been served and n
-// permits are free, or until ctx is done. In the second case it returns [context.Cause]
-// of ctx and has taken nothing. If ctx is done at the call, Acquire fails even if there
-// is room.
+// Acquire takes n permits. It blocks until all earlier waiters have been served and n permits are
+// free. It takes nothing and returns [context.Cause] of ctx if ctx is done first. Acquire fails if
+// ctx is done at the call, even if permits are free.
 //
-// Acquire returns [ErrWeight] if n is more than the limit and the limit is not 0: at
-// once, or, for a caller that waits, as soon as SetLimit lowers the limit below n. An
-// Acquire of 0 takes nothing and waits for its turn.
+// Acquire returns [ErrWeight] if n is more than the limit and the limit is not 0. A blocked Acquire
+// returns it as soon as SetLimit lowers the limit below n. An Acquire of 0 takes nothing, but
+// blocks until all earlier waiters have been served.
 //
-// A waiter that gives up loses no permit: a permit that came too late goes to the next
-// waiter, and if the first waiter gives up, those behind it are served if they fit.
+// No permit is lost when a waiter gives up: a permit that it got too late goes to the next waiter.
+// If the first waiter gives up, the waiters behind it are served if they fit.
 //
-// Acquire panics if n is negative or ctx is nil. While permits are free and nobody waits
-// it costs one compare-and-swap.
+// Acquire panics if n is negative or ctx is nil. It costs one compare-and-swap while n permits are
+// free and no goroutine waits.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	if n < 0 {
 		panicWeight(n)
@@ -104,8 +101,8 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	return nil
 }
 
-// TryAcquire takes n permits if they are free and nobody waits. Otherwise it reports
-// false. It never blocks. It panics if n is negative.
+// TryAcquire takes n permits and reports true if they are free and no goroutine waits. Otherwise it
+// reports false. It does not block. It panics if n is negative.
 func (s *Semaphore) TryAcquire(n int64) bool {
 	if n < 0 {
 		panicWeight(n)
@@ -118,9 +115,9 @@ func (s *Semaphore) TryAcquire(n int64) bool {
 	return true
 }
 
-// Release gives n permits back and wakes the waiters that now fit, in the order in which
-// they came. It never blocks. It panics, and changes nothing, if n is negative or more
-// than is in use.
+// Release gives n permits back, and wakes the waiters that now fit, in the order in which they
+// came. It does not block. It panics, and changes nothing, if n is negative or more than the number
+// of permits in use.
 func (s *Semaphore) Release(n int64) {
 	if n < 0 {
 		panicWeight(n)
@@ -131,10 +128,10 @@ func (s *Semaphore) Release(n int64) {
 	}
 }
 
-// SetLimit changes the limit. Raising it wakes the waiters that now fit. Lowering it
-// takes nothing from holders of permits: new permits are handed out once enough have been
-// released, and waiters for more than the new limit get [ErrWeight]. A limit of 0 pauses:
-// every Acquire waits. SetLimit never blocks. It panics if limit is negative.
+// SetLimit changes the limit. A higher limit wakes the waiters that now fit. A lower limit takes no
+// permit from its holder: Acquire blocks until enough permits have been released. Waiters for more
+// than the new limit return [ErrWeight]. A limit of 0 pauses: every Acquire blocks. SetLimit does
+// not block. It panics if limit is negative.
 func (s *Semaphore) SetLimit(limit int64) {
 	if limit < 0 {
 		panic(fmt.Sprintf("core: negative semaphore limit, got %d", limit))
@@ -146,15 +143,15 @@ func (s *Semaphore) SetLimit(limit int64) {
 // Limit returns the limit that NewSemaphore or the latest SetLimit set.
 func (s *Semaphore) Limit() int64 { return s.snapshot().limit }
 
-// InUse returns the number of permits that are taken. It is more than Limit while
-// holders finish after SetLimit has lowered it.
+// InUse returns the number of permits in use. After SetLimit has lowered the limit, it may be more
+// than Limit until permits are released.
 func (s *Semaphore) InUse() int64 { return s.snapshot().inUse }
 
-// Waiting returns the number of goroutines that wait in Acquire.
+// Waiting returns the number of goroutines that are blocked in Acquire.
 func (s *Semaphore) Waiting() int { return s.snapshot().waiting }
 
-// acquireFast takes n permits if word says that they are free. It reports full if word says
-// that they are not. If it reports neither, word is not the truth.
+// acquireFast takes n permits if word shows that they are free. It reports full if word shows that
+// they are not free. If it reports neither, word does not hold the state.
 func (s *Semaphore) acquireFast(n int64) (taken, full bool) {
 	for {
 		word := s.word.Load()
@@ -170,7 +167,7 @@ func (s *Semaphore) acquireFast(n int64) (taken, full bool) {
 	}
 }
 
-// releaseFast gives n permits back if word says that so many are in use.
+// releaseFast gives n permits back if S is clear and at least n are in use.
 func (s *Semaphore) releaseFast(n int64) bool {
 	for {
 		word := s.word.Load()
@@ -183,13 +180,13 @@ func (s *Semaphore) releaseFast(n int64) bool {
 	}
 }
 
-// acquireSlow takes n permits when it is the caller's turn.
+// acquireSlow is Acquire without the fast path.
 func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	p := park.Get(ctx.Done() != nil)
 	defer p.Free()
 	p.N = n
 	if race.Get(func() bool { return s.enter(p) }) {
-		// A done context means failure, also if the permits came first.
+		// Acquire fails if ctx is done, also if the permits were granted first.
 		givesUp := !p.Wait(ctx.Done()) || ctx.Err() != nil
 		if givesUp && race.Get(func() bool { return s.giveUp(p) }) {
 			return context.Cause(ctx)
@@ -201,8 +198,8 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	return nil
 }
 
-// enter takes p.N permits, or leaves ErrWeight as the result, or else gives p a place in the
-// queue and reports true.
+// enter takes p.N permits. It gives p a place in the queue and reports true if it cannot take them
+// now. It sets the result of p to ErrWeight if p.N is more than the limit.
 func (s *Semaphore) enter(p *park.Parker) bool {
 	s.lock()
 	defer s.unlock()
@@ -216,8 +213,8 @@ func (s *Semaphore) enter(p *park.Parker) bool {
 	return false
 }
 
-// giveUp ends the wait of p, unless it was refused: then it reports false. Whether p gives
-// permits back or only leaves the queue, those behind it may now fit.
+// giveUp ends the wait of p. It reports false if p was refused. It gives permits back if p has been
+// granted any. In each case waiters behind p may now fit.
 func (s *Semaphore) giveUp(p *park.Parker) bool {
 	s.lock()
 	defer s.unlock()
@@ -265,7 +262,7 @@ func (s *Semaphore) setLimitSlow(limit int64) {
 	s.unlock()
 }
 
-// lock takes mu and sets S, so that the fields are the truth.
+// lock locks mu and sets S, so that the fields hold the state.
 func (s *Semaphore) lock() {
 	s.mu.Lock()
 	for {
@@ -281,7 +278,7 @@ func (s *Semaphore) lock() {
 	}
 }
 
-// unlock moves the state back into word, if it fits and nobody waits, and unlocks mu.
+// unlock moves the state back into word, if it fits and no goroutine waits, and unlocks mu.
 func (s *Semaphore) unlock() {
 	if s.queue.Empty() && s.inUse <= maxPacked && s.limit <= maxPacked {
 		s.word.Store(uint64(s.inUse)<<32 | uint64(s.limit))
@@ -289,7 +286,7 @@ func (s *Semaphore) unlock() {
 	s.mu.Unlock()
 }
 
-// takeLocked takes n permits if they are free and nobody waits.
+// takeLocked takes n permits if they are free and no goroutine waits.
 func (s *Semaphore) takeLocked(n int64) bool {
 	if !s.queue.Empty() || n > s.limit-s.inUse {
 		return false
@@ -306,7 +303,7 @@ func (s *Semaphore) grantLocked() {
 	}
 }
 
-// endLocked ends the wait of p, which is in the queue.
+// endLocked ends the wait of p. p must be in the queue.
 func (s *Semaphore) endLocked(p *park.Parker) {
 	s.queue.Remove(&p.Place)
 	p.Wake()

@@ -10,23 +10,29 @@ import (
 	"github.com/coterie-go/coterie/core/internal/stack"
 )
 
-// A StuckError says that a wait was given up, and which tasks it waited for.
+// A StuckError reports that a wait gave up, and the tasks that had not ended.
+//
+// A task counts as ended when its worker has recorded its end. That is an instant after its future
+// has its result, or after its last statement has closed a channel. A wait that is about to give up
+// first lets such workers run. It does not wait for a worker that the system has preempted in that
+// instant. So a wait whose context is already done may report a task as running although the caller
+// has the task's result.
 type StuckError struct {
 	Kind    string    // of the owner: "group", "errgroup" or "pool"
 	Owner   string    // the owner's name; empty if it has none
 	Running int       // tasks that had begun and not ended
 	Queued  int       // tasks that were accepted and had not begun
-	Dropped int       // tasks that were accepted and never will begin
+	Dropped int       // tasks that were accepted and will not begin
 	Tasks   []Task    // the running tasks that have a name, the oldest first
-	Time    time.Time // when the wait was given up
-	Cause   error     // why the wait was given up
+	Time    time.Time // when the wait gave up
+	Cause   error     // why the wait gave up: the cause of its context
 }
 
-// A Task is a named task as a [StuckError] found it.
+// A Task describes a running task with a name in a [StuckError].
 type Task struct {
-	Name    string    // after those of the owners around it: "ingest/fetch"
+	Name    string    // the path of the task: "ingest/fetch"
 	Started time.Time // when it began to run
-	Stack   []byte    // of its goroutine, without coterie's frames; nil if it is not known
+	Stack   []byte    // of its goroutine, without coterie's frames; nil if not known
 }
 
 // Unwrap returns Cause.
@@ -36,9 +42,9 @@ func (e *StuckError) Unwrap() error { return e.Cause }
 //
 //	pool "mail": 1 running, 5 dropped: no time
 //
-// Then follow the name, the age and the stack of each named task, the oldest first. Tasks
-// that have the same name and stand at the same place are counted and shown once. A name
-// that is not printable is quoted.
+// Then follow the name, the age and the stack of each named task, the oldest first. Tasks with the
+// same name at the same place are shown once, with their number. A name that is not printable is
+// quoted.
 func (e *StuckError) Error() string {
 	var b strings.Builder
 	b.WriteString(cmp.Or(e.Kind, "group"))
@@ -71,7 +77,7 @@ func (e *StuckError) Error() string {
 	return b.String()
 }
 
-// A place is the first of several tasks that have a name and a place in common.
+// A place is the first of several tasks with the same name at the same place, and their number.
 type place struct {
 	Task
 	count int

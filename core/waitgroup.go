@@ -9,21 +9,20 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A WaitGroup counts tasks that have not ended and lets goroutines wait until there are
-// none.
+// A WaitGroup counts tasks that have not ended. Its Wait blocks until the count is zero.
 //
 // The zero value is ready for use. A WaitGroup must not be copied after first use; go
 // vet reports a copy.
 //
 // It differs from [sync.WaitGroup] in four ways:
-//   - Reuse is always safe. Add may be called at any time, also while waiters of an
-//     earlier round are released and have not returned yet.
-//   - A wait can give up, with [WaitGroup.WaitContext].
-//   - It is bound to no testing/synctest bubble. A package variable may be used in one
-//     bubble after another, and a Wait in a bubble always blocks durably.
-//   - It has no Go method: [github.com/coterie-go/coterie/group] is that.
+//   - Reuse is always safe. Add may be called at any time, also before the waiters of an earlier
+//     round have returned.
+//   - [WaitGroup.WaitContext] gives up when its context is done.
+//   - It belongs to no testing/synctest bubble. A package variable may be used in one bubble after
+//     another. A Wait in a bubble always blocks durably.
+//   - It has no Go method. Package [github.com/coterie-go/coterie/group] has.
 //
-// Wait returns after an instant, within the call, at which the counter was zero.
+// At some instant during each call of Wait the counter was zero.
 //
 // In the terminology of [the Go memory model], a call of Done "synchronizes before" the
 // return of any Wait that it releases. Nothing else is ordered.
@@ -32,7 +31,7 @@ import (
 type WaitGroup struct {
 	_ noCopy
 
-	ended race.Point // from Done to the waits that it ends
+	ended race.Point // from each Done to the waits that it ends
 
 	// state packs two numbers and a bit into one word, so that one atomic addition
 	// changes the first and reads the others at the same instant:
@@ -42,17 +41,16 @@ type WaitGroup struct {
 	//	│    counter     │ Q│   waiters    │
 	//	└────────────────┴──┴──────────────┘
 	//
-	// counter is the number of tasks, 0 to 2^31-1. Only Add and Done change it. waiters
-	// is the number of waiters that have come so far: it never goes down, and wraps. A
-	// waiter's ticket is that number after its own coming. A waiter comes by a
-	// compare-and-swap that checks that counter is not zero, and that also sets Q. Q
-	// says that queue is not empty: it is set and cleared with mu held, together with
-	// queue.
+	// counter is the number of tasks, 0 to 2^31-1. Only Add and Done change it. waiters is the
+	// number of waiters that have entered so far: it never goes down, and wraps. A waiter enters by
+	// a compare-and-swap that checks that counter is not zero, adds 1 to waiters, and sets Q. Its
+	// ticket is the new value of waiters. Q is set while queue is not empty: both change together,
+	// with mu held.
 	//
-	// The addition that makes counter zero therefore also reads whether a goroutine
-	// waits, and the last ticket of the round that it ends. It releases, under mu, every
-	// waiter with a ticket no later than that one, and no other, however late it comes
-	// to do so and whatever Add and Wait have done since. Safe reuse follows:
+	// So the addition that makes counter zero also reads whether a goroutine waits, and the last
+	// ticket of the round that it ends. Its goroutine then releases, under mu, every waiter with a
+	// ticket no later than that one, and no other. Calls of Add and Wait in between change nothing
+	// about that. Safe reuse follows:
 	//
 	//	no waiter is released early: a ticket no later than the one read was
 	//	handed out before counter became zero, so the zero lies within the
@@ -62,12 +60,12 @@ type WaitGroup struct {
 	//	the addition that next makes it zero reads that ticket or a later one.
 	//	It finds Q set, unless the waiter has left by then.
 	//
-	// docs/model has this as a program for a model checker.
+	// docs/model has a version of this for a model checker.
 	state race.Uint64
 
-	mu     sync.Mutex              // taken to wait, release and give up; nothing blocks while it is held
-	issued int64                   // the last ticket, with the bits that waiters has no room for; guarded by mu
-	queue  list.List[*park.Parker] // in the order of tickets, which are the waiters' N; guarded by mu
+	mu     sync.Mutex              // locked to park, release and give up; nothing blocks while it is held
+	issued int64                   // the last ticket, in 64 bits; guarded by mu
+	queue  list.List[*park.Parker] // in the order of tickets, which are in N; guarded by mu
 }
 
 const (
@@ -76,15 +74,15 @@ const (
 	counterUnit = 1 << 32
 )
 
-// Add adds delta, which may be negative, to the counter. If that makes the counter zero,
-// Add releases all waiting goroutines. Add never blocks.
+// Add adds delta to the counter. delta may be negative. Add releases all waiting goroutines if the
+// counter becomes zero. Add does not block.
 //
-// Add panics if the counter would go below zero or above 2^31-1, and leaves the counter
-// as it was. Calls that overlap such a call see a counter that is off by its delta: Add
-// may panic, too, and Wait may take tasks for ended, or wait for one round more.
+// Add panics if the counter would go below zero or above 2^31-1, and leaves the counter as it was.
+// Until it has panicked, other calls see a counter that is off by delta: an Add may panic too, and
+// a Wait may return too early or wait for one more round.
 //
-// While nobody waits, Add is one atomic addition, as the Add of sync.WaitGroup is: there
-// is no cheaper way to count. Releasing costs a lock, and a wake-up for each waiter.
+// While no goroutine waits, Add costs one atomic addition, as the Add of sync.WaitGroup does. A
+// release costs a lock, and a wake-up for each waiter.
 func (wg *WaitGroup) Add(delta int) {
 	if delta < 0 {
 		wg.ended.Release()
@@ -98,15 +96,15 @@ func (wg *WaitGroup) Add(delta int) {
 	}
 }
 
-// Done takes one task off the counter. It is Add(-1): it releases all waiting goroutines
-// if that was the last task, never blocks, and panics if there is no task.
+// Done is Add(-1): it takes one task off the counter. Done releases all waiting goroutines if that
+// was the last task. Done does not block. It panics if the counter is zero.
 func (wg *WaitGroup) Done() { wg.Add(-1) }
 
-// isEventful reports whether an Add that has made state what it is has more to do: the
-// counter is zero and a goroutine waits, or the counter is out of range.
+// isEventful reports whether an Add that returned state has more to do: the counter is zero and a
+// goroutine waits, or the counter is out of range.
 func isEventful(state uint64) bool { return counterOf(state) <= 0 && state >= queueBit }
 
-// addSlow ends an Add that has made state what it is, which is eventful.
+// addSlow releases the waiters, or panics, after an Add that returned an eventful state.
 func (wg *WaitGroup) addSlow(delta int, state uint64) {
 	outOfRange := counterOf(state) < 0
 	if outOfRange {
@@ -120,7 +118,7 @@ func (wg *WaitGroup) addSlow(delta int, state uint64) {
 	}
 }
 
-// releaseSlow releases the waiters that had come when state was read.
+// releaseSlow releases the waiters that had entered when state was read.
 func (wg *WaitGroup) releaseSlow(state uint64) {
 	wg.mu.Lock()
 	// The ticket in state lags behind issued by the tickets issued since: far fewer than
@@ -133,7 +131,7 @@ func (wg *WaitGroup) releaseSlow(state uint64) {
 	wg.mu.Unlock()
 }
 
-// leaveLocked takes p out of the queue.
+// leaveLocked takes p out of the queue, and clears Q if the queue is then empty.
 func (wg *WaitGroup) leaveLocked(p *park.Parker) {
 	wg.queue.Remove(&p.Place)
 	if wg.queue.Empty() {
@@ -141,8 +139,8 @@ func (wg *WaitGroup) leaveLocked(p *park.Parker) {
 	}
 }
 
-// Wait blocks until the counter is zero; nothing else ends the wait. If the counter is
-// zero at the call, Wait is one atomic load. It allocates nothing.
+// Wait blocks until the counter is zero. Nothing else ends the wait. Wait costs one atomic load if
+// the counter is zero at the call. It allocates nothing.
 func (wg *WaitGroup) Wait() {
 	if counterOf(wg.state.Load()) != 0 {
 		wg.waitSlow(nil)
@@ -150,13 +148,12 @@ func (wg *WaitGroup) Wait() {
 	wg.ended.Acquire()
 }
 
-// WaitContext is Wait that gives up when ctx is done; it then returns [context.Cause] of
-// ctx. It returns nil if the counter was zero at the call, or became zero before the wait
-// was given up, even with ctx done. Giving up changes nothing for others, and WaitContext
-// can be called again.
+// WaitContext blocks until the counter is zero, and returns nil. It returns [context.Cause] of ctx
+// if ctx is done first. It returns nil if the counter is zero at the call, even if ctx is done. A
+// wait that gives up does not affect other waits. WaitContext can be called again.
 //
-// WaitContext starts no goroutine. A call that blocks allocates a channel if ctx can be
-// done. WaitContext panics if ctx is nil.
+// WaitContext starts no goroutine. A call that blocks allocates a channel if ctx can be cancelled.
+// WaitContext panics if ctx is nil.
 func (wg *WaitGroup) WaitContext(ctx context.Context) error {
 	if ctx == nil {
 		panic("core: nil context")
@@ -168,8 +165,8 @@ func (wg *WaitGroup) WaitContext(ctx context.Context) error {
 	return nil
 }
 
-// waitSlow blocks until the counter is zero, or cancel is closed. It reports whether the
-// counter was zero.
+// waitSlow blocks until the counter is zero, or cancel is closed. It reports whether the counter
+// was zero.
 func (wg *WaitGroup) waitSlow(cancel <-chan struct{}) bool {
 	p := park.Get(cancel != nil)
 	zero := true
@@ -180,8 +177,8 @@ func (wg *WaitGroup) waitSlow(cancel <-chan struct{}) bool {
 	return zero
 }
 
-// enter gives p a ticket and a place in the queue and reports true, unless the counter is
-// zero.
+// enter gives p a ticket and a place in the queue, and reports true. It reports false if the
+// counter is zero.
 func (wg *WaitGroup) enter(p *park.Parker) bool {
 	wg.mu.Lock()
 	defer wg.mu.Unlock()
@@ -200,7 +197,7 @@ func (wg *WaitGroup) enter(p *park.Parker) bool {
 	return true
 }
 
-// giveUp takes p out of the queue, or reports false if it was released.
+// giveUp takes p out of the queue. It reports false if p was released before.
 func (wg *WaitGroup) giveUp(p *park.Parker) bool {
 	wg.mu.Lock()
 	defer wg.mu.Unlock()
@@ -215,8 +212,8 @@ func (wg *WaitGroup) giveUp(p *park.Parker) bool {
 // within the call.
 func (wg *WaitGroup) Count() int { return int(max(counterOf(wg.state.Load()), 0)) }
 
-// HasWaiters reports whether a goroutine was waiting at some instant within the call: one
-// that was not released, and had not given up. It is one atomic load.
+// HasWaiters reports whether a goroutine was waiting at some instant within the call. Goroutines
+// that were released or have given up do not count. HasWaiters costs one atomic load.
 func (wg *WaitGroup) HasWaiters() bool { return wg.state.Load()&queueBit != 0 }
 
 func counterOf(state uint64) int32 { return int32(state / counterUnit) }

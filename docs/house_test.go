@@ -2,6 +2,7 @@
 package docs_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,30 +43,40 @@ func goCommand(t *testing.T, args ...string) []byte {
 // listed is what go list says about a package.
 type listed struct {
 	Dir, ImportPath, Export string
-	GoFiles                 []string
+	GoFiles, Deps           []string
 	Standard                bool
 	Module                  *struct{ Main bool }
 }
 
-func goList(t *testing.T, args ...string) []listed {
-	args = append([]string{"list", "-json=Dir,ImportPath,Export,GoFiles,Standard,Module", "-deps"}, args...)
-	decoder := json.NewDecoder(strings.NewReader(string(goCommand(t, args...))))
-	var packages []listed
-	for {
+// listPackages lists packages and those that they import.
+func listPackages(args ...string) (packages []listed, err error) {
+	command := exec.Command("go", append([]string{"list", "-json=Dir,ImportPath,Export,GoFiles,Deps,Standard,Module", "-deps"}, args...)...)
+	command.Dir = ".."
+	out, err := command.Output()
+	if err != nil {
+		return nil, err
+	}
+	for decoder := json.NewDecoder(bytes.NewReader(out)); decoder.More(); {
 		var p listed
-		err := decoder.Decode(&p)
-		if err == io.EOF {
-			return packages
+		if err := decoder.Decode(&p); err != nil {
+			return nil, err
 		}
-		require.NoError(t, err)
 		packages = append(packages, p)
 		if p.Module != nil && p.Module.Main {
 			// So that go test does not take a result from its cache that is older
 			// than what is in there: it sees what the test opens.
-			_, err := os.ReadDir(p.Dir)
-			require.NoError(t, err)
+			if _, err := os.ReadDir(p.Dir); err != nil {
+				return nil, err
+			}
 		}
 	}
+	return packages, nil
+}
+
+func goList(t *testing.T, args ...string) []listed {
+	packages, err := listPackages(args...)
+	require.NoError(t, err)
+	return packages
 }
 
 func TestArrows(t *testing.T) {
@@ -74,7 +86,7 @@ func TestArrows(t *testing.T) {
 		core + "/race", core + "/internal/list", core + "/internal/noted", core + "/internal/park", core + "/internal/quote",
 		core + "/internal/stack", core + "/internal/told",
 	}
-	for _, c := range []struct {
+	rules := []struct {
 		name          string
 		needs, allows []string
 	}{
@@ -87,17 +99,22 @@ func TestArrows(t *testing.T) {
 		{"group/service", []string{core, group, sched}, inner},
 		{"errgroup", []string{core, sched}, append([]string{multierr}, inner...)},
 		{"pool", []string{core, sched}, append([]string{multierr, module + "/pool/internal/loop"}, inner...)},
-	} {
-		for _, tags := range []string{"", "race", "race,coterie_instrumented"} {
-			t.Run(fmt.Sprintf("%s imports what it may, with tags %q", c.name, tags), func(t *testing.T) {
+	}
+	for _, tags := range []string{"", "race", "race,coterie_instrumented"} {
+		packages := make(map[string]listed)
+		for _, p := range goList(t, "-tags="+tags, "./...") {
+			packages[p.ImportPath] = p
+		}
+		for _, r := range rules {
+			t.Run(fmt.Sprintf("%s imports what it may, with tags %q", r.name, tags), func(t *testing.T) {
 				var got []string
-				for _, p := range goList(t, "-tags="+tags, "./"+c.name) {
-					if !p.Standard && p.ImportPath != module+"/"+c.name {
-						got = append(got, p.ImportPath)
+				for _, path := range packages[module+"/"+r.name].Deps {
+					if !packages[path].Standard {
+						got = append(got, path)
 					}
 				}
-				require.Subset(t, got, c.needs)
-				require.Subset(t, slices.Concat(c.needs, c.allows), got)
+				require.Subset(t, got, r.needs)
+				require.Subset(t, slices.Concat(r.needs, r.allows), got)
 			})
 		}
 	}
@@ -144,58 +161,85 @@ func TestModule(t *testing.T) {
 	})
 }
 
-// The one promise that everything rests on: nobody can forget an Add or a Done,
-// because nobody calls them.
-func TestCounting(t *testing.T) {
+// checked is a package whose types are known.
+type checked struct {
+	listed
+	fset *token.FileSet
+	info *types.Info
+}
+
+// file returns the name of the file that has a position.
+func (p *checked) file(at token.Pos) string { return filepath.Base(p.fset.Position(at).Filename) }
+
+// checkedPackages are the packages of the module.
+var checkedPackages = sync.OnceValues(func() (ours []*checked, err error) {
 	fset := token.NewFileSet()
 	exports := make(map[string]string)
-	var ours []listed
-	for _, p := range goList(t, "-export", "./...") {
+	packages, err := listPackages("-export", "./...")
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range packages {
 		exports[p.ImportPath] = p.Export
-		if p.Module != nil && p.Module.Main && len(p.GoFiles) > 0 && p.ImportPath != module+"/core" {
-			ours = append(ours, p)
-		}
 	}
 	imports := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
 		return os.Open(exports[path])
 	})
+	for _, p := range packages {
+		if p.Module == nil || !p.Module.Main {
+			continue
+		}
+		var files []*ast.File
+		for _, name := range p.GoFiles {
+			file, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, file)
+		}
+		info := &types.Info{Uses: make(map[*ast.Ident]types.Object), Defs: make(map[*ast.Ident]types.Object)}
+		config := types.Config{Importer: imports}
+		if _, err := config.Check(p.ImportPath, fset, files, info); err != nil {
+			return nil, err
+		}
+		ours = append(ours, &checked{p, fset, info})
+	}
+	return ours, nil
+})
+
+// The one promise that everything rests on: nobody can forget an Add or a Done,
+// because nobody calls them.
+func TestCounting(t *testing.T) {
+	ours, err := checkedPackages()
+	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(ours), 4)
 
 	calls := make(map[string][]string) // from the file to the methods that it names
 	var exposed []string
 	for _, p := range ours {
-		var files []*ast.File
-		for _, name := range p.GoFiles {
-			file, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
-			require.NoError(t, err)
-			files = append(files, file)
+		if p.ImportPath == module+"/core" {
+			continue
 		}
-		info := &types.Info{Uses: make(map[*ast.Ident]types.Object), Defs: make(map[*ast.Ident]types.Object)}
-		config := types.Config{Importer: imports}
-		_, err := config.Check(p.ImportPath, fset, files, info)
-		require.NoError(t, err)
-
-		for ident, used := range info.Uses {
+		for ident, used := range p.info.Uses {
 			method, ok := used.(*types.Func)
 			if !ok || !slices.Contains([]string{"Add", "Done", "Go"}, method.Name()) {
 				continue
 			}
 			if receiver := method.Signature().Recv(); receiver != nil && isWaitGroup(receiver.Type()) {
-				at := fset.Position(ident.Pos())
-				name := strings.TrimPrefix(p.ImportPath, module+"/") + "/" + filepath.Base(at.Filename)
+				name := strings.TrimPrefix(p.ImportPath, module+"/") + "/" + p.file(ident.Pos())
 				calls[name] = append(calls[name], method.Name())
 			}
 		}
-		for ident, defined := range info.Defs {
+		for ident, defined := range p.info.Defs {
 			field, ok := defined.(*types.Var)
 			if ok && isWaitGroup(field.Type()) && (field.Embedded() || ident.IsExported()) {
-				exposed = append(exposed, fset.Position(ident.Pos()).String())
+				exposed = append(exposed, p.fset.Position(ident.Pos()).String())
 			}
 		}
 	}
-	t.Run("outside core only the engines call Add and Done", func(t *testing.T) {
+	t.Run("outside core only the loops call Add and Done", func(t *testing.T) {
 		for name := range calls {
-			if name != "group/engine.go" && name != "pool/internal/loop/loop.go" && filepath.Dir(name) != "pool" { // whose engines are several files
+			if name != "pool/internal/loop/loop.go" {
 				t.Errorf("%s calls them", name)
 			}
 		}
@@ -214,4 +258,65 @@ func isWaitGroup(t types.Type) bool {
 	named, ok := t.(*types.Named)
 	return ok && named.Obj().Name() == "WaitGroup" && named.Obj().Pkg() != nil &&
 		slices.Contains([]string{"sync", module + "/core"}, named.Obj().Pkg().Path())
+}
+
+// A package reads from the bottom up if its files can be put in an order in which they name only what
+// stands in files below. Fewer than ten pairs of files of a package are against that order.
+func TestLayers(t *testing.T) {
+	ours, err := checkedPackages()
+	require.NoError(t, err)
+	for _, p := range ours {
+		if strings.HasPrefix(p.ImportPath, module+"/examples") || strings.HasPrefix(p.ImportPath, module+"/docs") {
+			continue
+		}
+		t.Run(strings.TrimPrefix(p.ImportPath, module+"/"), func(t *testing.T) {
+			names := make(map[[2]string]bool) // whether a file names what stands in the other
+			for ident, used := range p.info.Uses {
+				if f, ok := used.(*types.Func); ok {
+					used = f.Origin()
+				}
+				field, ok := used.(*types.Var)
+				if ok && field.IsField() || used.Pkg() == nil || used.Pkg().Path() != p.ImportPath {
+					continue
+				}
+				if from, to := p.file(ident.Pos()), p.file(used.Pos()); from != to {
+					names[[2]string{from, to}] = true
+				}
+			}
+			back := runBack(slices.Clone(p.GoFiles), names)
+			require.Less(t, len(back), 10, "%v", back)
+		})
+	}
+}
+
+// runBack returns the pairs whose first file stands below the second. It orders the files so
+// that these are few: as long as it helps, it moves one file.
+func runBack(files []string, names map[[2]string]bool) (back [][2]string) {
+	count := func() int {
+		back = back[:0]
+		for pair := range names {
+			if slices.Index(files, pair[0]) < slices.Index(files, pair[1]) {
+				back = append(back, pair)
+			}
+		}
+		return len(back)
+	}
+	least := count()
+	for again := true; again; {
+		again = false
+		for from := range files {
+			for to := range files {
+				before := slices.Clone(files)
+				file := files[from]
+				files = slices.Insert(slices.Delete(files, from, from+1), to, file)
+				if n := count(); n < least {
+					least, again = n, true
+				} else {
+					files = before
+				}
+			}
+		}
+	}
+	count()
+	return back
 }

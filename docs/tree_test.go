@@ -17,6 +17,7 @@ import (
 
 	"github.com/coterie-go/coterie/errgroup"
 	"github.com/coterie-go/coterie/group/tree"
+	"github.com/coterie-go/coterie/pool"
 )
 
 // A schema is the part of JSON Schema that tree.schema.json uses.
@@ -126,6 +127,11 @@ func TestTreeSchema(t *testing.T) {
 				return inner.Wait()
 			}))
 			go g.TryGo(func() error { return nil })
+			p := pool.New(1, pool.Options{Name: "schema"})
+			keys := pool.NewKeyed[int](p, 1)
+			for range 2 {
+				require.NoError(t, keys.GoContext(t.Context(), 1, func(context.Context) { <-release }))
+			}
 			g.Cancel(fmt.Errorf("enough"))
 			go g.Go(func() error { return nil })
 			time.Sleep(time.Second)
@@ -133,12 +139,16 @@ func TestTreeSchema(t *testing.T) {
 			require.NoError(t, err)
 			require.Contains(t, string(text), `"submitters":[{`)
 			require.Contains(t, string(text), `"cancelled":{`)
+			require.Contains(t, string(text), `"keyed":1`)
+			require.Contains(t, string(text), `"state":"waits for its key","age_ns":1000000000`)
 			decoder := json.NewDecoder(bytes.NewReader(text))
 			var v any
 			require.NoError(t, decoder.Decode(&v))
 			require.Empty(t, root.check(root, "", v))
 			close(release)
 			require.Error(t, g.Wait())
+			keys.Wait()
+			p.Close()
 		})
 	})
 

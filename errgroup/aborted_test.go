@@ -136,7 +136,7 @@ func TestGoexitAndPanicAtOnce(t *testing.T) {
 }
 
 // A Goexit is an error of its own, also where it is the parent's cause.
-func TestGoexitIsNoEcho(t *testing.T) {
+func TestGoexitIsNoCancellationReport(t *testing.T) {
 	for name, start := range starters {
 		t.Run(name, func(t *testing.T) {
 			parent, cancel := context.WithCancelCause(t.Context())

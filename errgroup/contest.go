@@ -9,27 +9,26 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// This file holds what Race and Quorum have in common. Functions run until there is an
-// answer. The answer does not change: what ends later has lost. Each success is
-// returned or discarded.
+// This file holds the code that Race and Quorum share. Functions run until there is an answer. The
+// answer does not change: functions that end later have lost. Each success is returned or
+// discarded.
 
 // A contest is a Race or a Quorum.
 type contest[T any] struct {
 	group  *Group
-	ctx    context.Context // of the group
+	ctx    context.Context // of group
 	opts   RaceOptions[T]
-	need   int      // successes
-	strict bool     // only the failure of the function that was started last starts the next early
-	failed chan int // gets the index of each function that fails; never blocks; nil without a Stagger
+	need   int      // how many successes make an answer
+	strict bool     // only a failure of the function that was started last starts the next one early
+	failed chan int // gets the index of each function that fails; a send never blocks; nil without a Stagger
 
 	mu       sync.Mutex // guards what follows; nothing blocks while it is held
 	results  []T        // in the order in which they came, at most need
 	mayFail  int        // how many more functions may fail
-	final    error      // the error that is the answer
+	final    error      // the permanent error that is the answer
 	answered bool
 }
 
-// newContest checks the arguments.
 func newContest[T any](ctx context.Context, need int, opts RaceOptions[T], fs []func(ctx context.Context) (T, error)) *contest[T] {
 	if opts.Stagger < 0 {
 		panic(fmt.Sprintf("errgroup: negative stagger, got %v", opts.Stagger))
@@ -39,10 +38,11 @@ func newContest[T any](ctx context.Context, need int, opts RaceOptions[T], fs []
 	return &contest[T]{ctx: ctx, opts: opts, need: need, mayFail: len(fs) - need}
 }
 
-// run returns need results, or the errors, when every function that was started has ended.
+// run runs the functions. It returns need results, or an error, when every function that was
+// started has ended.
 func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error) {
-	// The group keeps all errors, and is told when to cancel its context. The reports of that
-	// are not worth telling, however they are wrapped.
+	// An error does not cancel the context of the group: stop does. Errors that wrap the context's Err
+	// are cancellation reports.
 	c.group, c.ctx = New(c.ctx, Options{Collect: true})
 	c.group.settings.lenient = true
 	returned := false
@@ -50,7 +50,7 @@ func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error)
 		if returned {
 			return
 		}
-		v := recover() // something is raised, so nobody gets the results
+		v := recover() // a panic or Goexit is raised, so run returns no results
 		defer c.group.scheduler.Seal(v)
 		c.discardResults()
 	}()
@@ -64,15 +64,15 @@ func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error)
 		err = c.final
 	}
 	c.discardResults()
-	_ = c.group.Wait() // raises what Discard has raised
+	_ = c.group.Wait() // raises panics and Goexits of Discard
 	returned = true
 	return nil, err
 }
 
 // start starts the functions, all at once or staggered.
 func (c *contest[T]) start(fs []func(ctx context.Context) (T, error)) {
-	// Asking for the channel later would, in the eyes of the race detector,
-	// order the function to come after those that had asked before.
+	// If Done were called later, the race detector would see it order the next function after those
+	// that called Done before.
 	done := c.ctx.Done()
 	if c.opts.Stagger > 0 {
 		c.failed = make(chan int, len(fs))
@@ -95,7 +95,7 @@ func (c *contest[T]) start(fs []func(ctx context.Context) (T, error)) {
 	}
 }
 
-// pause returns when it is time to start the function after last.
+// pause blocks until it is time to start the function after last.
 func (c *contest[T]) pause(last int, done <-chan struct{}) {
 	timer := time.NewTimer(c.opts.Stagger)
 	defer timer.Stop()
@@ -113,10 +113,10 @@ func (c *contest[T]) pause(last int, done <-chan struct{}) {
 	}
 }
 
-// end is called when function i has returned.
+// end records the result of function i, which has returned.
 func (c *contest[T]) end(t *task, i int, value T, err error) {
 	if err != nil {
-		t.fail(err) // before the context is cancelled for it
+		t.fail(err) // before stop, so that it is not a cancellation report
 	}
 	lost, answered := c.count(value, err)
 	if answered {
@@ -130,8 +130,8 @@ func (c *contest[T]) end(t *task, i int, value T, err error) {
 	}
 }
 
-// count notes what a function has returned. It reports whether that is a success that
-// has lost, and whether it made the answer.
+// count adds the result of a function to the contest. It reports whether that is a success that has
+// lost, and whether it has made the answer.
 func (c *contest[T]) count(value T, err error) (lost, answers bool) {
 	final := err != nil && c.opts.Permanent != nil && !c.isAnswered() && c.opts.Permanent(err)
 	c.mu.Lock()
@@ -156,8 +156,8 @@ func (c *contest[T]) isAnswered() bool {
 	return c.answered
 }
 
-// discardResults discards the results when every function has ended, also if a Discard
-// panics or calls Goexit. What it raises is the group's to raise.
+// discardResults calls Discard with the results after every function has ended. It continues if a
+// Discard panics or calls Goexit; the group's Wait raises that.
 func (c *contest[T]) discardResults() {
 	if len(c.results) == 0 || c.opts.Discard == nil {
 		return

@@ -295,7 +295,8 @@ func ExampleGroup_TryGo() {
 
 func ExampleGroup_GoContext() {
 	g, ctx := errgroup.New(context.Background(), errgroup.Options{Limit: 1})
-	g.Go(func() error { <-ctx.Done(); return nil })
+	gate := make(chan struct{})
+	g.Go(func() error { <-gate; return nil })
 	time.AfterFunc(time.Millisecond, func() { g.Cancel(errors.New("the user has left")) })
 
 	// There is no room, so this waits, and gives up when the group is cancelled.
@@ -304,6 +305,7 @@ func ExampleGroup_GoContext() {
 		return nil
 	})
 	fmt.Println("not started:", err)
+	close(gate)
 	_ = g.Wait()
 	// Output: not started: the user has left
 }

@@ -12,30 +12,30 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// failures are the errors of a group. They are not hidden from the race detector: a task
-// gets here only when it has failed, so what is ordered are the ends of tasks, and nothing that
-// they do before.
+// failures holds the errors of a group. It is not hidden from the race detector: a task uses it
+// only when it has failed. So the detector sees order only between the ends of tasks.
 type failures struct {
-	mu    sync.Mutex // guards what follows; nothing blocks while it is held
-	first error      // failing fast
-	echo  error      // the first that only reports that the context is done
+	mu           sync.Mutex // guards what follows; nothing blocks while it is held
+	first        error      // the first error; only without Collect
+	cancellation error      // the first cancellation report
 
-	// Collecting.
+	// Only with Collect.
 
-	most      int // how many are kept; 0 means all
+	most      int // how many errors are kept; 0 means all
 	collected []numbered
 	dropped   int
 
-	joined error // what result has returned last; nil if more has come since
+	joined error // the last result; nil if errors were added since
 }
 
-// A numbered error is that of a task with its number, which says the order of start.
+// A numbered is an error with the number of its task. Numbers are in the order of start.
 type numbered struct {
 	number uint64
 	err    error
 }
 
-// add keeps an error, and returns the first.
+// add records an error. Without collect it keeps only the first, and returns that; with collect it
+// returns nil.
 func (fs *failures) add(number uint64, err error, collect bool) (first error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -47,22 +47,22 @@ func (fs *failures) add(number uint64, err error, collect bool) (first error) {
 	}
 	fs.collected = append(fs.collected, numbered{number, err})
 	fs.joined = nil
-	if fs.most > 0 && len(fs.collected) >= 2*fs.most { // not each time, for it sorts
+	if fs.most > 0 && len(fs.collected) >= 2*fs.most { // not each time, because trim sorts
 		fs.trim()
 	}
 	return nil
 }
 
-// addEcho keeps the first report that the context is done.
-func (fs *failures) addEcho(err error) {
+// addCancellation keeps err if it is the first cancellation report.
+func (fs *failures) addCancellation(err error) {
 	fs.mu.Lock()
-	if fs.echo == nil {
-		fs.echo, fs.joined = err, nil
+	if fs.cancellation == nil {
+		fs.cancellation, fs.joined = err, nil
 	}
 	fs.mu.Unlock()
 }
 
-// trim puts the collected errors in order, and drops those that are too many, the last.
+// trim sorts the collected errors by number, and drops the last if there are more than most.
 func (fs *failures) trim() {
 	slices.SortStableFunc(fs.collected, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
 	if fs.most > 0 && len(fs.collected) > fs.most {
@@ -72,8 +72,9 @@ func (fs *failures) trim() {
 	}
 }
 
-// result returns the error of a group whose tasks have ended: the same value each
-// time, unless more have failed. both says that an echo is told beside other errors.
+// result returns the error of a group whose tasks have ended. It returns the same value each time,
+// unless more tasks have failed. The result has a cancellation report beside other errors if both
+// is set.
 func (fs *failures) result(both bool) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -95,30 +96,29 @@ func (fs *failures) join(both bool) error {
 	if fs.dropped > 0 {
 		errs = append(errs, fmt.Errorf("errgroup: %d more errors dropped", fs.dropped))
 	}
-	if fs.echo != nil && !sched.SameError(fs.echo, fs.first) && (both || len(errs) == 0) {
-		errs = append(errs, fs.echo)
+	if fs.cancellation != nil && !sched.SameError(fs.cancellation, fs.first) && (both || len(errs) == 0) {
+		errs = append(errs, fs.cancellation)
 	}
 	return multierr.Combine(errs...)
 }
 
-// told reports whether err is what result has returned last: a scope's body that
-// ends with "return g.Wait()" does not report that anew.
-func (fs *failures) told(err error) bool {
+// isLastResult reports whether err is the last value that result has returned. So the body of a
+// scope can end with "return g.Wait()" without a second error.
+func (fs *failures) isLastResult(err error) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	return fs.joined != nil && sched.SameError(err, fs.joined)
 }
 
-// fail records an error, and then cancels the context if that is the rule. A task's number
-// says its place among the errors that are collected; 0 comes before all tasks. name, if not
-// nil, is to hold the error.
+// fail records an error, and, without Collect, then cancels the context. Collected errors are
+// sorted by number; 0 comes before all tasks. name wraps the error, unless it is nil.
 func (g *Group) fail(number uint64, name *TaskError, err error) {
-	g.record(number, name, err, g.ctx != nil && sched.IsEcho(err, g.ctx, g.options().lenient))
+	done := g.ctx != nil && g.ctx.Err() != nil
+	g.record(number, name, err, done && sched.IsCancellationReport(err, g.ctx, g.options().lenient))
 }
 
-// record is fail for an error of which it is known whether it only reports that the context is
-// done.
-func (g *Group) record(number uint64, name *TaskError, err error, echo bool) {
+// record is fail for an error that is, or is not, a cancellation report.
+func (g *Group) record(number uint64, name *TaskError, err error, cancellation bool) {
 	o := g.options()
 	if name != nil {
 		name.Err = err
@@ -129,22 +129,22 @@ func (g *Group) record(number uint64, name *TaskError, err error, echo bool) {
 		g.failures.CompareAndSwap(nil, &failures{most: o.maxErrors})
 		fs = g.failures.Load()
 	}
-	if echo {
-		fs.addEcho(err)
+	if cancellation {
+		fs.addCancellation(err)
 		return
 	}
 	if g.ctx != nil && g.ctx.Err() != nil {
-		fs.addEcho(context.Cause(g.ctx)) // to be told if it is the parent's
+		fs.addCancellation(context.Cause(g.ctx)) // result returns it if it is the parent's
 	}
 	if first := fs.add(number, err, o.collect); first != nil {
-		g.stop(first) // the first's, whoever gets here first
+		g.stop(first) // with the first error as the cause, also if a later task gets here first
 	}
 }
 
 // A TaskError is the error of a named task.
 type TaskError struct {
-	Path string // the task's name after those of the groups around it: "ingest/fetch"
-	Err  error  // what the task returned
+	Path string // the path of the task: "ingest/fetch"
+	Err  error  // the error that the task returned
 }
 
 // Error returns the path, quoted if it is not printable, a colon, and the text of Err.

@@ -2,16 +2,16 @@ package errgroup
 
 import "context"
 
-// Gather runs all of fs at once, as tasks whose context is cancelled when one of
-// them fails, and returns their results, in the order of fs, when every one has
-// ended. If one fails, Gather returns its error and no results; functions that
-// have not been started by then are not.
+// Gather runs all of fs at once, each as a task. It blocks until all have ended, and returns their
+// results in the order of fs. The first error of a function cancels the context of the others, and
+// Gather starts no further function. Gather then returns that error and no results. Gather starts
+// no further function when ctx is done, and returns [context.Cause] of ctx among the errors.
 //
-// A panic or a Goexit of one cancels the others, and Gather raises it when they
-// have ended.
+// A panic or a Goexit of a function cancels the context of the others. Gather raises it when they
+// have ended. Gather panics if ctx or a function is nil.
 //
-// The functions' context is done when Gather returns, so a result must not depend
-// on it, as the body of an http.Response does.
+// The functions' context is done when Gather returns, so a result must not depend on it. The body
+// of an http.Response does.
 func Gather[T any](ctx context.Context, fs ...func(ctx context.Context) (T, error)) ([]T, error) {
 	checkFuncs(fs)
 	g, ctx := WithContext(ctx)
@@ -25,8 +25,8 @@ func Gather[T any](ctx context.Context, fs ...func(ctx context.Context) (T, erro
 	return results, nil
 }
 
-// All2 is [Gather] for two functions with results of different types. If one
-// fails, both results are zero.
+// All2 is [Gather] for two functions with results of different types. Both results are zero if a
+// function fails.
 func All2[A, B any](
 	ctx context.Context,
 	fa func(ctx context.Context) (A, error),
@@ -44,8 +44,8 @@ func All2[A, B any](
 	return a, b, nil
 }
 
-// All3 is [Gather] for three functions with results of different types. If one
-// fails, all results are zero.
+// All3 is [Gather] for three functions with results of different types. All results are zero if a
+// function fails.
 func All3[A, B, C any](
 	ctx context.Context,
 	fa func(ctx context.Context) (A, error),
@@ -66,7 +66,7 @@ func All3[A, B, C any](
 	return a, b, c, nil
 }
 
-// gather starts f, whose result goes to value, unless ctx, that of g, is done.
+// gather starts f, unless ctx is done, and stores its result in value. ctx is the context of g.
 func gather[T any](ctx context.Context, g *Group, f func(ctx context.Context) (T, error), value *T) {
 	if ctx.Err() != nil {
 		g.fail(g.number(), nil, context.Cause(ctx))

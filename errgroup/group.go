@@ -10,32 +10,32 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// A Group owns the goroutines that run its tasks, functions that return errors.
+// A Group owns the goroutines that run its tasks. Its tasks are functions that return errors.
 //
-// The zero value is ready for use: it has no limit, fails fast, propagates
-// panics, and has no context to cancel. A Group may be used again after Wait, except
-// that its context stays cancelled and its error stays. It must not be copied
-// after first use; go vet reports it.
+// The zero value is ready for use: it has no limit, fails fast, propagates panics, and has no
+// context to cancel. Several goroutines may call its methods at once. A Group may be used again
+// after Wait, but its context stays cancelled, and its error stays. It must not be copied after
+// first use; go vet reports a copy.
 type Group struct {
 	scheduler sched.Scheduler
 
-	ctx    context.Context         // nil in a zero group, as is cancel
-	cancel context.CancelCauseFunc // called only by stop, after what causes it was recorded
-	own    atomic.Bool             // set before cancel is called, while ctx is not done
-	owned  atomic.Bool             // the scheduler knows its owner
+	ctx    context.Context         // nil in a zero group
+	cancel context.CancelCauseFunc // nil in a zero group; called after the cause has been recorded
+	own    atomic.Bool             // the group, not the parent, cancelled ctx; set before cancel is called
+	owned  atomic.Bool             // scheduler.Owner is set
 
 	settings *settings                // nil in a zero group
 	failures atomic.Pointer[failures] // nil until a task fails
-	started  race.Uint64              // how many tasks, for their numbers; only when collecting
+	started  race.Uint64              // how many tasks were started, for their numbers; only with Collect
 }
 
-// settings are what options come to.
+// settings hold the options of a group.
 type settings struct {
 	config    sched.Config
 	panics    core.PanicPolicy
 	collect   bool
 	maxErrors int
-	lenient   bool // an error that wraps the context's Err only reports its end
+	lenient   bool // an error that wraps the context's Err is a cancellation report
 }
 
 var zeroSettings = settings{config: sched.Config{Kind: "errgroup"}, lenient: true}
@@ -47,9 +47,9 @@ func (g *Group) options() *settings {
 	return g.settings
 }
 
-// WithContext returns a new group and a context derived from ctx, which is
-// cancelled when a task returns an error, panics or calls Goexit, or else when Wait
-// returns.
+// WithContext returns a new group and its context, which derives from ctx. The context is cancelled
+// as soon as a task returns an error, panics or calls Goexit, and at the latest when Wait returns.
+// WithContext panics if ctx is nil.
 func WithContext(ctx context.Context) (*Group, context.Context) {
 	checkContext(ctx)
 	if sched.Path(ctx) == "" {
@@ -59,7 +59,7 @@ func WithContext(ctx context.Context) (*Group, context.Context) {
 	return newGroup(ctx, &s, 0)
 }
 
-// New is [WithContext] with options. It panics if one is out of range.
+// New is [WithContext] with options. It panics if an option is out of range, or if ctx is nil.
 func New(ctx context.Context, opts Options) (*Group, context.Context) {
 	checkContext(ctx)
 	opts.check()
@@ -102,25 +102,26 @@ func checkFunc(isNil bool) {
 	}
 }
 
-// Go starts f as if in a goroutine of its own: f may block for as long as it
-// likes. Go blocks only while the group is at its limit. f runs in any case, also if
-// the group's context is done by then, because f may own a clean-up.
+// Go starts f as if in a goroutine of its own: f may block for as long as it likes. Go blocks only
+// while the group is at its limit, and until a task ends or SetLimit makes room. f runs even if the
+// group's context is done, because f may have to clean up.
 //
 // See the package comment for errors, panics and Goexit. Go panics if f is nil, or if the
-// group is that of a [Run] that has ended. If all tasks that run have waited in Go for room in
-// their own group for a second, Go panics in the oldest of them.
+// group is that of a [Run] that has ended. Go panics in the oldest task if all tasks that run have
+// been blocked in Go of their own group for a second.
 //
 // A short task costs about a tenth of a go statement, and, in a group that is in use, no
-// allocation. What a task can leave to the next on its goroutine is said in
-// docs/guide/goroutines.md; [Options.Isolate] prevents it.
+// allocation. Tasks may share a goroutine. docs/guide/goroutines.md lists what a goroutine can
+// carry from one task to the next. [Options.Isolate] prevents it.
 func (g *Group) Go(f func() error) {
 	if !g.scheduler.Go(nil, g.task(f)) {
 		g.refuse()
 	}
 }
 
-// TryGo is Go if the group is not at its limit, and otherwise reports false. It
-// does not block.
+// TryGo is Go, but does not block. TryGo does nothing and reports false if the group is at its
+// limit or its semaphore has no free permit. It panics if f is nil, or if the group is that of a
+// [Run] that has ended.
 func (g *Group) TryGo(f func() error) bool {
 	err := g.scheduler.TryGo(nil, g.task(f))
 	if err == sched.ErrClosed {
@@ -129,22 +130,22 @@ func (g *Group) TryGo(f func() error) bool {
 	return err == nil
 }
 
-// GoContext is Go for a function that takes a context, which is derived from ctx. It
-// waits for room only until ctx is done, and then returns [context.Cause] of ctx. It does so
-// too if ctx was done before. f does not run then, and that is no error of the
-// group. For f to be cancelled with its siblings, ctx has to be the group's context
-// or derived from it.
+// GoContext is Go for a function that takes a context. f gets a context derived from ctx. GoContext
+// returns [context.Cause] of ctx if ctx is done at the call or before there is room. Then f does
+// not run, and the group has no error from that. f is cancelled with its siblings only if ctx is
+// the group's context or derives from it. GoContext panics if ctx or f is nil, or if the group is
+// that of a [Run] that has ended.
 //
-// If ctx comes from a task of this group, or of an owner that shares its Semaphore, and there
-// is no room, f runs on the place of that task, in a goroutine of its own, and GoContext
-// returns when f has ended. So recursion under a limit does not deadlock.
+// f runs on the place of the task from which ctx comes, in a goroutine of its own, if there is no
+// room and that task belongs to this group or to an owner that shares its Semaphore. GoContext then
+// blocks until f has ended. So recursion under a limit does not deadlock.
 func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error) error {
 	checkContext(ctx)
 	checkFunc(f == nil)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	g.introduce()
+	g.setOwner()
 	t := &contextTask{f: f, task: task{group: g, number: g.number()}}
 	t.Init(ctx, &g.scheduler, nil)
 	err := g.scheduler.GoContext(ctx, nil, t)
@@ -154,12 +155,12 @@ func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error
 	return err
 }
 
-// GoNamed is Go for a task with a name, which follows the group's. An error of f
-// becomes a *[TaskError]: "ingest/fetch: connection refused". Stuck reports show the
-// name.
+// GoNamed is Go for a task with a name. The task "fetch" has the path "ingest/fetch" if the group
+// is named "ingest". If f returns an error, the task's error is a *[TaskError]: "ingest/fetch:
+// connection refused". Stuck reports show the path.
 func (g *Group) GoNamed(name string, f func() error) {
 	checkFunc(f == nil)
-	g.introduce()
+	g.setOwner()
 	t := &task{group: g, number: g.number(), f: f, error: new(TaskError)}
 	t.error.Path = g.options().config.Join(name)
 	if !g.scheduler.Go(nil, g.scheduler.WithPath(name, t)) {
@@ -167,28 +168,29 @@ func (g *Group) GoNamed(name string, f func() error) {
 	}
 }
 
-// Background starts f for the others: a reader of their results, a printer of their progress, a
-// server that they ask. f has a goroutine of its own. It counts against no limit, holds no permit of
-// a semaphore, and begins also while the group is at its limit. Background does not block.
+// Background starts f to serve the other tasks: for example to read their results, to print their
+// progress, or to answer their requests. f has a goroutine of its own. It does not count against
+// the limit, holds no permit of the semaphore, and also starts while the group is at its limit.
+// Background does not block.
 //
-// f gets a context derived from the group's, or from [context.Background] in a zero group. When
-// every other task has ended, and Wait, WaitContext or the end of Run's body has been reached, f's context
-// is cancelled, with the cause [core.ErrDone], and Wait or Run waits for f. f should end then. If it
-// starts tasks instead, Wait waits for these too.
+// f gets a context derived from the group's, or from [context.Background] in a zero group. The
+// group cancels f's context, with the cause [core.ErrDone], when every other task has ended and a
+// goroutine is in Wait or WaitContext or Run's body has ended. f should then end: Wait and Run
+// block until it has. They also wait for tasks that f starts instead.
 //
-// If f reports that its context is done, that is no error, whatever the cause. Any other error, a
-// panic and a Goexit are those of a task. Background panics if f is nil, or if the group is that
-// of a [Run] that has ended. f must not wait for the group.
+// The group ignores an error of f that only reports that f's context is done, whatever the cause.
+// The group treats any other error, a panic and a Goexit of f as those of a task. Background panics
+// if f is nil, or if the group is that of a [Run] that has ended. f must not wait for the group.
 func (g *Group) Background(f func(ctx context.Context) error) {
 	checkFunc(f == nil)
-	g.introduce()
+	g.setOwner()
 	ctx := g.ctx
 	if ctx == nil {
 		ctx = context.Background()
 	}
 	t := &contextTask{task: task{group: g, number: g.number()}}
 	t.f = func(ctx context.Context) error {
-		if err := f(ctx); !sched.IsEcho(err, ctx, true) {
+		if err := f(ctx); !sched.IsCancellationReport(err, ctx, true) {
 			return err
 		}
 		return nil
@@ -198,9 +200,9 @@ func (g *Group) Background(f func(ctx context.Context) error) {
 	}
 }
 
-// SetLimit changes how many tasks may run at once: at any time, also while tasks
-// run, which then count. 0 lets none start; a negative n means no limit. Raising the
-// limit wakes those who wait in Go. SetLimit does not block.
+// SetLimit changes how many tasks may run at once. It may be called at any time. Tasks that run are
+// not affected. Go blocks until fewer than n run. A higher limit wakes goroutines that are blocked
+// in Go. No task starts if n is 0. There is no limit if n is negative. SetLimit does not block.
 func (g *Group) SetLimit(n int) {
 	if n < 0 {
 		n = sched.Unlimited
@@ -208,21 +210,22 @@ func (g *Group) SetLimit(n int) {
 	g.scheduler.SetWorkers(n)
 }
 
-// Wait blocks until every task has ended, cancels the group's context, and returns
-// the group's error. If a task panicked or called Goexit, Wait raises that, unless
-// it is captured. Several goroutines may wait.
+// Wait blocks until every task has ended, cancels the group's context, and returns the group's
+// error. Wait raises panics and Goexits of tasks, except under [core.Capture]. Several goroutines
+// may wait at once.
 //
-// A task must not wait for its own group: Wait panics in it as soon as somebody else waits for
-// the group too, and until then waits for ever. [Group.WaitContext] panics at once.
+// A task must not wait for its own group: the Wait would never end. Wait panics in such a task as
+// soon as another goroutine waits for the group too. [Group.WaitContext] with the task's context
+// panics at once.
 func (g *Group) Wait() error {
 	_ = g.scheduler.Wait(nil)
 	return g.end()
 }
 
-// WaitContext is Wait that gives up when ctx is done. It then returns a
-// *[core.StuckError] that says who is still running; the tasks run on, the group's
-// context is not cancelled, and WaitContext may be called again. It panics if ctx is
-// that of a task of the group, for which it would wait.
+// WaitContext is Wait, but gives up when ctx is done. Then it returns a *[core.StuckError], which
+// lists the named tasks that run. The tasks run on, the group's context is not cancelled, and
+// WaitContext may be called again. It panics if ctx is nil, or if it derives from the context of a
+// task of the group that runs: that task would wait for itself.
 func (g *Group) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	if g.scheduler.Runs(ctx, nil) {
@@ -230,16 +233,16 @@ func (g *Group) WaitContext(ctx context.Context) error {
 	}
 	if err := g.scheduler.WaitContext(ctx); err != nil {
 		if stuck, ok := err.(*core.StuckError); ok {
-			stuck.Kind = "errgroup" // the scheduler of a zero group may not know
+			stuck.Kind = "errgroup" // the scheduler of a zero group may have no owner
 		}
 		return err
 	}
 	return g.end()
 }
 
-// Cancel cancels the group's context, if it has one, with the given cause, which
-// counts as an error of the group as if a task had returned it. A nil cause stands
-// for [context.Canceled]. Cancel does not wait for the tasks.
+// Cancel cancels the group's context, if it has one, with the given cause. The cause is also an
+// error of the group, as if a task had returned it. A nil cause means [context.Canceled]. Cancel
+// does not wait for the tasks.
 func (g *Group) Cancel(cause error) {
 	if cause == nil {
 		cause = context.Canceled
@@ -252,7 +255,7 @@ func (g *Group) Cancel(cause error) {
 
 func (g *Group) refuse() { panic("errgroup: Go on " + g.scheduler.Title() + ", which has ended") }
 
-// stop cancels the context while tasks may run, if there is one and it is not done.
+// stop cancels the context, if there is one and it is not done, and records that for reports.
 func (g *Group) stop(cause error) {
 	if g.ctx != nil && g.ctx.Err() == nil {
 		g.scheduler.Cancelled(cause)
@@ -268,7 +271,7 @@ func (g *Group) halt(cause error) {
 	}
 }
 
-// end is called when every task has ended.
+// end cancels the context after every task has ended, and returns the group's error.
 func (g *Group) end() (err error) {
 	if fs := g.failures.Load(); fs != nil {
 		err = fs.result(!g.own.Load())
@@ -277,17 +280,17 @@ func (g *Group) end() (err error) {
 	return err
 }
 
-// Run is a lexical scope: it calls body with a new group and its context, and
-// returns when body and every task have ended, however they end. It then returns
-// what Wait would, where an error of body counts as that of the task that was
-// started first. If body panics or calls Goexit the context is cancelled, and that
-// goes on to Run's caller when the tasks have ended, with the tasks' panics, if
-// there are any, as its Others. A Go on the group after that panics.
+// Run is a lexical scope: it calls body with a new group and its context, and blocks until body and
+// every task have ended. They may return, panic or call [runtime.Goexit]. Run returns the group's
+// error, as Wait does. An error of body counts as the error of the task that was started first. A
+// panic or a Goexit of body cancels the context, and Run raises it when the tasks have ended. The
+// tasks' panics are the Others of body's panic if body and tasks panic. A Go on the group after Run
+// panics.
 func Run(ctx context.Context, body func(ctx context.Context, g *Group) error) error {
 	return RunWith(ctx, Options{}, body)
 }
 
-// RunWith is [Run] with options.
+// RunWith is [Run] with options. It panics if an option is out of range, or if ctx or body is nil.
 func RunWith(ctx context.Context, opts Options, body func(ctx context.Context, g *Group) error) error {
 	checkFunc(body == nil)
 	g, ctx := New(ctx, opts)
@@ -297,13 +300,13 @@ func RunWith(ctx context.Context, opts Options, body func(ctx context.Context, g
 	return g.end()
 }
 
-// scope returns when body and every task have ended. It reports whether body has
-// returned: if it has not, it has called panic(nil) under GODEBUG=panicnil=1.
+// scope calls body, and returns when body and every task have ended. It reports whether body has
+// returned. If not, body has called panic(nil) under GODEBUG=panicnil=1.
 func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Group) error) (returned bool) {
 	defer func() {
 		v := recover()
 		if !returned {
-			g.stop(abortion(v))
+			g.stop(abortCause(v))
 		}
 		g.scheduler.Seal(v)
 	}()
@@ -312,15 +315,15 @@ func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Gro
 	if err == nil {
 		return returned
 	}
-	if fs := g.failures.Load(); fs == nil || !fs.told(err) {
+	if fs := g.failures.Load(); fs == nil || !fs.isLastResult(err) {
 		g.fail(0, nil, err) // before those of all tasks
 	}
 	return returned
 }
 
-// abortion is the reason for cancelling when body ends with recovered, or, if that
-// is nil, by Goexit.
-func abortion(recovered any) error {
+// abortCause returns the cause for the context if body has panicked with recovered, or, if that is
+// nil, has called Goexit.
+func abortCause(recovered any) error {
 	if recovered == nil {
 		return core.ErrGoexit
 	}

@@ -312,7 +312,7 @@ func TestTaskError(t *testing.T) {
 		require.EqualError(t, g.Wait(), "ingest/fetch: boom; other; ingest/parse: boom")
 	})
 
-	t.Run("an echo of a named task is one", func(t *testing.T) {
+	t.Run("a cancellation report of a named task is one", func(t *testing.T) {
 		g, ctx := errgroup.New(t.Context(), errgroup.Options{Collect: true})
 		g.GoNamed("fetch", untilDone(ctx))
 		g.Cancel(errStop)

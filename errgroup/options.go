@@ -6,32 +6,31 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// Options are the settings of a [Group]. docs/guide/numbers.md says what 0
-// means in each, and in every setter.
+// Options are the settings of a [Group]. docs/guide/numbers.md lists what 0 means in each option
+// and setter.
 type Options struct {
-	// Name is shown in stuck reports and in the errors of named tasks, and is
-	// the value of the pprof label "coterie" that the group's tasks carry.
+	// Name stands in stuck reports and in the errors of named tasks. The group's tasks have it as
+	// the value of the pprof label "coterie".
 	Name string
 	// Limit is how many tasks may run at once; 0 means no limit.
 	Limit int
 	// Semaphore, if not nil, is a limit shared with other owners: each task
 	// holds one of its permits.
 	Semaphore *core.Semaphore
-	// Isolate gives each task a goroutine of its own, for code that leaves marks on
-	// its goroutine. A task then costs what a go statement costs.
+	// Isolate gives each task a goroutine of its own. It is for code that leaves settings on its
+	// goroutine; see docs/guide/goroutines.md. A task then costs about as much as a go statement.
 	Isolate bool
-	// Panics says what becomes of a panic in a task. Under [core.Propagate],
-	// the default, the context is cancelled at once and Wait raises the panic;
-	// under [core.Capture] the task's error is the *[core.PanicError], or
-	// [core.ErrGoexit] if it called Goexit.
+	// Panics selects what happens when a task panics. Under [core.Propagate], the default, the
+	// context is cancelled at once, and Wait raises the panic. Under [core.Crash] the panic ends
+	// the process. Under [core.Capture] the task's error is the *[core.PanicError], or
+	// [core.ErrGoexit] if the task called Goexit.
 	Panics core.PanicPolicy
-	// Collect makes Wait return the errors of all tasks, and an error cancel
-	// nothing. Each task takes some 20 bytes for that, until it and those that were
-	// started with it have ended.
+	// With Collect, Wait returns the errors of all tasks, and an error cancels nothing. Each task
+	// takes some 20 bytes for that, until it and the tasks that were started with it have ended.
 	Collect bool
-	// MaxErrors is how many errors Collect keeps, those of the tasks that were
-	// started first; how many there were besides stands in the text. 0 means
-	// all. It is only for Collect: without that it panics.
+	// MaxErrors is how many errors Collect keeps: those of the tasks that were started first. The
+	// text of Wait's error has the number of the others. 0 keeps all. New panics if MaxErrors is
+	// not 0 and Collect is not set.
 	MaxErrors int
 }
 

@@ -190,6 +190,21 @@ func TestFork(t *testing.T) {
 		})
 	})
 
+	t.Run("a zero group may begin with one that panics, or calls Goexit", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var g, h errgroup.Group
+			f := errgroup.Fork(&g, func() (int, error) { panic("boom") })
+			require.Panics(t, func() { _, _ = f.Get() })
+			require.Panics(t, func() { _ = g.Wait() })
+			f = errgroup.Fork(&h, func() (int, error) { runtime.Goexit(); return 0, nil })
+			_, err := f.Get()
+			require.ErrorIs(t, err, core.ErrGoexit)
+			ended := make(chan struct{})
+			go func() { defer close(ended); _ = h.Wait() }()
+			<-ended
+		})
+	})
+
 	t.Run("an error is the future's and the group's", func(t *testing.T) {
 		g, ctx := errgroup.WithContext(t.Context())
 		f := errgroup.Fork(g, func() (int, error) { return 7, errBoom })

@@ -5,18 +5,19 @@ import (
 	"reflect"
 )
 
-// An Outcome is what a function of [Settle] has returned.
+// An Outcome holds the results of one function of [Settle].
 type Outcome[T any] struct {
-	Value T     // also beside an error
+	Value T     // also set beside an error
 	Err   error // nil if it succeeded
 }
 
-// Settle runs all of fs at once, each as a task, and returns what each has returned, in the
-// order of fs, when every one has ended. An error cancels nothing.
+// Settle runs all of fs at once, each as a task. It blocks until all have ended, and returns their
+// results and errors in the order of fs. An error cancels nothing.
 //
-// If ctx is done, functions that have not been started by then are not, and their Err is
-// [context.Cause] of ctx. A panic or a Goexit of one cancels the others, and Settle raises it
-// when they have ended. The functions' context is done when Settle returns.
+// Settle starts no further function when ctx is done: the Err of those is [context.Cause] of ctx. A
+// panic or a Goexit of a function cancels the context of the others. Settle raises it when they
+// have ended. The functions' context is done when Settle returns. Settle panics if ctx or a
+// function is nil.
 func Settle[T any](ctx context.Context, fs ...func(ctx context.Context) (T, error)) []Outcome[T] {
 	checkFuncs(fs)
 	g, ctx := WithContext(ctx)
@@ -36,12 +37,12 @@ func Settle[T any](ctx context.Context, fs ...func(ctx context.Context) (T, erro
 	return outcomes
 }
 
-// Errors returns the errors that err consists of, in order: the parts of a joined error,
-// those of a joined error among them, and so on, or else err itself. It returns nil if err is
-// nil. An error is joined if it has a method Unwrap() []error, as those have that Wait,
-// [errors.Join] and a fmt.Errorf with several %w return.
+// Errors returns the parts of err, in order. If err is a joined error, these are the parts of its
+// parts, and so on. If not, err is the only part. Errors returns nil if err is nil. A joined error
+// has a method Unwrap() []error: Wait, [errors.Join] and fmt.Errorf with several %w return such
+// errors.
 //
-// What wraps a joined error, as a [TaskError] may, is one error.
+// An error that wraps a joined error, as a [TaskError] may, is one part.
 func Errors(err error) []error { return appendErrors(nil, err) }
 
 func appendErrors(to []error, err error) []error {
@@ -50,7 +51,7 @@ func appendErrors(to []error, err error) []error {
 	}
 	joined, ok := err.(interface{ Unwrap() []error })
 	if v := reflect.ValueOf(err); !ok || v.Kind() == reflect.Pointer && v.IsNil() {
-		return append(to, err) // the methods of a typed nil may well panic
+		return append(to, err) // the methods of a typed nil may panic
 	}
 	parts := joined.Unwrap()
 	if len(parts) == 0 {

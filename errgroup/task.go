@@ -8,11 +8,10 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// A plain task is one of a group that fails fast. It finds its group through the worker, so
-// to start it allocates nothing.
+// A plain is a task of a group that fails fast. It finds its group through the worker, so to start
+// it allocates nothing.
 type plain func() error
 
-// Run runs the function.
 func (f plain) Run(w *sched.Worker) {
 	if err := f(); err != nil {
 		w.Failed(err)
@@ -20,22 +19,21 @@ func (f plain) Run(w *sched.Worker) {
 	}
 }
 
-// A task says of itself what is to be known of its error.
+// A task carries its number and path, for its error.
 type task struct {
 	group  *Group
 	f      func() error
-	number uint64     // in the order of start, from 1; 0 unless errors are collected
-	error  *TaskError // that is to hold the error; nil for a task without a name
+	number uint64     // in the order of start, from 1; 0 without Collect
+	error  *TaskError // wraps the error, with the task's path; nil for a task without a name
 	future resolver   // nil unless Fork made the task
 }
 
-// A resolver is told how its task has ended, once the group knows: of a panic, or, if p is
-// nil, of the error.
+// A resolver is the future of a task. resolve is called when the task has ended and the group has
+// recorded that. p is the task's panic, or nil. err is the task's error if p is nil.
 type resolver interface {
 	resolve(err error, p *core.PanicError)
 }
 
-// Run runs the function.
 func (t *task) Run(w *sched.Worker) { t.done(w, t.f()) }
 
 func (t *task) done(w *sched.Worker, err error) {
@@ -43,15 +41,18 @@ func (t *task) done(w *sched.Worker, err error) {
 		w.Failed(err)
 		t.fail(err)
 	}
-	if t.future != nil { // whoever Gets it may fail of the error, too
+	if t.future != nil { // after fail: a task that gets the error from Get may fail with it
 		t.future.resolve(err, nil)
 	}
 }
 
-// fail tells the group of an error.
+// Owner returns the group as the owner of its tasks, for a scheduler that does not know it; see
+// setOwner.
+func (t *task) Owner() sched.Owner { return (*owner)(t.group) }
+
+// fail records err as an error of the group.
 func (t *task) fail(err error) { t.group.fail(t.number, t.error, err) }
 
-// A contextTask is a task with a context.
 type contextTask struct {
 	sched.Context
 	task
@@ -67,10 +68,10 @@ func (t *contextTask) Run(w *sched.Worker) {
 	t.done(w, err)
 }
 
-// task returns f as a task of the group without a name of its own.
+// task returns a task of the group, without a name of its own, that runs f.
 func (g *Group) task(f func() error) sched.Task {
 	checkFunc(f == nil)
-	g.introduce()
+	g.setOwner()
 	if g.settings == nil {
 		if race.Hidden {
 			return &task{group: g, f: f}
@@ -87,28 +88,27 @@ func (g *Group) task(f func() error) sched.Task {
 	return t
 }
 
-// introduce makes a zero group known to its scheduler, before its first task. A race build
-// would take that for an order between those who start tasks, so there each task
-// knows its group.
-func (g *Group) introduce() {
+// setOwner makes a zero group the owner of its scheduler, before the first task. In a race build it
+// does nothing, because the detector would see it order the goroutines that start tasks. There each
+// task points to its group.
+func (g *Group) setOwner() {
 	if !race.Hidden && !g.owned.Load() {
 		g.scheduler.SetOwner((*owner)(g))
 		g.owned.Store(true)
 	}
 }
 
-// An owner is what a group is to its scheduler.
+// An owner is the sched.Owner of a group.
 type owner Group
 
-// Config returns the settings.
 func (o *owner) Config() *sched.Config { return &(*Group)(o).options().config }
 
-// Context returns that of the group, or nil.
+// Context returns the context of the group, or nil.
 func (o *owner) Context() context.Context { return o.ctx }
 
-// Aborted records how a task has ended that has not returned.
+// Aborted applies the panic policy to a task that has panicked, or, if p is nil, has called Goexit.
 func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.PanicError) {
-	known := new(task) // nothing is known of a plain function
+	known := new(task) // a plain function has no number and no name
 	switch t := sched.Unnamed(t).(type) {
 	case *task:
 		known = t
@@ -126,7 +126,7 @@ func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.
 	case policy == core.Crash && p != nil:
 		panic(p.Value)
 	default:
-		g.scheduler.Fail(p) // first, so that no panic of a cancelled sibling comes before it
+		g.scheduler.Fail(p) // before stop, so that no panic of a cancelled sibling comes first
 		g.stop(err)
 	}
 	if known.future != nil {
@@ -134,8 +134,8 @@ func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.
 	}
 }
 
-// number returns the number of the next task, or 0 if errors are not collected. The race
-// detector does not see it: it would order those who start tasks.
+// number returns the number of the next task, or 0 without Collect. It is hidden from the race
+// detector, which would see it order the goroutines that start tasks.
 func (g *Group) number() uint64 {
 	if !g.options().collect {
 		return 0
@@ -143,12 +143,13 @@ func (g *Group) number() uint64 {
 	return g.started.Add(1)
 }
 
-// Fork starts f in g, as Go does, and returns its result to come. An error of f is
-// one of the group, too. A panic of f is raised by the future's Get and falls under
-// g's panic policy as that of any task; under [core.Capture] it is the error that
-// Get returns.
+// Fork starts f in g, as Go does, and returns a future for its result. Get returns an error of f,
+// which is also an error of the group. Get raises a panic of f, and g applies its panic policy to
+// it; under [core.Capture] Get returns the panic as its error. Get returns [core.ErrGoexit] if f
+// calls Goexit, and g does the same as for any task. Fork panics where Go panics.
 func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	checkFunc(f == nil)
+	g.setOwner()
 	t := &forked[T]{promise: core.NewPromise[T]()}
 	t.promise.Owned(uint32(g.scheduler.Number()))
 	t.task = task{group: g, number: g.number(), future: t, f: func() (err error) {
@@ -178,6 +179,6 @@ func (t *forked[T]) resolve(err error, p *core.PanicError) {
 	default:
 		core.Call(func() {
 			t.promise.Run(policy, func() (T, error) { panic(p) })
-		}, func(*core.PanicError) {}) // Run passes it on, and the group knows
+		}, func(*core.PanicError) {}) // Run panics with it again, and the group has recorded it
 	}
 }

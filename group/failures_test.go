@@ -19,6 +19,17 @@ import (
 //go:noinline
 func raiseHere(v any) { panic(v) }
 
+// deep calls f on a stack of so many frames.
+//
+//go:noinline
+func deep(frames int, f func()) {
+	if frames > 0 {
+		deep(frames-1, f)
+		return
+	}
+	f()
+}
+
 type typedError struct{ text string }
 
 func (e *typedError) Error() string { return e.text }
@@ -168,6 +179,30 @@ func TestPropagate(t *testing.T) {
 			synctest.Wait()
 			require.EqualValues(t, 3, raised.Load())
 			g.Wait()
+		})
+	})
+
+	t.Run("whoever waits already gets the panic, also while it looks whose task it runs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for i := range 100 {
+				var g group.Group
+				gate := make(chan struct{})
+				g.Go(func() {
+					<-gate
+					for range i % 50 {
+						runtime.Gosched()
+					}
+					panic("boom")
+				})
+				first := make(chan any)
+				go deep(1000, func() { first <- caught(g.Wait) }) // so that to look takes long
+				synctest.Wait()
+				go func() {
+					close(gate)
+					_ = caught(g.Wait)
+				}()
+				require.NotNil(t, <-first)
+			}
 		})
 	})
 

@@ -10,42 +10,39 @@ import (
 
 // A Group owns the goroutines that run its tasks.
 //
-// The zero value is ready for use: unnamed, unlimited, with the panic policy
-// [core.Propagate]. Several goroutines may call its methods at once, and so may its own
-// tasks, except that a task must not wait for its own group. A Group may be used again
-// after Wait, and keeps nothing of an earlier round. It must not be copied after first
-// use; go vet reports it.
+// The zero value is ready for use. It has no name and no limit, and the panic policy
+// [core.Propagate]. Several goroutines may call its methods at once. Its own tasks may call them
+// too, except Wait and WaitContext. A Group may be used again after Wait, and then keeps nothing of
+// the earlier round. It must not be copied after first use; go vet reports a copy.
 //
-// In the terminology of [the Go memory model], a call of Go "synchronizes before"
-// the task that it starts, and the end of a task before the return of any Wait
-// that covers it. Two tasks are not ordered, unless the group's limit is 1: then each is
-// ordered before the next. In builds with -race a race between tasks is reported.
+// In the terminology of [the Go memory model], a call of Go "synchronizes before" the task that it
+// starts, and the end of a task before the return of any Wait that covers it. Two tasks are not
+// ordered, unless the group's limit is 1: then the end of each task synchronizes before the next.
+// The race detector reports races between tasks that are not ordered.
 //
 // [the Go memory model]: https://go.dev/ref/mem
 type Group struct {
 	scheduler sched.Scheduler
 }
 
-// New returns a group with the given options. It panics if they are not valid: a
-// negative Limit, an unknown policy, OnPanic without the policy [core.Capture], or that policy
-// without OnPanic.
+// New returns a group with the given options. It panics if Limit is negative, if the policy is
+// unknown, or if OnPanic is set without the policy [core.Capture] or not set with it.
 func New(opts Options) *Group {
 	g := new(Group)
 	opts.apply(&g.scheduler)
 	return g
 }
 
-// Run is a lexical scope: it calls body with a new group and returns when body and
-// every task of the group have ended, however they end. Tasks may start tasks, also
-// after body has returned.
+// Run is a lexical scope: it calls body with a new group, and blocks until body and every task of
+// the group have ended. They may return, panic or call [runtime.Goexit]. Tasks may start tasks,
+// also after body has returned.
 //
-// A panic or a Goexit of body goes on in the goroutine that called Run, when the tasks have
-// ended. Run raises what tasks raised and no Wait in body has raised, as [Group.Wait] does.
-// If body panicked, the tasks' panics become that panic's Others. After Run, a Go on the
-// group panics.
+// Run raises a panic or a Goexit of body when the tasks have ended. It also raises panics and
+// Goexits of tasks, as [Group.Wait] does, unless a Wait in body has raised them. The tasks' panics
+// are the Others of body's panic if body and tasks panic. A Go on the group after Run panics.
 func Run(body func(g *Group)) { RunWith(Options{}, body) }
 
-// RunWith is [Run] with options. It panics if they are not valid, like [New].
+// RunWith is [Run] with options. It panics if they are not valid, as [New] does, or if body is nil.
 func RunWith(opts Options, body func(g *Group)) {
 	if body == nil {
 		panic("group: nil func")
@@ -56,51 +53,48 @@ func RunWith(opts Options, body func(g *Group)) {
 	}
 }
 
-// scope returns when body and every task have ended. It reports whether body has
-// returned: if it has not, it has called panic(nil) under GODEBUG=panicnil=1.
+// scope calls body, and returns when body and every task have ended. It reports whether body has
+// returned. If not, body has called panic(nil) under GODEBUG=panicnil=1.
 func (g *Group) scope(body func(g *Group)) (returned bool) {
 	defer func() { g.scheduler.Seal(recover()) }()
 	body(g)
 	return true
 }
 
-// Go starts f as if in a goroutine of its own: f may block for as long as it likes, wait
-// for any other task, also for one that is started later, and call Go. It holds up no other
-// task. Go blocks only while the group is at its limit. It panics if f is nil, or if the
-// group is that of a [Run] that has returned. If all tasks that run have waited in Go for room
-// in their own group for a second, Go panics in the oldest of them.
+// Go starts f as if in a goroutine of its own. f may block for as long as it likes, wait for any
+// other task, even for a task that is started later, and call Go. It holds up no other task. Go
+// blocks only while the group is at its limit, and until a task ends or SetLimit makes room. It
+// panics if f is nil, or if the group is that of a [Run] that has returned. Go panics in the oldest
+// task if all tasks that run have been blocked in Go of their own group for a second.
 //
-// The group's [core.PanicPolicy] decides what becomes of a panic of f. If f calls
-// [runtime.Goexit], the task has ended, and Wait calls Goexit too.
+// The group applies its [core.PanicPolicy] if f panics. Wait calls [runtime.Goexit] if f does.
 //
-// One goroutine may run several tasks, one after another. So a task may leave to the next
-// what belongs to a goroutine:
+// One goroutine may run several tasks, one after another. So state of the goroutine may pass from
+// one task to the next:
 //
-//   - pprof labels. A new goroutine has those of the caller of Go or, if another of
-//     the group's goroutines starts it, of that one; if SetLimit makes the room that
-//     a task waits for, of the caller of SetLimit. So if all who call Go and SetLimit
-//     have the same labels, all tasks have these, as with a go statement. Where
-//     callers with different labels share a group, a task may have those of another
-//     caller. Labels that a task sets with pprof.SetGoroutineLabels and does not reset
-//     stay for the next (pprof.Do resets them). A group that has a name sets
-//     the label "coterie", and no other, afresh for every task.
-//   - A [runtime.LockOSThread] without UnlockOSThread, and what other functions set for
-//     the goroutine or its thread. docs/guide/goroutines.md has the complete list.
+//   - pprof labels. A new goroutine inherits the labels of the goroutine that starts it: a caller
+//     of Go, a caller of SetLimit, or another goroutine of the group. All tasks have the same
+//     labels, as with a go statement, if all callers of Go and SetLimit have these labels. A task
+//     may have the labels of another caller if callers have different labels. Labels that a task
+//     sets with pprof.SetGoroutineLabels stay for the next task, unless the task resets them, as
+//     pprof.Do does. A group with a name sets the label "coterie", and no other, for every task.
+//   - A [runtime.LockOSThread] without UnlockOSThread, and other settings of the goroutine or its
+//     thread. docs/guide/goroutines.md has the complete list.
 //
-// Code that leaves such marks needs [Options.Isolate]. A task must not call Goexit to end its
-// thread: Wait would end the goroutine that waits.
+// Code that leaves such settings needs [Options.Isolate]. A task must not call Goexit to end its
+// thread, because Wait would then end the goroutine that waits.
 //
-// In a group without a limit Go costs an uncontended lock, and the end of a short
-// task one atomic addition. Now and then a goroutine is started, or takes more tasks.
+// In a group without a limit Go costs an uncontended lock, and the end of a short task costs one
+// atomic addition. Some calls also start a goroutine.
 func (g *Group) Go(f func()) {
 	if !g.scheduler.Go(nil, g.task(f)) {
 		g.refuse()
 	}
 }
 
-// TryGo is Go that never blocks: it starts f, or reports false, having done
-// nothing, if the group is at its limit or the shared semaphore has no permit free. It panics
-// where Go does.
+// TryGo is Go, but does not block. TryGo does nothing and reports false if the group is at its
+// limit or its semaphore has no free permit. It panics if f is nil, or if the group is that of a
+// [Run] that has returned.
 func (g *Group) TryGo(f func()) bool {
 	err := g.scheduler.TryGo(nil, g.task(f))
 	if err == sched.ErrClosed {
@@ -109,18 +103,18 @@ func (g *Group) TryGo(f func()) bool {
 	return err == nil
 }
 
-// GoContext is Go that waits for room only until ctx is done. It then returns
-// [context.Cause] of ctx, and f never runs. It does so too if ctx is done already, even if
-// there is room. Otherwise it returns nil.
+// GoContext is Go, but gives up when ctx is done before there is room. Then it returns
+// [context.Cause] of ctx, and f never runs. It also does that if ctx is done at the call, even if
+// there is room. Otherwise it returns nil. It panics if ctx or f is nil, or if the group is that of
+// a [Run] that has returned.
 //
-// f gets a context derived from ctx, in which names nest: a task that f starts
-// with it in a group named "fetch" is called by the path "ingest/fetch" if this
-// group is named "ingest". The task of a named group has the pprof labels of ctx
-// and the label "coterie".
+// f gets a context derived from ctx, in which names nest. For example, if this group is named
+// "ingest", and f starts a task with the context in a group named "fetch", that task has the path
+// "ingest/fetch". A task of a named group has the pprof labels of ctx and the label "coterie".
 //
-// If ctx comes from a task of this group, or of an owner that shares its Semaphore, and there
-// is no room, f runs on the place of that task, in a goroutine of its own, and GoContext
-// returns when f has ended. So recursion under a limit does not deadlock.
+// f runs on the place of the task from which ctx comes, in a goroutine of its own, if there is no
+// room and that task belongs to this group or to an owner that shares its Semaphore. GoContext then
+// blocks until f has ended. So recursion under a limit does not deadlock.
 func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context)) error {
 	checkContext(ctx)
 	if f == nil {
@@ -135,10 +129,10 @@ func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 	return err
 }
 
-// GoNamed is Go for a task that has a name, which follows the group's, if that has
-// one: "ingest/fetch". A [core.StuckError] shows it, and so do profiles if the group
-// has a name. To be listed costs a named task, or one of a named group, some
-// 100 ns, and the first on a goroutine some microseconds.
+// GoNamed is Go for a task with a name. The task "fetch" has the path "ingest/fetch" if the group
+// is named "ingest". A [core.StuckError] shows the path. Profiles show it too if the group has a
+// name. A task with a path costs some 100 ns more than another, and the first such task of a
+// goroutine some microseconds.
 func (g *Group) GoNamed(name string, f func()) {
 	if f == nil {
 		panic("group: nil func")
@@ -148,14 +142,16 @@ func (g *Group) GoNamed(name string, f func()) {
 	}
 }
 
-// Background starts f for the others: a reader of their results, a printer of their progress, a
-// cache that they share. f has a goroutine of its own. It counts against no limit, holds no permit of
-// a semaphore, and begins also while the group is at its limit. Background does not block.
+// Background starts f to serve the other tasks: for example to read their results, to print their
+// progress, or to keep a cache for them. f has a goroutine of its own. It does not count against
+// the limit, holds no permit of the semaphore, and also starts while the group is at its limit.
+// Background does not block.
 //
-// f gets a context derived from ctx, in which names nest, as with GoContext. When every other
-// task has ended, and Wait, WaitContext or the end of Run's body has been reached, that context is
-// cancelled, with the cause [core.ErrDone], and Wait or Run waits for f. f should end then. If it
-// starts tasks instead, Wait waits for these too. A panic or a Goexit of f is that of a task.
+// f gets a context derived from ctx, in which names nest, as with GoContext. The group cancels that
+// context, with the cause [core.ErrDone], when every other task has ended and a goroutine is in
+// Wait or WaitContext or Run's body has ended. f should then end: Wait and Run block until it has.
+// They also wait for tasks that f starts instead. The group does the same as for any task if f
+// panics or calls Goexit.
 //
 // Background panics if ctx or f is nil, or if the group is that of a [Run] that has
 // returned. f must not wait for the group.
@@ -170,30 +166,29 @@ func (g *Group) Background(ctx context.Context, f func(ctx context.Context)) {
 	}
 }
 
-// Wait blocks until every task has ended, also those that tasks start meanwhile. It
-// returns at an instant, within the call, at which there was none. Several
-// goroutines may wait at once, and Go may be called meanwhile.
+// Wait blocks until every task has ended, also those that are started during the call. At some
+// instant during the call no task was left. Several goroutines may wait at once, and Go may be
+// called at the same time.
 //
-// If tasks have panicked, under the policy [core.Propagate], Wait panics with a
-// *[core.PanicError]: the first panic, with the others as its Others. If none has
-// but some have called runtime.Goexit, so does Wait. Every Wait that is under
-// way raises it, and a later one does not. A Wait that is slow to return may find that
-// tasks were started again meanwhile, and that other Waits have raised what these did,
-// too; it then raises that alone.
+// Wait panics with a *[core.PanicError] if tasks have panicked under the policy [core.Propagate]:
+// the first panic, with the others as its Others. Wait calls runtime.Goexit if no task has panicked
+// but a task has called it. Every Wait that is blocked when the last task ends raises this. If
+// there is none, the next Wait does. No later Wait raises it again.
 //
-// A task that waits for its own group would wait for ever. Wait panics in it as soon as somebody
-// else waits for the group too; before that it does not look who calls. [Group.WaitContext] with the
-// task's context panics at once. A task of another group in between is not found out.
+// A task must not wait for its own group: the Wait would never end. Wait panics in such a task as
+// soon as another goroutine waits for the group too. Before that it does not look for this mistake.
+// [Group.WaitContext] with the task's context panics at once. Neither finds the mistake if a task
+// of another group is in between.
 func (g *Group) Wait() { _ = g.scheduler.Wait(nil) }
 
-// WaitContext is Wait that gives up when ctx is done: it then returns a
-// *[core.StuckError], which wraps [context.Cause] of ctx and says who is running. The
-// tasks run on, and the group can be waited for again. If no task is left it
-// returns nil, or raises what tasks raised, even with ctx done. It starts no
-// goroutine. Giving up takes some time if named tasks run, whose stacks it reads.
+// WaitContext is Wait, but gives up when ctx is done. Then it returns a *[core.StuckError], which
+// wraps [context.Cause] of ctx and lists the named tasks that run. The tasks run on, and Wait and
+// WaitContext can be called again. WaitContext does what Wait does if no task is left, even if ctx
+// is done. It starts no goroutine. It stops the world to read stacks if named tasks run when it
+// gives up: that takes 10 to 20 µs for each goroutine of the process.
 //
-// WaitContext panics if ctx is derived from the one that [Group.GoContext] gave to
-// a task of this group that runs: that task would wait for itself.
+// WaitContext panics if ctx is nil, or if it derives from the context of a task of this group that
+// runs: that task would wait for itself.
 func (g *Group) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	if g.scheduler.Runs(ctx, nil) {
@@ -202,16 +197,15 @@ func (g *Group) WaitContext(ctx context.Context) error {
 	return g.scheduler.WaitContext(ctx)
 }
 
-// SetLimit changes how many tasks may run at once. It may be called at any time:
-// tasks that run count, and run on if they are more than n. Raising the limit wakes
-// those who are blocked in Go. 0 lets none start; a negative n means no limit.
+// SetLimit changes how many tasks may run at once. It may be called at any time. Tasks that run are
+// not affected. Go blocks until fewer than n run. A higher limit wakes goroutines that are blocked
+// in Go. No task starts if n is 0. There is no limit if n is negative.
 func (g *Group) SetLimit(n int) { g.scheduler.SetWorkers(unlimited(n)) }
 
-// Running returns the number of tasks that Go has accepted and that have not ended, without
+// Running returns the number of tasks that have been accepted and have not ended, without
 // background tasks.
 func (g *Group) Running() int { return g.scheduler.Running() }
 
-// task returns f as a task of the group.
 func (g *Group) task(f func()) sched.Task {
 	if f == nil {
 		panic("group: nil func")
@@ -227,13 +221,12 @@ func checkContext(ctx context.Context) {
 	}
 }
 
-// A contextTask is a task with a context.
 type contextTask struct {
 	sched.Context
 	f func(ctx context.Context)
 }
 
-// Run calls the function.
+// Run implements [sched.Task].
 func (t *contextTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
@@ -241,12 +234,12 @@ func (t *contextTask) Run(w *sched.Worker) {
 	t.Returned()
 }
 
-// Fork starts f in g, as [Group.Go] does, and returns its result to come. It blocks
-// while g is at its limit, and panics if f is nil. An error that f returns is for
-// Get alone. A panic of f is raised by Get and, as that of any task, by g's panic
-// policy. A Goexit of f is [core.ErrGoexit] in Get, and Wait calls Goexit.
+// Fork starts f in g, as [Group.Go] does, and returns a future for its result. It blocks while g is
+// at its limit. It panics where Go panics. Only Get returns the error of f. Get raises a panic of
+// f, and g applies its panic policy to it too. Get returns [core.ErrGoexit], and Wait calls Goexit,
+// if f calls Goexit.
 //
-// Fork costs two allocations more than Go, and one for whoever has to wait in Get.
+// Fork makes two allocations more than Go. A Get that blocks makes one.
 func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	if f == nil {
 		panic("group: nil func")

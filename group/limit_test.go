@@ -74,6 +74,16 @@ func TestLimit(t *testing.T) {
 		})
 	}
 
+	t.Run("the verbs share the room", func(t *testing.T) {
+		g := group.New(group.Options{Limit: 2})
+		release := make(chan struct{})
+		require.NoError(t, g.GoContext(t.Context(), func(context.Context) { <-release }))
+		g.Go(func() { <-release })
+		require.False(t, g.TryGo(func() {}))
+		close(release)
+		g.Wait()
+	})
+
 	t.Run("limit tasks do run at once", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := group.New(group.Options{Limit: 5})
@@ -352,6 +362,31 @@ func TestSharedSemaphore(t *testing.T) {
 			close(release)
 			synctest.Wait()
 			g.Wait()
+			require.Zero(t, shared.InUse())
+		})
+	})
+
+	t.Run("a task that lends its permit to another group has the limit of that group hold", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			shared := core.NewSemaphore(2)
+			outer := group.New(group.Options{Semaphore: shared})
+			inner := group.New(group.Options{Semaphore: shared, Limit: 1})
+			var inside gauge
+			for range 2 {
+				require.NoError(t, outer.GoContext(t.Context(), func(ctx context.Context) {
+					time.Sleep(time.Second)
+					require.NoError(t, inner.GoContext(ctx, func(context.Context) {
+						inside.enter()
+						time.Sleep(time.Second)
+						inside.leave()
+					}))
+				}))
+			}
+			outer.Wait()
+			inner.Wait()
+			require.EqualValues(t, 1, inside.most.Load())
+			require.True(t, inner.TryGo(func() {}))
+			inner.Wait()
 			require.Zero(t, shared.InUse())
 		})
 	})

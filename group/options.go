@@ -8,30 +8,29 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// Options are the settings of a [Group]. The zero Options are those of a zero
-// Group. docs/guide/numbers.md says what 0
-// means in each, and in every setter.
+// Options are the settings of a [Group]. The zero Options are those of a zero Group.
+// docs/guide/numbers.md lists what 0 means in each option and setter.
 type Options struct {
-	// Name is shown in stuck reports and task errors, and is the value of the
-	// pprof label "coterie" that the group's tasks carry.
+	// Name stands in stuck reports and task errors. The group's tasks have it as the value of the
+	// pprof label "coterie".
 	Name string
 	// Limit is how many tasks may run at once; 0 means no limit.
 	Limit int
 	// Semaphore, if not nil, is a limit shared with other owners: each task
 	// holds one of its permits.
 	Semaphore *core.Semaphore
-	// Isolate gives each task a goroutine of its own, for code that leaves marks on
-	// its goroutine. A task then costs what a go statement costs.
+	// Isolate gives each task a goroutine of its own. It is for code that leaves settings on its
+	// goroutine; see [Group.Go]. A task then costs about as much as a go statement.
 	Isolate bool
-	// Panics says what becomes of a panic in a task.
+	// Panics selects what happens when a task panics.
 	Panics core.PanicPolicy
-	// OnPanic is required by, and only for, the policy Capture. It is called
-	// in the goroutine that panicked, by several at once if several do. If it
-	// panics itself, the process ends.
+	// OnPanic gets the panics of tasks under the policy Capture. That policy requires it, and no
+	// other allows it. It is called in the goroutine that panicked, perhaps by several goroutines
+	// at once. The task has not ended before it returns. The process ends if OnPanic panics.
 	OnPanic func(*core.PanicError)
 }
 
-// apply checks the options, and gives a new scheduler those that are not zero.
+// apply checks the options, and sets them in a new scheduler.
 func (o *Options) apply(s *sched.Scheduler) {
 	if (o.Panics == core.Capture) != (o.OnPanic != nil) {
 		panic("group: OnPanic is required by, and only for, the policy Capture")
@@ -61,7 +60,7 @@ func (o *Options) owner() *owner {
 	return w
 }
 
-// unlimited returns the number of workers that a limit given to SetLimit stands for.
+// unlimited returns limit, or [sched.Unlimited] if limit is negative.
 func unlimited(limit int) int {
 	if limit < 0 {
 		return sched.Unlimited
@@ -69,17 +68,15 @@ func unlimited(limit int) int {
 	return limit
 }
 
-// An owner is what a group with options is to its scheduler.
+// An owner is the sched.Owner of a group with options.
 type owner struct {
 	config  sched.Config
 	panics  core.PanicPolicy
 	onPanic func(*core.PanicError)
 }
 
-// Config returns the settings.
 func (o *owner) Config() *sched.Config { return &o.config }
 
-// Aborted applies the panic policy.
 func (o *owner) Aborted(s *sched.Scheduler, _ *sched.Set, _ sched.Task, p *core.PanicError) {
 	switch {
 	case p != nil && o.panics == core.Crash:

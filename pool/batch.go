@@ -10,15 +10,14 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// A Batch owns a part of the work on a [Pool]: its Wait waits for the batch's own
-// tasks, and raises what they raised.
+// A Batch owns some of the tasks of a [Pool]. Its Wait waits only for these tasks, and raises their
+// panics and Goexits.
 //
-// Make one with [Pool.Batch]; the zero value panics. A Batch may be used again after Wait,
-// needs no closing, and must not be copied; go vet reports it. Its tasks share the pool's
-// workers and queue with all others.
+// [Pool.Batch] makes a Batch; methods of the zero value panic. A Batch may be used again after
+// Wait. It need not be closed. It must not be copied; go vet reports a copy. Its tasks share the
+// pool's workers and queue with all other tasks.
 //
-// Wait returns nothing, as that of every owner without errors does. [Batch.Err] and
-// WaitContext say that tasks did not run.
+// Wait returns no error. [Batch.Err] and WaitContext report that tasks did not run.
 type Batch struct {
 	pool *Pool
 	set  *sched.Set
@@ -27,39 +26,47 @@ type Batch struct {
 	lost lost
 }
 
-// lost is why tasks of a batch did not run. A round begins with a task that is accepted while
-// there is no other.
+// lost holds the reasons why tasks of a batch did not run. A round begins when a task is accepted
+// while the batch has no other.
 type lost struct {
-	cause  error  // of the first task that did not run for its context's sake
-	closed bool   // tasks have been dropped by Shutdown
-	told   bool   // a Wait has returned since
-	round  uint64 // in which it was told; the next begins afresh
+	cause    error  // of the first task that did not run because its context was done
+	closed   bool   // Shutdown has dropped tasks
+	reported bool   // a Wait has returned since the first loss
+	round    uint64 // the round in which that Wait returned; the next round clears the reasons
 }
 
-// Batch returns a batch of the pool, without tasks. If ctx comes from a task of the
-// pool, whoever waits for the batch lends it the place of that task, as Pool says. ctx does
-// not cancel anything. It may be done.
+// Batch returns a batch of the pool, without tasks. If ctx comes from a task of the pool, the batch
+// belongs to that task: a Wait for the batch lends the task's place to tasks of the batch; see
+// [Pool]. Then Batch takes about a microsecond. ctx does not cancel anything, and may be done.
+// Batch panics if ctx is nil.
 func (p *Pool) Batch(ctx context.Context) *Batch {
 	checkContext(ctx)
 	p.begin()
+	b := p.batch(ctx)
+	b.set.Made()
+	return b
+}
+
+// batch is Batch without set.Made, for waits that do not need it.
+func (p *Pool) batch(ctx context.Context) *Batch {
 	b := &Batch{pool: p}
 	b.set = p.scheduler.NewSet(ctx, b)
 	return b
 }
 
-// check panics for a zero batch.
 func (b *Batch) check() {
 	if b.pool == nil {
 		panic("pool: use of a zero Batch, which Pool.Batch has not made")
 	}
 }
 
-// Go starts f on a worker of the pool, as soon as one is free. It blocks while the
-// pool's queue is full; if the batch belongs to a task of the pool, f runs on the place of
-// that one then, before Go returns. It panics if the pool is closed, except in a task of the
-// pool to which the batch belongs. Wait raises a panic or a Goexit of f. It costs little more
-// than the pool's Go, and no allocation; where tasks of several batches alternate in the
-// queue, workers take them one by one, at several times the cost.
+// Go puts f into the pool's queue; a worker runs it as soon as one is free. Go blocks while the
+// queue is full. Go does not block for room if the batch belongs to a task and Go is called in a
+// task of the pool or in the goroutine that made the batch: f runs on the place of the task, and Go
+// blocks until f has ended. Wait raises a panic or a Goexit of f. Go panics if f is nil, or if the
+// pool is closed; a batch that belongs to a task may be used until that task has ended. Go costs
+// little more than [Pool.Go], and no allocation. Workers take tasks one by one if tasks of several
+// batches alternate in the queue. That costs several times as much.
 func (b *Batch) Go(f func()) {
 	checkFunc(f == nil)
 	b.check()
@@ -68,22 +75,21 @@ func (b *Batch) Go(f func()) {
 	}
 }
 
-// TryGo starts f on a worker of the pool, as Go does, or reports false if the
-// pool's queue is full or somebody waits for room in it, or if the pool is closed. It
-// never blocks.
+// TryGo is Go, but does not block. It reports false, and f does not run, if the queue is full, a
+// submitter waits for room in it, or the pool is closed. It panics if f is nil.
 func (b *Batch) TryGo(f func()) bool {
 	checkFunc(f == nil)
 	b.check()
 	return b.pool.scheduler.TryGo(b.set, b.pool.task(f)) == nil
 }
 
-// GoContext starts f, as Go does, with a context derived from ctx. It waits for
-// room in the queue only until ctx is done, and then returns [context.Cause] of
-// ctx; f does not run then, as it does not if ctx is done already. After the pool's
-// Close it returns [ErrClosed], except to the tasks of the pool that have not ended.
+// GoContext is Go for a function that takes a context. f gets a context derived from ctx. GoContext
+// returns [context.Cause] of ctx, and f does not run, if ctx is done at the call or before there is
+// room in the queue. It returns [ErrClosed] after the pool's Close, except to tasks of the pool
+// that have not ended. It panics if ctx or f is nil. See [Pool.GoContext] for a ctx that comes from
+// a task of the pool.
 //
-// If ctx is done when f's turn comes, f does not run either; Err then returns the
-// cause.
+// f does not run, and Err returns the cause, if ctx is done when a worker takes it.
 func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) error {
 	checkFunc(f == nil)
 	checkContext(ctx)
@@ -91,23 +97,27 @@ func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 	return b.pool.goContext(ctx, b, f)
 }
 
-// Wait blocks until every task of the batch has ended. It raises what a task
-// raised: the first panic, with the further ones as its Others, or else a Goexit.
-// Every Wait that is under way raises the same, and a later one does not. If the
-// batch belongs to a task of the pool, Wait lends the place of that one to the tasks that no
-// worker has begun, one after another. A task of the batch must not call it: Wait panics in
-// it as soon as somebody else waits for the batch too.
+// Wait blocks until every task of the batch has ended. Wait raises the first panic of a task, with
+// the further ones as its Others. It calls Goexit if no task has panicked but a task has called
+// Goexit. Every Wait that is blocked when the last task ends raises this. If there is none, the
+// next Wait does. No later Wait raises it again. Wait lends the place of the task to which the
+// batch belongs if Wait is called in a task of the pool or in the goroutine that made the batch.
+// Tasks of the batch that have not begun run on that place, one after another. In any other
+// goroutine Wait lends no place: call WaitContext with the task's context there. A task of the
+// batch must not call Wait: Wait panics in such a task as soon as another goroutine waits for the
+// batch too.
 func (b *Batch) Wait() {
 	b.check()
-	raise, _ := b.set.Wait(nil)
-	_ = b.tell()
+	raise := b.set.Wait()
+	_ = b.report()
 	raise()
 }
 
-// WaitContext is Wait that gives up when ctx is done, with a [*core.StuckError]. If a task
-// runs on the place that it has lent, it gives up only when that has ended. It returns what Err
-// does, if it has waited to the end. It panics if ctx is that of a task of this
-// batch, for which it would wait.
+// WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. WaitContext lends the
+// place of the task of ctx, if that is a task of the pool, whatever goroutine calls it. WaitContext
+// gives up only after a task that runs on the lent place has ended. It returns the same as Err if
+// all tasks have ended. It panics if ctx is nil, or if it derives from the context of a task of
+// this batch that runs: that task would wait for itself.
 func (b *Batch) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	b.check()
@@ -118,45 +128,44 @@ func (b *Batch) WaitContext(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = b.tell()
+	err = b.report()
 	raise()
 	return err
 }
 
-// Err says, once a Wait has returned, why tasks of the batch did not run although
-// they had been accepted: nil if all have run, the cause of the first context that
-// was done when its task's turn came, [ErrClosed] if Shutdown dropped tasks, or
-// both. The next task that is started clears it.
+// Err is called after Wait. It returns why accepted tasks of the batch did not run: nil if all have
+// run, the cause of the first context that was done when a worker took its task, [ErrClosed] if
+// Shutdown dropped tasks, or both. The next task that is started clears it.
 func (b *Batch) Err() error { return b.err(false) }
 
-// tell returns what Err does, and lets the next task clear it.
-func (b *Batch) tell() error { return b.err(true) }
+// report returns the same as Err. After it, the next task clears the error.
+func (b *Batch) report() error { return b.err(true) }
 
-func (b *Batch) err(tells bool) error {
+func (b *Batch) err(reports bool) error {
 	b.check()
 	round := b.set.Round()
-	return race.Get(func() error {
+	why := race.Get(func() lost {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if b.lost.told && round > b.lost.round {
-			return nil
+		if b.lost.reported && round > b.lost.round {
+			return lost{}
 		}
-		if tells && !b.lost.told {
-			b.lost.told, b.lost.round = true, round
+		if reports && !b.lost.reported {
+			b.lost.reported, b.lost.round = true, round
 		}
-		err := b.lost.cause
-		if b.lost.closed {
-			err = multierr.Append(err, ErrClosed)
-		}
-		return err
+		return b.lost
 	})
+	if why.closed {
+		return multierr.Append(why.cause, ErrClosed)
+	}
+	return why.cause
 }
 
-// lose notes why a task does not run.
+// lose records why a task does not run.
 func (b *Batch) lose(err error) {
 	race.Do(func() {
 		b.mu.Lock()
-		if b.lost.told {
+		if b.lost.reported {
 			b.lost = lost{}
 		}
 		if err == ErrClosed {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/multierr"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/child"
@@ -267,7 +268,7 @@ func TestBatch(t *testing.T) {
 				require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
 					b := p.Batch(ctx)
 					impatient, cancel := context.WithCancel(ctx)
-					waits := []func(){b.Wait, func() { b.WaitContext(impatient) }}
+					waits := []func(){func() { b.WaitContext(ctx) }, func() { b.WaitContext(impatient) }}
 					var waiters group.Group
 					b.Go(func() {
 						for _, wait := range waits {
@@ -478,5 +479,27 @@ func TestNames(t *testing.T) {
 			close(release)
 			closeEmpty(t, p)
 		})
+	})
+}
+
+func TestErrOfABatchThatLostTasksInBothWays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(1, pool.Options{})
+		release := make(chan struct{})
+		p.Go(func() { <-release })
+		b := p.Batch(t.Context())
+		ctx, cancel := context.WithCancelCause(t.Context())
+		require.NoError(t, b.GoContext(ctx, func(context.Context) {}))
+		p.Go(func() { <-release })
+		require.NoError(t, b.GoContext(t.Context(), func(context.Context) {}))
+		late := errors.New("too late")
+		cancel(late)
+		release <- struct{}{}
+		synctest.Wait()
+		require.Error(t, p.Shutdown(ctx))
+		close(release)
+		b.Wait()
+		require.Equal(t, []error{late, pool.ErrClosed}, multierr.Errors(b.Err()))
+		p.Close()
 	})
 }

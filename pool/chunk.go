@@ -10,21 +10,21 @@ import (
 	"github.com/coterie-go/coterie/pool/internal/loop"
 )
 
-// Chunk yields the items of in, in their order, as slices of n; a slice is yielded earlier when
-// wait has passed since its first item came. A wait of 0 is no bound. What is left when in ends
-// is yielded too. Each slice is the caller's. Nothing happens before the range loop, and each
-// range loop runs in anew.
+// Chunk yields the items of in, in their order, as slices of n items. It yields a shorter slice if
+// wait has passed since the first item of the slice came, or if in has ended. There is no time
+// limit if wait is 0. The caller owns each slice. Chunk itself runs nothing: each range loop over
+// the sequence runs in again.
 //
-// Leaving the range loop in any way stops in, and the next statement runs when in, with its
-// deferred calls, has ended. If ctx is done, the sequence ends in the same way, and items that
-// have not been yielded are lost. A panic of in is raised in the range loop after the items
-// before it, as a *[core.PanicError]; so is a Goexit.
+// A body that leaves the range loop, in any way, stops in. The range loop then blocks until in and
+// its deferred calls have ended. The sequence ends in the same way if ctx is done, and items that
+// have not been yielded are lost. The range loop panics with a *[core.PanicError] if in panics,
+// after it has yielded the items before. The range loop calls Goexit if in does.
 //
-// in runs in a goroutine of its own, ahead of the range loop: by n items at most, besides
-// those of the slice that the body has. That goroutine carries the profiler labels of ctx.
-// Memory is that of the items that are there, however large n is.
+// in runs in a goroutine of its own, at most n items ahead of the range loop, without those of the
+// slice that the body has. That goroutine has the pprof labels of ctx. Chunk uses memory for the
+// items that it holds, however large n is.
 //
-// Chunk panics if n is less than 1 or wait is negative.
+// Chunk panics if n is less than 1, wait is negative, or ctx or in is nil.
 func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, wait time.Duration) iter.Seq[[]T] {
 	checkContext(ctx)
 	checkSeq(in == nil)
@@ -37,17 +37,18 @@ func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, wait time.Duration
 	return loop.Chunk(ctx, in, n, wait)
 }
 
-// Merge yields the items of all inputs as they come, those of each input in their order.
-// Nothing happens before the range loop, and each range loop runs the inputs anew. Without
-// inputs the sequence is empty.
+// Merge yields the items of all inputs as they come. The items of one input stay in their order.
+// Merge itself runs nothing: each range loop over the sequence runs the inputs again. The sequence
+// is empty if there are no inputs.
 //
-// Leaving the range loop in any way stops the inputs, and the next statement runs when they, with
-// their deferred calls, have ended. If ctx is done, the sequence ends in the same way, and items
-// that have not been yielded are lost. A panic of an input stops the others, and is raised in
-// the range loop after the items that came before it, as a *[core.PanicError]; so is a Goexit.
+// A body that leaves the range loop, in any way, stops the inputs. The range loop then blocks until
+// the inputs and their deferred calls have ended. The sequence ends in the same way if ctx is done,
+// and items that have not been yielded are lost. A panic of an input stops the others. The range
+// loop yields the items that came before, and then panics with a *[core.PanicError]. The range loop
+// calls Goexit if an input does.
 //
-// Each input runs in a goroutine of its own, ahead of the range loop: by 32 items at most.
-// These goroutines carry the profiler labels of ctx.
+// Each input runs in a goroutine of its own, at most 32 items ahead of the range loop. These
+// goroutines have the pprof labels of ctx. Merge panics if ctx or an input is nil.
 func Merge[T any](ctx context.Context, in ...iter.Seq[T]) iter.Seq[T] {
 	checkContext(ctx)
 	for _, seq := range in {

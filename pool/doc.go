@@ -1,11 +1,11 @@
-// Package pool runs tasks on a bounded number of workers: loops and iterators over
-// data, and tasks that come one by one.
+// Package pool runs tasks on a bounded number of workers: loops and iterators over data, and tasks
+// that are submitted one by one.
 //
 // # Loops
 //
 // [For] runs a function for each number of 0..n-1, [MapSlice] for each element of a
-// slice, [Each] for each item of a sequence, which may be endless. They return when
-// all calls have ended. An error cancels the rest.
+// slice, [Each] for each item of a sequence, which may be endless. They block until all calls have
+// ended. An error cancels the rest.
 //
 //	err := pool.For(ctx, 0, len(rows), func(ctx context.Context, i int) error {
 //		return check(ctx, rows[i])
@@ -20,40 +20,41 @@
 //		print(page)
 //	}
 //
-// Leaving the loop in any way cancels the calls that run, waits for them and stops
-// the input. Items that take nanoseconds and items that take seconds are both
-// served: how many go together is measured.
+// A body that leaves the loop, in any way, cancels the calls that run, waits for them and stops the
+// input. A loop suits items that take nanoseconds and items that take seconds: it measures how many
+// items a worker should take at a time.
 //
-// Loops chain: [Then] is Map whose input is another loop, [Keep] goes on after an error,
-// [Chunk] makes slices by number or time, [Merge] makes one sequence of several. Leaving the
-// last loop ends all of them.
+// Loops chain: [Then] is Map with another loop as its input. [Keep] makes a loop continue after an
+// error. [Chunk] makes slices by number or time. [Merge] makes one sequence of several. A body that
+// leaves the last loop ends all of them.
 //
 // # Pools
 //
-// A [Pool] is for tasks that come from several places, or over a long time. It has a
-// bounded queue; whoever starts a task while that is full waits in line. Workers are
-// started when there is work and end when they have been idle for a while.
+// A [Pool] is for tasks that come from several places, or over a long time. It has a bounded queue.
+// A submitter that finds the queue full blocks until there is room. Workers start when there are
+// tasks, and end when they have been idle for a while.
 //
 //	p := pool.New(8, pool.Options{Name: "mail"})
 //	p.Go(func() { send(message) })
 //
-// A pool has the five verbs of every owner, which package group tells of. Close
-// refuses new tasks, runs those that were accepted and joins the workers; Shutdown
-// does so until its context is done, and then drops what waits and says who is stuck.
+// A pool has the five verbs of every owner: Go, TryGo, GoContext, Wait and WaitContext. See package
+// group. Close refuses new tasks, and blocks until the accepted tasks and the workers have ended.
+// Shutdown is Close, but when its context is done, it drops the queued tasks and returns an error
+// that lists the tasks that run.
 //
-// Who wants to wait for some of the tasks starts them through a [Batch]. [Submit]
-// starts one task and returns a future of its result. A [Keyed] starts tasks that have a
-// key, and runs those of one key one after another, or so many at once.
+// A [Batch] starts tasks and waits for them alone. [Submit] starts a task and returns a future for
+// its result. A [Keyed] starts tasks that have a key. It runs the tasks of one key one after
+// another, or up to a given number at once.
 //
 // # Tasks that wait for tasks
 //
-// A task may start others on its own pool and wait for them, to any depth, if it
-// does so with the context that it was given: while it waits, it lends its place to them.
-// See [Pool] for what that means for the number of workers.
+// A task may start other tasks on its own pool and wait for them, to any depth. It must do so with
+// its own context: while it waits, it lends its place to them. See [Pool] for what that means for
+// the number of workers.
 //
 // # Panics and Goexit
 //
-// A panic in a loop, a Batch or a Submit is raised where somebody waits. For a task of
-// Pool.Go nobody does: its panic ends the process, or is handed to Options.OnPanic.
-// The pool's worker survives a panic that is handed on, and a Goexit.
+// The loop, the Wait of a Batch or a Keyed, or the Get of a Submit raises a panic of its task. No
+// caller waits for a single task of Pool.Go: its panic goes to Options.OnPanic, or ends the
+// process. The pool stays usable after a Goexit, and after a panic that does not end the process.
 package pool

@@ -45,8 +45,12 @@ func TestKeepsLittleOfALongQueue(t *testing.T) {
 	t.Run("when a Shutdown has dropped it", func(t *testing.T) {
 		p := pool.New(1, pool.Options{Queue: n + 1})
 		before := heap()
-		hold := make(chan struct{})
-		p.Go(func() { <-hold })
+		begun, hold := make(chan struct{}), make(chan struct{})
+		p.Go(func() {
+			close(begun)
+			<-hold
+		})
+		<-begun // what has not begun is dropped, too
 		for range n {
 			p.Go(func() { t.Error("ran") })
 		}

@@ -8,30 +8,33 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// ErrReplaced is the cause with which [Keyed.Replace] cancels the tasks that run.
+// ErrReplaced is the cause with which [Keyed.Replace] cancels the tasks that run. A GoContext or
+// Replace returns it if a later Replace of the same key ends its wait.
 var ErrReplaced = sched.ErrReplaced
 
-// A Keyed starts tasks that have a key on a [Pool], and runs at most so many tasks of one key at
-// once. With one, tasks of a key run one after another, in the order in which they were
-// accepted, and each is ordered before the next as [Pool] says.
+// A Keyed starts tasks that have a key on a [Pool]. It runs at most perKey tasks of one key at
+// once. If perKey is 1, tasks of a key run one after another, in the order in which they were
+// accepted, and the end of each synchronizes before the next.
 //
-// A task whose key is busy waits before the pool: it holds neither a worker nor a place in the
-// pool's queue that tasks of other keys could use. So many tasks may wait like this in all as
-// the pool's Options.Queue says. Who starts a further one blocks until there is room, unless
-// it is a task of the pool: a task may start others of its own key, however many wait.
-// When the key is free, a task that has waited goes to the end of the pool's queue.
+// A task whose key is busy waits outside the pool: it holds neither a worker nor room in the pool's
+// queue that tasks of other keys could use. For all keys of a Keyed together, at most Options.Queue
+// tasks wait like this. A submitter of a further one blocks until there is room, unless it is a
+// task of the pool. A task that has waited goes to the end of the pool's queue when the key is
+// free.
 //
-// Keys cost nothing but while they have tasks: there may be millions, one after another. Only a
-// panic that nobody has been told of is kept with its key, and in -race builds each key is
-// remembered. Keys must be equal to themselves: NaN panics.
+// A key uses memory only while it has tasks: there may be millions of keys, one after another.
+// There are two exceptions: a panic that no wait has raised is kept with its key, and -race builds
+// keep every key. A key must be equal to itself: NaN panics.
 //
-// Make one with [NewKeyed]; the zero value panics. A Keyed needs no closing, and must not be
-// copied; go vet reports it. When the pool closes, tasks that wait for their key still run. When a
-// Shutdown gives up, they are dropped, and counted like those in the queue.
+// [NewKeyed] makes a Keyed; methods of the zero value panic. A Keyed need not be closed. It must
+// not be copied; go vet reports a copy. Tasks that wait for their key still run when the pool
+// closes. When a Shutdown gives up, they are dropped, and Stats counts them as it counts those in
+// the queue.
 //
-// [Keyed.WaitKey] or [Keyed.Wait] raise what tasks raised. A panic that neither has raised when
-// the Keyed is collected ends the process with it. As long as a task runs, its context can be
-// cancelled by Replace; after that it is like the one that the task was started with.
+// [Keyed.WaitKey] and [Keyed.Wait] raise panics and Goexits of tasks. The process ends with a panic
+// that neither has raised when the Keyed is garbage-collected. Replace cancels the context of a
+// task only while the task runs. After that, the context is done when the context with which the
+// task was started is done.
 type Keyed[K comparable] struct {
 	_     [0]sync.Mutex // so that go vet reports a copy
 	pool  *Pool
@@ -39,7 +42,7 @@ type Keyed[K comparable] struct {
 }
 
 // NewKeyed returns a Keyed that runs at most perKey tasks of one key at once, on p. It panics if
-// perKey is less than 1, or p is nil.
+// perKey is less than 1, or if p is nil.
 func NewKeyed[K comparable](p *Pool, perKey int) *Keyed[K] {
 	if perKey < 1 {
 		panic(fmt.Sprintf("pool: perKey less than 1, got %d", perKey))
@@ -51,7 +54,7 @@ func NewKeyed[K comparable](p *Pool, perKey int) *Keyed[K] {
 	return &Keyed[K]{pool: p, tasks: sched.NewKeyed[K](&p.scheduler, perKey, p.options.Queue)}
 }
 
-// check panics for a zero Keyed, and for a key that no map finds again.
+// check panics for a zero Keyed, and for a key that a map cannot find again.
 func (k *Keyed[K]) check(key K) {
 	k.checkMade()
 	if _ = (map[K]bool)(nil)[key]; key != key { // the map panics for a key without a hash
@@ -65,35 +68,37 @@ func (k *Keyed[K]) checkMade() {
 	}
 }
 
-// GoContext starts f, with a context derived from ctx, when the key is free and a worker too.
-// It returns when f has been accepted, also if the key is busy. It waits for room only until
-// ctx is done, and then returns [context.Cause] of ctx; f does not run then, as it does not if
-// ctx is done already. It returns [ErrReplaced] if it was waiting for room when Replace was
-// called, and after the pool's Close [ErrClosed], except to the tasks of the pool that have not
-// ended.
+// GoContext starts f, with a context derived from ctx, when both the key and a worker are free. It
+// blocks until f has been accepted: until there is room in the pool's queue, or, if the key is
+// busy, among the tasks that wait for their keys. It returns [context.Cause] of ctx, and f does not
+// run, if ctx is done at the call or before there is room. It returns [ErrReplaced] if Replace is
+// called for the key while GoContext is blocked because the key is busy. It returns [ErrClosed]
+// after the pool's Close, except to tasks of the pool that have not ended. It panics if ctx or f is
+// nil.
 //
-// If ctx is done when f's turn comes, f does not run either, and is counted as dropped. If the
-// key is free, and ctx comes from a task of the pool, and the queue is full, f runs before
-// GoContext returns, as for [Pool.GoContext].
+// f does not run, and Stats counts it as dropped, if ctx is done when a worker takes it. f runs
+// before GoContext returns, as for [Pool.GoContext], if the key is free, the queue is full, and ctx
+// comes from a task of the pool.
 //
-// It costs an allocation, and a further one if the key has no other task.
+// GoContext costs one allocation, and another if the key has no other task.
 func (k *Keyed[K]) GoContext(ctx context.Context, key K, f func(ctx context.Context)) error {
 	t := k.task(ctx, key, f)
 	return closedError(k.tasks.GoContext(ctx, key, &t.KeyTask))
 }
 
-// Replace starts f instead of all other tasks of the key: those that wait are dropped, those
-// that run are cancelled, with the cause [ErrReplaced], and when they have ended f begins, as
-// soon as there is a worker. Tasks of the key that are started later wait for f as for any
-// other.
+// Replace starts f in place of all other tasks of the key. It drops those that have not begun, and
+// cancels the contexts of those that run, with the cause [ErrReplaced]. When these have ended, f
+// begins as soon as a worker is free. Later tasks of the key wait for f as for any other task.
 //
-// Replace returns when those that ran have ended and f has been accepted. It waits for that
-// only until ctx is done, and then returns [context.Cause] of ctx; f does not run then. If
-// another Replace comes meanwhile, it returns ErrReplaced. An f that was accepted and has not
-// begun is dropped by the next Replace, which takes its turn. In a task of the key, or one that
-// such a task has started with its context, Replace returns at once, and f begins when those
-// that run have ended; then f's context ends with the one that the task of the key was started
-// with. After the pool's Close it returns [ErrClosed], as GoContext does.
+// Replace blocks until the running tasks have ended and f has been accepted. It returns
+// [context.Cause] of ctx, and f does not run, if ctx is done first. It returns ErrReplaced if
+// another Replace for the key is called first. The next Replace drops f, and takes its place in the
+// queue, if f has been accepted and has not begun. Replace returns [ErrClosed] after the pool's
+// Close, as GoContext does. It panics if ctx or f is nil.
+//
+// A task of the key, or a task that it has started with its context, may call Replace with its
+// context. Then Replace does not block, and f begins when the running tasks have ended. The context
+// of f is then done when the context with which the task of the key was started is done.
 func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Context)) error {
 	t := k.task(ctx, key, f)
 	within := k.tasks.Within(ctx, key)
@@ -103,16 +108,16 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Contex
 	return closedError(k.tasks.Replace(ctx, key, &t.KeyTask, within != nil))
 }
 
-// WaitKey blocks until no task of the key is left, and raises what they raised: the first
-// panic, with the further ones as its Others, or else a Goexit. Every WaitKey and Wait that is
-// under way raises the same, and a later one does not. It returns nil, or [ErrClosed] if
-// Shutdown has dropped tasks of the key meanwhile. When ctx is done it gives up, with a
-// [*core.StuckError].
+// WaitKey blocks until no task of the key is left. It raises the first panic of a task, with the
+// further ones as its Others. It calls Goexit if no task has panicked but a task has called Goexit.
+// Every WaitKey and Wait that is blocked when the last task ends raises this. If there is none, the
+// next one does. No later one raises it again. WaitKey returns nil, or [ErrClosed] if Shutdown has
+// dropped tasks of the key. It returns a [*core.StuckError] if ctx is done first.
 //
-// If ctx is that of a task of the pool, WaitKey lends its place to tasks of the key that no
-// worker has begun, one after another. If a task runs there, WaitKey gives up only when that has
-// ended or lends the place in turn. It panics if ctx is that of a task of the key, for which it
-// would wait.
+// WaitKey lends the place of the task of ctx, if that is a task of the pool, to tasks of the key
+// that have not begun, one after another. WaitKey gives up only after a task that runs on the lent
+// place has ended or has itself lent the place. WaitKey panics if ctx is nil, or if it is that of a
+// task of the key that runs: that task would wait for itself.
 func (k *Keyed[K]) WaitKey(ctx context.Context, key K) error {
 	checkContext(ctx)
 	k.check(key)
@@ -126,8 +131,9 @@ func (k *Keyed[K]) WaitKey(ctx context.Context, key K) error {
 	return closedError(err)
 }
 
-// Wait blocks until no task of any key is left, and raises what they raised, as WaitKey does.
-// It panics if a task of the pool calls it: without a context it could not lend its place.
+// Wait blocks until no task of any key is left, and raises their panics and Goexits as WaitKey
+// does. It panics if a task of the pool calls it, because Wait has no context and so cannot lend
+// the task's place.
 func (k *Keyed[K]) Wait() {
 	k.checkMade()
 	if k.pool.scheduler.Running() > 0 {
@@ -136,7 +142,7 @@ func (k *Keyed[K]) Wait() {
 	k.tasks.Wait()
 }
 
-// task returns f as a task.
+// task checks the arguments and returns a task that runs f.
 func (k *Keyed[K]) task(ctx context.Context, key K, f func(ctx context.Context)) *keyedTask {
 	checkFunc(f == nil)
 	checkContext(ctx)
@@ -146,16 +152,15 @@ func (k *Keyed[K]) task(ctx context.Context, key K, f func(ctx context.Context))
 	return t
 }
 
-// A keyedTask is a task with a key.
 type keyedTask struct {
 	sched.KeyTask
-	sched.Context // made when the task begins
+	sched.Context // initialized when the task begins
 	ctx           taskContext
-	parent        context.Context // from which the context derives
+	parent        context.Context // the context with which the task is started
 	f             func(ctx context.Context)
 }
 
-// Run calls the function, unless the context is done.
+// Run calls f, unless the context is done.
 func (t *keyedTask) Run(w *sched.Worker) {
 	parent := outlived(t.parent)
 	t.parent = nil
@@ -173,5 +178,5 @@ func (t *keyedTask) Run(w *sched.Worker) {
 	f(&t.ctx)
 }
 
-// Replaced cancels the context of a task that runs.
+// Replaced implements [sched.KeyedTask].
 func (t *keyedTask) Replaced() { t.ctx.replace() }

@@ -649,6 +649,27 @@ func TestKeyedReplace(t *testing.T) {
 	})
 }
 
+func TestReplaceInAFullPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(1, pool.Options{Queue: 1})
+		k := pool.NewKeyed[string](p, 1)
+		release := make(chan struct{})
+		p.Go(func() { <-release })
+		synctest.Wait()
+		p.Go(func() {})
+		var blocked error
+		go func() { blocked = k.GoContext(t.Context(), "a", func(context.Context) { t.Error("ran") }) }()
+		synctest.Wait()
+		ran := false
+		require.NoError(t, k.Replace(t.Context(), "a", func(context.Context) { ran = true }))
+		synctest.Wait()
+		require.Equal(t, pool.ErrReplaced, blocked)
+		close(release)
+		closeEmpty(t, p)
+		require.True(t, ran)
+	})
+}
+
 func TestKeyedWait(t *testing.T) {
 	t.Run("waits for the tasks of a key, or of all", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -707,6 +728,24 @@ func TestKeyedWait(t *testing.T) {
 			wg.Wait()
 			require.ErrorIs(t, key.(*core.PanicError), boom)
 			require.Len(t, all.(*core.PanicError).Others, 2)
+			k.Wait()
+			closeEmpty(t, p)
+		})
+	})
+
+	t.Run("of one key takes nothing from a wait for all", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(4, pool.Options{})
+			k := pool.NewKeyed[string](p, 1)
+			require.NoError(t, k.GoContext(t.Context(), "a", func(context.Context) { panic("boom") }))
+			require.NoError(t, k.GoContext(t.Context(), "b", func(context.Context) { time.Sleep(time.Second) }))
+			var all any
+			var wg sync.WaitGroup
+			wg.Go(func() { all = caught(k.Wait) })
+			synctest.Wait()
+			require.NotNil(t, caught(func() { k.WaitKey(t.Context(), "a") }))
+			wg.Wait()
+			require.Equal(t, "boom", all.(*core.PanicError).Value)
 			k.Wait()
 			closeEmpty(t, p)
 		})

@@ -1,5 +1,6 @@
-// This file holds the workers that a loop gets within a task of a pool. Invariant: a
-// loop's helper that a pool runs is a task of that pool, and reports to the loop alone.
+// This file holds the workers that a loop uses if a task of a pool calls it. Invariant: a helper
+// that the pool runs for a loop is a task of that pool, and passes its panic or Goexit only to the
+// loop.
 
 package pool
 
@@ -11,7 +12,7 @@ import (
 	"github.com/coterie-go/coterie/pool/internal/loop"
 )
 
-// newCall returns what a loop asks for. It panics for a nil context.
+// newCall returns the loop.Call for a loop. It panics if ctx is nil.
 func newCall(ctx context.Context, workers int) loop.Call {
 	checkContext(ctx)
 	if workers < 1 {
@@ -19,12 +20,12 @@ func newCall(ctx context.Context, workers int) loop.Call {
 	}
 	call := loop.Call{Ctx: ctx, Workers: workers}
 	if p := poolOf(ctx); p != nil {
-		call.New = func() loop.Workers { return batchWorkers{p.Batch(ctx)} }
+		call.New = func() loop.Workers { return batchWorkers{p.batch(ctx)} }
 	}
 	return call
 }
 
-// batchWorkers are the workers of a pool.
+// batchWorkers starts helpers of a loop as tasks of a pool.
 type batchWorkers struct{ *Batch }
 
 // TryGo starts f as a task whose Goexit the batch does not raise.
@@ -32,17 +33,18 @@ func (b batchWorkers) TryGo(f func()) bool {
 	return b.pool.scheduler.TryHelp(b.set, loopTask(f)) == nil
 }
 
-// Wait returns when every helper has ended.
-func (b batchWorkers) Wait() { _, _ = b.set.Wait(nil) }
+// Wait blocks until every helper has ended. The caller of the loop calls it, and holds the place of
+// the task whose context the loop has.
+func (b batchWorkers) Wait() { b.set.WaitInside() }
 
-// A loopTask is a helper of a loop, which is told of a panic or a Goexit by f itself.
+// A loopTask is a helper of a loop. It passes its panic or Goexit to the loop itself.
 type loopTask func()
 
-// Run calls the function.
+// Run implements [sched.Task].
 func (f loopTask) Run(w *sched.Worker) {
 	w.Help()
 	f()
 }
 
-// IsHelper says that it is no task of the pool's users.
+// IsHelper implements [sched.Helper]: a helper is not a task of the pool's users.
 func (loopTask) IsHelper() {}

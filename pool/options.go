@@ -7,35 +7,35 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// Options are the settings of a [Pool]. The zero Options are good ones. docs/guide/numbers.md says what 0
-// means in each, and in every setter.
+// Options are the settings of a [Pool]. The zero Options suit most pools. docs/guide/numbers.md
+// lists what 0 means in each option and setter.
 type Options struct {
-	// Name is shown in stuck reports and is the value of the pprof label
-	// "coterie" that the pool's tasks carry. It nests in the name of the
-	// owner in whose task a task is started with a context. A task of a pool
-	// without a name costs less: nothing is noted about it when it starts.
+	// Name stands in stuck reports. The pool's tasks have it as the value of the pprof label
+	// "coterie". The name nests in that task's path if a task is started with the context of
+	// another owner's task. A pool without a name does not list its tasks, so they cost less.
 	Name string
-	// Queue is how many tasks may wait for a worker; 0 means 1024. A submitter that
-	// finds it full blocks until there is room. Blocked submitters form a line, which nobody
-	// passes.
+	// Queue is how many tasks may wait for a worker; 0 means 1024. A submitter that finds the queue
+	// full blocks until there is room. Blocked submitters are served in the order in which they
+	// came.
 	//
-	// A queue of 64 or more runs half empty before the line goes on, so that one wake-up pays
-	// for many tasks. Then as many submitters go on as there is room for.
+	// A queue of 64 or more must be half empty before blocked submitters continue, so that many
+	// submitters are woken at a time, which costs less for each. Then as many submitters continue
+	// as there is room for.
 	Queue int
-	// IdleAfter is how long a worker without work stays; 0 means one second.
+	// IdleAfter is how long a worker stays idle before it ends; 0 means one second.
 	//
-	// A worker belongs to the testing/synctest bubble in which it was started.
-	// Before a bubble ends, close its pools, or, if they outlive it, as a package
-	// variable does, sleep for IdleAfter, so that no worker is left behind; and
-	// do so too before a bubble uses a pool that was used outside.
+	// A worker belongs to the testing/synctest bubble in which it was started. So that no worker is
+	// left when a bubble ends, close the pools of the bubble before. If a pool outlives the bubble,
+	// as a package variable does, sleep for IdleAfter instead. Also sleep for IdleAfter before a
+	// bubble uses a pool that was used outside.
 	IdleAfter time.Duration
-	// Isolate gives each task a goroutine of its own, for code that leaves marks on
-	// its goroutine. A task then costs what a go statement costs.
+	// Isolate gives each task a goroutine of its own. It is for code that leaves settings on its
+	// goroutine; see [Pool]. A task then costs about as much as a go statement.
 	Isolate bool
-	// OnPanic is called with the panic of a task for which nobody waits: one
-	// that was started by the pool's own Go, TryGo or GoContext. It is called
-	// in the goroutine that panicked, by several at once if several do. If it
-	// is nil, or panics itself, such a panic ends the process.
+	// OnPanic gets the panics of tasks that were started by the pool's own Go, TryGo or GoContext.
+	// It is called in the goroutine that panicked, perhaps by several goroutines at once. The task
+	// has not ended before it returns. Such a panic ends the process if OnPanic is nil or panics
+	// itself.
 	OnPanic func(*core.PanicError)
 }
 
@@ -44,7 +44,7 @@ const (
 	defaultIdleAfter = time.Second
 )
 
-// checked returns the options with their defaults filled in.
+// checked returns the options with their defaults. It panics if one is negative.
 func (o Options) checked() Options {
 	if o.Queue < 0 {
 		panic(fmt.Sprintf("pool: negative queue, got %d", o.Queue))

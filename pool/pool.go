@@ -12,58 +12,62 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// ErrClosed says that a pool was closed before a task could start.
+// ErrClosed is the error for a task that the pool did not accept, or dropped, because it was
+// closed.
 var ErrClosed = errors.New("pool: closed")
 
-// A Pool runs tasks on at most so many workers, and lets a bounded number of
-// further tasks wait.
+// A Pool runs tasks on a bounded number of workers. A bounded number of further tasks may wait in
+// its queue.
 //
-// Use [New]. The zero value is a pool of GOMAXPROCS workers with the zero [Options]. Workers
-// start when there is work, wait for more when there is none, and end when they have been idle
-// for Options.IdleAfter. A pool has no goroutine besides its workers. A pool that is not used
-// holds none, so it need not be closed. A Pool must not be copied; go vet reports it.
+// Use [New]. The zero value is a pool of GOMAXPROCS workers with the zero [Options]. Workers start
+// when there are tasks, and end when they have been idle for Options.IdleAfter. A pool has no other
+// goroutines. An idle pool has none after IdleAfter, so it need not be closed. A Pool must not be
+// copied; go vet reports a copy.
 //
 // # Tasks that wait for tasks
 //
-// A task that was started with a context (by a GoContext or by [Submit]) gets one that stands
-// for its place on a worker. A task that waits with it for other tasks of the pool lends them
-// the place: [Batch.Wait] lends it to the tasks of a batch that was made with it, Future.Get to
-// a task that was submitted with it, [Keyed.WaitKey] to the tasks of a key, and a GoContext
-// that finds the queue full to its own task. So waits may nest to any depth on any number of
-// workers. A task that waits without such a context, as in the pool's Go, keeps its worker from
-// the others.
+// A task that was started with a context, by a GoContext or by [Submit], gets a context that stands
+// for its place on a worker. If the task waits with this context for other tasks of the pool, it
+// lends them the place. [Batch.Wait] lends it to the tasks of a batch that was made with the
+// context. Future.Get lends it to a task that was submitted with the context. [Keyed.WaitKey] lends
+// it to the tasks of a key. A GoContext that finds the queue full lends it to the new task. So
+// waits may nest to any depth on any number of workers. A task without such a context, for example
+// one of Go, keeps its worker while it waits.
 //
-// One place is lent to one task at a time as long as the task that holds it waits in its own
-// goroutine. If it starts goroutines that wait with its context while it works, each of them
-// may have a task run beyond the limit; the alternative would be a deadlock. Tasks of a Keyed
-// that have waited for their key stand in the queue beyond its length.
+// A caller that holds no place lends none. Wait and Get lend the place of a task only if they are
+// called in the task's own goroutine, or in the goroutine that made the batch or the future with
+// the task's context. In any other goroutine call WaitContext or GetContext with the task's
+// context. A Wait or Get that blocks takes microseconds to check its goroutine.
+//
+// A place is lent to one task at a time if the task that holds it waits in its own goroutine. If
+// that task starts goroutines that wait with its context, each of them may have a task run beyond
+// the limit; the alternative would be a deadlock. Tasks of a Keyed that have waited for their key
+// take no room in the queue: it may then hold more than Options.Queue tasks.
 //
 // # What tasks share
 //
-// One worker runs many tasks. What a task does to its goroutine reaches the next: a
-// runtime.LockOSThread without its unlock, and pprof labels that a task without a context sets
-// and does not reset. docs/guide/goroutines.md has the complete list, and [Options.Isolate]
-// prevents that. Workers start without labels, whoever's
-// task it was that they were started for.
+// One worker runs many tasks. State of its goroutine may pass from one task to the next: a
+// runtime.LockOSThread without its unlock, and pprof labels that a task without a context sets and
+// does not reset. docs/guide/goroutines.md has the complete list. [Options.Isolate] prevents it.
+// Workers start without the labels of the goroutine that starts them.
 //
-// In the terminology of [the Go memory model], a call of Go, or of its kin,
-// "synchronizes before" the task that it starts, and the end of a task before the
-// return of any Wait, Close or Get that covers it. In a pool of one worker, each task is
-// ordered before the next. Nothing else is ordered: in -race builds each task has a
-// goroutine of its own, so that races between tasks are reported.
+// In the terminology of [the Go memory model], a call that starts a task "synchronizes before" the
+// task, and the end of a task before the return of any Wait, Close or Get that covers it. In a pool
+// of one worker, the end of each task synchronizes before the next. Nothing else is ordered. In
+// -race builds each task has a goroutine of its own, so that races between tasks are reported.
 //
 // [the Go memory model]: https://go.dev/ref/mem
 type Pool struct {
 	scheduler sched.Scheduler
 
-	config  sched.Config // written before begun is set, read after, like options
+	config  sched.Config // written before begun is set, read after; so is options
 	options Options
 	begun   atomic.Bool
-	mu      sync.Mutex // held to begin a zero pool
+	mu      sync.Mutex // locked to initialize a zero pool
 }
 
-// New returns a pool that runs at most so many tasks at once; 0 stands for GOMAXPROCS. It
-// starts no goroutine. It panics if workers or an option is negative.
+// New returns a pool that runs at most workers tasks at once; 0 means GOMAXPROCS. It starts no
+// goroutine. It panics if workers or an option is negative.
 func New(workers int, opts Options) *Pool {
 	if workers < 0 {
 		panic(fmt.Sprintf("pool: negative workers, got %d", workers))
@@ -91,7 +95,7 @@ func (p *Pool) init(workers int) {
 	p.begun.Store(true)
 }
 
-// begin makes a zero pool ready for use.
+// begin initializes a zero pool.
 func (p *Pool) begin() {
 	if !p.begun.Load() {
 		p.beginSlow()
@@ -107,16 +111,15 @@ func (p *Pool) beginSlow() {
 	}
 }
 
-// Go starts f on a worker, as soon as one is free. It blocks while the queue is
-// full; blocked submitters are served in the order in which they came. It panics
-// if the pool is closed. If all tasks that run have waited in Go for room in their own pool for
-// a second, Go panics in the oldest of them.
+// Go puts f into the queue; a worker runs it as soon as one is free. Go blocks while the queue is
+// full. Blocked submitters are served in the order in which they came. Go panics if f is nil or the
+// pool is closed. Go panics in the oldest task if all tasks that run have been blocked in Go of
+// their own pool for a second.
 //
-// Nobody waits for f in particular: a panic of f goes to Options.OnPanic, or else
-// ends the process. If f calls Goexit, f has ended.
+// A panic of f goes to Options.OnPanic, or ends the process if that is nil. A Goexit of f ends only
+// the task.
 //
-// To start and run a task that does nothing takes some 15 ns of processor time, and
-// no allocation.
+// To start and run a task that does nothing costs some 15 ns of processor time, and no allocation.
 func (p *Pool) Go(f func()) {
 	checkFunc(f == nil)
 	p.begin()
@@ -125,7 +128,7 @@ func (p *Pool) Go(f func()) {
 	}
 }
 
-// task returns f as a task without a context.
+// task returns a task without a context that runs f.
 func (p *Pool) task(f func()) sched.Task {
 	if p.config.Labels == nil {
 		return sched.Func(f)
@@ -133,23 +136,23 @@ func (p *Pool) task(f func()) sched.Task {
 	return p.scheduler.InOwner(sched.Func(f))
 }
 
-// TryGo starts f on a worker, as Go does, or reports false if the queue is full or
-// somebody waits for room in it, or if the pool is closed. It never blocks.
+// TryGo is Go, but does not block. It reports false, and f does not run, if the queue is full, a
+// submitter waits for room in it, or the pool is closed. It panics if f is nil.
 func (p *Pool) TryGo(f func()) bool {
 	checkFunc(f == nil)
 	p.begin()
 	return p.scheduler.TryGo(nil, p.task(f)) == nil
 }
 
-// GoContext starts f, as Go does, with a context derived from ctx. It waits for
-// room in the queue only until ctx is done, and then returns [context.Cause] of
-// ctx; f does not run then, as it does not if ctx is done already. After Close it
-// returns [ErrClosed], except to the tasks of the pool that have not ended.
+// GoContext is Go for a function that takes a context. f gets a context derived from ctx. GoContext
+// returns [context.Cause] of ctx, and f does not run, if ctx is done at the call or before there is
+// room in the queue. It returns [ErrClosed] after Close, except to tasks of the pool that have not
+// ended. It panics if ctx or f is nil.
 //
-// If ctx is done when f's turn comes, f does not run either, and is counted as
-// dropped. If ctx comes from a task of this pool, and the queue is full, f runs
-// before GoContext returns, in a goroutine of its own for which GoContext waits, so
-// that a Goexit of f ends only f. A GoContext costs one allocation.
+// f does not run, and Stats counts it as dropped, if ctx is done when a worker takes it. f runs on
+// the place of the task from which ctx comes, in a goroutine of its own, if that is a task of this
+// pool and the queue is full. GoContext then blocks until f has ended. GoContext costs one
+// allocation.
 func (p *Pool) GoContext(ctx context.Context, f func(ctx context.Context)) error {
 	checkFunc(f == nil)
 	checkContext(ctx)
@@ -167,7 +170,7 @@ func (p *Pool) goContext(ctx context.Context, b *Batch, f func(ctx context.Conte
 	return closedError(p.scheduler.GoContext(ctx, set, t))
 }
 
-// closedError returns err, or the pool's own for the scheduler's.
+// closedError returns err, or [ErrClosed] if err is [sched.ErrClosed].
 func closedError(err error) error {
 	if err == sched.ErrClosed {
 		return ErrClosed
@@ -175,8 +178,8 @@ func closedError(err error) error {
 	return err
 }
 
-// Wait blocks until every task has ended, those of batches among them. It panics if
-// a task of the pool calls it, for which it would wait.
+// Wait blocks until every task has ended, also those of batches. It panics if a task of the pool
+// calls it: that task would wait for itself.
 func (p *Pool) Wait() {
 	p.begin()
 	if p.scheduler.Running() > 0 {
@@ -185,9 +188,9 @@ func (p *Pool) Wait() {
 	_ = p.scheduler.Wait(nil)
 }
 
-// WaitContext is Wait that gives up when ctx is done, with a [*core.StuckError]; it
-// starts no goroutine and can be called again. It panics if ctx is that of a task of
-// this pool, for which it would wait.
+// WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. The tasks run on, and
+// WaitContext can be called again. It starts no goroutine. It panics if ctx is nil, or if it
+// derives from the context of a task of this pool that runs: that task would wait for itself.
 func (p *Pool) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	p.begin()
@@ -195,9 +198,9 @@ func (p *Pool) WaitContext(ctx context.Context) error {
 	return p.scheduler.WaitContext(ctx)
 }
 
-// SetWorkers changes how many tasks may run at once, at any time. When that is
-// fewer than run now, those that run go on, and none starts until enough of them
-// have ended. 0 pauses the pool: no task starts. It never blocks. It panics if n is negative.
+// SetWorkers changes how many tasks may run at once. It may be called at any time. Tasks that run
+// are not affected. No task starts until fewer than n run. No task starts if n is 0. SetWorkers
+// does not block. It panics if n is negative.
 func (p *Pool) SetWorkers(n int) {
 	if n < 0 {
 		panic(fmt.Sprintf("pool: negative workers, got %d", n))
@@ -206,12 +209,11 @@ func (p *Pool) SetWorkers(n int) {
 	p.scheduler.SetWorkers(n)
 }
 
-// Close refuses new tasks, and returns when all that were accepted have ended, and
-// the workers too. A submitter that waits for room in the queue still gets it, and a task
-// that has not ended may start further ones with its context. Close
-// may be called several times, and by several goroutines; it panics if a task of
-// the pool calls it, for which it would wait. It takes some microseconds to find that
-// out.
+// Close refuses new tasks, and blocks until all accepted tasks and all workers have ended. The
+// tasks of submitters that are already blocked are still accepted. A task that has not ended may
+// still start tasks with its context. Close may be called several times, and by several goroutines.
+// It panics if a task of the pool calls it: that task would wait for itself. This check takes some
+// microseconds.
 func (p *Pool) Close() {
 	p.begin()
 	p.checkOutside(p.scheduler.IsWorker(), "Close")
@@ -219,14 +221,14 @@ func (p *Pool) Close() {
 	_ = p.scheduler.Join(nil)
 }
 
-// Shutdown is Close that waits only until ctx is done. Then it drops the tasks
-// that have not begun, which Stats counts and whose futures and batches report
-// [ErrClosed], and returns a [*core.StuckError] that says who is still running and how many
-// tasks were dropped. It may be called again, to go on waiting. It panics, as Close does, if a
+// Shutdown is Close, but gives up when ctx is done. Then it drops the tasks that have not begun,
+// and returns a [*core.StuckError]. That lists the named tasks that run, and has the number of
+// dropped tasks. Stats counts the dropped tasks; their futures and batches return [ErrClosed].
+// Shutdown may be called again, to wait for the tasks that run. It panics if ctx is nil, or if a
 // task of the pool calls it.
 //
-// A submitter that waits in GoContext or Submit for room gets ErrClosed when Shutdown gives up.
-// One that waits in Go returns: its task counts as dropped.
+// A GoContext or Submit that is blocked for room returns ErrClosed when Shutdown gives up. A Go
+// that is blocked returns, and its task counts as dropped.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	checkContext(ctx)
 	p.begin()
@@ -250,7 +252,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	stuck := p.scheduler.StuckNow(err)
 	stuck.Dropped = len(dropped)
 	if stuck.Running == 0 {
-		_ = p.scheduler.Join(nil) // only for the workers
+		_ = p.scheduler.Join(nil) // no task is left: this waits for the workers
 		if len(dropped) == 0 {
 			return nil
 		}
@@ -260,7 +262,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 
 func (p *Pool) refuse() { panic("pool: Go on " + p.scheduler.Title() + ", which is closed") }
 
-// checkOutside panics if the caller is within one of the pool's tasks.
+// checkOutside panics if within says that the caller is a task of the pool.
 func (p *Pool) checkOutside(within bool, method string) {
 	if within {
 		panic("pool: " + method + " within one of the pool's own tasks")
@@ -279,8 +281,8 @@ func checkContext(ctx context.Context) {
 	}
 }
 
-// poolOf returns the pool of the innermost task of a pool that ctx derives from and that has
-// not ended, or nil.
+// poolOf returns the pool of the innermost pool task that has not ended and from whose context ctx
+// derives. It returns nil if there is none.
 func poolOf(ctx context.Context) *Pool {
 	for o := range sched.Owners(ctx) {
 		if p, ok := o.(*owner); ok {
@@ -290,17 +292,16 @@ func poolOf(ctx context.Context) *Pool {
 	return nil
 }
 
-// An owner is what a pool is to its scheduler.
+// An owner is the sched.Owner of a pool.
 type owner Pool
 
-// Config returns the settings.
 func (o *owner) Config() *sched.Config { return &o.config }
 
-// Aborted gives the panic to whoever waits for the task. A panic for which nobody waits goes to
-// OnPanic, or ends the process.
+// Aborted gives the panic to the waits for the task. The panic goes to OnPanic, or ends the
+// process, if there is no such wait.
 func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *core.PanicError) {
 	switch sched.Unnamed(t).(type) {
-	case loopTask, future: // the loop knows, or the future
+	case loopTask, future: // the loop raises it, or Get
 		return
 	}
 	switch {
@@ -314,17 +315,16 @@ func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *cor
 	}
 }
 
-// A future is a task whose panic its Get raises, and why it does not run.
+// A future is a task whose panic its Get raises, and which must be told if it is dropped.
 type future interface{ drop(err error) }
 
-// A contextTask is a task with a context.
 type contextTask struct {
 	sched.Context
 	batch *Batch // nil for a task of the pool itself
 	f     func(ctx context.Context)
 }
 
-// Run calls the function, unless the context is done.
+// Run calls f, unless the context is done.
 func (t *contextTask) Run(w *sched.Worker) {
 	if t.Err() != nil {
 		t.Skip(w)

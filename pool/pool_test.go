@@ -253,6 +253,77 @@ func TestPoolInBubbles(t *testing.T) {
 	}
 }
 
+// Whatever a pool leaves behind where it was used first, in a bubble or outside, does no harm where
+// it is used next.
+func TestPoolInAndOutsideOfBubbles(t *testing.T) {
+	type place struct {
+		run  func(t *testing.T, f func(t *testing.T))
+		rest func() // until the workers are idle
+	}
+	places := map[string]place{
+		"in a bubble": {synctest.Test, synctest.Wait},
+		"outside": {func(t *testing.T, f func(t *testing.T)) { f(t) }, func() {
+			for range 1000 {
+				runtime.Gosched()
+			}
+		}},
+	}
+	settings := func() *pool.Pool { return pool.New(1, pool.Options{IdleAfter: time.Hour}) } //coterie:unwaited it is closed by the tests
+	// A timer for idle workers is left, but no worker.
+	leaveTimer := func(t *testing.T, p *pool.Pool, at place) {
+		at.run(t, func(t *testing.T) {
+			p.Go(func() {})
+			at.rest()
+			p.SetWorkers(0)
+			for p.Stats().Workers > 0 {
+				runtime.Gosched()
+			}
+		})
+	}
+	for first, one := range places {
+		for second, two := range places {
+			t.Run("used "+first+" and closed "+second, func(t *testing.T) {
+				p := settings()
+				leaveTimer(t, p, one)
+				two.run(t, func(*testing.T) { p.Close() })
+			})
+
+			t.Run("used "+first+" and kept busy "+second, func(t *testing.T) {
+				p := settings()
+				leaveTimer(t, p, one)
+				two.run(t, func(t *testing.T) {
+					p.SetWorkers(1)
+					var ran atomic.Int32
+					for range 1000 {
+						done := make(chan struct{})
+						p.Go(func() { ran.Add(1); close(done) })
+						<-done
+					}
+					require.EqualValues(t, 1000, ran.Load())
+					p.Close()
+				})
+			})
+		}
+
+		t.Run("used "+first+", then in a bubble: an idle worker ends after IdleAfter", func(t *testing.T) {
+			p := settings()
+			leaveTimer(t, p, one)
+			synctest.Test(t, func(t *testing.T) {
+				p.SetWorkers(1)
+				p.Go(func() {})
+				p.Wait()
+				time.Sleep(time.Hour - 1)
+				synctest.Wait()
+				require.Equal(t, 1, p.Stats().Workers)
+				time.Sleep(1)
+				synctest.Wait()
+				require.Zero(t, p.Stats().Workers)
+			})
+			p.Close()
+		})
+	}
+}
+
 func TestIdleWorkers(t *testing.T) {
 	t.Run("end after IdleAfter and come back", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

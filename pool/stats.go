@@ -1,39 +1,36 @@
 package pool
 
-// Stats are a pool's numbers at one instant.
+// Stats holds a pool's numbers at one instant.
 //
-// At any instant Submitted = Completed + Dropped + Queued + the tasks that run;
-// at rest, when Wait would return at once, Submitted = Completed + Dropped. Helpers that a loop
-// has within a task of the pool are no tasks: only Queued and Busy count them.
+// At any instant Submitted = Completed + Dropped + Queued + the tasks that run. Submitted =
+// Completed + Dropped when no task is left. If a task of the pool runs a loop, the helpers of the
+// loop are not tasks: only Queued and Busy count them.
 type Stats struct {
-	// Workers is the number of the pool's goroutines, busy or idle. It grows
-	// when a task finds no free worker, and shrinks when a worker has been idle
-	// for IdleAfter, when SetWorkers lowers the limit, and by Close.
+	// Workers is the number of the pool's workers, busy or idle. It grows when a task finds no free
+	// worker. It shrinks when a worker has been idle for IdleAfter, when SetWorkers lowers the
+	// limit, and in Close.
 	Workers int
-	// Busy is the number of workers that have a task. A task that runs another
-	// one on its own worker while it waits is one.
+	// Busy is the number of workers that have a task. A worker whose task waits and has lent its
+	// place counts once.
 	Busy int
-	// Queued is the number of tasks that have been accepted and wait for a
-	// worker.
+	// Queued is the number of accepted tasks that wait for a worker.
 	Queued int
-	// Submitted counts the tasks that were accepted: by Go, a TryGo that
-	// reported true, a GoContext and a Submit that returned no error. It is
-	// counted when the task enters the queue, or begins if it never does; a task
-	// of a Keyed is in the queue when its key is free.
+	// Submitted counts the accepted tasks: those of Go, of a TryGo that reported true, and of a
+	// GoContext or Submit that returned no error. A task is counted when it enters the queue, or
+	// when it begins without that. A task of a Keyed enters the queue when its key is free.
 	Submitted uint64
-	// Completed counts the tasks that have run and ended, by return, panic or
-	// Goexit. A task is counted when its worker looks for the next, which may be
-	// an instant after its future has its result.
+	// Completed counts the tasks that have run and ended, by return, panic or Goexit. A task is
+	// counted when its worker looks for the next task. That may be an instant after its future has
+	// its result.
 	Completed uint64
-	// Panicked counts those of Completed that ended by a panic.
+	// Panicked counts the tasks among Completed that have panicked.
 	Panicked uint64
-	// Dropped counts the tasks that were accepted and never ran: because
-	// Shutdown gave up, or because the task's context was done when its turn
-	// came.
+	// Dropped counts the accepted tasks that never ran, because Shutdown gave up, or because the
+	// task's context was done when a worker took it.
 	Dropped uint64
 }
 
-// Stats returns the pool's numbers, all of the same instant.
+// Stats returns the pool's numbers at one instant.
 func (p *Pool) Stats() Stats {
 	p.begin()
 	c := p.scheduler.Counts()

@@ -8,23 +8,21 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// Submit starts f on a worker of p, as [Pool.GoContext] does, and returns its
-// result to come. It waits for room in the queue only until ctx is done, and then
-// returns [context.Cause] of ctx; f does not run then. After Close it returns
-// [ErrClosed], except to the tasks of the pool that have not ended.
+// Submit starts f on a worker of p, as [Pool.GoContext] does, and returns a future for its result.
+// Submit returns [context.Cause] of ctx, and f does not run, if ctx is done at the call or before
+// there is room in the queue. It returns [ErrClosed] after Close, except to tasks of the pool that
+// have not ended.
 //
-// A panic of f is raised by the future's Get; a Goexit of f is [core.ErrGoexit]
-// there. If the future is collected before a Get has raised the panic, the process ends with
-// it. If ctx is done when f's turn comes, f does not run, and Get returns the
-// cause; if Shutdown drops f, Get returns ErrClosed.
+// The future's Get raises a panic of f, and returns [core.ErrGoexit] if f calls Goexit. The process
+// ends with the panic if the future is garbage-collected before a Get has raised it. f does not
+// run, and Get returns the cause, if ctx is done when a worker takes it. Get returns ErrClosed if
+// Shutdown drops f.
 //
-// If ctx is that of a task of the pool, a Get in that task that finds f not begun, or a
-// GetContext with the context of any task of the pool, lends f the caller's place and waits
-// for it; a receive from the future's Done does not. If the queue is full then, f runs before
-// Submit returns.
+// If ctx is that of a task of the pool, Get in that task, and GetContext with the context of any
+// task of the pool, lend the caller's place to f if f has not begun. A receive from the future's
+// Done does not. f runs on the place of that task before Submit returns if the queue is full.
 //
-// Submit costs one allocation, and panics if ctx, p or f is nil. As long as the
-// future is reachable, so is ctx.
+// Submit costs one allocation. It panics if ctx, p or f is nil. The future keeps ctx reachable.
 func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T, error)) (*core.Future[T], error) {
 	checkFunc(f == nil)
 	checkContext(ctx)
@@ -52,11 +50,11 @@ func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T,
 	return t.start(ctx, p, t)
 }
 
-// A submitted task has a context and a result.
+// A submitted is a task with a context and a result.
 type submitted[T any] struct {
 	sched.Context
 	f      func(ctx context.Context) (T, error)
-	future core.Future[T] // here, so that both are one allocation
+	future core.Future[T] // a field, so that task and future are one allocation
 }
 
 func (t *submitted[T]) promise() core.Promise[T] { return core.PromiseOf(&t.future) }
@@ -68,7 +66,7 @@ func (t *submitted[T]) start(ctx context.Context, p *Pool, as sched.Task) (*core
 	return &t.future, nil
 }
 
-// Run calls the function, unless the context is done.
+// Run calls f, unless the context is done.
 func (t *submitted[T]) Run(w *sched.Worker) {
 	if t.Err() != nil {
 		t.Skip(w)
@@ -94,8 +92,8 @@ func (t *submitted[T]) drop(err error) {
 	t.promise().Resolve(zero, err)
 }
 
-// A nested task was submitted by a task of the pool, which may have it run before its turn. Its
-// entry in the queue does nothing then.
+// A nested is the entry in the queue of a task that a task of the pool has submitted. The entry
+// does nothing if a Get has claimed the task.
 type nested[T any] struct {
 	*submitted[T]
 	claimed race.Uint64
@@ -103,10 +101,10 @@ type nested[T any] struct {
 
 func (n *nested[T]) claim() bool { return n.claimed.CompareAndSwap(0, 1) }
 
-// Claimed reports whether the task was claimed.
+// Claimed reports whether a Get, a worker or a drop has claimed the task.
 func (n *nested[T]) Claimed() bool { return n.claimed.Load() != 0 }
 
-// Run runs the task, unless it was claimed.
+// Run runs the task, unless a Get has claimed it.
 func (n *nested[T]) Run(w *sched.Worker) {
 	if !n.claim() {
 		w.Void()

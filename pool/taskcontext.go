@@ -11,26 +11,27 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// This file holds the context of a task with a key, which Replace can cancel as long as the
-// task runs. Most tasks are not replaced, and many do not ask for Done. So what can be
-// cancelled, the inner context, is made on demand.
+// This file holds the context of a task with a key. Replace can cancel it while the task runs. Most
+// tasks are not replaced, and many do not call Done. So the part that can be cancelled, the inner
+// context, is made on demand.
 //
-// What a task starts with its context may outlive it. So the end of the task does not cancel
-// anything. But the parent may live for long, and nothing may stay with it: it knows the
-// inner context by a weak pointer, and forgets it when that is collected.
+// Goroutines and tasks that a task starts with its context may outlive the task. So the end of the
+// task does not cancel the context. The parent context may live for long and must not keep inner
+// contexts. So it points to the inner context weakly, and drops the pointer when the inner context
+// is garbage-collected.
 
 // A taskContext is the context of a task with a key.
 type taskContext struct {
-	context.Context                 // of the task
-	base            context.Context // from which that derives
-	set             *sched.Set      // the task's
+	context.Context                 // the task's sched.Context
+	base            context.Context // the context with which the task was started
+	set             *sched.Set      // of the task's key
 
 	inner atomic.Pointer[innerContext] // nil until it is needed
-	ended race.Uint64                  // 1 when the task has ended without having been replaced
+	ended race.Uint64                  // 1 when the task has ended and was not replaced
 
-	mu     sync.Mutex // held while inner is made, and the task begins and ends
+	mu     sync.Mutex // locked to make inner, and when the task begins, ends or is replaced
 	begun  bool       // guarded by mu
-	cancel error      // why the task is cancelled; guarded by mu
+	cancel error      // the cause if the task was replaced; guarded by mu
 }
 
 type innerContext struct {
@@ -38,17 +39,17 @@ type innerContext struct {
 	cancel context.CancelCauseFunc
 }
 
-// begin is called when the task begins.
+// begin sets the fields when the task begins.
 func (c *taskContext) begin(task, base context.Context, set *sched.Set) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.Context, c.base, c.set, c.begun = task, base, set, true
-	if c.cancel != nil || race.Hidden { // a task that made it would be ordered before others that it has started
+	if c.cancel != nil || race.Hidden { // in a race build: if a task made it, the detector would see that order other goroutines
 		c.make()
 	}
 }
 
-// end is called when the task ends.
+// end marks the task as ended.
 func (c *taskContext) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,7 +74,7 @@ func (c *taskContext) replace() {
 	}
 }
 
-// make makes the inner context. It is called with mu held.
+// make makes the inner context. The caller holds mu.
 func (c *taskContext) make() *innerContext {
 	inner := new(innerContext)
 	inner.Context, inner.cancel = context.WithCancelCause(context.WithoutCancel(c.Context))
@@ -85,7 +86,7 @@ func (c *taskContext) make() *innerContext {
 	case base.Done() != nil:
 		known, l := weak.Make(inner), new(link)
 		l.cut = context.AfterFunc(base, func() {
-			l.over.Store(1)
+			l.ended.Store(1)
 			if inner := known.Value(); inner != nil {
 				inner.cancel(context.Cause(base))
 			}
@@ -96,21 +97,21 @@ func (c *taskContext) make() *innerContext {
 	return inner
 }
 
-// A link is what leads from a context to an inner one.
+// A link connects a base context to an inner context.
 type link struct {
-	cut  func() bool
-	over race.Uint64 // 1 when the context has ended
+	cut   func() bool
+	ended race.Uint64 // 1 when the base context has ended
 }
 
-// forget is called outside of any testing/synctest bubble. A context that has not ended may
-// be told so from there.
+// forget is a cleanup, so it runs outside of any testing/synctest bubble. From there it may call
+// cut only while the base context has not ended.
 func (l *link) forget() {
-	if l.over.Load() == 0 {
+	if l.ended.Load() == 0 {
 		l.cut()
 	}
 }
 
-// made returns the inner context. It asks nothing of the base, see forget.
+// made returns the inner context. It makes it if there is none.
 func (c *taskContext) made() *innerContext {
 	if inner := c.inner.Load(); inner != nil {
 		return inner
@@ -142,7 +143,8 @@ func (c *taskContext) Err() error {
 
 type taskContextKey struct{}
 
-// Value returns the task's. The context package finds by it what it is to cancel.
+// Value returns the value for key of the inner context, so that the context package finds the
+// context that it must cancel.
 func (c *taskContext) Value(key any) any {
 	switch {
 	case key == taskContextKey{}:
@@ -153,8 +155,8 @@ func (c *taskContext) Value(key any) any {
 	return c.made().Value(key)
 }
 
-// succeeding returns the context for a task that replaces the task of set from which ctx
-// derives: it has the values of ctx, and ends with what that task's derives from.
+// succeeding returns the context for a task that replaces the task of set from which ctx derives.
+// It has the values of ctx, and is done when the context with which that task was started is done.
 func succeeding(ctx context.Context, set *sched.Set) context.Context {
 	c, _ := ctx.Value(taskContextKey{}).(*taskContext)
 	for c != nil && c.set != set {
@@ -171,8 +173,8 @@ type successor struct {
 	values context.Context
 }
 
-// Value returns that of values, or else, as for what the context package looks for, that of
-// what it ends with.
+// Value returns the value of s.values, or, if that is nil, the value of s.Context. The context
+// package looks for its own keys, which only s.Context has.
 func (s successor) Value(key any) any {
 	if v := s.values.Value(key); v != nil {
 		return v
@@ -180,9 +182,9 @@ func (s successor) Value(key any) any {
 	return s.Context.Value(key)
 }
 
-// outlived returns ctx, or, as long as that is the context of a task with a key that has ended,
-// the one from which it derives: a task that starts the next of its key, which does the same,
-// leaves no chain behind.
+// outlived returns ctx. If ctx is the context of a task with a key that has ended, it returns the
+// context with which that task was started, and so on. So if each task of a key starts the next, no
+// chain of contexts stays behind.
 func outlived(ctx context.Context) context.Context {
 	for {
 		c, ok := ctx.(*taskContext)

@@ -114,7 +114,7 @@ func TestWaitContextGivesUpInGoodOrder(t *testing.T) {
 					}
 					gaveUp <- time.Since(start)
 				}()
-				go func() { b.Wait(); gaveUp <- 0 }()
+				go func() { _ = b.WaitContext(ctx); gaveUp <- 0 }()
 				if first := <-gaveUp; first != time.Second {
 					return 0, fmt.Errorf("gave up after %v", first)
 				}

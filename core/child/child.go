@@ -1,6 +1,5 @@
-// Package child holds what this module's tests share that one process or one run of a test does not
-// show: what ends a process, needs its own environment, is reported by the race detector, or is
-// collected as garbage.
+// Package child helps the tests of this module that need a child process, the race detector or the
+// garbage collector, or take long.
 package child
 
 import (
@@ -16,9 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Run runs the test that calls it again, in a child process. There Run returns inside=true.
-// In the parent it returns the child's output, and an error if the child failed. Each setting is
-// a flag, if it begins with a hyphen, or else a variable of the child's environment.
+// Run runs the calling test again in a child process. In the child Run returns inside=true. In the
+// parent it blocks until the child has ended, and returns the child's output, and an error if the
+// child failed. A setting that begins with a hyphen is a flag. Any other setting is a variable of
+// the child's environment.
 func Run(t *testing.T, settings ...string) (inside bool, output string, err error) {
 	t.Helper()
 	if os.Getenv("COTERIE_CHILD") == t.Name() {
@@ -45,7 +45,7 @@ func Run(t *testing.T, settings ...string) (inside bool, output string, err erro
 
 var long = flag.Bool("long", false, "also run the tests that take seconds each")
 
-// Long skips a test that takes seconds, unless the flag says otherwise.
+// Long skips the test, which takes seconds, unless the flag -long is set.
 func Long(t *testing.T) {
 	t.Helper()
 	if !*long {
@@ -53,7 +53,7 @@ func Long(t *testing.T) {
 	}
 }
 
-// Many is how often a test repeats what it does: few times, or many with the flag.
+// Many returns how often a test repeats its work: few, or many with the flag -long.
 func Many(few, many int) int {
 	if *long {
 		return many
@@ -61,8 +61,8 @@ func Many(few, many int) int {
 	return few
 }
 
-// Collect collects garbage until done reports true. What never becomes true ends by the
-// -timeout of go test.
+// Collect collects garbage until done reports true. The -timeout of go test ends it if that does
+// not happen.
 func Collect(done func() bool) {
 	for !done() {
 		runtime.GC()
@@ -70,7 +70,8 @@ func Collect(done func() bool) {
 	}
 }
 
-// Cleanup returns what reports whether value was collected. The caller must not keep value.
+// Cleanup returns a function that reports whether value was collected. The caller must not keep
+// value.
 func Cleanup[T any](value *T) (collected func() bool) {
 	c := make(chan struct{})
 	runtime.AddCleanup(value, func(c chan struct{}) { close(c) }, c)
@@ -84,20 +85,21 @@ func Cleanup[T any](value *T) (collected func() bool) {
 	}
 }
 
-// Unseen collects what may have a panic that nobody was told of, which ends the process, unless
-// told is set.
+// Unseen collects garbage until a value is collected whose panic may end the process. If told is
+// set, a Wait or Get has raised the panic, and Unseen returns. Otherwise it runs until the process
+// ends.
 func Unseen(collected func() bool, told bool) {
 	Collect(func() bool { return told && collected() })
 	if told {
-		for range 10 { // other cleanups of the same value run beside that
+		for range 10 { // other cleanups of the same value run at the same time
 			runtime.GC()
 			runtime.Gosched()
 		}
 	}
 }
 
-// Racy builds the program in dir with the race detector, and returns its path. It skips the
-// test if there is no detector. It is for tests that need [Long].
+// Racy builds the program in dir with the race detector, and returns its path. It skips the test if
+// there is no detector. It calls [Long].
 func Racy(t *testing.T, dir string) string {
 	t.Helper()
 	Long(t)
@@ -114,8 +116,8 @@ func Racy(t *testing.T, dir string) string {
 	return exe
 }
 
-// hostArch is the architecture of the machine, also when the tests are built for another
-// that it can run.
+// hostArch returns the architecture of the machine, also if the tests are built for another that
+// the machine can run.
 func hostArch() string {
 	if runtime.GOARCH == "386" {
 		return "amd64"

@@ -13,7 +13,7 @@ func Disable() {}
 // Enable does nothing in this build.
 func Enable() {}
 
-// A Point is an edge that the toolkit promises; see the race build.
+// A Point makes the edges that the toolkit promises in a race build. In this build it does nothing.
 type Point struct{}
 
 // Release does nothing in this build.

@@ -11,24 +11,25 @@ import (
 // Hidden reports whether this build hides bookkeeping from the race detector.
 const Hidden = true
 
-// Disable makes the race detector ignore the synchronization of this goroutine
-// until Enable. Calls nest.
+// Disable makes the race detector ignore the synchronization of the caller's goroutine until
+// Enable. Calls nest.
 func Disable() { runtime.RaceDisable() }
 
 // Enable undoes one Disable.
 func Enable() { runtime.RaceEnable() }
 
-// A Point is an edge that the toolkit promises: what comes before Release happens
-// before what follows each later Acquire.
+// A Point makes the edges that the toolkit promises: each call of Release happens before each later
+// return of Acquire.
 type Point struct{ _ byte }
 
-// Release adds to earlier releases.
+// Release makes the code before it happen before the code after each later Acquire. It adds to
+// earlier calls of Release.
 func (p *Point) Release() { runtime.RaceReleaseMerge(unsafe.Pointer(p)) }
 
-// Acquire orders what follows after every Release so far.
+// Acquire orders the code after it after every earlier Release.
 func (p *Point) Acquire() { runtime.RaceAcquire(unsafe.Pointer(p)) }
 
-// hidden calls f, and the race detector ignores what f synchronizes.
+// hidden calls f. The race detector ignores the synchronization in f.
 func hidden[T any](f func() T) T {
 	Disable()
 	v := f()
@@ -76,14 +77,14 @@ func (p *Pointer[T]) CompareAndSwap(old, v *T) bool {
 	return hidden(func() bool { return p.v.CompareAndSwap(old, v) })
 }
 
-// Close closes c. A receive from c is not ordered after that.
+// Close closes c. The close does not happen before a receive from c.
 func Close[T any](c chan<- T) {
 	Disable()
 	close(c)
 	Enable()
 }
 
-// Send sends v to c if that does not block. A receive from c is not ordered after that.
+// Send sends v to c if that does not block. The send does not happen before the receive.
 func Send[T any](c chan<- T, v T) {
 	Disable()
 	select {
@@ -93,16 +94,15 @@ func Send[T any](c chan<- T, v T) {
 	Enable()
 }
 
-// Do calls f in a goroutine of its own and returns when f has returned. What the
-// caller did happens before f; what f does happens before nothing that the caller
-// does later. So bookkeeping in f may use plain variables and locks, and orders no
-// two callers. f must neither panic nor call runtime.Goexit.
+// Do calls f in a goroutine of its own, and returns when f has returned. The call of Do happens
+// before f. The end of f does not happen before the return of Do. So f may use plain variables and
+// locks, and orders no two callers. f must not panic or call runtime.Goexit.
 func Do(f func()) {
 	Get(func() struct{} { f(); return struct{}{} })
 }
 
-// Get is Do for a function with a result. The caller gets the value, and no edge
-// with it: it must not follow pointers to what others write.
+// Get is Do for a function with a result. There is no edge from f to the caller: the caller must
+// not read memory through pointers in the result if other goroutines write it.
 func Get[T any](f func() T) T {
 	result := make(chan T)
 	go func() {
@@ -114,10 +114,10 @@ func Get[T any](f func() T) T {
 	return hidden(func() T { return <-result })
 }
 
-// Isolate runs a task in a goroutine of its own and returns when the task has ended, also
-// by runtime.Goexit. What the caller did happens before f. The end of f happens before
-// what follows an Acquire of end, and before nothing else that the caller does. So a
-// goroutine that runs one task after another orders none of them before the next.
+// Isolate calls f in a goroutine of its own, and returns when f has ended, also by runtime.Goexit.
+// The call of Isolate happens before f. The end of f happens before each later return of
+// end.Acquire, but not before the return of Isolate. So a goroutine that runs one task after
+// another does not order them.
 func Isolate(end *Point, f func()) {
 	ended := make(chan struct{})
 	go func() {
@@ -130,28 +130,28 @@ func Isolate(end *Point, f func()) {
 	hidden(func() struct{} { return <-ended })
 }
 
-// Copy returns a copy of v. The detector does not see that it reads what others wrote.
+// Copy returns a copy of v. The race detector does not see that Copy reads v.
 //
 //go:norace
 func Copy[T any](v []T) []T {
 	c := make([]T, len(v))
-	for i := len(v) - 1; i >= 0; i-- { // the detector would see copy
+	for i := len(v) - 1; i >= 0; i-- { // the detector would see the builtin copy
 		c[i] = v[i]
 	}
 	return c
 }
 
-// Load returns *p. The detector does not see that it reads what others wrote.
+// Load returns *p. The race detector does not see that Load reads it.
 //
 //go:norace
 func Load[T any](p *T) T { return *p }
 
-// Text returns a copy of s. The detector does not see that it reads what others wrote.
+// Text returns a copy of s. The race detector does not see that Text reads s.
 //
 //go:norace
 func Text(s string) string {
 	b := make([]byte, len(s))
-	for i := range len(s) { // the detector would see copy
+	for i := range len(s) { // the detector would see the builtin copy
 		b[i] = s[i]
 	}
 	return string(b)

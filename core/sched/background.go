@@ -2,34 +2,18 @@ package sched
 
 import (
 	"context"
-
-	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/list"
 )
 
-// This file holds background tasks: those that serve the others. They take no place and no
-// permit, and have a goroutine each. Whenever mu is free,
+// This file holds background tasks: tasks that serve the other tasks. Each has a goroutine of its
+// own, and takes no place and no permit. Whenever mu is free,
 //
-//	the context of every background task is cancelled, or there is another task, or nobody
-//	waits.
+//	the context of every background task is cancelled, or another task is left, or no goroutine
+//	waits for all tasks.
 //
-// So whichever comes second cancels them: the end of the last other task, or the wait.
+// So the later of two events cancels them: the end of the last other task, or the start of a wait.
 
-// backgrounds are the background tasks that have not ended. The scheduler's mu guards it.
-type backgrounds struct {
-	n      int                    // how many they are
-	active list.List[*background] // those whose context has not been cancelled
-}
-
-// A background is a background task.
-type background struct {
-	Worker
-	cancel context.CancelCauseFunc
-	place  list.Elem[*background]
-}
-
-// Background starts a background task, whose context, which derives from ctx, is c. It never
-// blocks. It reports false if the scheduler is closed.
+// Background starts a background task, and makes c its context, derived from ctx. It does not
+// block. It reports false if the scheduler is closed.
 func (s *Scheduler) Background(ctx context.Context, c *Context, t Task) bool {
 	ctx, cancel := context.WithCancelCause(ctx)
 	c.Init(ctx, s, nil)
@@ -56,7 +40,7 @@ func (s *Scheduler) serveLocked(b *background, do *todo) bool {
 	return true
 }
 
-// end is called when the task has ended.
+// end counts the task as ended.
 func (b *background) end() {
 	b.cancel(nil)
 	b.s.ended.Release()
@@ -68,22 +52,4 @@ func (b *background) end() {
 		}
 		b.s.idleNowLocked(do)
 	})
-}
-
-// dismissLocked has the background tasks cancelled once mu is free.
-func (x *shared) dismissLocked(do *todo) {
-	for active := &x.backgrounds.active; !active.Empty(); {
-		e := active.Front()
-		active.Remove(e)
-		do.cancel = append(do.cancel, e.Value.cancel)
-	}
-}
-
-// cancelAll cancels the background tasks. What the other tasks did happens before.
-func (s *Scheduler) cancelAll(do *todo) {
-	s.ended.Acquire()
-	for _, cancel := range do.cancel {
-		cancel(core.ErrDone)
-	}
-	do.cancel = nil
 }

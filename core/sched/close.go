@@ -4,12 +4,13 @@ import (
 	"context"
 	"slices"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// Close ends a scope: it waits until every task has ended, and then closes the scheduler. Go
-// returns false from then on, also to submitters that are blocked. It returns what there is to
-// raise.
+// Close ends a scope: it blocks until every task has ended, and then closes the scheduler. From
+// then on Go returns false, also to blocked submitters. Close returns the round of the tasks for
+// its caller to raise.
 func (s *Scheduler) Close() *round {
 	for {
 		first, _ := s.join(nil)
@@ -19,7 +20,7 @@ func (s *Scheduler) Close() *round {
 		}
 		e := get(s, func(do *todo) (e end) {
 			l := &s.share().limiter
-			if first != nil { // for the waits that come, or for this
+			if first != nil { // for later waits, or for this one
 				s.shared.failures.putBackLocked(first)
 			}
 			if e.ended = s.idleLocked(); !e.ended {
@@ -36,8 +37,8 @@ func (s *Scheduler) Close() *round {
 	}
 }
 
-// refuseLocked ends the wait of all submitters, and returns the tasks of those that cannot
-// give up.
+// refuseLocked ends the wait of all submitters, in the state that as returns. It returns the tasks
+// of the submitters that cannot give up.
 func (s *Scheduler) refuseLocked(do *todo, as func(b *submitter) submitterState) (left []Dropped) {
 	l := &s.shared.limiter
 	for !l.submitters.Empty() {
@@ -52,8 +53,8 @@ func (s *Scheduler) refuseLocked(do *todo, as func(b *submitter) submitterState)
 	return left
 }
 
-// Shut refuses new tasks but those of tasks that have not ended, and has the workers leave when
-// there is none.
+// Shut closes the scheduler. From then on only tasks that have not ended can submit tasks. Workers
+// leave when they find no task. Shut does not block.
 func (s *Scheduler) Shut() {
 	s.locked(func(do *todo) {
 		x := s.shared
@@ -62,15 +63,12 @@ func (s *Scheduler) Shut() {
 		for x.idle != nil {
 			s.dismissIdleLocked(do)
 		}
-		if x.timer != nil {
-			x.timer.Stop()
-			x.timer = nil
-		}
+		x.stopTimerLocked()
 	})
 }
 
-// Join blocks until no worker and no task is left, or until ctx, if it is not nil, ends; then it returns
-// the cause.
+// Join blocks until no task and no worker is left. It returns the cause if ctx, which may be nil,
+// ends first.
 func (s *Scheduler) Join(ctx context.Context) error {
 	if _, err := s.join(ctx); err != nil {
 		return err
@@ -80,15 +78,10 @@ func (s *Scheduler) Join(ctx context.Context) error {
 	return err
 }
 
-// Dropped is a task that was accepted and will not run, and its set.
-type Dropped struct {
-	Task Task
-	Set  *Set
-}
-
-// Drop takes the unclaimed tasks away from the workers, and refuses blocked submitters,
-// or, if they cannot give up, drops their tasks too. It calls mark, with mu held, with the
-// set of each.
+// Drop takes the unclaimed tasks out of the run queue and returns them, without helpers. It refuses
+// blocked submitters. Drop also drops the task of a submitter that cannot give up. The call of that
+// submitter returns as if the task had been accepted. Drop calls mark, with mu held, with the set
+// of each dropped task, unless that is nil.
 func (s *Scheduler) Drop(mark func(set *Set)) []Dropped {
 	all := race.Copy(get(s, func(do *todo) []Dropped { return s.dropLocked(mark, do) }))
 	for i := range all {
@@ -98,10 +91,11 @@ func (s *Scheduler) Drop(mark func(set *Set)) []Dropped {
 	return all
 }
 
-// A Helper is a task that was accepted by TryHelp.
+// A Helper is a task that TryHelp has accepted.
 type Helper interface{ IsHelper() }
 
-// A claimable task may have been given to RunClaimed.
+// A claimable is a task that RunClaimed may run. Claimed reports whether it has been claimed for
+// that.
 type claimable interface{ Claimed() bool }
 
 func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
@@ -141,7 +135,7 @@ func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
 			return true
 		}
 		_, helps := uncarry(d.Task).(Helper)
-		if helps { // as if it had never been accepted
+		if helps { // the counts are as if it had never been accepted
 			x.accepted--
 			x.helpers--
 			x.helping--
@@ -151,4 +145,20 @@ func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
 	x.dropped += uint64(len(all))
 	s.idleNowLocked(do)
 	return all
+}
+
+// Seal blocks until every task has ended, closes the scheduler, and raises the panics and Goexits
+// of the tasks. A deferred function of a scope calls it with the value that recover returned. If
+// that is not nil, Seal panics with it again, with the tasks' panics as its Others.
+func (s *Scheduler) Seal(recovered any) {
+	r := s.Close()
+	if recovered == nil {
+		r.raise()
+		return
+	}
+	p, _ := r.all()
+	if p == nil {
+		panic(recovered)
+	}
+	Combine(core.NewPanicError(recovered), p).Raise()
 }

@@ -5,41 +5,13 @@ import (
 	"iter"
 	"runtime/pprof"
 	"runtime/trace"
-	"sync/atomic"
 	"weak"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A Context is the context of a task, or of an owner: it says whose task it is, and how
-// names nest. It is part of a task that has a context.
-//
-// A task that is started with another's context, as it is, derives from what that one derives
-// from. So in a chain of tasks, each of which starts the next, no context is deeper than the
-// first, and none keeps those that have ended.
-type Context struct {
-	context.Context // the one that it derives from
-	sched           *Scheduler
-	set             *Set
-	names           *names
-	outer           atomic.Pointer[Context] // the next task outwards; see outward; hidden from the race detector
-	ended           atomic.Bool             // the task has ended, or there is none; hidden from the race detector
-	isTask          bool
-	background      bool    // the task has no place
-	lender          *Set    // on whose waiter's place the task runs; nil if it has one of its own
-	record          *record // of a task that runs, or that observers see
-	goroutine       uint64  // of a task that runs, in an owner that keeps idle workers
-}
-
-// names are those that nest in a context, the innermost first. They do not change.
-type names struct {
-	path  string
-	owner *Config // whose name is the last of path; nil if it is no owner's
-	outer *names
-}
-
-// has reports whether the owner's name is among them.
+// has reports whether the owner's name is in the list.
 func (n *names) has(owner *Config) bool {
 	for ; n != nil; n = n.outer {
 		if n.owner == owner {
@@ -51,10 +23,10 @@ func (n *names) has(owner *Config) bool {
 
 type contextKey struct{}
 
-// IsContextKey reports whether key is the one by which contexts are asked for the task.
+// IsContextKey reports whether key is the key for which a Context returns itself as the value.
 func IsContextKey(key any) bool { return key == contextKey{} }
 
-// Value makes the task known to contexts that derive from this one.
+// Value returns c for the key of this package, so that contexts that derive from c find the task.
 func (c *Context) Value(key any) any {
 	if key == (contextKey{}) {
 		return c
@@ -79,12 +51,12 @@ func (c *Context) outward() *Context {
 	for o != nil && o.ended.Load() {
 		o = o.outer.Load()
 	}
-	c.outer.Store(o) // what has ended is not to be kept
+	c.outer.Store(o) // so that c does not keep tasks that have ended
 	return o
 }
 
-// of returns the innermost task of s, from c on outwards, that has not ended, or nil. A nil
-// s stands for any.
+// of returns the innermost task of s that has not ended, among c and the tasks around it, or nil.
+// The task may be of any scheduler if s is nil.
 func (c *Context) of(s *Scheduler) *Context {
 	for ; c != nil; c = c.outward() {
 		if c.sched != nil && (s == nil || c.sched == s) && c.runs() {
@@ -94,8 +66,7 @@ func (c *Context) of(s *Scheduler) *Context {
 	return nil
 }
 
-// place returns the innermost task of s, from c on outwards, that has not ended, if it has a
-// place, and otherwise nil.
+// place returns c.of(s), or nil if that is a background task: those have no place.
 func (c *Context) place(s *Scheduler) *Context {
 	if c = c.of(s); c != nil && !c.background {
 		return c
@@ -103,11 +74,11 @@ func (c *Context) place(s *Scheduler) *Context {
 	return nil
 }
 
-// lends reports whether c is a task of s, or within one, that has not ended and has a place.
+// lends reports whether c.place(s) is not nil: then c can lend a place of s.
 func (c *Context) lends(s *Scheduler) bool { return c.place(s) != nil }
 
-// holds reports whether c is a task, or within one, that has not ended and holds a permit
-// of sem.
+// holds finds the innermost task, at or around c, that has not ended and whose owner uses sem. It
+// reports whether that task holds a permit. A background task holds none.
 func (c *Context) holds(sem *core.Semaphore) bool {
 	for ; c != nil; c = c.outward() {
 		if c.sched != nil && c.sched.config().Semaphore == sem && c.runs() {
@@ -133,19 +104,24 @@ func (c *Context) end() {
 	race.Enable()
 }
 
-// Init makes c the context of a task of s and set that is started with ctx. The task has
-// the path that the owner has within ctx. A name stands in a path once, however deep tasks of one owner nest.
+// Init makes c the context of a task of s and set that is started with ctx. The path of the task is
+// the path of ctx, followed by the owner's name if the path does not have it yet. If ctx carries no
+// names, it is the owner's path. So a name stands in a path once, however deep tasks of one owner
+// nest.
 func (c *Context) Init(ctx context.Context, s *Scheduler, set *Set) {
 	config := s.config()
 	c.Context, c.sched, c.set, c.names, c.isTask = ctx, s, set, &config.names, true
 	c.nestIn(taskOf(ctx), config)
+	if config.entry != nil {
+		c.queue(now())
+	}
 	if c.names.path != "" && observed() {
 		c.record = newWatched(c.names.path, config)
 	}
 }
 
-// nestIn sets the context and the names of a task whose context derives from parent, which may
-// be nil.
+// nestIn sets the parent, the names and the labels of a task that is started within parent, which
+// may be nil.
 func (c *Context) nestIn(parent *Context, config *Config) {
 	if parent != nil {
 		c.nest(parent)
@@ -164,7 +140,8 @@ func (c *Context) nestIn(parent *Context, config *Config) {
 	}
 }
 
-// nest puts c in parent.
+// nest sets the names of c to those of parent, and outer to the innermost task at or around parent
+// that has not ended.
 func (c *Context) nest(parent *Context) {
 	c.names = parent.names
 	outer := parent.outward()
@@ -178,9 +155,9 @@ func (c *Context) nest(parent *Context) {
 	}
 }
 
-// Nest sets Path and Labels, for an owner that is made with ctx: its name nests in that of the
-// task or owner that ctx carries. If the program is traced, the owner becomes a task of the
-// trace, which the context that Nest returns carries.
+// Nest sets Path and Labels for an owner that is made with ctx. The owner's name nests in the path
+// of ctx. The owner becomes a task of the execution trace if one is being recorded, and the
+// returned context carries that task.
 func (c *Config) Nest(ctx context.Context) context.Context {
 	c.Path = c.Name
 	if parent := taskOf(ctx); parent != nil {
@@ -198,7 +175,7 @@ func (c *Config) Nest(ctx context.Context) context.Context {
 	return ctx
 }
 
-// Join returns the path of a name within the owner's.
+// Join returns the owner's path with name after it.
 func (c *Config) Join(name string) string { return joinPath(c.Path, name) }
 
 // Path returns the path of the task or owner that ctx derives from, or "".
@@ -209,7 +186,7 @@ func Path(ctx context.Context) string {
 	return ""
 }
 
-// Within returns a context derived from ctx in which names nest in the owner's.
+// Within returns a context derived from ctx in which names nest in the owner's name.
 func (s *Scheduler) Within(ctx context.Context) context.Context {
 	config := s.config()
 	if config.Path == "" {
@@ -217,11 +194,15 @@ func (s *Scheduler) Within(ctx context.Context) context.Context {
 	}
 	c := newNames(ctx, "")
 	c.names = &config.names
+	if config.Name != "" {
+		c.Context = labelled(ctx, config.Path)
+	}
 	return c
 }
 
-// WithName returns a context derived from ctx in which names nest in name, and the path
-// that name has there. It carries the path as pprof label. An empty name changes nothing.
+// WithName returns a context derived from ctx in which names nest in name, and the path of that
+// context. The context carries the path as its pprof label. WithName returns ctx and its path if
+// name is empty.
 func WithName(ctx context.Context, name string) (named context.Context, path string) {
 	c := newNames(ctx, name)
 	if name == "" {
@@ -231,7 +212,7 @@ func WithName(ctx context.Context, name string) (named context.Context, path str
 	return c, c.names.path
 }
 
-// newNames returns a context that is no task's, in which names nest in name.
+// newNames returns a context in which names nest in name. It is not the context of a task.
 func newNames(ctx context.Context, name string) *Context {
 	c := &Context{Context: ctx}
 	c.ended.Store(true)
@@ -255,8 +236,8 @@ func joinPath(parent, name string) string {
 	return parent + "/" + name
 }
 
-// in reports whether c is a task of s and set that runs, or within one. A nil set stands
-// for all of s.
+// in reports whether c, or a task around it, is a task of s and set that has not ended. Any set of
+// s counts if set is nil.
 func (c *Context) in(s *Scheduler, set *Set) bool {
 	for c = c.of(s); c != nil; c = c.outward().of(s) {
 		if set == nil || c.set == set {
@@ -266,8 +247,8 @@ func (c *Context) in(s *Scheduler, set *Set) bool {
 	return false
 }
 
-// Owners yields the owners of the tasks that ctx derives from and that have not ended, from
-// the innermost on.
+// Owners yields the owners of the tasks that have not ended and from whose contexts ctx derives,
+// the innermost first.
 func Owners(ctx context.Context) iter.Seq[Owner] {
 	return func(yield func(Owner) bool) {
 		for c := taskOf(ctx).of(nil); c != nil; c = c.outward().of(nil) {
@@ -278,18 +259,18 @@ func Owners(ctx context.Context) iter.Seq[Owner] {
 	}
 }
 
-// Runs reports whether ctx derives from that of a task of s, and of set, if that is not
-// nil, that has not ended.
+// Runs reports whether ctx derives from the context of a task of s and set that has not ended. Any
+// set of s counts if set is nil.
 func (s *Scheduler) Runs(ctx context.Context, set *Set) bool { return taskOf(ctx).in(s, set) }
 
-// A Place is the place of a task of a scheduler, which a goroutine that waits may lend.
+// A Place is the place of a task. A goroutine that waits may lend it.
 type Place struct {
-	task      weak.Pointer[Context] // whoever keeps a Place does not keep the task
-	goroutine uint64                // that asked for it with the task's context
+	task      weak.Pointer[Context] // weak, so that a Place does not keep its task
+	goroutine uint64                // number of the goroutine that called PlaceOf
 }
 
-// PlaceOf returns the place of the innermost task of s that ctx derives from and that has
-// not ended, and whether there is one.
+// PlaceOf returns the place of the innermost task of s that has not ended and from whose context
+// ctx derives. It reports false if there is no such task, or it is a background task.
 func (s *Scheduler) PlaceOf(ctx context.Context) (Place, bool) {
 	c := taskOf(ctx).place(s)
 	if c == nil {
@@ -298,8 +279,8 @@ func (s *Scheduler) PlaceOf(ctx context.Context) (Place, bool) {
 	return Place{weak.Make(c), GoroutineID()}, true
 }
 
-// IsCallers reports whether the task has not ended and the caller is its goroutine, or the one
-// that asked for the place.
+// IsCallers reports whether the task has not ended, and the caller runs in the goroutine of the
+// task or in the one that called PlaceOf.
 func (p Place) IsCallers() bool {
 	task := p.task.Value()
 	if !task.runs() {
@@ -307,4 +288,28 @@ func (p Place) IsCallers() bool {
 	}
 	id := GoroutineID()
 	return id == p.goroutine || id == task.goroutine
+}
+
+func doneOf(ctx context.Context) <-chan struct{} {
+	if ctx == nil {
+		return nil
+	}
+	return ctx.Done()
+}
+
+// isMoment marks a value of Context.goroutine as a moment. Numbers of goroutines are smaller. A
+// separate field would make each task with a context larger, also in owners without a name.
+const isMoment = 1 << 63
+
+// queue records when the task was queued. It is not instrumented, because the race detector sees no
+// order between it and Begin.
+//
+//go:norace
+func (c *Context) queue(at moment) { c.goroutine = uint64(at) | isMoment }
+
+func (c *Context) queuedSince() moment {
+	if m := race.Load(&c.goroutine); m >= isMoment {
+		return moment(m &^ isMoment)
+	}
+	return 0
 }

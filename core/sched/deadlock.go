@@ -9,43 +9,22 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how a scheduler finds out that all its tasks wait for room in it. A Go has no
-// context to know its caller by. So when submitters have waited for long, the scheduler asks
-// them whose task they run, and each reads its own stack.
+// This file holds how a scheduler finds out that all its tasks wait for room in it. Go has no
+// context, so the scheduler does not know which task calls it. When submitters have been blocked
+// for deadlockAfter, the scheduler asks them whose task they run: each reads its own stack.
 //
-// A timer is set when a submitter parks and as many wait as tasks run. A scheduler has at most one. When
-// it expires and no further submitter has parked meanwhile, those that cannot give up are asked,
-// once each. Then there is no timer until another submitter parks: in a testing/synctest bubble the
-// clock would go on for ever. A timer is never stopped, because in the end its bubble may be another,
-// and it does not keep the scheduler.
+// A submitter that parks sets a timer if at least as many submitters wait as tasks may run. A scheduler
+// has at most one timer that counts. The scheduler asks the submitters that cannot give up, once
+// each, if no further submitter has parked when the timer expires. Then there is no timer until
+// another submitter parks: otherwise the clock of a testing/synctest bubble would never stop. A
+// timer is never stopped, because it may belong to another bubble than the goroutine that would
+// stop it. A timer holds a weak pointer to the scheduler.
 
-// deadlockAfter is how long tasks wait for room before that is taken for a deadlock.
+// deadlockAfter is how long submitters are blocked before the scheduler looks for a deadlock.
 const deadlockAfter = time.Second
 
-// An alarm is guarded by the scheduler's mu.
-type alarm struct {
-	number  uint32    // of the timer that counts
-	isSet   bool      // that has not expired
-	at      time.Time // when it was set
-	parks   uint32    // how often a submitter has parked; wraps
-	seen    uint32    // that number when the timer was set
-	patient int32     // submitters that have parked and cannot give up
-	asking  int       // submitters that were asked and have not answered
-}
-
-// Knowledge is what is known of a submitter's goroutine.
-type knowledge uint8
-
-const (
-	unparked knowledge = iota
-	mayGiveUp
-	unknown  // it cannot give up, like those below
-	asked    // it will read its stack
-	outsider // it runs no task of the scheduler
-	insider  // it runs one
-)
-
-// parkedLocked is called when a submitter parks.
+// parkedLocked counts a submitter that parks, and sets the timer if needed. patient says that it
+// cannot give up.
 func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 	if s.shared.alarm == nil {
 		s.shared.alarm = new(alarm)
@@ -58,19 +37,26 @@ func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 	}
 	b.runs = unknown
 	a.patient++
-	if a.patient >= s.busy && (!a.isSet || a.isLostLocked()) {
+	if a.suspectsLocked(s) && (!a.isSet || a.isLostLocked()) {
 		s.setAlarmLocked()
 	}
 }
 
-// unparkedLocked is called when a submitter is dismissed.
+// suspectsLocked reports whether all tasks that run may be blocked submitters. There is no room, so
+// the number of tasks that run is the limit. It uses the limit, and not the number of tasks that
+// run now, because that changes with each short task, and would set the timer more often. While a
+// timer is set, every switch of goroutines reads the clock, which takes 25 ns.
+func (a *alarm) suspectsLocked(s *Scheduler) bool { return a.patient >= max(1, s.shared.limiter.limit) }
+
+// unparkedLocked counts a submitter that is dismissed.
 func (a *alarm) unparkedLocked(b *submitter) {
 	if b.runs > mayGiveUp {
 		a.patient--
 	}
 }
 
-// isLostLocked reports whether the timer has gone with its bubble. Now and then it looks at the clock.
+// isLostLocked reports whether the timer will never expire, because its bubble has ended. It reads
+// the clock at every 64th call of parkedLocked.
 func (a *alarm) isLostLocked() bool {
 	since := time.Duration(0)
 	if a.parks%64 == 0 {
@@ -91,7 +77,8 @@ func (s *Scheduler) setAlarmLocked() {
 	})
 }
 
-// suspectLocked is called by the timer.
+// suspectLocked is called by the timer with its number. It asks the submitters, unless a submitter
+// has parked since the timer was set: then it sets the timer again.
 func (s *Scheduler) suspectLocked(number uint32, do *todo) {
 	a := s.shared.alarm
 	if a.number != number {
@@ -99,7 +86,7 @@ func (s *Scheduler) suspectLocked(number uint32, do *todo) {
 	}
 	a.isSet = false
 	switch {
-	case a.patient == 0 || a.patient < s.busy:
+	case !a.suspectsLocked(s):
 	case a.parks != a.seen:
 		s.setAlarmLocked()
 	default:
@@ -110,7 +97,7 @@ func (s *Scheduler) suspectLocked(number uint32, do *todo) {
 	}
 }
 
-// askLocked wakes the submitters whose task is unknown, so that they look.
+// askLocked wakes the submitters that were not asked before, so that each reads its own stack.
 func (s *Scheduler) askLocked(do *todo) {
 	for e := s.shared.limiter.submitters.Front(); e != nil; e = e.Next() {
 		if b := e.Value; b.runs == unknown && b.parker != nil {
@@ -123,8 +110,8 @@ func (s *Scheduler) askLocked(do *todo) {
 	}
 }
 
-// answer is called by a submitter that was asked, and that cannot give up. It blocks until the
-// submitter is dismissed.
+// answer is called by a submitter that was asked. It reads the goroutine's stack, and then blocks
+// until the submitter is dismissed. It panics if the submitter's state is deadlocked.
 func (s *Scheduler) answer(b *submitter) submitterState {
 	runs := outsider
 	if s.hosts(hostsTasks) {
@@ -149,9 +136,10 @@ func (s *Scheduler) answer(b *submitter) submitterState {
 	return state
 }
 
-// judgeLocked ends the wait of the oldest task that waits for room, which then panics, if all tasks
-// that run wait for room and cannot give up. It is no deadlock if the owner is paused, if a place
-// is reserved for a submitter that waits for a permit, or if a task has lent its place.
+// judgeLocked finds out whether all tasks that run are blocked submitters that cannot give up. If
+// so, it dismisses the oldest submitter among them, which then panics. There is no deadlock if the
+// owner is paused, if a place is reserved for a submitter that waits for a permit, or if a task has
+// lent its place.
 func (s *Scheduler) judgeLocked(do *todo) {
 	x := s.shared
 	l := &x.limiter
@@ -174,7 +162,7 @@ func (s *Scheduler) judgeLocked(do *todo) {
 	}
 }
 
-// raiseDeadlock panics in a submitter whose task is the oldest of so many that wait.
+// raiseDeadlock panics with the text of a deadlock. running is the number of tasks that wait.
 func (s *Scheduler) raiseDeadlock(running int32) {
 	config := s.config()
 	owner := s.Title()

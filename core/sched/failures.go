@@ -8,38 +8,39 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how the panics and Goexits of tasks reach those who wait. A set of tasks
-// keeps them as a round. The worker that ends the last task gives the round to every waiter
-// that is blocked; a wait that finds no task left takes it itself. So each wait that is under way
-// raises the round, and no later one does.
+// This file holds how the panics and Goexits of tasks reach the waiters. A set of tasks keeps them
+// in a round. The worker that ends the last task gives the round to every blocked waiter. A wait
+// that finds no task left takes the round itself. So each wait that is blocked at that moment
+// raises the round, and no later wait does.
 
-// A round is what tasks raised since the last wait. The scheduler's mu guards it until it is
-// taken.
+// A round holds the panics and Goexits of tasks since the last wait. The scheduler's mu guards it
+// until a wait takes it.
 type round struct {
 	panics []*failure // at most maxPanics, of different origins
 	more   int        // further panics
 	exits  bool       // a task called Goexit
 }
 
-// A failure is one panic. Its Point orders the task's end before the waits that raise it.
+// A failure is one panic, or a Goexit if panicked is nil. Its Point has the edge from the task's
+// end to the waits that raise it.
 type failure struct {
 	panicked *core.PanicError
 	added    race.Point
 }
 
 const (
-	maxOthers = 32 // as core.PanicError says
+	maxOthers = 32 // as the documentation of core.PanicError says
 	maxPanics = 1 + maxOthers
 )
 
-// failures keeps the round of a set of tasks. If the set is collected while that has a panic
-// which no Get has raised either, the process ends with that panic. A panic whose value leads
-// back to the set prevents that, because the set is never collected then.
+// failures holds the round of a set of tasks. The process ends with that panic if the set is
+// garbage-collected while the round has a panic that no Get has raised. If the panic's value points
+// back to the set, the set is never collected, and the process does not end.
 type failures struct {
 	kept *round // nil until a task fails
 }
 
-// addLocked keeps a panic, or a Goexit if f has none. Owner is what a wait is called on.
+// addLocked adds f to the round. owner is the value on which a wait is called.
 func addLocked[T any](fs *failures, owner *T, f *failure) {
 	if fs.kept == nil {
 		fs.kept = new(round)
@@ -48,12 +49,12 @@ func addLocked[T any](fs *failures, owner *T, f *failure) {
 	fs.kept.add(f)
 }
 
-// empty reports whether there is nothing to raise.
+// empty reports whether a wait would raise nothing.
 func (fs *failures) empty() bool {
 	return fs.kept == nil || len(fs.kept.panics) == 0 && !fs.kept.exits
 }
 
-// join adds what another round has.
+// join adds the panics and Goexits of another round.
 func (r *round) join(other *round) {
 	for _, f := range other.panics {
 		r.add(f)
@@ -79,7 +80,8 @@ func (r *round) add(f *failure) {
 	}
 }
 
-// takeLocked returns what waits have to raise, or nil, and begins a new round.
+// takeLocked returns the round for waits to raise, and begins a new one. It returns nil if the
+// round is empty.
 func (fs *failures) takeLocked() *round {
 	if fs.empty() {
 		return nil
@@ -99,7 +101,8 @@ func (r *round) all() (p *core.PanicError, exits bool) {
 	if r == nil {
 		return nil, false
 	}
-	// A race build does not see that the round was passed on; each failure has its edge.
+	// The race detector does not see how the round was passed on, so each failure has an edge of
+	// its own.
 	var panics []*core.PanicError
 	got := race.Load(r)
 	for _, f := range race.Copy(got.panics) {
@@ -114,8 +117,8 @@ func (r *round) all() (p *core.PanicError, exits bool) {
 	return p, got.exits
 }
 
-// raise raises what tasks raised: their panics as one, or else a Goexit. It returns if
-// there was neither.
+// raise panics with the panics of the round as one, or else calls Goexit if a task has. It returns
+// if the round has neither. r may be nil.
 func (r *round) raise() {
 	p, exits := r.all()
 	if p != nil {
@@ -126,7 +129,7 @@ func (r *round) raise() {
 	}
 }
 
-// endUntold ends the process if a panic was kept that nothing has told of.
+// endUntold ends the process if the round has a panic that no Wait or Get has raised.
 func endUntold(kept *round) {
 	var untold []*core.PanicError
 	for _, f := range kept.panics {
@@ -139,10 +142,10 @@ func endUntold(kept *round) {
 	}
 }
 
-// Combine makes one panic of several: the first, with the others, and theirs, as its Others.
-// A panic that came by several ways, as by Get and by Wait, counts once. Combine keeps as
-// many Others as PanicError says, and counts the rest. It ignores nil, and returns nil if
-// there is nothing else.
+// Combine makes one panic of several. It returns the first, with the others and their Others as its
+// Others. A panic that arrives twice, for example from Get and from Wait, counts once. Combine
+// keeps at most 32 Others, and counts the rest in More. It ignores nil. It returns nil if all are
+// nil.
 func Combine(panics ...*core.PanicError) *core.PanicError {
 	var all []*core.PanicError
 	for _, p := range panics {
@@ -178,7 +181,7 @@ func Combine(panics ...*core.PanicError) *core.PanicError {
 	return &first
 }
 
-// withoutOthers returns p without its Others, which stand beside it.
+// withoutOthers returns p without its Others.
 func withoutOthers(p *core.PanicError) *core.PanicError {
 	if len(p.Others) == 0 && p.More == 0 {
 		return p
@@ -188,7 +191,7 @@ func withoutOthers(p *core.PanicError) *core.PanicError {
 	return &single
 }
 
-// origin returns what two PanicErrors have in common that tell of the same panic.
+// origin returns a value that is equal for two PanicErrors of the same panic.
 func origin(p *core.PanicError) any {
 	if mark := told.Of(p); mark != nil {
 		return mark
@@ -196,7 +199,8 @@ func origin(p *core.PanicError) any {
 	return p
 }
 
-// WithTask returns p with the path of the task that panicked, unless that is known.
+// WithTask returns p with the path of the task that panicked. It returns p itself if p has a path,
+// or path is empty.
 func WithTask(p *core.PanicError, path string) *core.PanicError {
 	if p == nil || p.Task != "" || path == "" {
 		return p

@@ -6,15 +6,22 @@ import (
 	"github.com/coterie-go/coterie/core/internal/park"
 )
 
-// An owner with IdleAfter keeps workers that find no task, in a stack. One timer for all
-// of them ends those that have been idle for long enough; it is set when a worker parks.
-// While it is set, its processor's scheduler reads the clock whenever it switches
-// goroutines. So a worker that is kept busy stops it.
+// This file holds the stack of idle workers of an owner with IdleAfter. One timer ends the workers
+// that have been idle for IdleAfter. A worker sets the timer when it parks. The Go scheduler of its
+// processor reads the clock at each switch of goroutines while a timer is set. So a busy worker
+// stops the timer.
+//
+// A pool may be used in one testing/synctest bubble after another, and outside of bubbles, but not
+// in two of these at once: a goroutine outside of a bubble must not stop a timer of the bubble or
+// wake a worker in it. A bubble may end before its timer expires. So each timer serves one bubble.
+// Only goroutines of that bubble stop it, and it wakes only workers that have parked there. A
+// worker that parks in another bubble sets another timer.
 
-// longStreak is how often a worker has found a task when it stops the timer.
+// longStreak is how many tasks in a row a worker finds before it stops the timer.
 const longStreak = 16
 
-// restLocked makes a worker that has found no task idle, or has it leave.
+// restLocked makes a worker that has found no task idle, or counts it as gone and returns leave.
+// surplus says that there are more workers than the limit allows to search.
 func (w *Worker) restLocked(surplus bool, do *todo) verdict {
 	s, x := w.s, w.s.shared
 	idleAfter := w.config.IdleAfter
@@ -25,41 +32,51 @@ func (w *Worker) restLocked(surplus bool, do *todo) verdict {
 	if w.parker == nil {
 		w.parker = park.Get(false)
 	}
-	w.since = time.Now()
+	w.since, w.bubble = time.Now(), 0
+	if IsFake(w.since) {
+		w.bubble = Bubble()
+	}
 	w.busyStreak = 0
 	w.below, x.idle = x.idle, w
-	if x.timer == nil {
-		x.timer = time.AfterFunc(idleAfter, s.expire)
+	if x.timer == nil || x.bubble != w.bubble {
+		s.setTimerLocked(idleAfter, w.bubble)
 	}
 	return parkIdle
 }
 
-// busyLocked is called when the worker has found a task.
+// setTimerLocked sets the timer for the idle workers of a bubble. The caller is in that bubble.
+func (s *Scheduler) setTimerLocked(after time.Duration, bubble uint64) {
+	x := s.shared
+	x.timer, x.bubble = time.AfterFunc(after, func() { s.expire(bubble) }), bubble
+}
+
+// stopTimerLocked stops the timer, unless it belongs to a bubble in which the caller is not.
+func (x *shared) stopTimerLocked() {
+	if x.timer != nil && (x.bubble == 0 || x.bubble == Bubble()) {
+		x.timer.Stop()
+		x.timer = nil
+	}
+}
+
+// busyLocked counts that the worker has found a task. It stops the timer after longStreak tasks in
+// a row, if no worker is idle.
 func (w *Worker) busyLocked() {
 	x := w.s.shared
 	if x.timer == nil || w.busyStreak > longStreak {
 		return
 	}
 	if w.busyStreak++; w.busyStreak == longStreak && x.idle == nil {
-		x.timer.Stop()
-		x.timer = nil
+		x.stopTimerLocked()
 	}
 }
 
-// wakeIdleLocked wakes the worker that parked last, which is counted in searching.
-func (s *Scheduler) wakeIdleLocked(do *todo) {
-	w := s.shared.idle
-	s.shared.idle, w.below = w.below, nil
-	do.wakes(w.parker)
-}
-
-// dismissIdleLocked wakes the worker that parked last, which leaves unless it finds a task.
+// dismissIdleLocked wakes the worker that parked last. That worker leaves, unless it finds a task.
 func (s *Scheduler) dismissIdleLocked(do *todo) {
 	s.shared.idle.expired = true
 	s.wakeIdleLocked(do)
 }
 
-// trimLocked wakes the idle workers that are too many.
+// trimLocked dismisses idle workers while there are more workers than the limit allows.
 func (s *Scheduler) trimLocked(do *todo) {
 	x := s.shared
 	for n := x.workers - int(x.limiter.workers); n > 0 && x.idle != nil; n-- {
@@ -67,17 +84,23 @@ func (s *Scheduler) trimLocked(do *todo) {
 	}
 }
 
-// expire is called by the timer. It wakes the workers that have been idle for long enough,
-// which then leave.
-func (s *Scheduler) expire() {
+// expire is called by the timer of a bubble; 0 is none. It wakes the workers that have been idle
+// there for IdleAfter, and these leave.
+func (s *Scheduler) expire(bubble uint64) {
 	s.locked(func(do *todo) {
 		x, idleAfter := s.shared, s.config().IdleAfter
-		x.timer = nil
+		if x.bubble == bubble {
+			x.timer = nil
+		}
 		next := time.Duration(-1)
 		for at := &x.idle; *at != nil; {
 			w := *at
+			if w.bubble != bubble {
+				at = &w.below
+				continue
+			}
 			if left := idleAfter - time.Since(w.since); left > 0 {
-				next = left // of the one that has been idle longest: the stack has it last
+				next = left // at the end: that of the worker that has been idle longest, because it is at the bottom of the stack
 				at = &w.below
 				continue
 			}
@@ -85,13 +108,14 @@ func (s *Scheduler) expire() {
 			w.expired = true
 			do.wakes(w.parker)
 		}
-		if next > 0 {
-			x.timer = time.AfterFunc(next, s.expire)
+		if next > 0 && (x.timer == nil || x.bubble != bubble) {
+			s.setTimerLocked(next, bubble)
 		}
 	})
 }
 
-// goneLocked is called when a worker is about to leave.
+// goneLocked counts a worker as gone. It releases the waiters for the end of all workers if the
+// worker was the last.
 func (w *Worker) goneLocked(do *todo) {
 	x := w.s.shared
 	w.unlistLocked()
@@ -101,7 +125,7 @@ func (w *Worker) goneLocked(do *todo) {
 	}
 }
 
-// unlistLocked takes the worker off the list of all.
+// unlistLocked takes the worker off shared.all.
 func (w *Worker) unlistLocked() {
 	if w.place.Listed() {
 		w.s.shared.all.Remove(&w.place)

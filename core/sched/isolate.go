@@ -6,13 +6,16 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// isolate runs the worker's task in a goroutine of its own, and returns when that has
-// ended. It does so where the owner asks for it, and in race builds always: a goroutine
-// that runs two tasks orders them.
+// This file holds tasks that run in a goroutine of their own: with Options.Isolate, and in race
+// builds.
+
+// isolate runs the worker's task in a goroutine of its own, and returns when the task has ended. It
+// is used if the Config says so, and in all race builds, because a goroutine that runs two tasks
+// orders them.
 //
-// In a race build the worker learns nothing from the task but that it has ended. The edges
-// are those that are promised: from Go to the task, which the task carries, from the end
-// of the task to the waits that cover it, and, where one task runs at a time, from each to the next.
+// In a race build the end of the task does not happen before anything that the worker does next.
+// There are only the promised edges: from Go to the task, from the end of the task to the waits
+// that cover it, and, if the limit is 1, from each task to the next.
 func (w *Worker) isolate() {
 	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, order: w.order, all: w.all}
 	ended := park.Get(false)
@@ -30,8 +33,8 @@ func (w *Worker) isolate() {
 	w.ending = race.Load(&in.ending)
 }
 
-// runAlone runs the worker's task by host, in a goroutine that runs no other, and calls ended, however
-// the task ends.
+// runAlone calls host, which runs the worker's task. The caller's goroutine runs no other task.
+// runAlone calls ended also if the task panics or calls Goexit, unless the process is about to end.
 func (w *Worker) runAlone(host func(s *Scheduler, w *Worker, run func(w *Worker)), ended func()) {
 	crashes := false
 	defer func() {
@@ -56,33 +59,8 @@ func (w *Worker) runTask() {
 	w.task.Run(w)
 }
 
-// carried is a task of a race build, with the edge from its Go.
-type carried struct {
-	Task
-	accepted race.Point
-}
-
-// carry returns the task as it is handed to the scheduler.
-func carry(t Task) Task {
-	if !race.Hidden {
-		return t
-	}
-	c := &carried{Task: t}
-	c.accepted.Release()
-	return c
-}
-
-// uncarry returns what was given to carry.
-func uncarry(t Task) Task {
-	if c, ok := t.(*carried); ok {
-		c.accepted.Acquire()
-		return c.Task
-	}
-	return t
-}
-
-// visitHidden is visitLocked in a race build. Its bookkeeping has a Worker of its own,
-// hidden, of which the worker gets copies.
+// visitHidden is visitLocked in a race build. The bookkeeping uses a hidden Worker of its own, and
+// copies fields from it to w.
 func (w *Worker) visitHidden(yields int) (verdict, todo) {
 	if w.hidden == nil {
 		w.hidden = &Worker{
@@ -125,113 +103,6 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 	return r.verdict, r.do
 }
 
-// releasePermit gives a permit back. In the eyes of the race detector that orders nothing:
-// the owner's promise is another.
-func releasePermit(sem *core.Semaphore) {
-	race.Disable()
-	sem.Release(1)
-	race.Enable()
-}
-
-// A direct task is one of a race build that its submitter starts, in a goroutine of its own:
-// where none waits for a worker, that takes the fewest goroutines. With more than three
-// for each task the race detector forgets what earlier ones did.
-type direct struct {
-	task    Task
-	set     *Set
-	ordered bool
-}
-
-// goHidden is Go in a race build.
-func (s *Scheduler) goHidden(set *Set, t Task) bool {
-	if set != nil {
-		return s.start(nil, set.place(), set, carry(t)) == nil
-	}
-	if race.Load(&s.shared) == nil {
-		s.locked(func(*todo) { s.share() })
-	}
-	sem := s.config().Semaphore
-	for {
-		state := s.enterHidden(sem != nil)
-		if state == admitted { // it is not direct
-			return s.start(nil, nil, nil, carry(t)) == nil
-		}
-		if state == refused {
-			return false
-		}
-		if state == hasPlace {
-			_ = s.acquire(nil, nil, sem)
-			if !s.usePlaceHidden() {
-				releasePermit(sem)
-				continue
-			}
-		}
-		s.startDirect(direct{t, nil, s.isOrdered()})
-		return true
-	}
-}
-
-// enterHidden blocks until a direct task is counted as running, or a place is reserved.
-func (s *Scheduler) enterHidden(reserves bool) submitterState {
-	b := newSubmitter()
-	b.patient, b.reserves, b.place.Value = true, reserves, b
-	s.enter.Release()
-	state := s.enterDirect(b)
-	if state == blocked {
-		state, _ = s.parkSubmitter(nil, b, race.Load(&b.parker))
-	}
-	return state
-}
-
-// enterDirect counts a direct task as running, or reserves it a place, if there is room.
-// Otherwise it lists the submitter. It returns admitted if the task cannot be direct. It
-// needs no goroutine, because the detector sees nothing of it; so it calls nothing but
-// what the compiler puts in its place. The same holds for the functions below.
-//
-//go:norace
-func (s *Scheduler) enterDirect(b *submitter) submitterState {
-	race.Disable()
-	s.mu.Lock()
-	l := &s.shared.limiter
-	state := blocked
-	switch {
-	case l.waiting > 0:
-		state = admitted
-	case l.closed:
-		state = refused
-	case !l.submitters.Empty() || s.busy+l.reserved >= l.limit:
-		l.submitters.PushBack(&b.place)
-	case b.reserves:
-		state = hasPlace
-		l.reserved++
-	default:
-		state = started
-		s.busy++
-		s.shared.accepted++
-	}
-	s.mu.Unlock()
-	race.Enable()
-	return state
-}
-
-// usePlaceHidden is usePlace for a direct task.
-//
-//go:norace
-func (s *Scheduler) usePlaceHidden() bool {
-	race.Disable()
-	s.mu.Lock()
-	l := &s.shared.limiter
-	l.reserved--
-	ok := !l.closed && s.busy+l.reserved < l.limit
-	if ok {
-		s.busy++
-		s.shared.accepted++
-	}
-	s.mu.Unlock()
-	race.Enable()
-	return ok
-}
-
 // listHidden lists a named task.
 //
 //go:norace
@@ -241,23 +112,6 @@ func (s *Scheduler) listHidden(r *record) {
 	s.shared.named.add(r)
 	s.mu.Unlock()
 	race.Enable()
-}
-
-// isDirectLocked reports whether submitters start their tasks.
-func (s *Scheduler) isDirectLocked() bool { return race.Hidden && s.share().limiter.waiting == 0 }
-
-// directLocked counts a direct task as running.
-func (s *Scheduler) directLocked(set *Set, t Task) direct {
-	s.busy++
-	if set != nil {
-		set.busy++
-	}
-	s.shared.accepted++
-	return direct{t, set, s.shared.limiter.limit == 1}
-}
-
-func (s *Scheduler) isOrdered() bool {
-	return race.Load(&race.Load(&s.shared).limiter.limit) == 1
 }
 
 func (s *Scheduler) startDirect(d direct) {

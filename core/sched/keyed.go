@@ -4,49 +4,34 @@ import (
 	"context"
 	"errors"
 
-	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
 
 // This file holds tasks with a key. At most perKey tasks of one key are active: in the run
 // queue, or running. The others wait in the line of their key, where they hold neither a worker nor
-// room in the run queue. When a task of the key ends, the first in line becomes active; it does
-// not count against that room, because it was accepted long ago.
+// room in the run queue. The first in line becomes active when a task of the key ends. It takes no
+// room in the run queue, because it was accepted before.
 //
-// Each key that has tasks is a wait set. A key without any is forgotten, but for a
-// panic that nobody has been told of. A race build keeps all keys, because the edges from past
-// tasks to future ones are kept with them.
+// Each key that has tasks is a wait set. A key without tasks is forgotten, unless it holds a panic
+// that no wait has raised. A race build forgets no key, because the key holds the edges from past
+// tasks to future ones.
 //
 // Invariant, whenever mu is free: the line of a key is empty, or perKey of its tasks are active, or
-// the first in line replaces others and some of those are active, or waits for room.
+// the first in line replaces others, and either one of those is active or the first in line waits
+// for room.
 
-// ErrReplaced is returned where a task was replaced before it was accepted. It is the cause with
-// which the contexts of tasks that run are cancelled.
+// ErrReplaced is the error for a task that was replaced before it was accepted. It is also the
+// cause with which Replace cancels the contexts of tasks that run.
 var ErrReplaced = errors.New("pool: replaced by a later task of its key")
 
 var errNoRoom = errors.New("no room") // in the run queue
 
-// Keyed are the tasks of a scheduler that have a key.
+// Keyed owns tasks of a scheduler that have a key.
 type Keyed[K comparable] struct {
 	keys
 	queues map[K]*queueOf[K] // of the keys that are not forgotten; guarded by mu
-	large  bool              // queues has been large; guarded by mu
-}
-
-// keys is what is the same for all types of keys. The scheduler's mu guards what changes.
-type keys struct {
-	ended  race.Point // from the end of each task to the waits for all
-	sched  *Scheduler
-	perKey int
-	most   int // tasks that may wait
-
-	all     list.List[*keyQueue] // not forgotten
-	live    int                  // keys that have tasks
-	waiting int                  // tasks that were accepted while their key was busy, and have not begun
-	blocked list.List[*KeyTask]  // whose submitters wait for room among those
-	waiters *park.Parker         // who wait for all keys
-	kept    round                // what waits for single keys have raised, for them
+	large  bool              // queues has had more than 1000 keys since it was made; guarded by mu
 }
 
 // A queueOf is a keyQueue with its key.
@@ -56,12 +41,13 @@ type queueOf[K comparable] struct {
 	of  *Keyed[K]
 }
 
-// NewKeyed returns an owner of tasks with a key, of which at most so many wait.
+// NewKeyed returns an owner of tasks with keys. perKey is how many tasks of a key may be active.
+// most is how many tasks may wait for their keys.
 func NewKeyed[K comparable](s *Scheduler, perKey, most int) *Keyed[K] {
 	return &Keyed[K]{keys: keys{sched: s, perKey: perKey, most: most}}
 }
 
-// queueLocked returns the queue of a key.
+// queueLocked returns the queue of a key. It makes it if there is none.
 func (k *Keyed[K]) queueLocked(key K) *keyQueue {
 	q := k.queues[key]
 	if q == nil {
@@ -88,16 +74,17 @@ func (q *queueOf[K]) forget() {
 	}
 }
 
-// GoContext accepts a task of a key. It blocks while there is no room, until ctx ends; then it
-// returns the cause. Room is a place among those that wait if the key is busy, and else one in
-// the run queue. A submitter that is a task of the scheduler does not wait for it.
+// GoContext accepts a task of a key. It blocks until there is room: in the run queue, or, if the
+// key is busy, among the tasks that wait for their keys. It returns the cause if ctx ends first. It
+// returns ErrClosed if the scheduler is closed. A task of the scheduler does not block: if its key
+// is busy, the new task waits without room, and else GoContext may run it on the task's place.
 func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	s, within := k.sched, taskOf(ctx)
-	inside := within.lends(s)
-	t.from.Release()
+	s := k.sched
+	inside := taskOf(ctx).lends(s)
+	t.enters(s)
 	enter := func(p *park.Parker) error {
 		return get(s, func(do *todo) error { return k.queueLocked(key).enterLocked(t, inside, p, do) })
 	}
@@ -106,13 +93,14 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 		p := park.Get(true)
 		defer p.Free()
 		if err = enter(p); err == errBlocked {
+			defer s.noteBlocked(ForRoom).end()
 			return k.await(ctx, t, p)
 		}
 	}
 	if err != errNoRoom {
 		return err
 	}
-	err = s.start(ctx, within, t.Set(), &t.own)
+	err = s.start(ctx, t.Set(), &t.own)
 	s.locked(func(*todo) {
 		t.queue.entering--
 		t.queue.forgetLocked()
@@ -120,9 +108,10 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 	return err
 }
 
-// Replace accepts a task of a key when no other of the key is left: those that wait are
-// dropped, and those that run are cancelled and waited for, until ctx ends; then Replace returns
-// the cause. In a task of the key it does not wait.
+// Replace accepts a task of a key in place of all others. It drops those that have not begun,
+// cancels those that run, and blocks until they have ended. It blocks until there is room if none
+// runs. It returns the cause, and t does not run, if ctx ends first. If within is set, the caller
+// is a task of the key: then Replace does not block.
 func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, within bool) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -131,7 +120,7 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, within bool) 
 	inside := taskOf(ctx).lends(s)
 	p := park.Get(true)
 	defer p.Free()
-	t.from.Release()
+	t.enters(s)
 	type result struct {
 		running []*KeyTask
 		err     error
@@ -147,6 +136,7 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, within bool) 
 		})
 	}
 	if r.err == errBlocked {
+		defer s.noteBlocked(ForSome).end()
 		return k.await(ctx, t, p)
 	}
 	return r.err
@@ -162,8 +152,8 @@ func (k *Keyed[K]) find(key K) *Set {
 	})
 }
 
-// Within returns the set of the key if ctx derives from the context of one of its tasks that has
-// not ended, or nil.
+// Within returns the set of the key if ctx derives from the context of a task of the key that has
+// not ended. Otherwise it returns nil.
 func (k *Keyed[K]) Within(ctx context.Context, key K) *Set {
 	if set := k.find(key); set != nil && k.sched.Runs(ctx, set) {
 		return set
@@ -171,21 +161,23 @@ func (k *Keyed[K]) Within(ctx context.Context, key K) *Set {
 	return nil
 }
 
-// Runs reports whether ctx is that of a task of the key that has not ended.
+// Runs reports whether the innermost task of the scheduler from which ctx derives, among those that
+// have not ended, is a task of the key.
 func (k *Keyed[K]) Runs(ctx context.Context, key K) bool {
 	c := taskOf(ctx).of(k.sched)
 	return c != nil && c.set != nil && c.set == k.find(key)
 }
 
-// WaitKey blocks until no task of the key is left, and returns what raises what they
-// raised, and ErrClosed if some were dropped. If ctx ends before, it returns a *core.StuckError.
-// Meanwhile a caller that is a task of the scheduler lends its place to tasks of the key.
+// WaitKey blocks until no task of the key is left. raise raises the panics and Goexits of the
+// tasks. WaitKey returns ErrClosed if Drop has dropped tasks of the key, and a *core.StuckError if
+// ctx ends first. A caller that is a task of the scheduler lends its place to tasks of the key
+// while WaitKey blocks.
 func (k *Keyed[K]) WaitKey(ctx context.Context, key K) (raise func(), err error) {
 	set := k.find(key)
 	if set == nil {
 		return func() {}, nil
 	}
-	raise, err = set.waitContext(ctx, taskOf(ctx).of(k.sched))
+	raise, err = set.WaitContext(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +191,7 @@ func (k *Keyed[K]) WaitKey(ctx context.Context, key K) (raise func(), err error)
 	return raise, err
 }
 
-// Wait blocks until no task of any key is left, and raises what they raised.
+// Wait blocks until no task of any key is left, and raises the panics and Goexits of the tasks.
 func (k *Keyed[K]) Wait() {
 	w := wait{s: k.sched, keys: &k.keys}
 	r, _ := w.until(nil)
@@ -207,33 +199,20 @@ func (k *Keyed[K]) Wait() {
 	r.raise()
 }
 
-// failuresLocked takes what tasks of all keys raised.
-func (k *keys) failuresLocked() *failures {
-	all := k.kept
-	k.kept = round{}
-	for e := k.all.Front(); e != nil; {
-		q := e.Value
-		e = e.Next()
-		if r := q.failures.takeLocked(); r != nil {
-			all.join(r)
-			q.forgetLocked()
-		}
-	}
-	return &failures{kept: &all}
-}
-
-// closedLocked reports whether the scheduler refuses a submitter.
+// closedLocked reports whether the scheduler refuses a submitter; inside says that the submitter is
+// a task of the scheduler.
 func (k *keys) closedLocked(inside bool) bool {
 	l := &k.sched.share().limiter
 	return l.closed && (!inside || l.dropped)
 }
 
-// roomLocked reports whether a further task may wait.
+// roomLocked reports whether a further task may wait for its key.
 func (k *keys) roomLocked(inside bool) bool {
 	return inside || k.blocked.Empty() && k.waiting < k.most
 }
 
-// enterLocked is GoContext as far as mu is held. Without p it does not block the submitter.
+// enterLocked is the part of GoContext that needs mu. If the submitter must block, it lists the
+// submitter with p, and returns errBlocked; if p is nil, it returns ErrFull.
 func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo) error {
 	k, s := q.keys, q.keys.sched
 	t.queue = q
@@ -260,19 +239,8 @@ func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo
 	return errBlocked
 }
 
-// admitLocked ends the wait of the submitters for whom there is room.
-func (k *keys) admitLocked(do *todo) {
-	for !k.blocked.Empty() && k.waiting < k.most {
-		t := k.blocked.Front().Value
-		k.blocked.Remove(&t.blocked)
-		t.releaseLocked(nil, do)
-		t.queue.waits++
-		k.waiting++
-		t.queue.fillLocked(do)
-	}
-}
-
-// replaceLocked is Replace as far as mu is held. It returns the tasks that are to be cancelled.
+// replaceLocked is the part of Replace that needs mu. It returns the tasks whose contexts Replace
+// cancels, and errBlocked if the submitter must block.
 func (q *keyQueue) replaceLocked(t *KeyTask, inside, within bool, p *park.Parker, do *todo) ([]*KeyTask, error) {
 	k, s := q.keys, q.keys.sched
 	t.queue = q
@@ -288,11 +256,14 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, within bool, p *park.Parker
 			old.releaseLocked(ErrReplaced, do)
 		}
 	}
+	if q.entering > 0 {
+		s.replaceSubmittersLocked(&q.Set, do)
+	}
 	defer k.admitLocked(do)
 	running, free := q.dismissLocked(t)
 	switch {
 	case free:
-		s.shared.accepted++ // it, and one that was dropped
+		s.shared.accepted++ // t, in the place of a task that is now dropped
 		s.shared.dropped++
 		return nil, nil
 	case q.actives > 0:
@@ -317,7 +288,18 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, within bool, p *park.Parker
 	return nil, errBlocked
 }
 
-// await blocks until the submitter of t is released, or until ctx ends; then it returns the cause.
+// replaceSubmittersLocked ends the wait of the submitters that are blocked with a task of set until
+// there is room in the run queue.
+func (s *Scheduler) replaceSubmittersLocked(set *Set, do *todo) {
+	for e := s.shared.limiter.submitters.Front(); e != nil; {
+		b := e.Value
+		if e = e.Next(); b.set == set {
+			s.dismissLocked(b, replaced, do)
+		}
+	}
+}
+
+// await blocks until the submitter of t is released. It returns the cause if ctx ends first.
 func (k *keys) await(ctx context.Context, t *KeyTask, p *park.Parker) error {
 	if !p.Wait(ctx.Done()) {
 		gaveUp := get(k.sched, func(do *todo) bool {
@@ -333,13 +315,13 @@ func (k *keys) await(ctx context.Context, t *KeyTask, p *park.Parker) error {
 		if gaveUp {
 			return context.Cause(ctx)
 		}
-		p.Wait(nil) // whoever released it is about to wake it
+		p.Wait(nil) // the goroutine that released t is about to wake p
 	}
 	return race.Load(&t.refused)
 }
 
-// dropKeysLocked is dropLocked for tasks with a key: those that were in the run queue have been
-// added to all, and those that wait for their key are added.
+// dropKeysLocked is the part of dropLocked for tasks with a key. all holds those that were in the
+// run queue. dropKeysLocked adds the tasks that wait for their keys, and returns the result.
 func (x *shared) dropKeysLocked(all []Dropped, do *todo) []Dropped {
 	for _, d := range all {
 		if q := d.Set.queueOfKey(); q != nil {

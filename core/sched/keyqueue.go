@@ -1,64 +1,17 @@
 package sched
 
 import (
-	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the queue of one key: how its tasks go from the line to the run queue, and
-// how one takes the place of another there. The scheduler's mu is held throughout.
+// This file holds the queue of one key: how its tasks move from the line to the run queue, and how
+// a task replaces another there. The scheduler's mu is held throughout.
 //
-// What stands in the run queue is an entry, which runs whatever task it has when its turn
-// comes. So a task that has not begun can be replaced.
+// The run queue holds an entry for each task. The entry runs the task that it has when a worker
+// takes it. So a task that has not begun can be replaced.
 
-// A keyQueue is the tasks of one key.
-type keyQueue struct {
-	Set
-	order race.Point // from each task to the next, where perKey is 1
-	keys  *keys
-	self  interface{ forget() }
-
-	active   list.List[*keyEntry] // in the run queue, or running
-	actives  int
-	line     list.List[*KeyTask]
-	waits    int                  // tasks in line that were accepted
-	posted   int                  // tasks in the run queue that come from the line
-	entering int                  // submitters that wait for room in the run queue
-	live     bool                 // there are tasks
-	dropped  bool                 // tasks were dropped by Drop
-	place    list.Elem[*keyQueue] // among all that are not forgotten
-	lined    list.Elem[*keyQueue] // among those of the scheduler whose line is not empty
-}
-
-// A KeyTask is part of a task with a key.
-type KeyTask struct {
-	own       keyEntry // its entry in the run queue, unless it has that of the task that it replaces
-	task      KeyedTask
-	queue     *keyQueue           // of its key; guarded by mu
-	place     list.Elem[*KeyTask] // in line
-	blocked   list.Elem[*KeyTask] // among the blocked
-	parker    *park.Parker        // of its submitter, while that is blocked
-	refused   error               // why its submitter was refused
-	exclusive bool                // it begins when no other task of the key is active
-	from      race.Point          // from its submitter to the task
-}
-
-// A KeyedTask is a task with a key.
-type KeyedTask interface {
-	Task
-	// Replaced cancels the context of a task that has begun. It may have ended since.
-	Replaced()
-}
-
-// A keyEntry is what stands for a task with a key in the run queue.
-type keyEntry struct {
-	body  race.Pointer[KeyTask] // what it will run; nil when that has begun, or was dropped
-	task  *KeyTask              // what it runs or will run; nil when that was dropped; guarded by mu
-	place list.Elem[*keyEntry]  // among the active
-}
-
-// Run runs the task.
+// Run runs the entry's task. Run counts a drop if the task was dropped.
 func (e *keyEntry) Run(w *Worker) {
 	t := e.body.Swap(nil)
 	if t == nil {
@@ -69,7 +22,7 @@ func (e *keyEntry) Run(w *Worker) {
 	t.task.Run(w)
 }
 
-// Init makes t part of a task.
+// Init makes t the KeyTask of task.
 func (t *KeyTask) Init(task KeyedTask) {
 	t.task = task
 	t.own.task = t
@@ -77,14 +30,36 @@ func (t *KeyTask) Init(task KeyedTask) {
 	t.own.place.Value, t.place.Value, t.blocked.Value = &t.own, t, t
 }
 
-// Set returns the wait set of a task that has begun.
+// enters records when and after what the task was submitted. The submitter calls it.
+func (t *KeyTask) enters(s *Scheduler) {
+	if s.config().entry != nil {
+		t.since = now()
+	}
+	t.from.Release()
+}
+
+// queue records when the entry's task was queued. It is called with mu held.
+func (e *keyEntry) queue(at moment) {
+	if e.task != nil {
+		e.task.since = at
+	}
+}
+
+func (e *keyEntry) queuedSince() moment {
+	if e.task == nil {
+		return 0
+	}
+	return e.task.since
+}
+
+// Set returns the wait set of the task's key. The task must have been submitted.
 func (t *KeyTask) Set() *Set { return &race.Load(&t.queue).Set }
 
-// fullLocked reports whether a further task has to wait in line.
+// fullLocked reports whether a further task must wait in line.
 func (q *keyQueue) fullLocked() bool { return q.actives >= q.keys.perKey || !q.line.Empty() }
 
-// acceptLocked is called when there is room for a task in the run queue. It reports false, and
-// has the task wait, if its key is busy.
+// acceptLocked makes a task active if its key is not busy. Otherwise it puts the task in line and
+// reports false. It is called when there is room for the task in the run queue.
 func (q *keyQueue) acceptLocked(t Task) bool {
 	e := t.(*keyEntry)
 	if q.fullLocked() {
@@ -108,14 +83,15 @@ func (q *keyQueue) liveLocked() {
 	}
 }
 
-// waitLocked accepted a task, which waits in line.
+// waitLocked puts an accepted task in line.
 func (q *keyQueue) waitLocked(t *KeyTask) {
 	q.waits++
 	q.keys.waiting++
 	q.lineUpLocked(t, nil)
 }
 
-// lineUpLocked adds a task to the line. It is not accepted if p, its submitter's, is not nil.
+// lineUpLocked adds a task to the line. If p is not nil, the task is not accepted yet, and p is its
+// blocked submitter's Parker.
 func (q *keyQueue) lineUpLocked(t *KeyTask, p *park.Parker) {
 	t.parker = p
 	if q.line.Empty() {
@@ -125,7 +101,7 @@ func (q *keyQueue) lineUpLocked(t *KeyTask, p *park.Parker) {
 	q.liveLocked()
 }
 
-// unlineLocked takes a task out of the line. It reports whether it was accepted.
+// unlineLocked takes a task out of the line. It reports whether the task was accepted before.
 func (q *keyQueue) unlineLocked(t *KeyTask) (accepted bool) {
 	q.line.Remove(&t.place)
 	if q.line.Empty() {
@@ -142,14 +118,14 @@ func (q *keyQueue) unlineLocked(t *KeyTask) (accepted bool) {
 	return false
 }
 
-// releaseLocked ends the wait of a task's submitter.
+// releaseLocked ends the wait of a task's submitter, which returns refused.
 func (t *KeyTask) releaseLocked(refused error, do *todo) {
 	t.refused = refused
 	do.wakes(t.parker)
 	t.parker = nil
 }
 
-// fillLocked moves tasks from the line to the run queue.
+// fillLocked moves tasks from the line to the run queue while fewer than perKey tasks are active.
 func (q *keyQueue) fillLocked(do *todo) {
 	s := q.keys.sched
 	for !q.line.Empty() && q.actives < q.keys.perKey {
@@ -168,7 +144,7 @@ func (q *keyQueue) fillLocked(do *todo) {
 	}
 }
 
-// begunLocked is called when a worker has claimed a task of the key.
+// begunLocked counts that a worker has claimed a task of the key.
 func (q *keyQueue) begunLocked() {
 	if q.posted > 0 {
 		q.posted--
@@ -177,7 +153,8 @@ func (q *keyQueue) begunLocked() {
 	}
 }
 
-// endedLocked is called when a task of the key has ended.
+// endedLocked makes t, which has ended, inactive, and moves the next tasks of the line to the run
+// queue.
 func (q *keyQueue) endedLocked(t Task, do *todo) {
 	q.inactiveLocked(t.(*keyEntry))
 	q.fillLocked(do)
@@ -188,7 +165,8 @@ func (q *keyQueue) inactiveLocked(e *keyEntry) {
 	q.actives--
 }
 
-// restLocked is called when the key may have no task left.
+// restLocked forgets the key if it has no task left. restLocked releases the waiters for all keys
+// if it was the last key with tasks.
 func (q *keyQueue) restLocked(do *todo) {
 	k := q.keys
 	if q.actives > 0 || !q.line.Empty() {
@@ -204,7 +182,8 @@ func (q *keyQueue) restLocked(do *todo) {
 	q.forgetLocked()
 }
 
-// forgetLocked forgets the key if nothing depends on it.
+// forgetLocked forgets the key if it has no tasks, no submitter that waits for room in the run
+// queue, and no failures. A race build forgets none.
 func (q *keyQueue) forgetLocked() {
 	if q.live || q.entering > 0 || !q.failures.empty() || !q.place.Listed() || race.Hidden {
 		return
@@ -212,8 +191,8 @@ func (q *keyQueue) forgetLocked() {
 	q.self.forget()
 }
 
-// dismissLocked drops the active tasks that have not begun, and returns the others. If there are
-// no others, and t can have the entry of one that was dropped, it reports that it has.
+// dismissLocked drops the active tasks that have not begun, and returns those that have. If it
+// drops one and none has begun, it gives the entry of the dropped task to t and reports replaced.
 func (q *keyQueue) dismissLocked(t *KeyTask) (running []*KeyTask, replaced bool) {
 	var free *keyEntry
 	for e := q.active.Front(); e != nil; e = e.Next() {
@@ -240,27 +219,55 @@ func (q *keyQueue) dismissLocked(t *KeyTask) (running []*KeyTask, replaced bool)
 	return running, false
 }
 
-// queueOfKey returns the queue of a set of tasks of one key, or nil.
-func (set *Set) queueOfKey() *keyQueue {
-	if set == nil {
-		return nil
+// settleLocked releases the waiters of the set if no task of it is left.
+func (set *Set) settleLocked(do *todo) {
+	if set.waiters != nil && set.idleLocked() {
+		set.keepLocked()
+		release(&set.waiters, &set.failures, do)
 	}
-	return set.key
+	if set.key != nil {
+		set.key.restLocked(do)
+	}
 }
 
-// points returns where the end of each task of the set is published, besides ended, in a race
-// build.
-func (set *Set) points() (order, all *race.Point) {
-	if set == nil {
-		return nil, nil
+// keepLocked keeps what a wait for one key is about to raise for the waiters for all keys.
+func (set *Set) keepLocked() {
+	if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
+		q.keys.kept.join(set.failures.kept)
 	}
-	q := race.Load(&set.key)
-	if q == nil {
-		return nil, nil
+}
+
+// failuresLocked takes the failures of all keys.
+func (k *keys) failuresLocked() *failures {
+	all := k.kept
+	k.kept = round{}
+	for e := k.all.Front(); e != nil; {
+		q := e.Value
+		e = e.Next()
+		if r := q.failures.takeLocked(); r != nil {
+			all.join(r)
+			q.forgetLocked()
+		}
 	}
-	k := race.Load(&q.keys)
-	if race.Load(&k.perKey) == 1 {
-		order = &q.order
+	return &failures{kept: &all}
+}
+
+// admitLocked ends the wait of the submitters for which there is room.
+func (k *keys) admitLocked(do *todo) {
+	for !k.blocked.Empty() && k.waiting < k.most {
+		t := k.blocked.Front().Value
+		k.blocked.Remove(&t.blocked)
+		t.releaseLocked(nil, do)
+		k.sched.requeueLocked(&t.own)
+		t.queue.waits++
+		k.waiting++
+		t.queue.fillLocked(do)
 	}
-	return order, &k.ended
+}
+
+// pushLocked adds a task to the run queue, or to the line of its key if that is busy.
+func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) {
+	if q := set.queueOfKey(); q == nil || q.acceptLocked(t) {
+		s.queueLocked(set, t, do)
+	}
 }

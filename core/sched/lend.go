@@ -7,25 +7,26 @@ import (
 	"github.com/coterie-go/coterie/core/internal/park"
 )
 
-// This file holds how a nested wait lends its place.
+// This file holds how a task that waits lends its place.
 //
-// A task that waits, with its context, for tasks of its own scheduler does not use its
-// place: it lends it. There are two ways.
+// A task may wait, with its context, for tasks of its own scheduler. It lends its place in one of
+// two ways while it waits.
 //
-//   - runLent runs one task there, and returns when it has ended.
-//   - A waiter for a set lends its place to a worker that runs tasks of that set alone. The
-//     invariant, true whenever mu is free: no task of the set is unclaimed, or there are as many such
-//     workers as waiters that lend.
+//   - runLent runs one task on the place, and returns when that task has ended.
+//   - A waiter for a set lends its place to a worker that runs only tasks of that set. The
+//     invariant, true whenever mu is free: no task of the set is unclaimed, or there are as many
+//     such workers as waiters that lend.
 //
-// In both ways the task has a goroutine of its own, so its Goexit, its labels and its
-// locked thread are not the waiter's. The place is back when that goroutine has no task, or when
-// its task passes the place on in turn: then nobody else uses it.
+// In both ways the task has a goroutine of its own, so its Goexit, its labels and its locked thread
+// do not affect the waiter. The waiter has its place back when that goroutine has no task, or when
+// its task has lent the place to a further task.
 
-// runLent runs a task, which was not accepted before, on the place of its submitter.
+// runLent accepts a task and runs it on the place of its submitter. The task waits in line instead
+// if the key of the task is busy.
 func (s *Scheduler) runLent(within *Context, set *Set, t Task) {
 	begins := get(s, func(*todo) bool {
 		if q := set.queueOfKey(); q != nil && !q.acceptLocked(t) {
-			return false // it waits for its key
+			return false // the task waits for its key
 		}
 		s.shared.accepted++
 		return true
@@ -35,16 +36,12 @@ func (s *Scheduler) runLent(within *Context, set *Set, t Task) {
 	}
 }
 
-// RunClaimed runs a task that is in the run queue and whose entry there will do nothing, on
-// the place of a task that waits for it. It returns when the task has ended. The entry calls
-// [Worker.Void].
+// RunClaimed runs t on the place of a task that waits for t. It returns when t has ended. t is also
+// in the run queue: a worker that runs the entry must do nothing but call [Worker.Void].
 func (s *Scheduler) RunClaimed(at Place, t Task) {
 	s.locked(func(*todo) { s.shared.void++ })
 	s.runInline(at.task.Value(), nil, t)
 }
-
-// Void says that the task of the worker was run by RunClaimed.
-func (w *Worker) Void() { w.ending = endedVoid }
 
 func (s *Scheduler) runInline(within *Context, set *Set, t Task) {
 	p := park.Get(false)
@@ -72,8 +69,8 @@ func (s *Scheduler) runInline(within *Context, set *Set, t Task) {
 // isLent reports whether the task runs on a lent place.
 func (c *Context) isLent() bool { return c != nil && c.lender != nil }
 
-// passLocked notes that a task, if it runs on the lent place of a waiter for a set, passes that
-// on, or, with -1, does so no longer.
+// passLocked is called when a task lends its place, with 1, and when it has the place back, with
+// -1. It changes the count of the set only if the place is itself lent by a waiter for a set.
 func (c *Context) passLocked(by int, do *todo) {
 	if c.isLent() {
 		c.lender.passed += by
@@ -81,31 +78,71 @@ func (c *Context) passLocked(by int, do *todo) {
 	}
 }
 
-// workLent is the life of a worker on the place of a waiter for set.
+// workLent runs a worker on the place of a waiter for set until the worker leaves.
 func (s *Scheduler) workLent(set *Set) {
 	w := newWorker()
 	w.s, w.lent, w.lender = s, true, set
 	w.run()
 }
 
-// Wait blocks until every task of the set has ended, or until ctx, if it is not nil, ends; then it
-// returns the cause. Otherwise raise raises what the tasks raised.
-func (set *Set) Wait(ctx context.Context) (raise func(), err error) {
-	return set.wait(ctx, set.within)
+// A lender is the task whose place a waiter or a submitter may lend.
+type lender struct {
+	task *Context // nil if there is none, or it is not known
+	asks bool     // the caller must call holds before it lends the place; that takes microseconds
 }
 
-// wait is Wait that lends the place of the given task.
-func (set *Set) wait(ctx context.Context, within *Context) (raise func(), err error) {
+// lenderOf returns the lender for a waiter: the task from whose context ctx derives, or else the
+// task for which the set was made. ctx may be nil.
+func (set *Set) lenderOf(ctx context.Context) lender {
+	if ctx != nil {
+		if c := taskOf(ctx).place(set.scheduler()); c != nil {
+			return lender{task: c}
+		}
+	}
+	return lender{set.place(), true}
+}
+
+// holds reports whether the caller may lend a place. The goroutine of the task for which the set
+// was made may lend that task's place. The goroutine that made the set may too, because it had the
+// task's context. If the caller runs another task of the scheduler, it may lend its own place: then
+// holds sets l.task to nil and reports true.
+func (l *lender) holds(set *Set) bool {
+	if !l.asks {
+		return true
+	}
+	id := GoroutineID()
+	if id == set.maker || id == l.task.goroutine {
+		return true
+	}
+	l.task = nil
+	return set.scheduler().hosts(hostsTasks)
+}
+
+// Wait blocks until every task of the set has ended. raise raises their panics and Goexits. The
+// wait lends a place to tasks of the set if lender.holds reports true for the caller.
+func (set *Set) Wait() (raise func()) {
+	raise, _ = set.wait(nil, set.lenderOf(nil))
+	return raise
+}
+
+// WaitInside is Wait for a caller that holds the place of the task for which the set was made.
+func (set *Set) WaitInside() { _, _ = set.wait(nil, lender{task: set.within}) }
+
+// wait is Wait, but returns the cause if ctx, which may be nil, ends first.
+func (set *Set) wait(ctx context.Context, by lender) (raise func(), err error) {
 	s := set.scheduler()
-	lends := within.runs() && (ctx == nil || ctx.Err() == nil)
+	lends := by.task.runs() && (ctx == nil || ctx.Err() == nil)
 	if lends {
 		runtime.Gosched()
-		set.lend(within)
+		lends = !peek(s, set.idleLocked) && by.holds(set)
+	}
+	if lends {
+		set.lend(by.task)
 	}
 	w := wait{s: s, set: set}
 	r, err := w.until(ctx)
 	if lends {
-		set.reclaim(within)
+		set.reclaim(by.task)
 	}
 	if err == errWithin {
 		panic(s.config().Kind + ": Wait on a batch " + errWithin.Error())
@@ -117,7 +154,7 @@ func (set *Set) wait(ctx context.Context, within *Context) (raise func(), err er
 	return r.raise, nil
 }
 
-// lend lends the place of a waiter, which is about to block.
+// lend lends the place of a waiter. The waiter is about to block.
 func (set *Set) lend(within *Context) {
 	set.scheduler().locked(func(do *todo) {
 		within.passLocked(1, do)
@@ -129,7 +166,7 @@ func (set *Set) lend(within *Context) {
 	})
 }
 
-// reclaim returns when the place of a waiter is its own again.
+// reclaim ends the loan of a waiter's place. It blocks until the waiter has the place back.
 func (set *Set) reclaim(within *Context) {
 	p := park.Get(false)
 	back := peek(set.scheduler(), func() bool {
@@ -148,52 +185,4 @@ func (set *Set) reclaim(within *Context) {
 	if within.isLent() {
 		set.scheduler().locked(func(do *todo) { within.passLocked(-1, do) })
 	}
-}
-
-// takeLentLocked claims a task of the set for a worker on a lent place, or returns it to
-// its waiter and reports false.
-func (w *Worker) takeLentLocked(do *todo) bool {
-	s, set := w.s, w.lender
-	if set == nil {
-		return false
-	}
-	if set.lent <= set.lenders {
-		if t, g := s.popOfLocked(set); t != nil {
-			w.claimedLocked(t, set, g)
-			s.admitLocked(do)
-			w.beganLocked(do)
-			return true
-		}
-	}
-	set.returnLocked(do)
-	return false
-}
-
-// returnLocked gives back a lent place. There are no more of them than waiters that lend or
-// wait for theirs.
-func (set *Set) returnLocked(do *todo) {
-	set.lent--
-	set.giveBackLocked(do)
-}
-
-// giveBackLocked wakes waiters that have their place back.
-func (set *Set) giveBackLocked(do *todo) {
-	for set.reclaiming > 0 && set.lent-set.passed < set.lenders+set.reclaiming {
-		p := set.reclaims
-		set.reclaims = p.Next
-		set.reclaiming--
-		do.wakes(p)
-	}
-}
-
-// popOfLocked claims the oldest task of set, with the segment that it stands in if that is
-// taken.
-func (s *Scheduler) popOfLocked(set *Set) (Task, *segment) {
-	q := &s.shared.queue
-	for g := q.stealable(set, false); g != nil; g = q.stealable(set, false) {
-		if t := g.claim(); t != nil {
-			return t, g
-		}
-	}
-	return q.popOf(set), nil
 }

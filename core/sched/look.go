@@ -4,75 +4,80 @@ import (
 	"context"
 	"errors"
 	"math"
-	"runtime"
 	"time"
 
-	"github.com/coterie-go/coterie/core/internal/stack"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how package tree looks at a named owner: it copies what there is to see,
-// under the owner's lock, and asks contexts and errors, which are users' code, without it. In
-// a race build that happens in a goroutine that is hidden, as all bookkeeping is.
+// This file makes the copy of a named owner's state that package tree shows. It copies the fields
+// under the scheduler's lock. Then it asks contexts and errors without the lock, because they may
+// be users' code. In a race build both happen in a hidden goroutine, as all bookkeeping does.
 
-// MaxLooked is the number of tasks of an owner that a look tells apart: the oldest that run,
-// and the oldest that are queued.
+// MaxLooked is the largest length of View.Tasks and of View.Line.
 const MaxLooked = 1000
 
-// A View is a named owner as a look found it.
+// A View is the state of a named owner at one instant.
 type View struct {
 	Number     uint64
 	Kind, Path string
 	Made       time.Time
-	At         [12]uintptr // the callers of the function that made it
+	At         [12]uintptr // program counters of the callers of the function that made it
 	Parent     uint64      // the number of the owner around it; 0 if there is none
 	ParentTask uint64      // the number of the named task in which it was made; 0 if there is none
-	Orphaned   bool        // that task has ended
+	Orphaned   bool        // the task in which it was made has ended
 
 	Limit    int // tasks that may run at once; Unlimited is no limit
-	Queue    int // tasks that may wait besides; Unlimited is no bound
+	Queue    int // tasks that may wait besides those that run; Unlimited is no bound
 	Closed   bool
 	Running  int
 	Queued   int
-	Blocked  int // submitters, those that have not parked among them
+	Blocked  int // submitters that wait for room, also those that yield before they park
 	Accepted uint64
 	Failed   uint64
 	Panicked uint64
 	Dropped  uint64
 
-	Cancelled     Cancellation // of the owner's context, by its own doing
-	ContextDone   bool         // the owner has a context, and that is done
+	Cancelled     Cancellation // how the owner cancelled its own context
+	ContextDone   bool         // the owner has a context, and it is done
 	ContextCause  string
-	Semaphore     any // by which owners that share one are known; nil if there is none
+	Semaphore     any // the same value for owners that share a semaphore; nil if there is none
 	SemaphoreUsed int64
 
-	Tasks []TaskView // that run and have a name, the oldest first
-	Names []string   // the paths of queued tasks, the oldest first
-	Waits []WaitView // goroutines that are blocked on the owner
+	Tasks []TaskView   // named tasks that run, the oldest first; at most MaxLooked
+	Line  []QueuedView // tasks that are queued, the oldest first; at most MaxLooked
+	Keyed int          // accepted tasks that wait for their keys
+	Waits []WaitView   // goroutines that are blocked on the owner
 }
 
-// A TaskView is a named task that runs.
+// A TaskView is the state of a named task that runs.
 type TaskView struct {
 	Number    uint64
 	Path      string
 	Started   time.Time
 	Goroutine uint64
 	Done      bool      // its context is done
-	Deadline  time.Time // of its context, where that is why; zero otherwise
+	Deadline  time.Time // of its context, if the context is done because of it; otherwise zero
 
 	ctx    context.Context
 	record *record
 }
 
-// A WaitView is a goroutine that is blocked on an owner.
+// A QueuedView describes an accepted task that has not begun.
+type QueuedView struct {
+	Path  string
+	Since time.Time // zero if that is not known
+	Keyed bool      // the task waits for its key
+}
+
+// A WaitView describes a goroutine that is blocked on an owner.
 type WaitView struct {
 	Reason    Reason
 	Since     time.Time
 	Goroutine uint64
 }
 
-// Look returns what there is to see of a named owner. It holds the owner's lock for as long as
-// it takes to copy that. bubble is the caller's, as Bubble returns it.
+// Look returns the state of a named owner. It holds the scheduler's lock while it copies it. bubble
+// is the caller's testing/synctest bubble, as Bubble returns it.
 func (s *Scheduler) Look(bubble uint64) View {
 	v := race.Get(func() View {
 		registered.Acquire()
@@ -84,12 +89,12 @@ func (s *Scheduler) Look(bubble uint64) View {
 	})
 	v.Kind, v.Path, v.ContextCause = race.Text(v.Kind), race.Text(v.Path), race.Text(v.ContextCause)
 	v.Cancelled.By = race.Text(v.Cancelled.By)
-	v.Tasks, v.Names, v.Waits = race.Copy(v.Tasks), race.Copy(v.Names), race.Copy(v.Waits)
+	v.Tasks, v.Line, v.Waits = race.Copy(v.Tasks), race.Copy(v.Line), race.Copy(v.Waits)
 	for i := range v.Tasks {
 		v.Tasks[i].Path = race.Text(v.Tasks[i].Path)
 	}
-	for i := range v.Names {
-		v.Names[i] = race.Text(v.Names[i])
+	for i := range v.Line {
+		v.Line[i].Path = race.Text(v.Line[i].Path)
 	}
 	return v
 }
@@ -112,13 +117,13 @@ func (s *Scheduler) lookLocked() View {
 	if config.Semaphore != nil {
 		v.Semaphore = config.Semaphore
 	}
+	if s.first != nil {
+		v.addQueued(s.first)
+	}
 	if x := s.shared; x != nil {
 		x.lookLocked(&v)
 	} else if s.begun {
 		v.Accepted = 1
-	}
-	if s.first != nil {
-		v.addName(s.first)
 	}
 	return v
 }
@@ -138,44 +143,59 @@ func (x *shared) lookLocked(v *View) {
 			break
 		}
 		v.Tasks = append(v.Tasks, TaskView{
-			Path: r.task.taskPath(), Started: r.started, Goroutine: r.goroutine, ctx: r.task.taskContext(), record: r,
+			Path: r.task.taskPath(), Started: r.started.time(), Goroutine: r.goroutine, ctx: r.task.taskContext(), record: r,
 		})
 	}
-	x.queue.names(v)
+	x.queue.lookLocked(v)
+	for e := x.lines.Front(); e != nil; e = e.Next() {
+		e.Value.lookLocked(v)
+	}
 }
 
-// names adds the names of the tasks in the queue. Those of taken segments are not there: they
-// are claimed without mu.
-func (q *runQueue) names(v *View) {
+// lookLocked adds the tasks that wait for the key.
+func (q *keyQueue) lookLocked(v *View) {
+	v.Keyed += q.waits
+	for e := q.line.Front(); e != nil && len(v.Line) < MaxLooked; e = e.Next() {
+		if t := e.Value; t.parker == nil {
+			v.Line = append(v.Line, QueuedView{v.Path, t.since.time(), true})
+		}
+	}
+}
+
+// lookLocked adds the tasks in the queue. It leaves out those of taken segments, because workers claim
+// them without mu.
+func (q *runQueue) lookLocked(v *View) {
 	start := q.head
-	for e := q.queued.Front(); e != nil && len(v.Names) < MaxLooked; e = e.Next() {
+	for e := q.queued.Front(); e != nil && len(v.Line) < MaxLooked; e = e.Next() {
 		end := e.Value.end
 		if e.Value == q.last {
 			end = q.tail
 		}
 		for _, t := range e.Value.tasks[start:end] {
-			v.addName(t)
+			v.addQueued(t)
 		}
 		start = 0
 	}
 }
 
-func (v *View) addName(t Task) {
-	if c, ok := t.(*carried); ok {
-		t = c.Task
+func (v *View) addQueued(t Task) {
+	if len(v.Line) == MaxLooked {
+		return
 	}
-	path := v.Path
+	t = bare(t)
+	queued := QueuedView{Path: v.Path}
 	if t, ok := t.(pathed); ok {
-		path = t.taskPath()
+		queued.Path = t.taskPath()
 	}
-	if len(v.Names) < MaxLooked {
-		v.Names = append(v.Names, path)
+	if t, ok := t.(queueable); ok {
+		queued.Since = t.queuedSince().time()
 	}
+	v.Line = append(v.Line, queued)
 }
 
-// askContexts completes what contexts and errors know. Those are users' code. Those of another
-// testing/synctest bubble are not asked: the Err of a context may receive from its channel,
-// which ends the process there.
+// askContexts sets the fields of v that come from contexts and errors, which may be users' code. It
+// does not ask contexts of another testing/synctest bubble: the Err of a context may receive from
+// its channel, and that ends the process if the channel is of another bubble.
 func (s *Scheduler) askContexts(v *View, bubble uint64) {
 	e := s.config().entry
 	for i := range v.Tasks {
@@ -212,23 +232,7 @@ func (s *Scheduler) askContexts(v *View, bubble uint64) {
 	}
 }
 
-// began is when the program began. A clock that shows less is that of a testing/synctest
-// bubble.
-var began = time.Now()
-
-// IsFake reports whether a time is of the clock of a testing/synctest bubble.
-func IsFake(t time.Time) bool { return t.Before(began) }
-
-// Bubble returns the number of the testing/synctest bubble that the caller is in, or 0.
-func Bubble() uint64 {
-	if !IsFake(time.Now()) {
-		return 0
-	}
-	var buf [128]byte
-	return stack.Parse(buf[:runtime.Stack(buf[:], false)]).Bubble()
-}
-
-// textOf returns the text of an error, whose methods may panic.
+// textOf returns the text of an error. The error's methods may panic.
 func textOf(err error) (text string) {
 	defer func() {
 		if recover() != nil {

@@ -2,20 +2,96 @@ package sched
 
 import (
 	"context"
-	"fmt"
 	"runtime/pprof"
 	"runtime/trace"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/quote"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// begin labels the goroutine of a task and lists it. Either may be left out: by nil, and for a
-// task without a path. r is the task's record, or nil if it has none yet.
+// This file holds named tasks, and the reports of the tasks that run.
+
+// A Named is a task with a name and without a context.
+type Named struct {
+	Task
+	path   string
+	since  moment          // when the task was queued; 0 in an owner without a name
+	labels context.Context // with the path; nil in an owner without a name
+}
+
+// WithPath returns t with a name of its own, which nests in the owner's name. The path is a pprof
+// label of the task if the owner has a name.
+func (s *Scheduler) WithPath(name string, t Task) Task {
+	config := s.config()
+	n := &Named{Task: t, path: config.Join(name)}
+	if config.Labels != nil {
+		n.since = now()
+		n.labels = pprof.WithLabels(config.Labels, pprof.Labels("coterie", n.path))
+	}
+	if n.path != "" && observed() {
+		return n.watched(config)
+	}
+	return n
+}
+
+// Unnamed returns the task that was given to WithPath or InOwner.
+func Unnamed(t Task) Task {
+	switch t := t.(type) {
+	case *Named:
+		return t.Task
+	case *watchedTask:
+		return t.Task
+	}
+	return t
+}
+
+// InOwner returns t with the name of its owner, or t itself if the owner has none.
+func (s *Scheduler) InOwner(t Task) Task {
+	config := s.config()
+	if config.Labels == nil {
+		return t
+	}
+	n := &Named{Task: t, path: config.Path, labels: config.Labels, since: now()}
+	if observed() {
+		return n.watched(config)
+	}
+	return n
+}
+
+func (n *Named) Run(w *Worker) {
+	defer w.finish(w.begin(n, nil, n.labels))
+	n.Task.Run(w)
+}
+
+// A task with a context calls Begin when it begins, and End when it ends, also by a panic or
+// Goexit.
+func (c *Context) Begin(w *Worker) {
+	var labels context.Context
+	if config := w.s.config(); config.Labels != nil || config.Base != nil {
+		labels = c.Context
+	}
+	c.record = w.begin(c, c.record, labels)
+	c.lender = w.lender
+	if w.s.config().IdleAfter > 0 {
+		c.goroutine = w.id()
+	}
+}
+
+// End marks the context as that of a task that has ended, takes the task off the list, and resets
+// the labels.
+func (c *Context) End(w *Worker) {
+	c.end()
+	w.finish(c.record)
+	if base := w.s.config().Base; base != nil {
+		pprof.SetGoroutineLabels(base)
+	}
+}
+
+// begin sets the goroutine's labels, unless labels is nil. It lists the task, unless its path is
+// empty, and returns its record. r is the task's record, or nil if it has none yet.
 func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
 	if labels != nil {
 		pprof.SetGoroutineLabels(labels)
@@ -26,7 +102,7 @@ func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
 	if r == nil {
 		r = new(record)
 	}
-	r.task, r.started, r.goroutine = t, time.Now(), w.id()
+	r.task, r.started, r.goroutine = t, now(), w.id()
 	if r.watch != nil || trace.IsEnabled() {
 		r.watchBegin(labels)
 	}
@@ -39,15 +115,7 @@ func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
 	return r
 }
 
-// id returns the number of the worker's goroutine.
-func (w *Worker) id() uint64 {
-	if w.goroutine == 0 {
-		w.goroutine = GoroutineID()
-	}
-	return w.goroutine
-}
-
-// finish takes the task off the list.
+// finish takes the task off the list. r may be nil.
 func (w *Worker) finish(r *record) {
 	if r == nil {
 		return
@@ -64,86 +132,62 @@ func (w *Worker) finish(r *record) {
 	w.s.locked(func(*todo) { w.s.shared.named.remove(r) })
 }
 
-// Named is a task with a name and without a context.
-type Named struct {
-	Task
-	path   string
-	labels context.Context // nil in an owner without a name
+// id returns the number of the worker's goroutine.
+func (w *Worker) id() uint64 {
+	if w.goroutine == 0 {
+		w.goroutine = GoroutineID()
+	}
+	return w.goroutine
 }
 
-// WithPath returns t with a name of its own, which nests in that of the owner. The name is
-// in profiles if the owner has one.
-func (s *Scheduler) WithPath(name string, t Task) Task {
-	config := s.config()
-	n := &Named{Task: t, path: config.Join(name)}
-	if config.Labels != nil {
-		n.labels = pprof.WithLabels(config.Labels, pprof.Labels("coterie", n.path))
-	}
-	if n.path != "" && observed() {
-		return n.watched(config)
-	}
-	return n
-}
+func (n *Named) taskPath() string { return n.path }
 
-func (n *Named) taskPath() string             { return n.path }
 func (n *Named) taskContext() context.Context { return nil }
+func (n *Named) queue(at moment)              { n.since = at }
+func (n *Named) queuedSince() moment          { return n.since }
 
-// Unnamed returns the task that WithPath or InOwner was given.
-func Unnamed(t Task) Task {
-	switch t := t.(type) {
-	case *Named:
-		return t.Task
-	case *watchedTask:
-		return t.Task
-	}
-	return t
-}
+func (c *Context) taskPath() string { return c.names.path }
 
-// InOwner returns t as a task of an owner that may have a name.
-func (s *Scheduler) InOwner(t Task) Task {
-	config := s.config()
-	if config.Labels == nil {
-		return t
-	}
-	n := &Named{t, config.Path, config.Labels}
-	if observed() {
-		return n.watched(config)
-	}
-	return n
-}
-
-// Run runs the task while it is listed.
-func (n *Named) Run(w *Worker) {
-	defer w.finish(w.begin(n, nil, n.labels))
-	n.Task.Run(w)
-}
-
-func (c *Context) taskPath() string             { return c.names.path }
 func (c *Context) taskContext() context.Context { return c.Context }
 
-// Begin is called by a task with a context as it begins, and End, in any case, as it ends.
-func (c *Context) Begin(w *Worker) {
-	var labels context.Context
-	if config := w.s.config(); config.Labels != nil || config.Base != nil {
-		labels = c.Context
-	}
-	c.record = w.begin(c, c.record, labels)
-	c.lender = w.lender
-	if w.s.config().IdleAfter > 0 {
-		c.goroutine = w.id()
-	}
+// A watchedTask is a Named that observers see.
+type watchedTask struct {
+	Named
+	record *record
 }
 
-// End undoes Begin.
-func (c *Context) End(w *Worker) {
-	c.end()
-	w.finish(c.record)
-	if base := w.s.config().Base; base != nil {
-		pprof.SetGoroutineLabels(base)
+func (n *Named) watched(config *Config) Task {
+	r := newWatched(n.path, config)
+	if r == nil {
+		return n
 	}
+	return &watchedTask{*n, r}
 }
 
-// Stuck says who is running. cause is why somebody does not wait for them any longer.
+func (t *watchedTask) Run(w *Worker) {
+	defer w.finish(w.begin(&t.Named, t.record, t.labels))
+	t.Task.Run(w)
+	t.record.watch.returned = true
+}
+
+func (t *watchedTask) watching() *record { return t.record }
+
+// WaitContext is Wait, but returns a *core.StuckError if ctx ends while a task is left.
+func (s *Scheduler) WaitContext(ctx context.Context) error {
+	err := s.Wait(ctx)
+	if err == nil {
+		return nil
+	}
+	if !s.settled(s.idleLocked) {
+		if stuck := s.Stuck(err); stuck.Running+stuck.Queued > 0 {
+			return stuck
+		}
+	}
+	return s.Wait(nil)
+}
+
+// Stuck returns a report of the tasks that run. cause is why a waiter gave up. It stops the world
+// to read stacks if there are named tasks.
 func (s *Scheduler) Stuck(cause error) *core.StuckError {
 	type seen struct {
 		running, queued int
@@ -155,7 +199,7 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 		if x := s.shared; x != nil {
 			v.running += x.backgrounds.n
 			for r := range x.named.all() {
-				v.tasks = append(v.tasks, Record{r.task.taskPath(), r.started, r.goroutine})
+				v.tasks = append(v.tasks, Record{r.task.taskPath(), r.started.time(), r.goroutine})
 			}
 		}
 		return v
@@ -165,7 +209,7 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 	return Stuck(e, race.Copy(v.tasks))
 }
 
-// StuckNow is Stuck that lets workers that are about to come back from a task do so first.
+// StuckNow is Stuck, but first yields, so that workers can count tasks that have already ended.
 func (s *Scheduler) StuckNow(cause error) *core.StuckError {
 	s.settled(s.idleLocked)
 	return s.Stuck(cause)
@@ -184,26 +228,16 @@ func (s *Scheduler) runningLocked() int {
 	return n
 }
 
-// Quote returns a name, quoted if it has characters that are not printable.
+// Quote returns name, in quotes if it has characters that are not printable.
 func Quote(name string) string { return quote.Unprintable(name) }
 
-// Title returns what the owner is and its name, for texts.
-func (s *Scheduler) Title() string {
-	config := s.config()
-	noun := strings.TrimPrefix(config.Kind, "err")
-	if config.Path == "" {
-		return "a " + noun
-	}
-	return fmt.Sprintf("%s %q", noun, config.Path)
-}
-
-// Counts are a scheduler's numbers at one instant.
+// Counts holds a scheduler's numbers at one instant.
 type Counts struct {
 	Workers, Busy, Lent, Queued            int
 	Accepted, Completed, Panicked, Dropped uint64
 }
 
-// Counts returns the numbers.
+// Counts returns the scheduler's numbers.
 func (s *Scheduler) Counts() Counts {
 	return peek(s, func() Counts {
 		x := s.shared
@@ -216,7 +250,8 @@ func (s *Scheduler) Counts() Counts {
 	})
 }
 
-// Stuck says how many tasks of the set have not ended.
+// Stuck returns a report of how many tasks of the set have not ended. cause is why a waiter gave
+// up.
 func (set *Set) Stuck(cause error) *core.StuckError {
 	s := set.scheduler()
 	type seen struct {
@@ -237,14 +272,11 @@ func (set *Set) Stuck(cause error) *core.StuckError {
 	}, nil)
 }
 
-// WaitContext is Wait that returns a *core.StuckError if ctx ends while tasks of the set are left.
+// WaitContext is Wait, but returns a *core.StuckError if ctx ends while tasks of the set are left.
+// The caller lends the place of that task if ctx is that of a task of the scheduler.
 func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
-	return set.waitContext(ctx, set.within)
-}
-
-// waitContext is WaitContext that lends the place of the given task.
-func (set *Set) waitContext(ctx context.Context, within *Context) (raise func(), err error) {
-	if raise, err = set.wait(ctx, within); err == nil {
+	by := set.lenderOf(ctx)
+	if raise, err = set.wait(ctx, by); err == nil {
 		return raise, nil
 	}
 	if !set.scheduler().settled(set.idleLocked) {
@@ -252,11 +284,12 @@ func (set *Set) waitContext(ctx context.Context, within *Context) (raise func(),
 			return nil, stuck
 		}
 	}
-	return set.wait(nil, within)
+	return set.wait(nil, by)
 }
 
-// IsWorker reports whether the caller's goroutine runs a task of the scheduler, which keeps
-// idle workers. It takes microseconds.
+// IsWorker reports whether the caller's goroutine runs a task of the scheduler. It works only in
+// owners with IdleAfter. It takes microseconds, and stops the world if the task has a goroutine of
+// its own.
 func (s *Scheduler) IsWorker() bool {
 	ids := Ancestors(func(creator string) bool {
 		return strings.Contains(creator, "sched.(*Worker).isolate") || strings.Contains(creator, "sched.(*Scheduler).runInline")

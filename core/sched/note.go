@@ -7,40 +7,19 @@ import (
 	"time"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/internal/noted"
 	"github.com/coterie-go/coterie/core/internal/stack"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the notes of the goroutines that are blocked on a named owner: for room in
-// it, for its tasks, for its semaphore. A goroutine writes one when it is about to park, which
-// takes it some microseconds. On an owner without a name it writes none.
-
-// A Reason is what a goroutine is blocked for.
-type Reason uint8
-
-const (
-	ForRoom      Reason = iota // in the owner
-	ForSemaphore               // a permit of the owner's
-	ForTasks                   // all tasks of the owner have to end
-	ForSome                    // some tasks of the owner have to end: a set, or one with a result
-)
-
-// A note is a goroutine that is blocked on an owner.
-type note struct {
-	s         *Scheduler
-	reason    Reason
-	since     time.Time
-	goroutine uint64
-	place     list.Elem[*note]
-	buf       [64]byte // for the number of the goroutine
-}
+// This file holds the notes of goroutines that are blocked on a named owner: until there is room,
+// until tasks have ended, or until its semaphore has a permit. A goroutine lists a note before it
+// parks. That takes some microseconds. For an owner without a name there are no notes.
 
 var notes = sync.Pool{New: func() any { return new(note) }}
 
-// noteBlocked notes that the caller is about to park, and returns nil for an owner without a
-// name.
+// noteBlocked lists a note for the caller, which is about to park. The caller calls end after it.
+// noteBlocked returns nil for an owner without a name.
 func (s *Scheduler) noteBlocked(reason Reason) *note {
 	if s.config().entry == nil {
 		return nil
@@ -50,7 +29,7 @@ func (s *Scheduler) noteBlocked(reason Reason) *note {
 
 func (s *Scheduler) noteSlow(reason Reason) *note {
 	n := new(note)
-	if !race.Hidden { // the detector would see the pool order those who wait
+	if !race.Hidden { // the detector would see the pool order the waiters
 		n = notes.Get().(*note)
 	}
 	n.s, n.reason, n.since = s, reason, time.Now()
@@ -61,7 +40,7 @@ func (s *Scheduler) noteSlow(reason Reason) *note {
 	return n
 }
 
-// end is called when the goroutine is no longer blocked.
+// end unlists the note when the goroutine is no longer blocked. n may be nil.
 func (n *note) end() {
 	if n == nil {
 		return
@@ -73,8 +52,8 @@ func (n *note) end() {
 	}
 }
 
-// list and unlist change the list in the goroutine that is blocked, unseen by the race
-// detector. So they call nothing but what the compiler puts in its place.
+// list and unlist run in the goroutine that is blocked, hidden from the race detector. So they call
+// only functions that the compiler inlines.
 //
 //go:norace
 func (n *note) list() {
@@ -96,7 +75,8 @@ func (n *note) unlist() {
 	race.Enable()
 }
 
-// acquireBlocked takes a permit of the owner's semaphore, for which it may have to wait.
+// acquireBlocked takes a permit of the owner's semaphore. It blocks until there is one. It returns
+// the error of [core.Semaphore.Acquire] if ctx ends first.
 func (s *Scheduler) acquireBlocked(ctx context.Context, sem *core.Semaphore) error {
 	defer s.noteBlocked(ForSemaphore).end()
 	return sem.Acquire(ctx, 1)

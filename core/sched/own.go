@@ -5,21 +5,19 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-
-	"github.com/coterie-go/coterie/core/internal/stack"
 )
 
-// This file holds how a goroutine finds out whose task it runs, when it has no context: it
-// reads its own stack. Each goroutine that runs tasks has one of the functions below near its end,
-// and the runtime prints their first argument, the scheduler. It takes microseconds. Where the
-// runtime does not print the argument, the goroutine is taken for another's.
+// This file holds how a goroutine without a context finds out whose task it runs: it reads its own
+// stack. Each goroutine that runs tasks has one of the two host functions below near the bottom of
+// its stack. The runtime prints their first argument: the scheduler. To read the stack takes
+// microseconds. hosts reports false if the runtime does not print the argument.
 
 // hostTasks calls run, which runs tasks of s.
 //
 //go:noinline
 func (s *Scheduler) hostTasks(w *Worker, run func(w *Worker)) {
 	run(w)
-	runtime.KeepAlive(s) // so that the argument is printed
+	runtime.KeepAlive(s) // so that the runtime prints the argument
 }
 
 // hostBackground calls run, which runs a background task of s.
@@ -30,14 +28,14 @@ func (s *Scheduler) hostBackground(w *Worker, run func(w *Worker)) {
 	runtime.KeepAlive(s)
 }
 
-// The functions by name.
+// The names of the host functions.
 const (
 	hostsTasks       = "hostTasks"
 	hostsBackgrounds = "hostBackground"
 )
 
-// hosts reports whether the caller's goroutine runs in one of the functions with these names, of
-// s.
+// hosts reports whether the stack of the caller's goroutine has one of the host functions with
+// these names, called on s.
 func (s *Scheduler) hosts(functions ...string) bool {
 	of := fmt.Sprintf("(%p", s)
 	for _, f := range ownStack().Frames {
@@ -55,8 +53,9 @@ func (s *Scheduler) hosts(functions ...string) bool {
 	return false
 }
 
-// runsCaller reports whether the caller's goroutine runs a task of the set, in an owner that keeps
-// idle workers.
+// runsCaller reports whether the caller's goroutine runs a task of the set. It works only in owners
+// with IdleAfter. It takes microseconds, and stops the world if each task has a goroutine of its
+// own.
 func (set *Set) runsCaller() bool {
 	ids := Ancestors(func(creator string) bool { return strings.Contains(creator, "sched.(*Worker).isolate") })
 	s := set.scheduler()
@@ -70,17 +69,5 @@ func (set *Set) runsCaller() bool {
 	})
 }
 
-// ownStack returns the stack of the caller's goroutine.
-func ownStack() stack.Trace {
-	buf := make([]byte, 1<<12)
-	n := runtime.Stack(buf, false)
-	for n == len(buf) {
-		buf = make([]byte, 2*len(buf))
-		n = runtime.Stack(buf, false)
-	}
-	return stack.Parse(buf[:n])
-}
-
-// lookAgain is the Result of a Parker that is woken so that its goroutine finds out whose task it
-// runs.
+// lookAgain is the Result of a Parker that is woken so that its goroutine reads its own stack.
 var lookAgain any = new(byte)

@@ -3,54 +3,20 @@ package sched
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 
-	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A runQueue holds the unclaimed tasks, first in, first out, in segments. The
-// scheduler's mu guards it, but for the tasks of taken segments.
-//
-// A worker takes a whole segment when it can, and claims its tasks one by one without
-// mu. The segment stays in the list of those that are taken while it has an unclaimed task, so that
-// another worker can steal from it if a task blocks.
-type runQueue struct {
-	queued list.List[*segment]
-	last   *segment // the one that tasks are added to; nil if there is none
-	head   uint32   // the first unclaimed task of the front segment
-	tail   uint32   // the next free place of last; segmentLen if there is none
-	n      int      // tasks in queued
-
-	taken  list.List[*segment] // in the order in which they were taken; those that are exhausted may be missing
-	number uint32              // how many were taken; wraps
-
-}
-
-// A segment is a part of the run queue: consecutive tasks of one wait set.
-//
-// When a worker takes it, end is final. From then on each place belongs to whoever counts
-// it in claimed.
-type segment struct {
-	tasks   [segmentLen]Task
-	set     *Set // nil: the scheduler's own
-	claimed atomic.Uint32
-	end     uint32
-
-	place    list.Elem[*segment]
-	number   uint32 // in the order in which segments were taken
-	attached int    // workers that claim from it
-}
-
-// segmentLen makes a segment 512 bytes: larger objects cost twice as much to allocate.
-const segmentLen = 28
+// This file holds the run queue: unclaimed tasks in segments, first in, first out. Invariant: each
+// task is claimed once, either with mu held, or, in a taken segment, by the worker whose addition
+// to claimed returned the task's index.
 
 func (q *runQueue) init() { q.tail = segmentLen }
 
-// fits reports whether push needs no further segment for a task of set.
+// fits reports whether the last segment has a place for a task of set.
 func (q *runQueue) fits(set *Set) bool { return q.tail < segmentLen && q.last.set == set }
 
-// pushFast adds a task to the last segment, where it fits.
+// pushFast adds a task to the last segment, which has a place for it.
 func (q *runQueue) pushFast(t Task) {
 	q.last.tasks[q.tail] = t
 	q.tail++
@@ -64,7 +30,7 @@ func (q *runQueue) push(t Task, set *Set) {
 	q.pushFast(t)
 }
 
-// grow opens a segment for tasks of set.
+// grow adds a segment for tasks of set.
 func (q *runQueue) grow(set *Set) {
 	if q.last != nil {
 		q.last.end = q.tail
@@ -79,7 +45,7 @@ func (q *runQueue) grow(set *Set) {
 	q.last, q.tail = g, 0
 }
 
-// segments has those that are not in use, of all schedulers.
+// segments holds the segments that no scheduler uses.
 var segments = sync.Pool{New: func() any {
 	g := new(segment)
 	g.place.Value = g
@@ -126,14 +92,14 @@ func (q *runQueue) removeFront() *segment {
 	return g
 }
 
-// popSegment takes the oldest segment, or as many of its tasks as most. It returns nil if
-// that is less than two.
+// popSegment takes the oldest segment, or its oldest tasks if it has more than most. It returns nil
+// if that is less than two tasks, or if the tasks have a key.
 func (q *runQueue) popSegment(most int) *segment {
 	if q.n < 2 || most < 2 {
 		return nil
 	}
 	g, end := q.front()
-	if g.set.queueOfKey() != nil { // to end one of them concerns the next
+	if g.set.queueOfKey() != nil { // the end of one of them can start the next
 		return nil
 	}
 	n := min(int(end-q.head), most)
@@ -157,7 +123,7 @@ func (q *runQueue) popSegment(most int) *segment {
 	return part
 }
 
-// removeFrontTo removes the front segment, which is taken up to end.
+// removeFrontTo removes the front segment, whose tasks up to end are taken.
 func (q *runQueue) removeFrontTo(end uint32) {
 	g, head := q.queued.Front().Value, q.head
 	q.removeFront()
@@ -165,7 +131,7 @@ func (q *runQueue) removeFrontTo(end uint32) {
 	g.end = end
 }
 
-// take lists a segment of n tasks, which was removed from the queue, as taken.
+// take lists a segment with n unclaimed tasks as taken. It was removed from the queue.
 func (q *runQueue) take(g *segment, n int) {
 	q.n -= n
 	q.number++
@@ -182,19 +148,19 @@ func (g *segment) claim() Task {
 	return g.clear(i)
 }
 
-// unclaimed returns how many tasks of a taken segment are left.
+// unclaimed returns the number of unclaimed tasks of a taken segment.
 func (g *segment) unclaimed() int { return max(0, int(g.end)-int(g.claimed.Load())) }
 
-// clear takes a task out of its place, and leaves nothing behind for the garbage
-// collector to find.
+// clear returns the task at index i, and sets its place to nil, so that the garbage collector can
+// free the task.
 func (g *segment) clear(i uint32) Task {
 	t := g.tasks[i]
 	g.tasks[i] = nil
 	return t
 }
 
-// stealable returns the oldest taken segment with an unclaimed task, or nil. It unlists
-// those without one.
+// stealable returns the oldest taken segment of set that has an unclaimed task, or nil. It
+// considers the segments of all sets if any is set. It unlists segments without an unclaimed task.
 func (q *runQueue) stealable(set *Set, any bool) *segment {
 	for e := q.taken.Front(); e != nil; {
 		g, next := e.Value, e.Next()
@@ -209,8 +175,8 @@ func (q *runQueue) stealable(set *Set, any bool) *segment {
 	return nil
 }
 
-// late reports whether more than many segments were taken after one that has an unclaimed
-// task.
+// late reports whether a taken segment has an unclaimed task, and more than many segments were
+// taken after it.
 func (q *runQueue) late(many uint32) bool {
 	e := q.taken.Front()
 	if e == nil || q.number-e.Value.number <= many {
@@ -256,7 +222,12 @@ func (q *runQueue) unclaimedOf(set *Set) (n int) {
 }
 
 // unclaimed returns the number of unclaimed tasks.
-func (q *runQueue) unclaimed() int { return q.n + q.takenUnclaimed() }
+func (q *runQueue) unclaimed() int {
+	if q.taken.Empty() {
+		return q.n
+	}
+	return q.n + q.takenUnclaimed()
+}
 
 // revoke puts the unclaimed tasks of taken segments back where they were, at the front.
 func (q *runQueue) revoke() {
@@ -313,7 +284,7 @@ func (q *runQueue) detach(g *segment) {
 	recycle(g)
 }
 
-// recycle takes leave of a segment without tasks.
+// recycle frees a segment without tasks for use by any scheduler.
 func recycle(g *segment) {
 	g.set.close()
 	g.set = nil

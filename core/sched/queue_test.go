@@ -205,9 +205,9 @@ func (m *queueModel) check() {
 
 // The run queue gives out each task once, in order, however it is used.
 func TestRunQueue(t *testing.T) {
-	rounds := 300
+	rounds := 100
 	if testing.Short() {
-		rounds = 60
+		rounds = 30
 	}
 	for seed := range uint64(rounds) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

@@ -9,44 +9,20 @@ import (
 	"time"
 	"weak"
 
-	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the registry of the named owners, in which package tree finds them. Its
-// pointers are weak: an owner that nobody holds is collected, and leaves. An owner enters once,
-// before its first task, and one without a name never does.
+// This file holds the registry of the named owners, in which package tree finds them. Its pointers
+// are weak: an owner that the program no longer holds is collected, and leaves the registry. A
+// named owner enters once, before its first task. An owner without a name never enters.
 
 var registry struct {
 	mu     sync.Mutex // nothing blocks while it is held
 	owners map[uint64]weak.Pointer[Scheduler]
 }
 
-// An entry is what is kept of a named owner beside its scheduler. It belongs to the owner, not
-// to the registry, because it leads to the task in which the owner was made.
-type entry struct {
-	id     uint64
-	made   time.Time
-	bubble uint64      // of testing/synctest, in which the owner was made; see Bubble
-	at     [12]uintptr // the program counters of the callers of Register
-	parent *entry      // of the owner around it; nil if there is none
-	within *record     // the named task in which it was made; nil if there is none
-
-	failed race.Uint64 // tasks that returned an error
-
-	cancelled Cancellation     // guarded by the scheduler's mu, as is notes
-	notes     list.List[*note] // goroutines that are blocked on the owner
-}
-
-// A Cancellation says how the context of an owner was cancelled by its own doing.
-type Cancellation struct {
-	Time  time.Time // zero if it was not
-	By    string    // the path of the task that did it; "" if that is not known
-	Cause error
-}
-
-// Register enters an owner that has a name in the registry. ctx is the context with which the
-// owner was made. It is called once, before the first task, when nothing further is set.
+// Register enters an owner that has a name in the registry. ctx is the context with which the owner
+// was made. The owner calls Register once, after all other settings and before the first task.
 func (s *Scheduler) Register(ctx context.Context) {
 	config := s.config()
 	if config.Name == "" {
@@ -77,10 +53,10 @@ func (s *Scheduler) Register(ctx context.Context) {
 	runtime.AddCleanup(s, unregister, id)
 }
 
-// registered orders all that was written before an owner was registered before the looks at it.
+// registered has the edges from each Register to the calls of Look.
 var registered race.Point
 
-// owners is the last number that was given to an owner.
+// owners is the last number that an owner has been given.
 var owners race.Uint64
 
 func unregister(id uint64) {
@@ -129,14 +105,8 @@ func Registered() []*Scheduler {
 // Number returns the number by which the registry knows the owner, or 0.
 func (s *Scheduler) Number() uint64 { return s.config().number() }
 
-func (c *Config) number() uint64 {
-	if c.entry == nil {
-		return 0
-	}
-	return c.entry.id
-}
-
-// Cancelled notes that the caller cancels the context of a named owner.
+// Cancelled records that the caller cancels the context of the owner. The first call counts. It
+// does nothing for an owner without a name.
 func (s *Scheduler) Cancelled(cause error) {
 	e := s.config().entry
 	if e == nil {

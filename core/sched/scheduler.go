@@ -2,9 +2,9 @@ package sched
 
 import (
 	"context"
-	"math"
-	"runtime"
+	"runtime/trace"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coterie-go/coterie/core"
@@ -13,51 +13,55 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A Scheduler runs tasks on as many workers as its owner allows. The zero value allows
-// as many as tasks block, and lets any number of tasks wait.
+// This file holds the structs of a scheduler, and what guards each field. The other files hold the
+// mechanisms.
+
+// A Scheduler runs tasks on as many workers as its owner allows. The zero value has no limit: it
+// starts workers as tasks block.
 type Scheduler struct {
 	ended race.Point // from the end of each task to the waits that cover it
-	order race.Point // from each task to the next, where one runs at a time
-	enter race.Point // from goroutines that take mu unseen to the bookkeeping; see enterDirect
+	order race.Point // from each task to the next, if the limit is 1
+	enter race.Point // from goroutines that lock mu hidden to the bookkeeping; see enterDirect
 
 	mu sync.Mutex // guards what follows; nothing blocks while it is held
 
 	busy      int32 // workers that have a task, each on a place of its own
-	searching int16 // workers that look for a task: from when they are counted, which is before they start
-	begun     bool  // there has been a task
-	first     Task  // the oldest unclaimed task of the scheduler's own set, or nil; older than the run queue
+	searching int16 // workers that look for a task; each is counted before it is started or woken
+	begun     bool  // a task was accepted while shared was nil
+	first     Task  // an unclaimed task of the scheduler's own set, or nil; older than all tasks in queue
 
-	waiters *park.Parker // who wait for all tasks
+	waiters *park.Parker // waiters for all tasks, linked by Next
 	shared  *shared      // nil until it is needed; then it stays
 
-	// Owner decides what becomes of tasks of the scheduler's own set that do not return.
-	// It is written before the first task. Without an owner Wait raises what they raised.
+	// Owner has the settings, and decides what a panic or Goexit of a task does. It is written
+	// before the first task. Wait raises the panics and Goexits of the tasks if Owner is nil.
 	Owner Owner
 }
 
-// shared is what a scheduler needs from its second task on.
+// shared holds the fields that a scheduler of a single plain task does not need.
 type shared struct {
 	queue   runQueue
 	limiter limiter
-	work    func() // the life of a worker; one value, so that a go statement allocates nothing
-	procs   int16  // GOMAXPROCS when the scheduler began
+	work    func() // calls Scheduler.work; kept, so that a go statement allocates nothing
+	procs   int16  // GOMAXPROCS when shared was made
 
 	semaphore *core.Semaphore    // of the Config
 	lent      int32              // tasks that run on a lent place
-	all       list.List[*Worker] // of an owner that keeps idle workers
+	all       list.List[*Worker] // workers whose goroutine number is known; with IdleAfter: all but those of runInline
 
-	accepted, dropped, panicked uint64 // tasks, and helpers but in panicked
-	helpers                     uint64 // of accepted
+	accepted, dropped, panicked uint64 // numbers of tasks; accepted and dropped count helpers too
+	helpers                     uint64 // the helpers among accepted
 	helping                     int    // helpers that have not ended
-	void                        int    // entries of the run queue whose task was claimed by other means
+	void                        int    // entries of the run queue whose task RunClaimed runs
 
-	lines  list.List[*keyQueue] // of keys for which tasks wait
-	posted int                  // tasks in the run queue that have waited for their key; they need no room
+	lines  list.List[*keyQueue] // the keys whose line is not empty
+	posted int                  // tasks in the run queue that came from the line of a key; they take no room
 
-	idle    *Worker // parked workers, the one that parked last first, linked by below
-	workers int     // goroutines that have been started and have not left
-	timer   *time.Timer
-	gone    *park.Parker // who wait until there is no worker
+	idle    *Worker      // the stack of parked workers, linked by below; the last to park is on top
+	workers int          // goroutines that have been started and have not left
+	timer   *time.Timer  // the timer that was set last; nil if it has expired
+	bubble  uint64       // the testing/synctest bubble of the timer; see Bubble
+	gone    *park.Parker // waiters for the end of all workers
 
 	failures    failures
 	named       namedTasks
@@ -65,130 +69,438 @@ type shared struct {
 	alarm       *alarm // nil until a submitter has parked
 }
 
-// Unlimited, as a number of workers or of waiting tasks, is no bound.
-const Unlimited = math.MaxInt
-
-// Config are the settings of a scheduler. They do not change once it has a task.
+// Config holds the settings of a scheduler. They do not change after the first task is accepted.
 type Config struct {
 	Kind      string          // of the owner, for texts: "group", "pool"
 	Name      string          // of the owner; may be empty
-	Path      string          // the name within those of the owners around it
+	Path      string          // the names of the owners around it, and Name, with slashes between
 	Labels    context.Context // holds the pprof labels of the tasks; nil without a name
-	Base      context.Context // holds the labels of a worker between tasks; nil: those of whoever started it
-	Semaphore *core.Semaphore // nil, or of which each task holds a permit
-	IdleAfter time.Duration   // how long a worker without a task stays
-	Isolate   bool            // a goroutine of its own for each task
+	Base      context.Context // holds the labels of a worker between tasks; nil: a worker has those of the goroutine that started it
+	Semaphore *core.Semaphore // each task with a place of its own holds a permit of it; may be nil
+	IdleAfter time.Duration   // how long a worker stays idle before it leaves; 0: it leaves at once
+	Isolate   bool            // each task has a goroutine of its own
 
-	names names      // as Path says
+	names names      // the parts of Path
 	entry *entry     // in the registry; nil without a name
-	trace *traceTask // nil unless the owner was made while the program was traced
+	trace *traceTask // nil, unless an execution trace was being recorded when the owner was made
 }
 
-var zeroConfig = Config{Kind: "group"}
-
-func (s *Scheduler) config() *Config {
-	if s.Owner == nil {
-		return &zeroConfig
-	}
-	return s.Owner.Config()
+// names is a linked list of the names in which a context nests, the innermost first. It does not
+// change.
+type names struct {
+	path  string
+	owner *Config // the owner whose name ends path; nil if that is not an owner's name
+	outer *names
 }
 
-// semaphoreLocked returns the Config's.
-func (s *Scheduler) semaphoreLocked() *core.Semaphore {
-	if s.shared == nil {
-		return s.config().Semaphore
-	}
-	return s.shared.semaphore
+// A Task is what a scheduler runs. It is an interface, so that a function is a Task without an
+// allocation.
+type Task interface {
+	// Run does the work. It may block, panic and call runtime.Goexit.
+	Run(w *Worker)
 }
 
-// SetOwner sets the owner of a scheduler that has none.
-func (s *Scheduler) SetOwner(o Owner) {
-	s.lock()
-	if s.Owner == nil {
-		s.Owner = o
-	}
-	s.mu.Unlock()
+// Func is a task without a name and a context.
+type Func func()
+
+// An Owner has the settings of its scheduler, and decides what a panic or Goexit of a task does.
+type Owner interface {
+	// Config returns the settings. Each call returns the same pointer.
+	Config() *Config
+	// The scheduler calls Aborted when t, a task of set, panics with p, or calls runtime.Goexit:
+	// then p is nil. Aborted runs in the goroutine of t, on top of the stack that panicked. The
+	// task has not ended while Aborted runs. The process ends if Aborted panics.
+	Aborted(s *Scheduler, set *Set, t Task, p *core.PanicError)
 }
 
-// Limit bounds how many tasks may run at once, and how many more may be accepted. It
-// is called before the first task, when the owner is set.
-func (s *Scheduler) Limit(workers, waiting int) { s.share().limiter.init(workers, waiting) }
+// A Worker is a goroutine that runs tasks one after another. Only that goroutine uses the fields
+// that are not marked as guarded by mu.
+type Worker struct {
+	s      *Scheduler
+	config *Config // of s
+	task   Task
+	set    *Set     // of the task
+	seg    *segment // the taken segment from which it claims; nil if there is none
+	busy   bool     // it has a task, or its last task is not yet counted as ended; otherwise it searches
+	lent   bool     // it runs on a lent place
 
-// share returns what is shared, which it makes first if there is none.
-func (s *Scheduler) share() *shared {
-	x := s.shared
-	if x == nil {
-		x = &shared{procs: processors(), semaphore: s.config().Semaphore}
-		if s.begun {
-			x.accepted = 1 // the first task
-		}
-		x.queue.init()
-		x.limiter.init(Unlimited, 0)
-		x.work = func() { s.work() }
-		s.shared = x
-	}
-	return x
+	ending ending       // how the task ended
+	lender *Set         // it runs tasks of this set only; nil: of all sets
+	back   *park.Parker // of the goroutine that blocks in runInline until this worker leaves; nil if there is none
+
+	goroutine  uint64  // its number in stack traces; 0 until it is needed
+	busyStreak int     // how often it has found a task since it parked, up to longStreak
+	watched    watched // for observers of its task
+
+	parker  *park.Parker       // while it is idle
+	place   list.Elem[*Worker] // in shared.all
+	below   *Worker            // in the stack of idle workers; guarded by mu
+	since   time.Time          // when it became idle; guarded by mu
+	bubble  uint64             // the testing/synctest bubble in which it is idle; guarded by mu
+	expired bool               // it was woken to leave, and is not counted as searching; guarded by mu
+
+	// In race builds.
+
+	hidden *Worker     // see visitHidden
+	order  *race.Point // from the previous task to this one, and from this one to the next; nil if they are not ordered
+	all    *race.Point // from the end of a task with a key to the waits for all keys; nil for other tasks
+	direct bool        // see startDirect
 }
 
-// lock locks mu. It tries some times before it parks: nobody holds mu for long, but a goroutine
-// that has parked may have to wait for a processor until a task ends. Between two tries it
-// leaves mu alone, for twice as long each time. Whoever looks all the time slows down the
-// goroutine that holds mu: that made tasks of a busy pool 2 to 3 times as expensive.
-func (s *Scheduler) lock() {
-	if !s.mu.TryLock() {
-		s.lockSlow()
-	}
-	s.enter.Acquire()
+// An ending is how a task ended. It selects the count that changes.
+type ending uint8
+
+const (
+	endedWell ending = iota // by return or Goexit
+	endedPanicked
+	endedDropped // it did not run
+	endedVoid    // RunClaimed ran it, not this worker
+	endedHelper  // it was a helper, and returned, panicked or called Goexit
+)
+
+// A verdict is what a worker does next, after it has looked for a task.
+type verdict uint8
+
+const (
+	leave    verdict = iota // end the goroutine
+	parkIdle                // park; the worker is on the stack of idle workers
+	again                   // yield, then look again
+	begin                   // run the task that was claimed
+)
+
+// todo lists what unlock does after it has released mu.
+type todo struct {
+	spawn int32        // workers to start
+	wake  *park.Parker // goroutines to wake, linked by Next
+	start *direct      // the caller's task, which the caller starts itself in a race build; see startDirect
+	lends []*Set       // for each, a worker to start on the lent place of one of its waiters
+	yield bool         // submitters are woken; the worker yields to them
+
+	cancel []context.CancelCauseFunc // cancel functions of background tasks
 }
 
-func (s *Scheduler) lockSlow() {
-	for spins := 64; spins <= 2048; spins *= 2 {
-		for range spins { // some hundred nanoseconds in all
-		}
-		if s.mu.TryLock() {
-			return
-		}
-	}
-	s.mu.Lock()
+// A direct task is a task of a race build that its submitter starts in a goroutine of its own. Only
+// owners whose accepted tasks begin at once have direct tasks. They need the fewest goroutines:
+// with more than three for each task the race detector forgets earlier accesses.
+type direct struct {
+	task    Task
+	set     *Set
+	ordered bool
 }
 
-// Go accepts a task of the given set, nil for the scheduler's own, which never gives up. It blocks while there is no
-// room. It reports false if the scheduler is closed.
-func (s *Scheduler) Go(set *Set, t Task) bool {
-	if race.Hidden {
-		return s.goHidden(set, t)
-	}
-	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
-		s.lockSlow()
-	}
-	if !s.acceptFastLocked(set, t) {
-		return s.goSlow(set, t)
-	}
-	s.mu.Unlock()
-	return true
+// A Set is a wait set: tasks of a scheduler that have a wait of their own. A nil *Set is the
+// scheduler's own set. Only Scheduler.Wait waits for its tasks, and that waits for all tasks.
+//
+// The scheduler's mu guards the fields, except those that do not change.
+type Set struct {
+	ended race.Point // from the end of each task to the waits that cover it
+	Owner any        // set and read by the owner; does not change
+
+	sched  *Scheduler // does not change
+	within *Context   // the task for which the set was made; nil if there is none; does not change
+	maker  uint64     // number of the goroutine that made the set, if within is not nil; does not change
+
+	failures   failures
+	round      uint64 // how often a task was accepted while the set had no other
+	busy       int    // workers that have a task of the set, or a segment
+	segments   int    // segments that hold tasks of the set
+	lenders    int    // waiters that lend their places
+	lent       int    // workers that run on those places
+	passed     int    // workers among those of lent whose task has lent the place to another task
+	waiters    *park.Parker
+	reclaims   *park.Parker // waiters that want their place back
+	reclaiming int          // the length of reclaims
+
+	key *keyQueue // of the key whose tasks these are; nil if they have none; does not change
 }
 
-// acceptFastLocked accepts a task if that needs nothing further.
-func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
-	x := s.shared
-	if x == nil || x.limiter.budget <= 0 || !x.queue.fits(set) || !s.attended(set) {
-		return false
+// scheduler returns set.sched. It uses race.Load because the bookkeeping makes the sets of keys
+// hidden from the race detector.
+func (set *Set) scheduler() *Scheduler { return race.Load(&set.sched) }
+
+func (set *Set) open() {
+	if set != nil {
+		set.segments++
 	}
-	x.queue.pushFast(t)
-	x.limiter.budget--
-	x.accepted++
-	return true
 }
 
-// attended reports whether no further worker is to be woken for one more task of set.
-func (s *Scheduler) attended(set *Set) bool {
-	if set != nil && set.lenders > 0 {
-		return false
+func (set *Set) close() {
+	if set != nil {
+		set.segments--
 	}
-	return s.searching >= s.shared.limiter.spread || s.fullLocked()
 }
 
-// fullLocked reports whether there are as many workers as there may be.
-func (s *Scheduler) fullLocked() bool { return s.busy+int32(s.searching) >= s.shared.limiter.workers }
+// place returns the task whose place tasks of the set may run on, or nil.
+func (set *Set) place() *Context {
+	if set == nil {
+		return nil
+	}
+	return race.Load(&set.within)
+}
 
-func processors() int16 { return int16(min(runtime.GOMAXPROCS(0), math.MaxInt16)) }
+func (set *Set) idleLocked() bool {
+	return set.busy == 0 && set.segments == 0 && (set.key == nil || set.key.waits == 0)
+}
+
+// lendsLocked reports whether a further worker may run tasks of the set on a lent place.
+func (set *Set) lendsLocked() bool {
+	return set != nil && set.lenders > set.lent && set.segments > 0
+}
+
+// queueOfKey returns set.key, or nil if set is nil.
+func (set *Set) queueOfKey() *keyQueue {
+	if set == nil {
+		return nil
+	}
+	return set.key
+}
+
+// A Context is the context of a task or of an owner. It holds the scheduler of the task, and the
+// names around it. A task that has a context embeds it.
+//
+// If a task is started with the unchanged context of another task, its Context derives from the
+// parent of that context. So if each task of a chain starts the next, no context is deeper than the
+// first, and no context keeps tasks that have ended.
+type Context struct {
+	context.Context // its parent
+	sched           *Scheduler
+	set             *Set
+	names           *names
+	outer           atomic.Pointer[Context] // the next task around it; see outward; hidden from the race detector
+	ended           atomic.Bool             // the task has ended, or this is not the context of a task; hidden from the race detector
+	isTask          bool
+	background      bool    // the task has no place
+	lender          *Set    // the set whose waiter lent its place to the task; nil if there is none
+	record          *record // nil, unless the task has a name and runs, or observers see it
+	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter; before that a moment, see isMoment
+}
+
+// A runQueue holds the unclaimed tasks, first in, first out, in segments. The scheduler's mu guards
+// it, except for the tasks of taken segments.
+//
+// A worker takes a whole segment when it can, and claims its tasks one by one without
+// mu. The segment stays in the list of taken segments while it has an unclaimed task, so that
+// another worker can steal from it if a task blocks.
+type runQueue struct {
+	queued list.List[*segment]
+	last   *segment // the segment to which push adds; nil if there is none
+	head   uint32   // index of the first unclaimed task of the front segment
+	tail   uint32   // index of the next free place of last; segmentLen if there is none
+	n      int      // tasks in queued
+
+	taken  list.List[*segment] // in the order in which they were taken; those without an unclaimed task may be missing
+	number uint32              // how many segments were taken; wraps
+
+}
+
+// A segment is a part of the run queue: consecutive tasks of one wait set.
+//
+// When a worker takes a segment, its end is final. From then on a worker owns the place whose index
+// it gets when it adds 1 to claimed.
+type segment struct {
+	tasks   [segmentLen]Task
+	set     *Set // whose tasks these are; nil: the scheduler's own set
+	claimed atomic.Uint32
+	end     uint32
+
+	place    list.Elem[*segment]
+	number   uint32 // its position in the order in which segments were taken
+	attached int    // workers that claim from it
+}
+
+// segmentLen makes a segment 512 bytes: larger objects cost twice as much to allocate.
+const segmentLen = 28
+
+// A limiter counts how many further tasks a scheduler may accept. It lists the blocked submitters
+// in the order in which they came. limiter.go and submitter.go have its invariants. The scheduler's
+// mu guards it.
+type limiter struct {
+	limit    int32 // tasks that may run at once
+	workers  int32 // the most workers: limit, or any number if waiting is 0, because then an accepted task must begin
+	reserved int32 // places kept for submitters that wait for a permit of the semaphore
+	yielding int16 // submitters that yield before they park
+	spread   int16 // how many workers should search while tasks are unclaimed
+	budget   int32 // how many tasks may be accepted before the room is computed again
+	closed   bool  // only tasks that have not ended may submit tasks
+	dropped  bool  // no task is accepted any more
+	waiting  int64 // tasks that may wait besides those that may run
+	wakeAt   int64 // blocked submitters are admitted when the room is at least this
+
+	submitters list.List[*submitter]
+}
+
+// A submitter is a goroutine that is blocked until there is room. It first yields, so that tasks
+// run: that costs less than to park and be woken. While it yields it stands for a searching worker
+// in the invariant. When it returns, it wakes a worker if one is needed.
+type submitter struct {
+	task     Task
+	set      *Set
+	reserves bool // it wants a reserved place, and keeps its task
+	patient  bool // it cannot give up
+	state    submitterState
+	parker   *park.Parker // nil while it yields, and while it reads its own stack; see deadlock.go
+	runs     knowledge    // see deadlock.go
+	tasks    int32        // how many tasks the deadlock has; written when state becomes deadlocked
+	place    list.Elem[*submitter]
+}
+
+type submitterState uint8
+
+const (
+	blocked    submitterState = iota
+	admitted                  // the task was accepted
+	hasPlace                  // a place is reserved
+	started                   // the task is counted as running, and the submitter starts it, in a race build; see startDirect
+	refused                   // the scheduler was closed
+	replaced                  // another task replaces those of its key
+	deadlocked                // the submitter panics
+)
+
+// knowledge is what the scheduler knows of a submitter's goroutine.
+type knowledge uint8
+
+const (
+	unparked knowledge = iota
+	mayGiveUp
+	unknown  // it cannot give up; this holds for the values below too
+	asked    // it will read its stack
+	outsider // it runs no task of the scheduler
+	insider  // it runs a task of the scheduler
+)
+
+// An alarm holds the timer of a scheduler and what it needs. The scheduler's mu guards it.
+type alarm struct {
+	number  uint32    // the number of the timer that counts; others do nothing
+	isSet   bool      // that timer has not expired
+	at      time.Time // when that timer was set
+	parks   uint32    // how often a submitter has parked; wraps
+	seen    uint32    // the value of parks when the timer was set
+	patient int32     // submitters that have parked and cannot give up
+	asking  int       // submitters that were asked and have not yet answered
+}
+
+// keys holds the part of Keyed that does not depend on the type of the key. The scheduler's mu
+// guards the fields that change.
+type keys struct {
+	ended  race.Point // from the end of each task to the waits for all keys
+	sched  *Scheduler
+	perKey int
+	most   int // tasks that may wait for their keys
+
+	all     list.List[*keyQueue] // the keys that are not forgotten
+	live    int                  // keys that have tasks
+	waiting int                  // tasks that were accepted while their key was busy, and that no worker has claimed
+	blocked list.List[*KeyTask]  // tasks whose submitters are blocked until waiting is less than most
+	waiters *park.Parker         // waiters for all keys, linked by Next
+	kept    round                // what waits for single keys took, for the waiters for all keys
+}
+
+// A keyQueue holds the tasks of one key.
+type keyQueue struct {
+	Set
+	order race.Point // from each task to the next, if perKey is 1
+	keys  *keys
+	self  interface{ forget() }
+
+	active   list.List[*keyEntry] // entries in the run queue, or whose task runs
+	actives  int                  // the length of active
+	line     list.List[*KeyTask]
+	waits    int                  // accepted tasks in line
+	posted   int                  // tasks in the run queue that came from the line
+	entering int                  // submitters that are blocked until there is room in the run queue
+	live     bool                 // the key has tasks
+	dropped  bool                 // Drop has dropped tasks of the key
+	place    list.Elem[*keyQueue] // in keys.all
+	lined    list.Elem[*keyQueue] // in shared.lines
+}
+
+// A KeyTask is the part of a task with a key that this package uses.
+type KeyTask struct {
+	own       keyEntry // its entry in the run queue, unless it uses the entry of the task that it replaces
+	task      KeyedTask
+	queue     *keyQueue           // of its key; guarded by mu
+	place     list.Elem[*KeyTask] // in keyQueue.line
+	blocked   list.Elem[*KeyTask] // in keys.blocked
+	parker    *park.Parker        // of its submitter; nil unless that is blocked
+	refused   error               // what its submitter returns; nil if the task was accepted
+	exclusive bool                // set by Replace: it becomes active only when no other task of the key is active
+	since     moment              // when the task was queued, in an owner with a name
+	from      race.Point          // from its submitter to the task
+}
+
+// A KeyedTask is a task with a key.
+type KeyedTask interface {
+	Task
+	// Replaced cancels the context of the task, which has begun and may have ended.
+	Replaced()
+}
+
+// A keyEntry stands for a task with a key in the run queue.
+type keyEntry struct {
+	body  race.Pointer[KeyTask] // the task that it will run; nil when that has begun or was dropped
+	task  *KeyTask              // the task that it runs or will run; nil when that was dropped; guarded by mu
+	place list.Elem[*keyEntry]  // in keyQueue.active
+}
+
+// backgrounds are the background tasks that have not ended. The scheduler's mu guards it.
+type backgrounds struct {
+	n      int                    // background tasks that have not ended
+	active list.List[*background] // those among them whose context has not been cancelled
+}
+
+type background struct {
+	Worker
+	cancel context.CancelCauseFunc
+	place  list.Elem[*background]
+}
+
+// An entry holds what package tree shows of a named owner and the scheduler does not need. The
+// owner holds it, and the registry does not, because it points to the task in which the owner was
+// made.
+type entry struct {
+	id     uint64
+	made   time.Time
+	bubble uint64      // the testing/synctest bubble in which the owner was made; see Bubble
+	at     [12]uintptr // the program counters of the callers of Register
+	parent *entry      // of the owner around it; nil if there is none
+	within *record     // the named task in which it was made; nil if there is none
+
+	failed race.Uint64 // number of tasks that returned an error
+
+	cancelled Cancellation     // guarded by the scheduler's mu
+	notes     list.List[*note] // goroutines that are blocked on the owner; guarded by the scheduler's mu
+}
+
+// A Cancellation describes how an owner cancelled its own context.
+type Cancellation struct {
+	Time  time.Time // zero if the owner did not cancel it
+	By    string    // the path of the task that caused it; "" if that is not known
+	Cause error
+}
+
+// A note describes a goroutine that is blocked on an owner.
+type note struct {
+	s         *Scheduler
+	reason    Reason
+	since     time.Time
+	goroutine uint64
+	place     list.Elem[*note]
+	buf       [64]byte // holds the start of the goroutine's stack trace, with its number
+}
+
+// A Reason says what ends the block of a goroutine.
+type Reason uint8
+
+const (
+	ForRoom      Reason = iota // there is room in the owner
+	ForSemaphore               // the owner's semaphore has a permit
+	ForTasks                   // all tasks of the owner have ended
+	ForSome                    // some tasks of the owner have ended: those of a set, or the task of a Future
+)
+
+// A traceTask is the task of an execution trace that stands for an owner. It ends when a wait first
+// finds that no task of the owner is left.
+type traceTask struct {
+	*trace.Task
+	ended race.Uint64
+}

@@ -10,19 +10,19 @@ import (
 	"github.com/coterie-go/coterie/core/internal/stack"
 )
 
-// This file holds how the toolkit looks at goroutines: their numbers, their ancestors, and
-// the stack traces that a StuckError shows.
+// This file reads stack traces of goroutines: for their numbers, their ancestors, and the stacks in
+// a StuckError.
 
-// GoroutineID returns the number of the caller's goroutine, as stack traces show it. It
-// takes microseconds, the more the deeper the stack.
+// GoroutineID returns the number of the caller's goroutine, as stack traces show it. It takes
+// microseconds, and more for a deeper stack.
 func GoroutineID() uint64 {
 	var buf [64]byte
 	return stack.Parse(buf[:runtime.Stack(buf[:], false)]).ID()
 }
 
-// Ancestors returns the number of the caller's goroutine. If inPlace reports true of the
-// function that started the goroutine, the number of the starter's goroutine follows, and
-// so on. It stops the world if there is a second one that still runs.
+// Ancestors returns the number of the caller's goroutine. If inPlace reports true for the function
+// that started the goroutine, the number of the goroutine that ran that function follows, and so
+// on. Ancestors stops the world if there is a second number.
 func Ancestors(inPlace func(creator string) bool) []uint64 {
 	trace := ownStack()
 	ids := []uint64{trace.ID()}
@@ -40,13 +40,13 @@ func Ancestors(inPlace func(creator string) bool) []uint64 {
 	}
 }
 
-// MaxStacks is the number of goroutines up to which Stacks reads their stacks. The world
-// stands still meanwhile: for 10 to 20 µs a goroutine.
+// MaxStacks is the largest number of goroutines in the process for which Stacks reads stacks. To
+// read them stops the world for 10 to 20 µs for each goroutine.
 const MaxStacks = 10_000
 
-// Stacks returns the stack traces of the goroutines with these numbers, as far as they still
-// run, without the toolkit's frames at both ends. It stops the world. It returns nothing if
-// the process has more than MaxStacks goroutines.
+// Stacks returns the stack traces of the goroutines with these numbers, without the toolkit's
+// frames at both ends. It leaves out goroutines that have ended. It stops the world. It returns an
+// empty map if the process has more than MaxStacks goroutines.
 func Stacks(ids []uint64) map[uint64][]byte {
 	stacks := make(map[uint64][]byte, len(ids))
 	if len(ids) == 0 || runtime.NumGoroutine() > MaxStacks {
@@ -58,7 +58,8 @@ func Stacks(ids []uint64) map[uint64][]byte {
 	return stacks
 }
 
-// traces returns the traces of the goroutines with these numbers, or, if ids is nil, of all.
+// traces returns the stack traces of the goroutines with these numbers, or of all if ids is nil. It
+// stops the world.
 func traces(ids []uint64) map[uint64]stack.Trace {
 	const each = 1 << 10 // bytes of a trace, on average
 	buf := make([]byte, 1<<16+each*runtime.NumGoroutine())
@@ -81,7 +82,8 @@ func traces(ids []uint64) map[uint64]stack.Trace {
 }
 
 // AllStacks returns the stack traces of all goroutines, by their numbers. It stops the world. It
-// returns nil if there are more than most, and leaves out what does not fit into 4 KiB for each.
+// returns nil if there are more than most goroutines. Its buffer has 4 KiB for each goroutine, and
+// it leaves out traces that do not fit.
 func AllStacks(most int) map[uint64][]byte {
 	n := runtime.NumGoroutine()
 	if n > most {
@@ -96,39 +98,62 @@ func AllStacks(most int) map[uint64][]byte {
 	return found
 }
 
-// A Goroutine is what the stack trace of one tells.
+// Frames returns the number of goroutines, and about how many frames their stack traces have. The
+// runtime prints at most 100 frames of each. Frames stops the world for microseconds. If there are
+// more goroutines than most, it returns 0 frames.
+func Frames(most int) (goroutines, frames int) {
+	if goroutines = runtime.NumGoroutine(); goroutines > most {
+		return goroutines, 0
+	}
+	stacks := make([]runtime.StackRecord, goroutines+10)
+	goroutines, ok := runtime.GoroutineProfile(stacks)
+	if !ok { // many have been started meanwhile
+		return most + 1, 0
+	}
+	for i := range stacks[:goroutines] {
+		n := len(stacks[i].Stack())
+		if n == len(stacks[i].Stack0) { // there may be more
+			n = 100
+		}
+		frames += n
+	}
+	return goroutines, frames
+}
+
+// A Goroutine is the parsed stack trace of a goroutine.
 type Goroutine struct {
-	State    string // the runtime's: "running", or what it waits for: "chan receive"
-	Bubble   uint64 // of testing/synctest, in which it is; 0 for none
-	Own      string // the function of the toolkit in which it is, if it is in one: "core.(*Semaphore).Acquire"
-	Function string // the innermost that is neither the toolkit's nor the standard library's
-	File     string // where that stands
+	State    string // in the runtime's words: "running", or what it waits for: "chan receive"
+	Waits    int    // for how many minutes it has waited, at least
+	Bubble   uint64 // number of its testing/synctest bubble; 0 for none
+	Own      string // the function of the toolkit in which it is: "core.(*Semaphore).Acquire"; "" for none
+	Function string // the innermost function that is neither the toolkit's nor the standard library's
+	File     string // where Function is
 	Line     int
 	Stack    []byte // without the toolkit's frames at both ends
-	Place    string // what two have in common that stand at the same place
+	Place    string // equal for goroutines that are at the same place
 }
 
 // ReadGoroutine reads the stack trace of one goroutine.
 func ReadGoroutine(text []byte) Goroutine {
 	trace := stack.Parse(text)
 	trimmed := trace.TrimOwn()
-	g := Goroutine{State: trace.State(), Bubble: trace.Bubble(), Own: trace.Entered(), Stack: trimmed.Append(nil), Place: trimmed.Place()}
+	g := Goroutine{State: trace.State(), Waits: trace.Waits(), Bubble: trace.Bubble(), Own: trace.Entered(), Stack: trimmed.Append(nil), Place: trimmed.Place()}
 	g.Function, g.File, g.Line = trimmed.Top()
 	return g
 }
 
-// Caller returns the innermost of the calls that is neither the toolkit's nor the standard
-// library's.
+// Caller returns the innermost of the calls that is neither in the toolkit nor in the standard
+// library.
 func Caller(calls []uintptr) (function, file string, line int) { return stack.Caller(calls) }
 
-// A Record is what an owner keeps of a named task that runs.
+// A Record describes a named task that runs, for a StuckError.
 type Record struct {
-	Name      string    // its path: "ingest/fetch"
+	Name      string    // the path of the task: "ingest/fetch"
 	Started   time.Time // when it began to run
-	Goroutine uint64    // as GoroutineID returned it
+	Goroutine uint64    // number of its goroutine, as GoroutineID returns it
 }
 
-// Stuck completes e with the time and with the tasks of the records, whose stacks it reads.
+// Stuck adds the time and the tasks of the records to e. It stops the world to read their stacks.
 func Stuck(e core.StuckError, records []Record) *core.StuckError {
 	e.Time = time.Now()
 	slices.SortStableFunc(records, func(a, b Record) int { return a.Started.Compare(b.Started) })
@@ -142,3 +167,29 @@ func Stuck(e core.StuckError, records []Record) *core.StuckError {
 	}
 	return &e
 }
+
+func ownStack() stack.Trace {
+	buf := make([]byte, 1<<12)
+	n := runtime.Stack(buf, false)
+	for n == len(buf) {
+		buf = make([]byte, 2*len(buf))
+		n = runtime.Stack(buf, false)
+	}
+	return stack.Parse(buf[:n])
+}
+
+// Bubble returns the number of the testing/synctest bubble that the caller is in, or 0.
+func Bubble() uint64 {
+	if !IsFake(time.Now()) {
+		return 0
+	}
+	var buf [128]byte
+	return stack.Parse(buf[:runtime.Stack(buf[:], false)]).Bubble()
+}
+
+// IsFake reports whether t comes from the clock of a testing/synctest bubble.
+func IsFake(t time.Time) bool { return t.Before(began) }
+
+// began is when the program began. A time before it comes from the clock of a testing/synctest
+// bubble.
+var began = time.Now()

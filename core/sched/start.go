@@ -3,125 +3,58 @@ package sched
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// ErrClosed is returned where a scheduler was closed before a task was accepted.
-var ErrClosed = errors.New("closed")
+// This file holds how a task is accepted. Go has a fast path, which takes mu once and adds the task
+// to the last segment of the run queue. Everything else is slow: no room, a closed scheduler, a
+// semaphore, a worker to wake, a place to lend.
 
-// ErrFull is returned where there is no room and the caller does not wait for it.
-var ErrFull = errors.New("full")
-
-// todo is what is to be done once mu is free.
-type todo struct {
-	spawn int32        // workers that are to be started
-	wake  *park.Parker // goroutines that are to be woken, linked by Next
-	start *direct      // the caller's own task, in a race build; see startDirect
-	lends []*Set       // whose waiters lend their places to workers that are to be started
-	yield bool         // submitters were woken: the time slice is best handed on
-
-	cancel []context.CancelCauseFunc // of the background tasks that are to be cancelled
-}
-
-func (do *todo) wakes(p *park.Parker) { p.Next, do.wake = do.wake, p }
-
-// unlock lets mu go, and does what is to be done.
-func (s *Scheduler) unlock(do *todo) {
-	x := s.shared
-	s.mu.Unlock()
-	if do.wake == nil && do.spawn == 0 && do.lends == nil && do.cancel == nil {
-		return
-	}
-	if do.wake != nil {
-		park.WakeAll(do.wake)
-		do.wake = nil
-	}
-	if do.cancel != nil {
-		s.cancelAll(do)
-	}
-	if !race.Hidden {
-		s.spawn(x, do)
-	}
-}
-
-// spawn starts the workers that are to be started. In a race build the goroutine that
-// calls the scheduler does so itself, for it is their clock that they inherit.
-func (s *Scheduler) spawn(x *shared, do *todo) {
-	for range do.spawn {
-		if x == nil {
-			go s.work()
-		} else {
-			go x.work()
-		}
-	}
-	for _, set := range race.Copy(do.lends) {
-		go s.workLent(set)
-	}
-	if race.Hidden && do.start != nil {
-		s.startDirect(race.Load(do.start))
-	}
-}
-
-// locked calls f with mu held, and does what is to be done.
-func (s *Scheduler) locked(f func(do *todo)) {
-	get(s, func(do *todo) struct{} { f(do); return struct{}{} })
-}
-
-// peek calls f with mu held. f must not write what its caller reads, as for get.
-func peek[T any](s *Scheduler, f func() T) T {
+// Go accepts a task of the given set; nil is the scheduler's own set. It blocks until there is
+// room. It reports false if the scheduler is closed, also if that happens while Go blocks.
+func (s *Scheduler) Go(set *Set, t Task) bool {
 	if race.Hidden {
-		return race.Get(func() T {
-			s.lock()
-			defer s.mu.Unlock()
-			return f()
-		})
+		return s.goHidden(set, t)
 	}
-	s.lock()
-	v := f()
+	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
+		s.lockSlow()
+	}
+	if !s.acceptFastLocked(set, t) {
+		return s.goSlow(set, t)
+	}
 	s.mu.Unlock()
-	return v
+	return true
 }
 
-// todos has empty ones that are not in use: one that a function is given has to be on the heap.
-var todos = sync.Pool{New: func() any { return new(todo) }}
-
-// get is locked for a function with a result. f must not write what its caller reads: in a
-// race build that would be a race.
-func get[T any](s *Scheduler, f func(do *todo) T) T {
-	if !race.Hidden {
-		do := todos.Get().(*todo)
-		s.lock()
-		v := f(do)
-		s.unlock(do)
-		*do = todo{}
-		todos.Put(do)
-		return v
+// acceptFastLocked accepts a task and reports true if the run queue has a place for it, the budget
+// is not spent, and no worker must be woken.
+func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
+	x := s.shared
+	if x == nil || x.limiter.budget <= 0 || !x.queue.fits(set) || !s.attended(set) {
+		return false
 	}
-	type result struct {
-		v  T
-		do todo
-	}
-	r := race.Get(func() result {
-		var r result
-		s.lock()
-		r.v = f(&r.do)
-		s.unlock(&r.do)
-		return r
-	})
-	s.spawn(nil, &r.do)
-	return r.v
+	x.queue.pushFast(t)
+	x.limiter.budget--
+	x.accepted++
+	return true
 }
 
-// goSlow is Go with mu held, which it lets go.
+// attended reports whether one more task of set needs no further worker.
+func (s *Scheduler) attended(set *Set) bool {
+	if set != nil && set.lenders > 0 {
+		return false
+	}
+	return s.searching >= s.shared.limiter.spread || s.fullLocked()
+}
+
+// goSlow is Go without the fast path. It is called with mu held, and releases it.
 func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	var do todo
 	if s.semaphoreLocked() != nil || set.place().runs() {
 		s.mu.Unlock()
-		return s.start(nil, set.place(), set, t) == nil
+		return s.start(nil, set, t) == nil
 	}
 	if s.acceptLocked(set, t, &do) {
 		s.unlock(&do)
@@ -140,7 +73,8 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	return state == admitted || declined(t, ErrClosed) == nil
 }
 
-// acceptLocked accepts a task if there is room, and sees to it that a worker will take it.
+// acceptLocked accepts a task if there is room, and wakes a worker for it if it needs one. It
+// reports false if there is no room.
 func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 	if x := s.shared; x != nil {
 		if !s.fitsLocked() {
@@ -155,68 +89,19 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 	return true
 }
 
-// pushLocked adds a task to those that are unclaimed.
-func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) {
-	if q := set.queueOfKey(); q == nil || q.acceptLocked(t) {
-		s.queueLocked(set, t, do)
+// GoContext accepts a task that has a context, which derives from ctx. It blocks until there is
+// room. It returns the cause if ctx ends first. It returns ErrClosed if the scheduler is closed.
+// GoContext runs the new task on the place of the task of ctx if there is no room, and that is a
+// task of this scheduler or of one that shares its semaphore. Then it returns when the new task has
+// ended.
+func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
+	if ctx.Err() != nil {
+		return declined(t, context.Cause(ctx))
 	}
-}
-
-// queueLocked adds a task to those that are unclaimed, whatever its key.
-func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
-	if s.isDirectLocked() {
-		d := s.directLocked(set, t)
-		do.start = &d
-		return
+	if !race.Hidden && s.acceptNow(set, t) {
+		return nil
 	}
-	x := s.shared
-	switch {
-	case x == nil && !s.begun:
-		s.first = t
-	case set == nil && s.first == nil && s.share().queue.n == 0:
-		s.first = t
-	default:
-		s.share().queue.push(t, set)
-	}
-	x = s.shared
-	if x != nil {
-		x.accepted++
-	}
-	if set.lendsLocked() {
-		set.lent++
-		do.lends = append(do.lends, set)
-	}
-	if x == nil {
-		s.begun = true
-		s.searching, do.spawn = 1, 1
-		return
-	}
-	s.tendLocked(x.limiter.spread, do)
-}
-
-// wakeLocked sees to it that up to want workers search while tasks are unclaimed: it counts
-// them, and they are woken or started once mu is free.
-func (s *Scheduler) wakeLocked(want int16, do *todo) {
-	if s.searching >= want || s.fullLocked() {
-		return
-	}
-	want = int16(min(s.unclaimedLocked(), int(want)))
-	for s.searching < want && !s.fullLocked() {
-		s.searching++
-		if s.shared.idle != nil {
-			s.wakeIdleLocked(do)
-		} else {
-			s.shared.workers++
-			do.spawn++
-		}
-	}
-}
-
-// tendLocked is wakeLocked, unless a submitter yields, which will do it when it is back.
-func (s *Scheduler) tendLocked(want int16, do *todo) {
-	if s.shared.limiter.yielding == 0 || s.busy == 0 {
-		s.wakeLocked(want, do)
-	}
+	return declined(t, s.start(ctx, set, carry(t)))
 }
 
 // acceptNow accepts a task if there is room and it needs no permit.
@@ -232,7 +117,8 @@ func (s *Scheduler) acceptNow(set *Set, t Task) bool {
 	return ok
 }
 
-// TryGo accepts a task if there is room, and otherwise returns ErrFull or ErrClosed.
+// TryGo accepts a task if there is room, and otherwise returns ErrFull or ErrClosed. It does not
+// block.
 func (s *Scheduler) TryGo(set *Set, t Task) error {
 	sem := s.config().Semaphore
 	if sem != nil && !sem.TryAcquire(1) {
@@ -248,11 +134,12 @@ func (s *Scheduler) TryGo(set *Set, t Task) error {
 	return declined(t, err)
 }
 
-// TryHelp is TryGo for a helper: a task of the toolkit's own, which is not counted as one. It calls
-// Help when it begins.
+// TryHelp is TryGo for a helper: a task of the toolkit, which the counts leave out. The helper
+// calls Help when it begins.
 func (s *Scheduler) TryHelp(set *Set, t Task) error { return s.try(set, carry(t), true) }
 
-// try accepts a task that has what permits it needs.
+// try accepts a task for which the caller holds a permit, if there is a semaphore. It does not
+// block.
 func (s *Scheduler) try(set *Set, t Task, helps bool) error {
 	inside := set.place().runs()
 	return get(s, func(do *todo) error {
@@ -281,21 +168,34 @@ func (s *Scheduler) tryLocked(set *Set, t Task, inside bool, do *todo) error {
 	return nil
 }
 
-// start accepts a task as soon as there is room. It gives up when ctx ends, unless that is nil, and
-// returns the cause. If within is a task whose place may be lent, and there is no room, it
-// runs the task there.
-func (s *Scheduler) start(ctx context.Context, within *Context, set *Set, t Task) error {
+// start accepts a task. It blocks until there is room. It returns the cause if ctx, which may be
+// nil, ends first. It runs the new task on the place of a task, and returns when the new task has
+// ended, if there is no room and the caller may lend that place.
+func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 	sem := s.config().Semaphore
+	by := s.submitterOf(ctx, set)
+	inside := by.task.lends(s)
 	for {
-		reserved, err := s.submit(ctx, within, set, t, sem != nil)
+		reserved, err := s.submit(ctx, by.task, inside, set, t, sem != nil)
 		if err == nil && !reserved {
 			return nil
 		}
 		if err == nil && sem != nil {
-			err = s.acquire(ctx, within, sem)
+			err = s.acquire(ctx, by.task, sem)
 		}
 		if err == errLent {
-			s.runLent(within, set, t)
+			holds := by.holds(set) // if it reports false, by.task is nil now
+			if reserved && (!holds || by.task.lends(s)) {
+				s.unreserve() // the task needs no place of its own
+				reserved = false
+			}
+			if !holds {
+				continue
+			}
+			s.runLent(by.task, set, t)
+			if reserved {
+				s.unreserve()
+			}
 			return nil
 		}
 		if err != nil {
@@ -310,27 +210,39 @@ func (s *Scheduler) start(ctx context.Context, within *Context, set *Set, t Task
 	}
 }
 
-// acquire takes a permit for a submitter that has reserved a place. If it fails, it gives
-// the place up.
+// submitterOf returns the lender for a submitter: the task from whose context ctx derives, or else
+// the task for which the set was made. ctx may be nil.
+func (s *Scheduler) submitterOf(ctx context.Context, set *Set) lender {
+	if ctx != nil {
+		if within := taskOf(ctx); within.lends(s) || !set.place().runs() {
+			return lender{task: within}
+		}
+	}
+	return lender{set.place(), true}
+}
+
+// acquire takes a permit for a submitter that has reserved a place. It blocks until there is a
+// permit or ctx ends. It returns errLent if there is no permit and the task of within holds one.
+// The place is no longer reserved if it returns any other error.
 func (s *Scheduler) acquire(ctx context.Context, within *Context, sem *core.Semaphore) error {
 	if sem.TryAcquire(1) {
 		return nil
 	}
-	err := errLent
-	if !within.holds(sem) {
-		if ctx == nil {
-			ctx = context.Background()
-		}
-		err = s.acquireBlocked(ctx, sem)
+	if within.holds(sem) {
+		return errLent
 	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	err := s.acquireBlocked(ctx, sem)
 	if err != nil {
 		s.unreserve()
 	}
 	return err
 }
 
-// usePlace accepts a task in the place that is reserved for it. It reports false, and gives
-// the place up, if the limit has become lower meanwhile.
+// usePlace accepts a task in the place that is reserved for it. It reports false if the limit has
+// become too low, or the scheduler is closed. In both cases the place is no longer reserved.
 func (s *Scheduler) usePlace(set *Set, t Task) bool {
 	return get(s, func(do *todo) bool {
 		l := &s.shared.limiter
@@ -344,19 +256,19 @@ func (s *Scheduler) usePlace(set *Set, t Task) bool {
 	})
 }
 
-// errLent is returned by submit if the task is to run on the place of its submitter.
+// submit returns errLent if its caller must run the task on the place of the submitter.
 var errLent = errors.New("lent")
 
-// submit returns nil when the task was accepted, or, if it reports reserved, when a place is
-// reserved for it.
-func (s *Scheduler) submit(ctx context.Context, within *Context, set *Set, t Task, reserves bool) (reserved bool, err error) {
+// submit accepts a task, or reserves a place for it and reports reserved. It blocks until there is
+// room or ctx, which may be nil, ends.
+func (s *Scheduler) submit(ctx context.Context, within *Context, inside bool, set *Set, t Task, reserves bool) (reserved bool, err error) {
 	b := newSubmitter()
 	defer b.free()
 	b.task, b.set, b.patient, b.reserves = t, set, ctx == nil, reserves
 	lends := within.lends(s)
-	err = get(s, func(do *todo) error { return s.enterLocked(b, lends, do) })
+	err = get(s, func(do *todo) error { return s.enterLocked(b, lends, inside, do) })
 	if err != errBlocked {
-		return reserves, err
+		return reserves && err == nil, err
 	}
 	state, err := s.await(ctx, b)
 	switch {
@@ -367,6 +279,8 @@ func (s *Scheduler) submit(ctx context.Context, within *Context, set *Set, t Tas
 		return false, nil
 	case state == refused:
 		return false, ErrClosed
+	case state == replaced:
+		return false, ErrReplaced
 	case ctx != nil && ctx.Err() != nil:
 		s.unreserve()
 		return false, context.Cause(ctx)
@@ -374,14 +288,14 @@ func (s *Scheduler) submit(ctx context.Context, within *Context, set *Set, t Tas
 	return true, nil
 }
 
-// errBlocked is returned by enterLocked if the submitter is listed.
+// enterLocked returns errBlocked if it has listed the submitter.
 var errBlocked = errors.New("blocked")
 
-func (s *Scheduler) enterLocked(b *submitter, lends bool, do *todo) error {
+func (s *Scheduler) enterLocked(b *submitter, lends, inside bool, do *todo) error {
 	l := &s.share().limiter
 	switch {
 	case l.closed:
-		return s.enterClosedLocked(b, lends, do)
+		return s.enterClosedLocked(b, lends, inside, do)
 	case s.fitsLocked() && b.reserves:
 		l.reserved++
 		l.budget = 0
@@ -393,47 +307,117 @@ func (s *Scheduler) enterLocked(b *submitter, lends bool, do *todo) error {
 	case lends:
 		return errLent
 	}
-	// One that can give up starts its task itself, where that begins at once.
+	// A submitter that can give up starts its task itself if the task must begin at once.
 	b.reserves = b.reserves || !b.patient && l.waiting == 0
 	s.blockLocked(b)
 	return errBlocked
 }
 
-// enterClosedLocked is enterLocked after Close. A task that has not ended may go on to
-// start others, as long as none were dropped.
-func (s *Scheduler) enterClosedLocked(b *submitter, lends bool, do *todo) error {
+// enterClosedLocked is enterLocked after Shut. Until Drop, a task that has not ended may still start
+// others, and so may a submitter of a set that was made for such a task.
+func (s *Scheduler) enterClosedLocked(b *submitter, lends, inside bool, do *todo) error {
 	switch {
-	case !lends || s.shared.limiter.dropped:
+	case !inside || s.shared.limiter.dropped:
 		return ErrClosed
-	case b.reserves || s.roomLocked() <= 0:
+	case !b.reserves && s.roomLocked() > 0:
+		s.pushLocked(b.set, b.task, do)
+		return nil
+	case lends:
 		return errLent
 	}
-	s.pushLocked(b.set, b.task, do)
-	return nil
+	s.blockLocked(b)
+	return errBlocked
 }
 
-// unreserve gives up a reserved place.
-func (s *Scheduler) unreserve() {
-	s.locked(func(do *todo) {
-		s.shared.limiter.reserved--
-		s.admitLocked(do)
-	})
+// goHidden is Go in a race build.
+func (s *Scheduler) goHidden(set *Set, t Task) bool {
+	if set != nil {
+		return s.start(nil, set, carry(t)) == nil
+	}
+	if race.Load(&s.shared) == nil {
+		s.locked(func(*todo) { s.share() })
+	}
+	sem := s.config().Semaphore
+	for {
+		state := s.enterHidden(sem != nil)
+		if state == admitted { // the task is not direct
+			return s.start(nil, nil, carry(t)) == nil
+		}
+		if state == refused {
+			return false
+		}
+		if state == hasPlace {
+			_ = s.acquire(nil, nil, sem)
+			if !s.usePlaceHidden() {
+				releasePermit(sem)
+				continue
+			}
+		}
+		s.startDirect(direct{t, nil, s.isOrdered()})
+		return true
+	}
 }
 
-// GoContext accepts a task that has a context, as soon as there is room. It gives up when
-// ctx, of which that context derives, ends, and returns the cause. If ctx is that of a task of this
-// scheduler, or of one that shares its semaphore, and there is no room, it runs the task on
-// the place of that one and returns when it has ended.
-func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
-	if ctx.Err() != nil {
-		return declined(t, context.Cause(ctx))
+// enterHidden counts a direct task as running, or reserves a place for it. It blocks until there is
+// room. It returns refused if the scheduler is closed, and admitted if the task cannot be direct.
+func (s *Scheduler) enterHidden(reserves bool) submitterState {
+	b := newSubmitter()
+	b.patient, b.reserves, b.place.Value = true, reserves, b
+	s.enter.Release()
+	state := s.enterDirect(b)
+	if state == blocked {
+		state, _ = s.parkSubmitter(nil, b, race.Load(&b.parker))
 	}
-	if !race.Hidden && s.acceptNow(set, t) {
-		return nil
+	return state
+}
+
+// enterDirect counts a direct task as running, or reserves a place for it, if there is room.
+// Otherwise it lists the submitter. It returns admitted if the task cannot be direct. It is
+// compiled without instrumentation, so it needs no hidden goroutine. For that it calls only
+// functions that the compiler inlines. The same holds for the functions below with go:norace.
+//
+//go:norace
+func (s *Scheduler) enterDirect(b *submitter) submitterState {
+	race.Disable()
+	s.mu.Lock()
+	l := &s.shared.limiter
+	l.budget = 0
+	state := blocked
+	switch {
+	case l.waiting > 0:
+		state = admitted
+	case l.closed:
+		state = refused
+	case !l.submitters.Empty() || s.busy+l.reserved >= l.limit:
+		l.submitters.PushBack(&b.place)
+	case b.reserves:
+		state = hasPlace
+		l.reserved++
+	default:
+		state = started
+		s.busy++
+		s.shared.accepted++
 	}
-	within := taskOf(ctx)
-	if !within.lends(s) && set.place().runs() {
-		within = set.within
+	s.mu.Unlock()
+	race.Enable()
+	return state
+}
+
+// usePlaceHidden is usePlace for a direct task.
+//
+//go:norace
+func (s *Scheduler) usePlaceHidden() bool {
+	race.Disable()
+	s.mu.Lock()
+	l := &s.shared.limiter
+	l.reserved--
+	l.budget = 0
+	ok := !l.closed && s.busy+l.reserved < l.limit
+	if ok {
+		s.busy++
+		s.shared.accepted++
 	}
-	return declined(t, s.start(ctx, within, set, carry(t)))
+	s.mu.Unlock()
+	race.Enable()
+	return ok
 }

@@ -1,26 +1,72 @@
 package sched
 
-import "github.com/coterie-go/coterie/core"
+import (
+	"errors"
 
-// A Task is what a scheduler runs. It is an interface of one word beside its type, so
-// that a function is a Task without an allocation.
-type Task interface {
-	// Run does the work. It may block, panic and call runtime.Goexit.
-	Run(w *Worker)
-}
+	"github.com/coterie-go/coterie/core/race"
+)
 
-// An Owner decides what becomes of the tasks that do not return.
-type Owner interface {
-	// Config returns the settings, always the same.
-	Config() *Config
-	// Aborted is called in the goroutine of t, which is of set, on top of the stack that
-	// panicked with p, or, if p is nil, called runtime.Goexit. The task has not ended as
-	// long as Aborted runs. If Aborted panics, the process ends.
-	Aborted(s *Scheduler, set *Set, t Task, p *core.PanicError)
-}
-
-// Func is a task without a name and a context.
-type Func func()
+// This file holds the interfaces of tasks and owners, and the methods that a task calls on its
+// worker.
 
 // Run calls the function.
 func (f Func) Run(*Worker) { f() }
+
+// Drop marks the worker's task as one that did not run.
+func (w *Worker) Drop() { w.ending = endedDropped }
+
+// Help marks the worker's task as a helper.
+func (w *Worker) Help() { w.ending = endedHelper }
+
+// Scheduler returns the worker's scheduler.
+func (w *Worker) Scheduler() *Scheduler { return w.s }
+
+// Void marks the worker's task as one that RunClaimed runs.
+func (w *Worker) Void() { w.ending = endedVoid }
+
+// ErrClosed is the error for a task that was not accepted, or was dropped, because its scheduler
+// was closed.
+var ErrClosed = errors.New("closed")
+
+// ErrFull is the error of calls that do not block for room, if there is none.
+var ErrFull = errors.New("full")
+
+// carried is a task of a race build with the edge from its Go.
+type carried struct {
+	Task
+	accepted race.Point
+}
+
+// carry returns the task that is given to the scheduler for t. In a race build it makes the edge
+// from Go.
+func carry(t Task) Task {
+	if !race.Hidden {
+		return t
+	}
+	c := &carried{Task: t}
+	c.accepted.Release()
+	return c
+}
+
+// uncarry returns the task that was given to carry. In a race build it acquires the edge.
+func uncarry(t Task) Task {
+	if c, ok := t.(*carried); ok {
+		c.accepted.Acquire()
+		return c.Task
+	}
+	return t
+}
+
+// bare returns the task that was given to carry, but does not acquire the edge.
+func bare(t Task) Task {
+	if c, ok := t.(*carried); ok {
+		return c.Task
+	}
+	return t
+}
+
+// Dropped is an accepted task that will not run, with its set.
+type Dropped struct {
+	Task Task
+	Set  *Set
+}

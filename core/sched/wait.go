@@ -5,134 +5,16 @@ import (
 	"errors"
 	"runtime"
 
-	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A Set is a wait set: some of a scheduler's tasks, which are waited for together. A nil
-// *Set stands for the scheduler's own, for which one waits with the scheduler: for all tasks.
-//
-// The scheduler's mu guards it, but for what does not change.
-type Set struct {
-	ended race.Point // from the end of each task to the waits that cover it
-	Owner any        // for its owner; does not change
+// This file holds how a wait blocks, and how it ends. A wait that finds no task left takes the
+// round of failures itself. Otherwise it lists its Parker and blocks, and the worker that ends the
+// last task gives it the round.
 
-	sched  *Scheduler // does not change
-	within *Context   // the task whose place a waiter lends; nil if there is none; does not change
-
-	failures   failures
-	round      uint64 // how often a task was accepted while there was no other
-	busy       int    // workers that have a task of the set, or a segment
-	segments   int    // segments that hold tasks of the set
-	lenders    int    // waiters that lend their place
-	lent       int    // workers that run on those places
-	passed     int    // those of them whose task passes the place on
-	waiters    *park.Parker
-	reclaims   *park.Parker // waiters that want their place back
-	reclaiming int          // how many they are
-
-	key *keyQueue // of a set of tasks of one key; does not change
-}
-
-// NewSet returns a set of tasks of s. If ctx is that of a task of s, whoever waits for
-// the set lends it the place of that task.
-func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
-	return &Set{Owner: owner, sched: s, within: taskOf(ctx).place(s)}
-}
-
-// scheduler returns the set's. The detector does not see that it was written: the set of a key is
-// made where nobody's clock is known.
-func (set *Set) scheduler() *Scheduler { return race.Load(&set.sched) }
-
-// Round returns how often a task was accepted while there was no other.
-func (set *Set) Round() uint64 {
-	return peek(set.sched, func() uint64 { return set.round })
-}
-
-func (set *Set) open() {
-	if set != nil {
-		set.segments++
-	}
-}
-
-func (set *Set) close() {
-	if set != nil {
-		set.segments--
-	}
-}
-
-// lendsLocked reports whether a further worker may run tasks of the set on a lent place.
-func (set *Set) lendsLocked() bool {
-	return set != nil && set.lenders > set.lent && set.segments > 0
-}
-
-// place returns the task whose place tasks of the set may run on, or nil.
-func (set *Set) place() *Context {
-	if set == nil {
-		return nil
-	}
-	return set.within
-}
-
-func (set *Set) idleLocked() bool {
-	return set.busy == 0 && set.segments == 0 && (set.key == nil || set.key.waits == 0)
-}
-
-// idleLocked reports whether no task is left.
-func (s *Scheduler) idleLocked() bool {
-	return s.quietLocked() && (s.shared == nil || s.shared.backgrounds.n == 0)
-}
-
-// quietLocked reports whether no task is left but background tasks.
-func (s *Scheduler) quietLocked() bool {
-	if s.busy > 0 || s.first != nil {
-		return false
-	}
-	x := s.shared
-	return x == nil || x.lent == 0 && x.queue.n == 0 && x.queue.stealable(nil, true) == nil
-}
-
-// release takes all waiters off a list, which is linked by Next, and gives them what tasks raised. They are
-// woken once mu is free.
-func release(list **park.Parker, fs *failures, do *todo) {
-	if *list == nil {
-		return
-	}
-	var r *round
-	if fs != nil {
-		r = fs.takeLocked()
-	}
-	for p := *list; p != nil; {
-		next := p.Next
-		p.Result = r
-		do.wakes(p)
-		p = next
-	}
-	*list = nil
-}
-
-// withdraw takes p off a list, or reports false if it is not on it.
-func withdraw(list **park.Parker, p *park.Parker) bool {
-	for ; *list != nil; list = &(*list).Next {
-		if *list == p {
-			*list = p.Next
-			return true
-		}
-	}
-	return false
-}
-
-// failuresLocked returns what tasks of the scheduler's own set raised, or nil if none has.
-func (s *Scheduler) failuresLocked() *failures {
-	if s.shared == nil {
-		return nil
-	}
-	return &s.shared.failures
-}
-
-// Wait blocks until every task has ended, those of sets among them, and raises what tasks of
-// the scheduler's own set raised. If ctx, which may be nil, ends before, it returns the cause.
+// Wait blocks until every task has ended, also those of sets. It raises the panics and Goexits of
+// the tasks of the scheduler's own set. It returns the cause if ctx, which may be nil, ends first.
 func (s *Scheduler) Wait(ctx context.Context) error {
 	r, err := s.join(ctx)
 	if err == nil {
@@ -141,10 +23,10 @@ func (s *Scheduler) Wait(ctx context.Context) error {
 	return err
 }
 
-// join is Wait that returns what there is to raise.
+// join is Wait, but returns the round instead of raising it.
 func (s *Scheduler) join(ctx context.Context) (*round, error) {
 	if !peek(s, s.idleLocked) {
-		runtime.Gosched() // what was started last runs: if that is little, the wait is over then
+		runtime.Gosched() // the last task that was started runs now; if it is short, the wait need not park
 	}
 	w := wait{s: s}
 	r, err := w.until(ctx)
@@ -158,15 +40,15 @@ func (s *Scheduler) join(ctx context.Context) (*round, error) {
 	return r, err
 }
 
-// A wait is one call of a Wait. The functions below need mu.
+// A wait is one call of a Wait.
 type wait struct {
 	s       *Scheduler
-	set     *Set  // whose tasks it waits for; nil for all
-	keys    *keys // whose tasks it waits for; nil for all
-	workers bool  // it waits for the workers instead
+	set     *Set  // it waits for the tasks of this set; nil: for all
+	keys    *keys // it waits for the tasks of these keys; nil: for all
+	workers bool  // it waits until no worker is left, instead of for tasks
 }
 
-// list returns those that wait for the same.
+// list returns the list of waiters that this wait joins.
 func (w *wait) list() **park.Parker {
 	switch {
 	case w.workers:
@@ -191,7 +73,7 @@ func (w *wait) isOverLocked() bool {
 	return w.s.idleLocked()
 }
 
-// takeLocked takes what there is to raise when the wait is over.
+// takeLocked takes the round that a finished wait raises, or returns nil.
 func (w *wait) takeLocked() *round {
 	switch {
 	case w.workers:
@@ -199,6 +81,7 @@ func (w *wait) takeLocked() *round {
 	case w.keys != nil:
 		return w.keys.failuresLocked().takeLocked()
 	case w.set != nil:
+		w.set.keepLocked()
 		return w.set.failures.takeLocked()
 	}
 	if fs := w.s.failuresLocked(); fs != nil {
@@ -207,7 +90,7 @@ func (w *wait) takeLocked() *round {
 	return nil
 }
 
-// isWithin reports whether the caller runs a task that it would wait for. It takes
+// isWithin reports whether the caller runs one of the tasks for which it waits. It takes
 // microseconds.
 func (w *wait) isWithin() bool {
 	switch {
@@ -219,40 +102,50 @@ func (w *wait) isWithin() bool {
 	return w.s.hosts(hostsTasks, hostsBackgrounds)
 }
 
-// errWithin is returned to a task that would wait for itself.
+// errWithin is the error of a wait by one of the tasks for which it waits.
 var errWithin = errors.New("within one of its own tasks")
 
-// hasLooked is the Result of a Parker whose goroutine runs no task that it waits for.
+// hasLooked is the Result of a Parker whose goroutine runs none of the tasks for which it waits.
 var hasLooked any = new(byte)
 
-// seen is what a wait finds.
+// seen is the state that a wait finds.
 type seen struct {
 	idle       bool
-	othersWait bool // others wait, and the caller has to look whose task it runs
+	othersWait bool // there are other waiters, so the caller must call isWithin
 	*round
 }
 
-// until blocks until the wait is over, or ctx, if it is not nil, ends. It returns what there is to raise.
+// until blocks until the wait is over, or until ctx, which may be nil, ends. It returns the round
+// to raise.
 //
-// As soon as two wait, each looks once whether it would wait for itself: that is what a task does
-// that waits for its own owner, while somebody outside waits too. One that waits alone does not
-// look, because that takes microseconds.
+// A task that waits for its own owner waits for itself. When there are two waiters or more, each
+// checks once whether it is such a task: then until returns errWithin. A single waiter does not
+// check, because the check takes microseconds.
 func (w *wait) until(ctx context.Context) (*round, error) {
 	if v := peek(w.s, w.lookLocked); v.idle {
 		return v.round, nil
 	}
-	for looked := false; ; looked = true {
-		p := park.Get(ctx != nil && ctx.Done() != nil)
-		v := get(w.s, func(do *todo) seen { return w.enterLocked(p, looked, do) })
-		var err error
-		if !v.idle && !v.othersWait {
-			v.round, v.othersWait, err = w.park(ctx, p)
-		}
-		p.Free()
-		if !v.othersWait {
-			return v.round, err
-		}
+	p := park.Get(ctx != nil && ctx.Done() != nil)
+	v := get(w.s, func(do *todo) seen { return w.enterLocked(p, false, do) })
+	if v.othersWait {
 		if w.isWithin() {
+			p.Free()
+			return nil, errWithin
+		}
+		v = get(w.s, func(do *todo) seen { return w.enterLocked(p, true, do) })
+	}
+	if v.idle {
+		p.Free()
+		return v.round, nil
+	}
+	for listed := p; ; {
+		r, next, err := w.park(ctx, listed)
+		listed.Free()
+		if next == nil {
+			return r, err
+		}
+		if listed = next; w.isWithin() && w.withdraw(listed) {
+			listed.Free()
 			return nil, errWithin
 		}
 	}
@@ -265,7 +158,8 @@ func (w *wait) lookLocked() (v seen) {
 	return v
 }
 
-// enterLocked lists p, unless the wait is over or the caller has to look first.
+// enterLocked lists p, unless the wait is over or the caller must call isWithin first. It wakes a
+// single earlier waiter that has not called isWithin yet.
 func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 	v := w.lookLocked()
 	list := w.list()
@@ -277,35 +171,43 @@ func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 		p.Result = hasLooked
 	}
 	if first != nil && first.Next == nil && first.Result == nil {
-		*list = nil
-		first.Result = lookAgain
+		next := park.Get(true) // with which it waits while it looks, and then
+		next.Result = hasLooked
+		first.Result, *list = next, next
 		do.wakes(first)
 	}
 	p.Next, *list = *list, p
-	w.s.idleNowLocked(do) // background tasks may be what is left
+	w.s.idleNowLocked(do) // only background tasks may be left
 	return v
 }
 
-// park blocks until p is woken, or ctx ends. It reports whether the caller has to look.
-func (w *wait) park(ctx context.Context, p *park.Parker) (*round, bool, error) {
+// park blocks until p is woken, or ctx ends. If the caller must call isWithin, park returns next: the
+// Parker that is listed instead of p.
+func (w *wait) park(ctx context.Context, p *park.Parker) (r *round, next *park.Parker, err error) {
 	reason := ForSome
 	if w.list() == &w.s.waiters {
 		reason = ForTasks
 	}
 	defer w.s.noteBlocked(reason).end()
 	if !p.Wait(doneOf(ctx)) {
-		if peek(w.s, func() bool { return withdraw(w.list(), p) }) {
-			return nil, false, context.Cause(ctx)
+		if w.withdraw(p) {
+			return nil, nil, context.Cause(ctx)
 		}
-		p.Wait(nil) // whoever released it is about to wake it
+		p.Wait(nil) // the goroutine that released p is about to wake it
 	}
 	result := race.Load(&p.Result)
-	r, _ := result.(*round)
-	return r, result == lookAgain, nil
+	r, _ = result.(*round)
+	next, _ = result.(*park.Parker)
+	return r, next, nil
 }
 
-// settled lets workers that are about to come back from a task that has ended do so, and
-// reports whether no task is left then. A wait that gives up asks it.
+// withdraw takes p off the list, or reports false if it is not on it.
+func (w *wait) withdraw(p *park.Parker) bool {
+	return peek(w.s, func() bool { return withdraw(w.list(), p) })
+}
+
+// settled yields up to 100 times, so that workers can count tasks that have already ended. It
+// reports whether no task is left. A wait that gives up calls it.
 func (s *Scheduler) settled(idle func() bool) bool {
 	for range 100 {
 		if peek(s, func() bool { return idle() }) {
@@ -314,35 +216,4 @@ func (s *Scheduler) settled(idle func() bool) bool {
 		runtime.Gosched()
 	}
 	return false
-}
-
-// WaitContext is Wait for all tasks until ctx ends. Then it returns a
-// *core.StuckError, unless no task is left.
-func (s *Scheduler) WaitContext(ctx context.Context) error {
-	err := s.Wait(ctx)
-	if err == nil {
-		return nil
-	}
-	if !s.settled(s.idleLocked) {
-		if stuck := s.Stuck(err); stuck.Running+stuck.Queued > 0 {
-			return stuck
-		}
-	}
-	return s.Wait(nil)
-}
-
-// Seal waits until every task has ended, closes the scheduler, and raises what tasks
-// raised. It is called by a deferred function of a scope with what recover returned there: a
-// panic of the scope's body goes on, with those of the tasks beside it.
-func (s *Scheduler) Seal(recovered any) {
-	r := s.Close()
-	if recovered == nil {
-		r.raise()
-		return
-	}
-	p, _ := r.all()
-	if p == nil {
-		panic(recovered)
-	}
-	Combine(core.NewPanicError(recovered), p).Raise()
 }

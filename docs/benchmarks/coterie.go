@@ -34,6 +34,39 @@ func coterieFanOut(tasks int, f func()) []Peer {
 	}
 }
 
+func coterieNamed(tasks int) []Peer {
+	peer := func(name string, opts group.Options, start func(g *group.Group), observer *group.Observer) Peer {
+		return Peer{name, func(int) Op {
+			g := group.New(opts)
+			stop := func() {}
+			if observer != nil {
+				stop = group.Observe(observer)
+			}
+			return Op{
+				Run: func(n int) {
+					for range n {
+						for range tasks {
+							start(g)
+						}
+						g.Wait()
+					}
+				},
+				Stop: stop,
+			}
+		}}
+	}
+	f := func() {}
+	plain := func(g *group.Group) { g.Go(f) }
+	named := func(g *group.Group) { g.GoNamed("task", f) }
+	owner := group.Options{Name: "owner"}
+	return []Peer{
+		peer("coterie", group.Options{}, plain, nil),
+		peer("coterie-owner", owner, plain, nil),
+		peer("coterie-task", owner, named, nil),
+		peer("coterie-observed", owner, named, &group.Observer{Ended: func(group.Event) {}}),
+	}
+}
+
 func coterieBurst(burst func(start func(f func()), wait func())) []Peer {
 	return []Peer{
 		repeat("coterie", func() {

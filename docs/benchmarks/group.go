@@ -22,7 +22,7 @@ func groupWorkloads() []Workload {
 			workloads = append(workloads, groupFanOut(tasks, b))
 		}
 	}
-	return append(workloads, groupBurst(100_000))
+	return append(workloads, groupBurst(100_000), groupNamed(1000))
 }
 
 // groupFanOut starts tasks tasks in a new owner and waits for all of them.
@@ -68,6 +68,16 @@ func groupFanOut(tasks int, b Body) Workload {
 		Unit:   tasks,
 		Peers:  append(append(peers, coterieFanOut(tasks, f)...), bodyLimit(b, tasks, tasks)...),
 		Memory: tasks >= 1000,
+	}
+}
+
+// groupNamed starts tasks tasks in an owner that is used again, and waits for all of them: without
+// names, in an owner with a name, each with a name of its own, and so while somebody observes.
+func groupNamed(tasks int) Workload {
+	return Workload{
+		Name:  fmt.Sprintf("group/named/tasks=%d", tasks),
+		Unit:  tasks,
+		Peers: coterieNamed(tasks),
 	}
 }
 

@@ -59,6 +59,8 @@ func Targets() []Target {
 			{Workload: "group/fanout/tasks=1000/body=10us", Against: Limit, Max: 1.02},
 			{Workload: "group/fanout/tasks=1000/body=sleep1ms", Against: "sync", Max: 1.1},
 			{Workload: "group/fanout/tasks=1000/body=sleep1ms", Against: "go", Max: 1.0, Metric: Peak},
+			{Workload: "group/named/tasks=1000", Max: noAllocs, Metric: Allocs},
+			{Workload: "group/named/tasks=1000", Peer: "coterie-owner", Max: 2 + 5*noAllocs, Metric: Allocs},
 			{Workload: "group/burst/tasks=100000", Against: "sync", Max: 1.2},
 			{Workload: "group/burst/tasks=100000", Against: "sync", Max: 1.2, Metric: Peak},
 		},

@@ -91,8 +91,11 @@ func (w *waitCall) checkError() {
 	}
 	all, parts := o.failures(o.records), partsOf(w.err)
 	outside := o.outer.Err() != nil || o.rounds > 0 || o.node.kind == errZero
-	real, maybe := 0, 0
+	real, maybe, ambiguous := 0, 0, 0
 	for _, part := range parts {
+		if o.outer.Err() != nil && part == core.ErrGoexit && context.Cause(o.outer) == part {
+			ambiguous++ // the parent's reason, or a task's own Goexit
+		}
 		switch {
 		case slices.ContainsFunc(all, func(f failure) bool { return f.is(part) }):
 			real++
@@ -106,9 +109,9 @@ func (w *waitCall) checkError() {
 		}
 	}
 	if o.node.collect {
-		w.checkCollected(parts, real)
+		w.checkCollected(parts, real, ambiguous)
 	} else {
-		w.checkFirst(parts, real, maybe)
+		w.checkFirst(parts, real, maybe, ambiguous)
 	}
 }
 
@@ -130,7 +133,7 @@ func (o *ownerRun) echoes(part error) bool {
 }
 
 // checkFirst checks the error of a group that fails fast: the first.
-func (w *waitCall) checkFirst(parts []error, real, maybe int) {
+func (w *waitCall) checkFirst(parts []error, real, maybe, ambiguous int) {
 	o := w.o
 	covered := o.failures(w.covered)
 	if len(covered) == 0 {
@@ -139,7 +142,7 @@ func (w *waitCall) checkFirst(parts []error, real, maybe int) {
 	if real == 0 && maybe == 1 {
 		return // a task's own context was done before any task failed
 	}
-	if real != 1 {
+	if real < 1 || real-ambiguous > 1 {
 		o.run.violation("%s returns %d errors of tasks, want the first of %d: %v", w.name, real, len(covered), w.err)
 		return
 	}
@@ -160,14 +163,14 @@ func (w *waitCall) checkFirst(parts []error, real, maybe int) {
 
 // checkCollected checks the errors of a group that collects them: all, or the
 // first MaxErrors, in the order in which their tasks were started.
-func (w *waitCall) checkCollected(parts []error, real int) {
+func (w *waitCall) checkCollected(parts []error, real, ambiguous int) {
 	o := w.o
 	covered, most := o.failures(w.covered), o.node.maxErrors
 	if most > 0 && slices.ContainsFunc(o.records, func(r *record) bool { return r.state.Load() == ended && r.out.end == endEcho }) {
 		return // an error of a task's own context counts
 	}
 	if most > 0 && len(covered) > most {
-		if real != most && len(o.cancels) == 0 {
+		if (real < most || real-ambiguous > most) && len(o.cancels) == 0 {
 			o.run.violation("%s returns %d errors of tasks, want %d: %v", w.name, real, most, w.err)
 		}
 		return

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
+
+	"github.com/coterie-go/coterie/core/sched"
 )
 
 // A level is a function around the one that runs: the task or the lane of an
@@ -180,9 +182,13 @@ func (f *frame) wait(o *ownerRun, d int) raised {
 		goOn = o.root().lim.lend()
 	}
 	return f.observe(func() {
-		if d >= 0 {
+		switch {
+		case d >= 0:
 			w.err = o.door.WaitContext(ctx)
-		} else {
+		case o.node.kind == batchOf && sched.GoroutineID() != o.maker:
+			// A goroutine that a task has started lends the task's place only with its context.
+			w.err = o.door.WaitContext(context.WithoutCancel(o.outer))
+		default:
 			w.err = o.door.Wait()
 		}
 	}, func(got raised) {

@@ -100,7 +100,7 @@ func TestSemaphoreGivesUp(t *testing.T) {
 		// snippet: giving up an acquire
 		memory := core.NewSemaphore(100)
 		require.NoError(t, memory.Acquire(ctx, 80))
-		require.Equal(t, errLate, memory.Acquire(ctx, 40)) // has taken nothing
+		require.Equal(t, errLate, memory.Acquire(ctx, 40)) // takes nothing
 		memory.Release(80)
 		// end snippet
 		require.Zero(t, memory.InUse())

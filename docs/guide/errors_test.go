@@ -151,11 +151,11 @@ func TestParentCancelled(t *testing.T) {
 		err := errgroup.Run(parent, func(ctx context.Context, g *errgroup.Group) error {
 			g.Go(func() error {
 				<-ctx.Done()
-				return context.Cause(ctx) // reports the time-out and no more
+				return context.Cause(ctx) // only reports the time-out
 			})
 			g.Go(func() error {
 				<-ctx.Done()
-				return errBroken // what it had at hand when it was stopped
+				return errBroken // fails for another reason
 			})
 			return nil
 		})

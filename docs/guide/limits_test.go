@@ -76,7 +76,7 @@ func TestPoolOfResizers(t *testing.T) {
 		b, err := pool.Submit(ctx, p, func(context.Context) (string, error) { return resize("b") })
 		require.NoError(t, err)
 
-		first, err := a.Get() // nobody has to get b
+		first, err := a.Get() // b need not be read
 		p.Close()             // refuses new tasks, runs the accepted ones, joins the workers
 
 		_, late := pool.Submit(ctx, p, func(context.Context) (string, error) { return resize("late") })
@@ -247,7 +247,7 @@ func TestChangedLimit(t *testing.T) {
 		// snippet: a changed limit
 		g.SetLimit(2)  // those that run go on; new ones start once less than two do
 		g.SetLimit(0)  // pauses
-		g.SetLimit(50) // wakes whoever waits in Go
+		g.SetLimit(50) // wakes the callers that wait in Go
 		// end snippet
 		g.Go(work)
 		require.True(t, g.TryGo(work))

@@ -32,7 +32,7 @@ func scanAll(files []string) <-chan int {
 func infected(files []string) bool {
 	for viruses := range scanAll(files) {
 		if viruses > 0 {
-			return true // that is all we wanted to know
+			return true // the other results do not matter
 		}
 	}
 	return false

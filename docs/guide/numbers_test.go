@@ -20,6 +20,7 @@ import (
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
 	"github.com/coterie-go/coterie/group"
+	"github.com/coterie-go/coterie/group/grouptest"
 	"github.com/coterie-go/coterie/group/service"
 	"github.com/coterie-go/coterie/pool"
 )
@@ -328,7 +329,7 @@ var rows = map[string]func(t *testing.T){
 		require.NoError(t, service.Run(t.Context(), service.Options{StartWithin: 0}, slow))
 		require.Error(t, service.Run(t.Context(), service.Options{StartWithin: -1}, slow))
 	},
-	"service.Restart": func(t *testing.T) {
+	"service.Restart.Max": func(t *testing.T) {
 		n := 0
 		bad := service.Service{Name: "bad", Run: func(context.Context, func()) error { n++; return errRow }}
 		require.ErrorIs(t, service.Run(t.Context(), service.Options{}, bad), errRow)
@@ -336,6 +337,24 @@ var rows = map[string]func(t *testing.T){
 		bad.Restart.Max = -1
 		require.NotErrorIs(t, service.Run(t.Context(), service.Options{}, bad), errRow)
 		require.Equal(t, 1, n)
+	},
+	"service.Restart.Within": func(t *testing.T) {
+		n := 0
+		bad := service.Service{Name: "bad", Restart: service.Restart{Max: 3}, Run: func(context.Context, func()) error {
+			n++
+			time.Sleep(time.Hour)
+			return errRow
+		}}
+		require.ErrorIs(t, service.Run(t.Context(), service.Options{}, bad), errRow)
+		require.Equal(t, 4, n)
+		bad.Restart.Within = -1
+		require.NotErrorIs(t, service.Run(t.Context(), service.Options{}, bad), errRow)
+		require.Equal(t, 4, n)
+	},
+	"grouptest.Patience d": func(t *testing.T) {
+		for _, d := range []time.Duration{0, -1} {
+			require.NotEmpty(t, panicText(func() { grouptest.Patience(t, d) }))
+		}
 	},
 	"service.Restart.Backoff": func(t *testing.T) {
 		for _, backoff := range []func(int) time.Duration{nil, func(int) time.Duration { return 0 }, func(int) time.Duration { return -1 }} {
@@ -402,4 +421,5 @@ func TestNil(t *testing.T) {
 		require.Regexp(t, `^(core|group|errgroup|pool): nil (func|context|seq)$`, panicText(call))
 	}
 	p.Close()
+	require.EqualError(t, service.Run(t.Context(), service.Options{}, service.Service{Name: "a"}), "service: a: nil Run")
 }

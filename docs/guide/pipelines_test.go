@@ -319,7 +319,7 @@ func TestPartial(t *testing.T) {
 		require.False(t, complete)
 		// snippet: each part by itself
 		front := func(ctx context.Context) (news, weather page) {
-			ctx, cancel := context.WithTimeout(ctx, time.Second+1)
+			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 			defer cancel()
 			group.Run(func(g *group.Group) {
 				n := group.Fork(g, func() (page, error) { return get(ctx, "/news") })

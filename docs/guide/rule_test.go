@@ -8,7 +8,7 @@ import (
 
 func startLog(lines <-chan string) {
 	// snippet: a go statement that the rule exempts
-	//coterie:go ends when lines is closed, by whoever made it
+	//coterie:go ends when the caller closes lines
 	go printAll(lines)
 	// end snippet
 }

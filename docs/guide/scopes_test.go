@@ -25,7 +25,7 @@ type crawler struct {
 func (c *crawler) visit(url string) {
 	download(url)
 	//coterie:addinside for the page: the bug that it shows
-	c.wg.Add(1) // here something starts that has to be waited for
+	c.wg.Add(1) // from here on there is work to wait for
 	defer c.wg.Done()
 	c.done.Add(1)
 }
@@ -111,7 +111,7 @@ func TestEndedScope(t *testing.T) {
 		group.RunWith(group.Options{Name: "saving"}, func(g *group.Group) {
 			g.Go(func() { time.Sleep(time.Second) })
 			//coterie:escapes for the page: the bug that it shows
-			late = g // nothing good comes of this
+			late = g // a mistake
 		})
 		require.PanicsWithValue(t, `group: Go on group "saving", which has ended`, func() {
 			late.Go(func() {})

@@ -74,7 +74,7 @@ func TestLimit(t *testing.T) {
 				})
 			}
 		})
-		synctest.Wait() // until everyone is blocked
+		synctest.Wait() // until every goroutine is blocked
 		require.EqualValues(t, 2, most.Load())
 		require.Equal(t, 2, g.Running())
 

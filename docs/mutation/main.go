@@ -20,13 +20,13 @@ type settings struct {
 	seed                                                 uint64
 	timeout, budget                                      time.Duration
 	memory                                               int64
-	race, short, list                                    bool
+	race, short, list, quick                             bool
 }
 
 func main() {
 	var s settings
 	flag.StringVar(&s.dir, "dir", "../..", "directory of the module")
-	flag.StringVar(&s.packages, "packages", "./core/...,./group,./errgroup,./pool/...", "packages to mutate, whose tests run; separated by commas")
+	flag.StringVar(&s.packages, "packages", "./core,./core/internal/...,./core/race,./core/sched,./group,./errgroup,./pool,./pool/internal/...", "packages to mutate, whose tests run; separated by commas")
 	flag.IntVar(&s.sample, "sample", 0, "how many mutants to try; 0: all")
 	flag.Uint64Var(&s.seed, "seed", 1, "seed of the sample")
 	flag.DurationVar(&s.timeout, "timeout", 3*time.Minute, "most that the tests of one package may take with a mutant")
@@ -35,6 +35,7 @@ func main() {
 	flag.IntVar(&s.parallel, "parallel", 1, "mutants tried at once")
 	flag.BoolVar(&s.race, "race", false, "mutate and test what a build with -race has")
 	flag.BoolVar(&s.short, "short", false, "run tests with -short")
+	flag.BoolVar(&s.quick, "quick", false, "do not try survivors again by themselves: tests that count allocations may not have seen them")
 	flag.StringVar(&s.tags, "tags", "", "build tags")
 	flag.StringVar(&s.only, "only", "", "regexp that a line of the report must match, such as 'queue.go|(*Pool).Close'")
 	flag.StringVar(&s.late, "late", "", "regexp of tests that run only if all others have passed")

@@ -202,3 +202,44 @@ func TestChoice(t *testing.T) {
 		t.Errorf("got %q", some)
 	}
 }
+
+// A test that fails once, without need, kills no mutant.
+func TestFailsAgain(t *testing.T) {
+	s := writeFixture(t)
+	mark := filepath.Join(t.TempDir(), "mark")
+	t.Setenv("MARK", mark)
+	text := `package low
+
+import (
+	"os"
+	"testing"
+)
+
+func TestOnce(t *testing.T) {
+	_, err := os.Stat(os.Getenv("MARK"))
+	if Until(3) != 0 { // as a mutant returns
+		return
+	}
+	if os.WriteFile(os.Getenv("MARK"), nil, 0o600); err != nil {
+		t.Fatal("for the first time")
+	}
+}
+`
+	if err := os.WriteFile(filepath.Join(s.dir, "low", "once_test.go"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(s.dir, "low", "low_test.go")); err != nil {
+		t.Fatal(err)
+	}
+	s.packages, s.only, s.quick = "./low", "return i: return zero|Untested: defer", true
+	want := []string{
+		"survived low/low.go:24 Until: return i: return zero",
+		"survived low/low.go:29 Untested: defer close(c): remove defer",
+	}
+	if got, _ := lines(t, s); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if _, err := os.Stat(mark); err != nil {
+		t.Error("the test has not failed")
+	}
+}

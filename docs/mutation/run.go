@@ -33,6 +33,9 @@ const (
 // mostWithout is how long the tests of a package may take without a mutant.
 const mostWithout = 10 * time.Minute
 
+// again is how often a test that has failed is run by itself, at most, to fail again.
+const again = 3
+
 // A runner builds and runs tests.
 type runner struct {
 	program    *program
@@ -153,8 +156,39 @@ func (r *runner) build(l *listed, env []string, tmp string) (*testBinary, error)
 	return &testBinary{listed: l, path: path, env: env}, nil
 }
 
-// test runs the tests of a package. It returns survived if they pass.
+// test runs the tests of a package. It returns survived if they pass. A test that fails has to fail
+// again by itself. If it does not, because the machine was busy, the others run without it.
 func (r *runner) test(b *testBinary, timeout time.Duration, env ...string) (result, []byte) {
+	without := *b
+	for {
+		res, out := r.testOnce(&without, timeout, env...)
+		if res.verdict != killed && res.verdict != timedOut {
+			return res, out
+		}
+		name := failedName(out)
+		most, args := timeout, []string{"-test.failfast", "-test.skip=" + skip(b.skips)}
+		if took, ok := r.took[b.ImportPath]; ok && name != "" {
+			most = min(most, 15*time.Second+took)
+		}
+		if name != "" {
+			args = append(args, "-test.run=^"+name+"$")
+		}
+		args = slices.Concat(args, r.testFlags, []string{"-test.timeout=" + most.String()})
+		for range again {
+			v, _ := r.runTests(b.path, b.Dir, slices.Concat(b.env, env), args, most+5*time.Second)
+			if v != survived {
+				return result{v, res.by}, out
+			}
+		}
+		if name == "" {
+			return result{verdict: survived}, nil
+		}
+		without.skips = append(slices.Clone(without.skips), "^"+name+"$")
+	}
+}
+
+// testOnce runs the tests of a package once.
+func (r *runner) testOnce(b *testBinary, timeout time.Duration, env ...string) (result, []byte) {
 	short := b.ImportPath[strings.LastIndexByte(b.ImportPath, '/')+1:]
 	parts := [][]string{nil}
 	if r.late != "" {
@@ -234,6 +268,8 @@ func (r *runner) watchMemory(pid int, ended <-chan struct{}, cancel func()) {
 
 var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)|^(panic: .*|fatal error: .*|FAIL: .*)|running tests:\n\t(\S+)`)
 
+var named = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)|running tests:\n\t(\S+)`)
+
 // failed says what has failed first in the output of a test.
 func failed(out []byte) string {
 	text := ""
@@ -249,6 +285,16 @@ func failed(out []byte) string {
 		text = lastLine(out)
 	}
 	return text
+}
+
+// failedName returns the name of the test that failed first, or "".
+func failedName(out []byte) string {
+	m := named.FindSubmatch(out)
+	if m == nil {
+		return ""
+	}
+	name, _, _ := strings.Cut(string(slices.Concat(m[1], m[2])), "/")
+	return name
 }
 
 func lastLine(out []byte) string {

@@ -21,7 +21,7 @@ import (
 
 const (
 	mutantVar = "COTERIE_MUTANT"
-	together  = 80 // mutants in a build
+	together  = 250 // mutants in a build
 	declared  = `package %s
 
 import (
@@ -48,12 +48,12 @@ func (m *mutant) goesTogether() bool {
 	return !labels
 }
 
-// combined returns the files of a target with all of these mutants, which are counted from 1.
+// combined returns the files of the targets with all of these mutants, which are counted from 1.
 func (p *program) combined(mutants []*mutant) map[string][]byte {
-	t := mutants[0].target
 	offset := func(f *ast.FuncDecl) int { return p.fset.Position(f.Body.Lbrace).Offset + 1 }
 	bodies := map[*ast.FuncDecl]string{}
 	byFile := map[*file][]*ast.FuncDecl{}
+	files := map[string][]byte{}
 	for i, m := range mutants {
 		begin, end := offset(m.within), p.fset.Position(m.within.Body.Rbrace).Offset
 		if bodies[m.within] == "" {
@@ -66,9 +66,7 @@ func (p *program) combined(mutants []*mutant) map[string][]byte {
 			after = "return\n"
 		}
 		bodies[m.within] += fmt.Sprintf("\ncase %d:\n{%s\n}\n%s", i+1, body, after)
-	}
-	files := map[string][]byte{
-		filepath.Join(t.Dir, "coterie_mutant.go"): fmt.Appendf(nil, declared, t.pkg.Name()),
+		files[filepath.Join(m.target.Dir, "coterie_mutant.go")] = fmt.Appendf(nil, declared, m.target.pkg.Name())
 	}
 	for f, functions := range byFile {
 		slices.SortFunc(functions, func(a, b *ast.FuncDecl) int { return cmp.Compare(a.Pos(), b.Pos()) })
@@ -90,6 +88,7 @@ type trial struct {
 	*runner
 	out   io.Writer
 	until time.Time // zero: no bound
+	quick bool      // survivors are not tried again by themselves
 
 	mu  sync.Mutex // guards what follows
 	all []tried
@@ -98,12 +97,11 @@ type trial struct {
 
 // tryAll tries mutants, several at once, and writes a line about each.
 func (r *runner) tryAll(out io.Writer, s *settings, mutants []*mutant, equivalents []*equivalent) ([]tried, error) {
-	t := &trial{runner: r, out: out}
+	t := &trial{runner: r, out: out, quick: s.quick}
 	if s.budget > 0 {
 		t.until = time.Now().Add(s.budget)
 	}
-	var alone []*mutant
-	groups := map[*target][]*mutant{}
+	var several, alone []*mutant
 	for _, m := range mutants {
 		switch {
 		case find(equivalents, m) != nil:
@@ -111,23 +109,13 @@ func (r *runner) tryAll(out io.Writer, s *settings, mutants []*mutant, equivalen
 		case !r.program.builds(m):
 			t.note(m, result{verdict: unbuilt}, nil)
 		case m.goesTogether():
-			groups[m.target] = append(groups[m.target], m)
+			several = append(several, m)
 		default:
 			alone = append(alone, m)
 		}
 	}
-	var parts [][]*mutant
-	for _, target := range r.program.targets {
-		for part := range slices.Chunk(groups[target], together) {
-			parts = append(parts, part)
-		}
-	}
-	// So that a budget is spent on all targets.
-	slices.SortStableFunc(parts, func(a, b []*mutant) int { return slices.Index(mutants, a[0]) - slices.Index(mutants, b[0]) })
-	for _, part := range parts {
-		if !t.over() {
-			alone = append(alone, t.tryTogether(part)...)
-		}
+	for part := range slices.Chunk(several, together) {
+		alone = append(alone, t.tryTogether(part)...)
 	}
 	t.each(alone, func(m *mutant, _ int) {
 		res, err := r.try(m)
@@ -169,8 +157,12 @@ func (t *trial) each(mutants []*mutant, f func(m *mutant, i int)) {
 	all.Wait()
 }
 
-// tryTogether tries mutants of one target with one build. It returns those that have survived.
+// tryTogether tries mutants with one build, or with one for each half if it does not build. It returns
+// those that are to be tried alone.
 func (t *trial) tryTogether(part []*mutant) (left []*mutant) {
+	if len(part) < 2 || t.over() {
+		return part
+	}
 	tmp, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		return part
@@ -180,26 +172,37 @@ func (t *trial) tryTogether(part []*mutant) (left []*mutant) {
 	if err != nil {
 		return part
 	}
-	var binaries []*testBinary
-	for _, tester := range t.order(part[0].target) {
-		b, err := t.build(tester, env, tmp)
-		if err != nil {
-			fmt.Fprintf(t.out, "%s: %d mutants do not build together: %v\n", part[0].target.ImportPath, len(part), err)
-			return part
+	binaries := map[string]*testBinary{}
+	for _, m := range part {
+		for _, tester := range t.program.testers(m.target) {
+			if binaries[tester.ImportPath] != nil {
+				continue
+			}
+			b, err := t.build(tester, env, tmp)
+			if err != nil {
+				fmt.Fprintf(t.out, "%s: %d mutants do not build together: %v\n", tester.ImportPath, len(part), err)
+				half := len(part) / 2
+				return append(t.tryTogether(part[:half]), t.tryTogether(part[half:])...)
+			}
+			if !t.addSkips(b) {
+				fmt.Fprintf(t.out, "%s: the tests do not end with a build of %d mutants\n", tester.ImportPath, len(part))
+				return part
+			}
+			binaries[tester.ImportPath] = b
 		}
-		if !t.addSkips(b) {
-			fmt.Fprintf(t.out, "%s: the tests do not end with a build of %d mutants\n", tester.ImportPath, len(part))
-			return part
-		}
-		binaries = append(binaries, b)
 	}
 	var mu sync.Mutex
 	t.each(part, func(m *mutant, i int) {
-		for _, b := range binaries {
+		for _, tester := range t.order(m.target) {
+			b := binaries[tester.ImportPath]
 			if res, _ := t.test(b, t.most(b.listed), fmt.Sprintf("%s=%d", mutantVar, i+1)); res.verdict != survived {
 				t.note(m, res, nil)
 				return
 			}
+		}
+		if t.quick {
+			t.note(m, result{verdict: survived}, nil)
+			return
 		}
 		mu.Lock()
 		left = append(left, m)

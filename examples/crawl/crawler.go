@@ -28,31 +28,31 @@ type crawler struct {
 	pages, links, asked atomic.Int64
 }
 
-// An address is what is linked to. The crawler's mu guards it.
+// An address is the target of links. The crawler's mu guards it.
 type address struct {
 	from []string // the pages that link to it
-	err  error    // why it is dead
+	err  error    // why it is dead; nil if it is not
 }
 
-// A report is what a crawl has found.
+// A report is the result of a crawl.
 type report struct {
 	Dead      []dead `json:"dead"` // sorted by URL
 	Pages     int64  `json:"pages"`
 	Links     int64  `json:"links"`
-	Addresses int64  `json:"addresses"` // that were asked for
+	Addresses int64  `json:"addresses"` // how many addresses were requested
 	Hosts     int    `json:"hosts"`
-	Partial   string `json:"partial,omitempty"` // why not everything was visited
+	Partial   string `json:"partial,omitempty"` // why the crawl ended early; "" if it did not
 }
 
-// A dead address leads nowhere.
+// A dead is an address whose request has failed.
 type dead struct {
 	URL   string   `json:"url"`
 	Error string   `json:"error"`
-	Pages []string `json:"pages"` // that link to it, sorted
+	Pages []string `json:"pages"` // the pages that link to it, sorted
 }
 
-// crawl visits everything that can be reached from urls, with at most so many requests at
-// once, and at most perHost to one host.
+// crawl visits all pages that can be reached from urls. At most requests requests run at once, and
+// at most perHost to one host.
 func crawl(ctx context.Context, client *http.Client, perHost, requests int, urls []string) *report {
 	p := pool.New(requests, pool.Options{Name: "crawl"})
 	defer p.Close()
@@ -74,8 +74,8 @@ func crawl(ctx context.Context, client *http.Client, perHost, requests int, urls
 	return c.report(ctx)
 }
 
-// follow notes the link from a page to an address. If it is the first, follow starts the task
-// that asks for the address, and goes on to the links of that.
+// follow records the link from a page to an address. If it is the first link to that address,
+// follow starts a task that requests the address and follows its links.
 func (c *crawler) follow(ctx context.Context, from, to string) {
 	c.links.Add(1)
 	c.mu.Lock()
@@ -91,7 +91,7 @@ func (c *crawler) follow(ctx context.Context, from, to string) {
 	}
 	_ = c.hosts.GoContext(ctx, hostOf(to), func(ctx context.Context) { // it fails only if ctx is done
 		links, err := c.fetch(ctx, to)
-		if err != nil && ctx.Err() == nil { // otherwise it is not the link's fault
+		if err != nil && ctx.Err() == nil { // otherwise the crawl has ended, and the link may be fine
 			c.mu.Lock()
 			a.err = err
 			c.mu.Unlock()
@@ -109,7 +109,7 @@ func hostOf(address string) string {
 	return ""
 }
 
-// report returns what a crawl has found that has ended.
+// report returns the result of a crawl that has ended.
 func (c *crawler) report(ctx context.Context) *report {
 	r := &report{Dead: []dead{}, Pages: c.pages.Load(), Links: c.links.Load(), Addresses: c.asked.Load()}
 	if ctx.Err() != nil {
@@ -128,8 +128,8 @@ func (c *crawler) report(ctx context.Context) *report {
 	return r
 }
 
-// fetch asks for an address, and returns the links, absolute and without fragment, of
-// a page on a home host.
+// fetch requests an address. For a page on a home host it returns the links, absolute and without
+// fragments.
 func (c *crawler) fetch(ctx context.Context, address string) ([]string, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -166,11 +166,11 @@ func (c *crawler) fetch(ctx context.Context, address string) ([]string, error) {
 
 const maxPage = 4 << 20 // bytes of a page that are searched for links
 
-// href finds the links of a page. A real parser would find a few more; it is not
-// what this example is about.
+// href finds the links of a page. A real parser would find a few more links, but would distract
+// from this example.
 var href = regexp.MustCompile(`(?i)<a\s[^>]*?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))`)
 
-// linksOf returns the addresses, each once, to which a page links by HTTP.
+// linksOf returns the HTTP addresses to which a page links, each once.
 func linksOf(page []byte, base *url.URL) []string {
 	var links []string
 	known := make(map[string]bool)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// demoSite is a site of 40 pages, a few of which link to what is not there.
+// demoSite is a site of 40 pages. Some of them have a broken link.
 func demoSite() http.Handler {
 	const pages = 40
 	mux := http.NewServeMux()
@@ -26,7 +26,7 @@ func demoSite() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		time.Sleep(20 * time.Millisecond) // as if it had to be made
+		time.Sleep(20 * time.Millisecond) // as if the server had to make the page
 		links := []string{"/"}
 		for child := 2*n + 1; child <= 2*n+2 && child < pages; child++ {
 			links = append(links, fmt.Sprintf("/page/%d#top", child))

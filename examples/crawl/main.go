@@ -1,22 +1,26 @@
-// Crawl checks the links of a web site: it visits every page that can be reached
-// from the given URLs without leaving their hosts, asks once for everything that
-// those pages link to, and reports each dead address with the pages that link to it.
+// Crawl checks the links of a web site. It visits every page that can be reached from the given
+// URLs without leaving their hosts. It requests each address to which these pages link once, and
+// reports each dead address with the pages that link to it.
 //
 //	go run ./examples/crawl [flags] URL...
 //
-// With no URL it serves a small site of its own on the loopback interface, with
-// a few broken links in it, and checks that.
+// Without a URL it serves a small site with a few broken links on the loopback interface, and
+// checks that site.
 //
-// It is polite: at most -per-host requests are under way to a host at once, and
-// at most -requests in all. Ctrl-C, SIGTERM and -timeout end it with what was found so far.
+// At most -per-host requests to one host run at once, and at most -requests in all. After Ctrl-C,
+// SIGTERM or -timeout it prints the results so far and ends. With -debug it serves a page that
+// shows what it is doing:
+//
+//	go run ./examples/crawl -debug 127.0.0.1:6060 URL...
+//	curl http://127.0.0.1:6060/debug/coterie/?format=text
 //
 // Exit status 0 means no dead address, 1 dead addresses, 2 bad usage, 124 the timeout, 130
 // Ctrl-C, 143 SIGTERM.
 //
-// Two things in it are worth a look. A request is a task of a [pool.Keyed] whose key is the
-// host: those that wait for their host hold no worker, so a slow host holds up no other. And a
-// task starts the tasks for the links that it finds, however many wait, with the context that
-// it was given; Wait waits for them all.
+// Each request is a task of a [pool.Keyed] whose key is the host. A task that waits for its host
+// holds no worker, so a slow host does not hold up other hosts. A task starts the tasks for the
+// links that it finds with its own context, so it never blocks for room. Wait waits for all of
+// them.
 package main
 
 import (
@@ -31,6 +35,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/coterie-go/coterie/examples/internal/debug"
 	"github.com/coterie-go/coterie/examples/internal/stop"
 )
 
@@ -50,6 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	perRequest := flags.Duration("request-timeout", 10*time.Second, "how long one request may take")
 	timeout := flags.Duration("timeout", 0, "stop after this `duration`; 0 is never")
 	asJSON := flags.Bool("json", false, "print one JSON document")
+	debugAddr := flags.String("debug", "", debug.Usage)
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -58,6 +64,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if *perHost < 1 || *requests < 1 || *timeout < 0 || *perRequest < 0 {
 		fmt.Fprintln(stderr, "crawl: -per-host and -requests must be at least 1, and durations not negative")
 		return 2
+	}
+	if *debugAddr != "" {
+		end, err := debug.Serve(*debugAddr, stderr)
+		if err != nil {
+			fmt.Fprintln(stderr, "crawl:", err)
+			return 2
+		}
+		defer end()
 	}
 	urls := flags.Args()
 	if len(urls) == 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -35,6 +36,35 @@ func TestStatus(t *testing.T) {
 	}))
 	defer hangs.Close()
 	stoptest.Status(t, func() { <-asked }, "/gone: 404 Not Found\n\tlinked from "+hangs.URL+"/\n1 pages", "-per-host=1", hangs.URL+"/")
+}
+
+func TestDebug(t *testing.T) {
+	asked, release := make(chan bool, 1), make(chan bool)
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- true
+		<-release
+	}))
+	defer site.Close()
+	program := stoptest.Program(t, "-debug=127.0.0.1:0", site.URL+"/")
+	var out bytes.Buffer
+	program.Stdout = &out
+	stderr, err := program.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, program.Start())
+	var url string
+	_, err = fmt.Fscanf(stderr, "what it is doing: %s\n", &url)
+	require.NoError(t, err)
+	<-asked
+	response, err := http.Get(url + "?format=text")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "\ncrawl  pool, open, 1 running of 16, ")
+	require.Regexp(t, `- crawl: select at crawler\.go:\d+, begun `, string(text))
+	close(release)
+	require.NoError(t, program.Wait())
+	require.Contains(t, out.String(), "1 links to 1 addresses on 1 hosts, 0 dead")
 }
 
 // A testSite counts who asks for what.
@@ -191,7 +221,7 @@ func TestCrawl(t *testing.T) {
 	})
 
 	t.Run("bad usage is status 2", func(t *testing.T) {
-		for _, args := range [][]string{{"-per-host", "0"}, {"-requests", "-1"}, {"-timeout", "-1s"}, {"-no-such-flag"}} {
+		for _, args := range [][]string{{"-debug", "nowhere"}, {"-per-host", "0"}, {"-requests", "-1"}, {"-timeout", "-1s"}, {"-no-such-flag"}} {
 			status, _, stderr := crawlWith(t, args...)
 			require.Equal(t, 2, status)
 			require.NotEmpty(t, stderr)

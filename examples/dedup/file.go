@@ -6,21 +6,21 @@ import (
 	"os"
 )
 
-// A file is a regular file that the walk came across.
+// A file is a regular file that the walk has found.
 type file struct {
 	path  string
 	size  int64
 	inode inode
-	info  fs.FileInfo // only where inode says nothing
+	info  fs.FileInfo // set only if inode is zero
 
-	// Written by the one call of sum that has the file.
+	// Only one call of sum at a time writes these.
 	sum     [sha256.Size]byte
 	covered int64 // how many bytes sum is of; -1 before there is a sum
-	err     error // why there is none
+	err     error // why there is no sum; nil if there is one
 }
 
-// An inode identifies a file whatever it is called. The zero inode is that of a
-// file system, or of an operating system, that does not tell.
+// An inode identifies a file, whatever its path. It is zero if the file system or the operating
+// system has no such number.
 type inode struct{ device, number uint64 }
 
 func newFile(path string, info fs.FileInfo) *file {
@@ -31,8 +31,7 @@ func newFile(path string, info fs.FileInfo) *file {
 	return f
 }
 
-// content is the same for two files that have the same content, as far as that
-// has been read.
+// content is equal for two files if the bytes that have been read are equal.
 type content struct {
 	size, covered int64
 	sum           [sha256.Size]byte
@@ -40,11 +39,11 @@ type content struct {
 
 func (f *file) content() content { return content{f.size, f.covered, f.sum} }
 
-// whole reports whether sum is that of the whole file.
+// whole reports whether sum covers the whole file.
 func (f *file) whole() bool { return f.covered == f.size }
 
-// distinct returns files without those that are links to an earlier one. All
-// links to a file have one size: it is enough to give it files of that size.
+// distinct returns files without the hard links to earlier files. All links to a file have the same
+// size, so it is enough to call distinct with files of one size.
 func distinct(files []*file) []*file {
 	known := make(map[inode]bool)
 	var kept, unknown []*file
@@ -68,8 +67,8 @@ next:
 	return kept
 }
 
-// shared returns the files that have the same key as another, in groups, in the
-// order of files.
+// shared returns groups of files with equal keys, in the order of files. It leaves out files whose
+// key no other file has.
 func shared[K comparable](files []*file, key func(*file) K) [][]*file {
 	var order []K
 	groups := make(map[K][]*file)

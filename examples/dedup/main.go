@@ -2,31 +2,31 @@
 //
 //	dedup [flags] DIR...
 //
-// It walks the trees, keeps the regular files that share their size with
-// another, compares those by the SHA-256 of a prefix and then, where that agrees
-// too, of the whole, and prints each set of duplicates and a summary. It changes
-// nothing. Symbolic links inside the trees are not followed, and several hard
-// links to one file are one file, named by the first of its paths.
+// It walks the trees and keeps the regular files whose size another file has too. It compares the
+// SHA-256 sums of their prefixes. If these are equal, it compares the sums of the whole files. It
+// prints each set of duplicates and a summary, and changes nothing. It does not follow symbolic
+// links inside the trees. Several hard links to one file count as one file, with the first of its
+// paths.
 //
-// What cannot be read does not stop it: it is listed on standard error in the
-// end. Ctrl-C and -timeout do, with what was found so far.
+// If a file or directory cannot be read, the search continues, and lists it on standard error at
+// the end. After Ctrl-C, SIGTERM or -timeout it prints the results so far and ends.
 //
-// The exit status is 0, 1 if something could not be read, 2 for a wrong command
-// line, 124 after the timeout, 130 after Ctrl-C, 143 after SIGTERM.
+// The exit status is 0, 1 if a file or directory could not be read, 2 for a wrong command line, 124
+// after the timeout, 130 after Ctrl-C, 143 after SIGTERM.
 //
 // # How it is built
 //
-// Every goroutine belongs to a block of the program, which ends after it:
+// Every goroutine belongs to a block of the program, and ends before that block:
 //
-//   - [stop.Run] ends the context of the program by a signal or at the timeout.
+//   - [stop.Run] cancels the context of the program after a signal or the timeout.
 //   - [options.show] opens a group.Run around the search, with a Background task
 //     that draws the progress line.
 //   - [search.walk] reads directories as tasks of an errgroup that collects the
 //     errors of all of them.
 //   - [search.hash] reads files with pool.Each, on a fixed number of workers.
 //
-// So cancelling the context is all that it takes to stop, and when run returns
-// nothing is left running.
+// So to stop the program it is enough to cancel the context, and when run returns no goroutine is
+// left.
 package main
 
 import (
@@ -45,7 +45,7 @@ func main() {
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program without its process: it returns the exit status.
+// run runs the program and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	opts, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return stop.Run(ctx, opts.timeout, func(ctx context.Context) int { return opts.show(ctx, stdout, stderr) })
 }
 
-// show searches, and writes what it has found until ctx ends.
+// show searches until the search or ctx ends, and writes the results.
 func (opts options) show(ctx context.Context, stdout, stderr io.Writer) int {
 	s := newSearch(opts)
 	var r *report

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// progress counts what a search has done so far. Its tasks add to it, and one
-// more draws it.
+// progress counts the work that a search has done. Its tasks add to it, and a background task draws
+// it.
 type progress struct {
 	seen, done, todo atomic.Int64 // files found, hashed, and to be hashed in all
 	read             atomic.Int64 // bytes
@@ -18,8 +18,7 @@ type progress struct {
 
 const redraw = 100 * time.Millisecond
 
-// draw writes a line to w and writes it anew over itself until ctx is done; then
-// it clears the line.
+// draw writes a line to w, and overwrites it until ctx is done. Then it clears the line.
 func (p *progress) draw(ctx context.Context, w io.Writer) {
 	ticker := time.NewTicker(redraw)
 	defer ticker.Stop()

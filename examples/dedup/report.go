@@ -17,15 +17,15 @@ import (
 	"go.uber.org/multierr"
 )
 
-// A report is the result of a search. Everything in it but the time is the same
-// for every run over the same trees.
+// A report is the result of a search. Except for the time it is the same for every run over the
+// same trees.
 type report struct {
-	Sets    []set    `json:"sets"` // those that free most come first
+	Sets    []set    `json:"sets"` // sets with more freeable bytes come first
 	Summary summary  `json:"summary"`
 	Partial string   `json:"partial,omitempty"` // why the search ended early, if it did
-	Errors  []string `json:"errors"`            // what could not be read, sorted
+	Errors  []string `json:"errors"`            // files and directories that could not be read, sorted
 
-	cause error // of Partial
+	cause error // the error whose text is Partial
 }
 
 // A set is files with the same content.
@@ -36,12 +36,12 @@ type set struct {
 	Paths  []string `json:"paths"` // sorted
 }
 
-// freeable returns how many bytes are there more than once.
+// freeable returns how many bytes are duplicates.
 func (s set) freeable() int64 { return s.Size * int64(s.Count-1) }
 
 type summary struct {
-	FilesSeen     int     `json:"files_seen"`   // of at least -min bytes, links to one counted once
-	FilesHashed   int     `json:"files_hashed"` // at least a prefix of them
+	FilesSeen     int     `json:"files_seen"`   // files of at least -min bytes; links to one file count once
+	FilesHashed   int     `json:"files_hashed"` // files of which at least a prefix was hashed
 	BytesRead     int64   `json:"bytes_read"`
 	DuplicateSets int     `json:"duplicate_sets"`
 	BytesFreeable int64   `json:"bytes_freeable"`
@@ -49,8 +49,8 @@ type summary struct {
 	MBPerSecond   float64 `json:"mb_per_second"`
 }
 
-// newReport takes over the groups of files with equal content, each sorted by
-// path, and the counts that sum has already.
+// newReport makes a report of groups of files with equal content, each sorted by path. sum has the
+// counts of files and bytes read.
 func newReport(groups [][]*file, sum summary, took time.Duration, errs, cause error) *report {
 	r := &report{Sets: []set{}, Errors: []string{}, Summary: sum, cause: cause}
 	for _, group := range groups {
@@ -110,8 +110,8 @@ func (r *report) writeText(w io.Writer) error {
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
-// printable quotes a path that would not be one line of text: a file's name can
-// hold anything, such as what moves a terminal's cursor.
+// printable quotes a path that is not one line of text. The name of a file may have any characters,
+// for example some that move the cursor of a terminal.
 func printable(path string) string {
 	if !utf8.ValidString(path) || strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(path)

@@ -22,17 +22,17 @@ import (
 	"github.com/coterie-go/coterie/pool"
 )
 
-// prefix is how many bytes of a file are compared first. For most files in most
-// trees that is all.
+// prefix is how many bytes of a file are compared first. For most files of most trees no more are
+// read.
 const prefix = 16 << 10
 
-// bufferSize is how much is read at a time, and between two looks at the context.
+// bufferSize is how many bytes are read at a time, and between two checks of the context.
 const bufferSize = 128 << 10
 
-// A search finds the duplicates in the trees that its options name.
+// A search finds the duplicates in the directories of its options.
 type search struct {
 	options
-	open     func(path string) (fs.File, error) // os.Open, or what a test wants it to be
+	open     func(path string) (fs.File, error) // os.Open, or the function of a test
 	progress progress
 	errs     error // of files and directories that could not be read
 }
@@ -44,8 +44,8 @@ func newSearch(opts options) *search {
 	}
 }
 
-// run searches until it is done or ctx is, and reports what it found by then.
-// All goroutines that it started have ended when it returns.
+// run searches until it has finished or ctx is done, and returns a report of the results so far.
+// All its goroutines have ended when it returns.
 func (s *search) run(ctx context.Context) *report {
 	start := time.Now()
 	files := s.walk(ctx)
@@ -82,8 +82,8 @@ func (s *search) run(ctx context.Context) *report {
 
 // walk returns the regular files of the trees, in no particular order.
 //
-// Each directory is a task. One that cannot be read is an error, which neither
-// stops the others nor hides theirs: the group collects them.
+// Each directory is a task. If a directory cannot be read, the task returns an error. That stops no
+// other task, because the group collects the errors.
 func (s *search) walk(ctx context.Context) []*file {
 	var mu sync.Mutex
 	var files []*file
@@ -98,7 +98,7 @@ func (s *search) walk(ctx context.Context) []*file {
 	err := errgroup.RunWith(ctx, opts, func(ctx context.Context, g *errgroup.Group) error {
 		var directory func(path string) error
 		directory = func(path string) error {
-			entries, err := os.ReadDir(path) // with an error, those that it got
+			entries, err := os.ReadDir(path) // beside an error, the entries that were read
 			var found []*file
 			for _, entry := range entries {
 				if ctx.Err() != nil {
@@ -107,8 +107,8 @@ func (s *search) walk(ctx context.Context) []*file {
 				path := filepath.Join(path, entry.Name())
 				switch {
 				case entry.IsDir():
-					// As a task of its own if the limit allows. A task must not
-					// wait for room for another: all might do that at once.
+					// This is a task of its own if the limit allows. A task must not block for room
+					// for another task: all tasks might do that at once.
 					task := func() error { return directory(path) }
 					if !g.TryGo(task) {
 						err = multierr.Append(err, task())
@@ -155,8 +155,8 @@ func (s *search) walk(ctx context.Context) []*file {
 // hash gives each file the sum of its first limit bytes.
 func (s *search) hash(ctx context.Context, files []*file, limit int64) {
 	s.progress.todo.Add(int64(len(files)))
-	// An error returned here would cancel the rest, so each file keeps its own.
-	// What Each returns is then the cause of ctx, which the report shows.
+	// An error that is returned here would cancel the rest, so each file keeps its own error. So
+	// Each returns only the cause of ctx, which the report shows.
 	_ = pool.Each(ctx, s.workers, slices.Values(files), func(ctx context.Context, f *file) error {
 		f.err = s.sum(ctx, f, min(limit, f.size))
 		s.progress.done.Add(1)
@@ -167,8 +167,8 @@ func (s *search) hash(ctx context.Context, files []*file, limit int64) {
 	}
 }
 
-// sum sets f.sum to that of the first limit bytes, and f.covered to limit. Both
-// stay as they are when it fails, and also, without an error, once ctx is done.
+// sum sets f.sum to the sum of the first limit bytes, and f.covered to limit. If it fails it
+// changes neither. If ctx is done it changes neither, and returns nil.
 func (s *search) sum(ctx context.Context, f *file, limit int64) error {
 	in, err := s.open(f.path)
 	if err != nil {
@@ -206,8 +206,8 @@ func (s *search) sum(ctx context.Context, f *file, limit int64) error {
 	return nil
 }
 
-// A hasher is what a worker needs for one file: memory does not grow with the
-// files.
+// A hasher holds the memory that a worker needs for one file. It is reused, so memory does not grow
+// with the number of files.
 type hasher struct {
 	hash.Hash
 	buffer [bufferSize]byte

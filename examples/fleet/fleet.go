@@ -18,23 +18,23 @@ import (
 	"github.com/coterie-go/coterie/pool/remote"
 )
 
-// workerOf is the variable by which a process knows that it is a worker, and of
-// which server.
+// workerOf is the environment variable that makes a process a worker. Its value is the address of
+// the server.
 const workerOf = "FLEET_WORKER_OF"
 
 // filesAtOnce is how many batches a worker reads at a time.
 const filesAtOnce = 2
 
-// A fleet is a server and the processes that work through it.
+// A fleet is a server and its worker processes.
 type fleet struct {
 	engine  *remote.Engine
-	address string // for the workers
+	address string // the server's, for the workers
 	dir     string // of the embedded server, or empty
 	stderr  io.Writer
 }
 
-// newFleet connects to the server of the options, or embeds one that the workers
-// reach through a socket which is this user's alone.
+// newFleet connects to the server of the options. If they have none, it embeds a server that the
+// workers reach through a socket. Only this user can use the socket.
 func newFleet(opts options, stderr io.Writer) (f *fleet, err error) {
 	f = &fleet{address: opts.connect, stderr: stderr}
 	if opts.connect != "" {
@@ -70,8 +70,7 @@ func (f *fleet) close() {
 	}
 }
 
-// keep runs one worker process, and starts it again when it dies, until ctx is
-// done.
+// keep runs one worker process until ctx is done. If the process dies, keep starts it again.
 func (f *fleet) keep(ctx context.Context, number int) {
 	for {
 		err := f.runWorker(ctx)
@@ -87,8 +86,8 @@ func (f *fleet) keep(ctx context.Context, number int) {
 	}
 }
 
-// runWorker starts a worker process and waits for its end. The worker ends when
-// its standard input does, which this process holds: it does not outlive it.
+// runWorker starts a worker process, and blocks until it has ended. The worker ends when its
+// standard input ends. This process holds the other end, so the worker does not outlive it.
 func (f *fleet) runWorker(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -112,9 +111,9 @@ func (f *fleet) runWorker(ctx context.Context) error {
 	return errors.New("it left")
 }
 
-// work is a worker process. It returns the exit status.
+// work runs a worker process, and returns its exit status.
 func work(address string, stdin io.Reader, stderr io.Writer) int {
-	signal.Ignore(os.Interrupt) // a terminal sends it to all, and the parent sees to it
+	signal.Ignore(os.Interrupt) // a terminal sends it to all processes, and the parent ends the workers
 	err := serve(address, stdin)
 	if err != nil {
 		fmt.Fprintln(stderr, "fleet: worker:", err)
@@ -132,7 +131,7 @@ func serve(address string, stdin io.Reader) error {
 	if err != nil {
 		return err
 	}
-	defer e.Close() // gives back what it has begun
+	defer e.Close() // returns the tasks that it has begun to the server
 	name := fmt.Sprint("process ", os.Getpid())
 	if _, err := remote.Serve(context.Background(), e, hash, remote.Options{Name: name, Workers: filesAtOnce}); err != nil {
 		return err
@@ -141,7 +140,7 @@ func serve(address string, stdin io.Reader) error {
 	return err
 }
 
-// A unixSocket is dialled whatever the address.
+// A unixSocket is a dialer that ignores the address and dials the socket.
 type unixSocket string
 
 func (s unixSocket) Dial(string, string) (net.Conn, error) { return net.Dial("unix", string(s)) }

@@ -12,23 +12,23 @@ import (
 	"github.com/coterie-go/coterie/pool/remote"
 )
 
-// A part is the beginning of a file that is to be summed up.
+// A part is the beginning of a file. It is the argument of the task hash.
 type part struct {
 	Path  string
 	Size  int64 // of the whole file, when it was listed
-	Limit int64 // how much of it
+	Limit int64 // how many bytes to read
 }
 
-// A sum is what became of a part.
+// A sum is the result of a part.
 type sum struct {
 	Sum  [sha256.Size]byte
 	Read int64  // bytes
-	Err  string // why there is no sum, with the path
+	Err  string // why there is no sum, with the path; "" if there is one
 }
 
-// hash is the task of the workers: it sums up files. That a file cannot be read
-// is a result like others, which no further attempt would change. Read again after
-// a worker has died, a file gives the same sum.
+// hash is the task of the workers: it computes the sums of files. If a file cannot be read, its sum
+// has the error, because another attempt would not help. If a worker dies, another worker reads the
+// file again and gets the same sum.
 var hash = remote.NewTask("fleet-hash-v1", func(ctx context.Context, parts []part) ([]sum, error) {
 	buffer := make([]byte, 128<<10)
 	sums := make([]sum, len(parts))
@@ -44,7 +44,7 @@ var hash = remote.NewTask("fleet-hash-v1", func(ctx context.Context, parts []par
 	return sums, nil
 }, remote.TaskOptions{Lease: 3 * time.Second, Attempts: 10, Backoff: func(int) time.Duration { return time.Second }})
 
-// add reads a part, until ctx is done.
+// add reads a part, unless ctx is done first.
 func (s *sum) add(ctx context.Context, p part, buffer []byte) error {
 	in, err := os.Open(p.Path)
 	if err != nil {

@@ -1,29 +1,27 @@
-// Fleet is dedup over several processes: it finds files that have the same
-// content, and prints what dedup prints.
+// Fleet is dedup with several processes: it finds files that have the same content, and prints the
+// same as dedup.
 //
 //	fleet [flags] DIR...
 //	fleet -connect URL [flags]
 //
-// It walks the trees itself, and leaves the reading of files to workers, which are
-// processes of their own. By default it starts four of them, and the server
-// through which they get their tasks is embedded in this process:
+// It walks the trees itself. Workers, which are other processes, read the files. By default it
+// starts four workers, and embeds the server from which they get their tasks:
 //
 //	go run . -workers 4 DIR
 //
-// A worker that is killed is started again, and the files that it had are read by
-// another. With -connect the server is a NATS server with JetStream, and workers on
-// other machines take part: start them there with the same URL and no DIR. Every
-// machine must see the files under the same names.
+// If a worker is killed, it is started again, and another worker reads its files. With -connect it
+// uses a NATS server with JetStream, and workers on other machines take part: start fleet there
+// with the same URL and no DIR. Every machine must see the files under the same names.
 //
-// The exit status is that of dedup: 0, 1 if something could not be read, 2 for a
-// wrong command line, 124 after the timeout, 130 after Ctrl-C, 143 after SIGTERM.
+// The exit status is that of dedup: 0, 1 if a file or directory could not be read, 2 for a wrong
+// command line, 124 after the timeout, 130 after Ctrl-C, 143 after SIGTERM.
 //
 // # How it is built
 //
-//   - [hash] is the task: a closure of dedup that got a name, so that a process
-//     that has never seen the caller can run it.
-//   - [search.sum] maps batches of files over it, with remote.Map.
-//   - [fleet.keep] holds on to one worker process; a group.Run joins them all.
+//   - [hash] is the task. It is a closure in dedup. Here it has a name, so that another process can
+//     run it.
+//   - [search.sum] calls hash for batches of files, with remote.Map.
+//   - [fleet.keep] keeps one worker process running. A group.Run waits for all of them.
 package main
 
 import (
@@ -45,7 +43,7 @@ func main() {
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program without its process: it returns the exit status.
+// run runs the program and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	opts, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -63,7 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return stop.Run(ctx, opts.timeout, func(ctx context.Context) int { return f.serve(ctx, opts, stdout, stderr) })
 }
 
-// serve searches, if there is a directory, or else works for others, until ctx ends.
+// serve searches if there is a directory. Otherwise it runs only workers. It ends when ctx is done.
 func (f *fleet) serve(ctx context.Context, opts options, stdout, stderr io.Writer) int {
 	var r *report
 	group.Run(func(g *group.Group) {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// options are what the command line says.
+// options are the settings from the command line.
 type options struct {
 	dirs     []string
 	workers  int    // processes
@@ -19,7 +19,7 @@ type options struct {
 	progress when
 }
 
-// parse prints what is wrong, and the usage, to stderr.
+// parse parses the command line. It prints an error and the usage to stderr.
 func parse(args []string, stderr io.Writer) (options, error) {
 	opts := options{progress: "auto"}
 	flags := flag.NewFlagSet("fleet", flag.ContinueOnError)
@@ -55,7 +55,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return opts, err
 }
 
-// when is the value of -progress.
+// when is the type of the flag -progress.
 type when string
 
 func (w *when) String() string { return string(*w) }

@@ -9,14 +9,13 @@ import (
 	"time"
 )
 
-// progress counts what a search has done so far.
+// progress counts the work that a search has done.
 type progress struct {
 	seen, done, todo atomic.Int64 // files found, hashed, and to be hashed in all
 	read             atomic.Int64 // bytes
 }
 
-// draw writes a line to w and writes it anew over itself until ctx is done; then
-// it clears the line.
+// draw writes a line to w, and overwrites it until ctx is done. Then it clears the line.
 func (p *progress) draw(ctx context.Context, w io.Writer) {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()

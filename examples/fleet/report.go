@@ -13,21 +13,21 @@ import (
 	"unicode/utf8"
 )
 
-// A report is the result of a search. Everything in it but the time is the same
-// for every run over the same trees, however many workers there are.
+// A report is the result of a search. Except for the time it is the same for every run over the
+// same trees, with any number of workers.
 type report struct {
-	sets         [][]*file // with the same content, each sorted by path
+	sets         [][]*file // files with the same content, each set sorted by path
 	seen, hashed int       // files
-	read         int64     // bytes, of which a killed worker's are not counted
+	read         int64     // bytes, without those that a killed worker has read
 	took         time.Duration
-	errors       []string // what could not be read, sorted
+	errors       []string // files and directories that could not be read, sorted
 	cause        error    // why the search ended early, if it did
 }
 
-// freeable returns how many bytes of a set are there more than once.
+// freeable returns how many bytes of a set are duplicates.
 func freeable(set []*file) int64 { return set[0].size * int64(len(set)-1) }
 
-// writeText prints what dedup prints.
+// writeText writes the same text as dedup.
 func (r *report) writeText(w io.Writer) error {
 	slices.SortFunc(r.sets, func(a, b []*file) int {
 		return cmp.Or(cmp.Compare(freeable(b), freeable(a)), cmp.Compare(a[0].path, b[0].path))
@@ -56,7 +56,7 @@ func (r *report) writeText(w io.Writer) error {
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
-// printable quotes a path that would not be one line of text.
+// printable quotes a path that is not one line of text.
 func printable(path string) string {
 	if !utf8.ValidString(path) || strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(path)

@@ -20,26 +20,26 @@ import (
 // prefix is how many bytes of a file are compared first.
 const prefix = 16 << 10
 
-// A task is for so many files, or so many bytes, whatever comes first.
+// A task reads at most batchFiles files. A batch also ends when its files have batchBytes bytes.
 const (
 	batchFiles = 64
 	batchBytes = 16 << 20
 )
 
-// A file is a regular file that the walk came across.
+// A file is a regular file that the walk has found.
 type file struct {
 	path string
 	size int64
-	id   inode // zero where the file system does not tell
+	id   inode // zero if the file system has none
 
 	sum     [sha256.Size]byte
 	covered int64 // how many bytes sum is of; -1 before there is a sum
 }
 
-// An inode identifies a file whatever it is called.
+// An inode identifies a file, whatever its path.
 type inode struct{ device, number uint64 }
 
-// A search finds the duplicates in the trees that its options name.
+// A search finds the duplicates in the directories of its options.
 type search struct {
 	options
 	engine   *remote.Engine
@@ -47,7 +47,7 @@ type search struct {
 	errors   []string // of files and directories that could not be read
 }
 
-// run searches until it is done or ctx is, and reports what it found by then.
+// run searches until it has finished or ctx is done, and returns a report of the results so far.
 func (s *search) run(ctx context.Context) *report {
 	start := time.Now()
 	var files []*file
@@ -102,7 +102,7 @@ func (s *search) walk(ctx context.Context, files []*file, root string) []*file {
 	}
 	var directory func(path string)
 	directory = func(path string) {
-		entries, err := os.ReadDir(path) // with an error, those that it got
+		entries, err := os.ReadDir(path) // beside an error, the entries that were read
 		if err != nil {
 			fail(err)
 		}
@@ -135,8 +135,8 @@ func (s *search) walk(ctx context.Context, files []*file, root string) []*file {
 	return files
 }
 
-// sum gives each file the sum of its first limit bytes. It returns an error if the
-// fleet did not get to the end.
+// sum gives each file the sum of its first limit bytes. It returns an error if the fleet did not
+// process all files.
 func (s *search) sum(ctx context.Context, files []*file, limit int64) error {
 	s.progress.todo.Add(int64(len(files)))
 	left := files
@@ -182,8 +182,7 @@ func batches(files []*file, limit int64) iter.Seq[[]part] {
 	}
 }
 
-// content is the same for two files that have the same content, as far as that has
-// been read.
+// content is equal for two files if the bytes that have been read are equal.
 type content struct {
 	size, covered int64
 	sum           [sha256.Size]byte
@@ -191,7 +190,7 @@ type content struct {
 
 func (f *file) content() content { return content{f.size, f.covered, f.sum} }
 
-// distinct returns files without those that are links to an earlier one.
+// distinct returns files without the hard links to earlier files.
 func distinct(files []*file) (kept []*file) {
 	known := make(map[inode]bool)
 	for _, f := range files {
@@ -203,8 +202,8 @@ func distinct(files []*file) (kept []*file) {
 	return kept
 }
 
-// shared returns the files that have the same key as another, in groups, in the
-// order of files.
+// shared returns groups of files with equal keys, in the order of files. It leaves out files whose
+// key no other file has.
 func shared[K comparable](files []*file, key func(*file) K) (found [][]*file) {
 	var order []K
 	groups := make(map[K][]*file)

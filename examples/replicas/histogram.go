@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// A histogram counts latencies. The zero value is empty and ready for use, by
-// several goroutines at once.
+// A histogram counts latencies. The zero value is empty and ready for use. Several goroutines may
+// use it at once.
 type histogram struct {
 	mu     sync.Mutex
-	took   []time.Duration // of the reads that succeeded
+	took   []time.Duration // the latencies of successful reads
 	failed int
 }
 
@@ -26,7 +26,7 @@ func (h *histogram) add(took time.Duration, err error) {
 	h.took = append(h.took, took)
 }
 
-// bounds are where the rows of a printed histogram end.
+// bounds are the upper bounds of the rows of a printed histogram.
 var bounds = []time.Duration{
 	5 * time.Millisecond, 10 * time.Millisecond, 20 * time.Millisecond,
 	40 * time.Millisecond, 80 * time.Millisecond, 160 * time.Millisecond,
@@ -53,8 +53,8 @@ func (h *histogram) String() string {
 	return b.String()
 }
 
-// percentile returns the smallest element of sorted that is no less than p of a
-// hundred of them.
+// percentile returns the smallest element of sorted that is not less than p percent of the
+// elements.
 func percentile(sorted []time.Duration, p int) time.Duration {
 	if len(sorted) == 0 {
 		return 0

@@ -1,20 +1,19 @@
-// Replicas reads from three flaky copies of the same data and shows what hedging
-// does to the latency.
+// Replicas reads from three flaky copies of the same data, and shows how hedging changes the
+// latency.
 //
 //	go run ./examples/replicas [-n REQUESTS] [-hedge DELAY] [-timeout TIME]
 //
-// It starts three HTTP servers in this process. Most of their answers take a few
-// milliseconds, one in twenty takes a hundred, and one in fifty is an error. Then
-// it reads from them in three ways and draws how long the reads took:
+// It starts three HTTP servers in this process. Most of their answers take a few milliseconds, one
+// in twenty takes 100 ms, and one in fifty is an error. Then it reads from them in three ways, and
+// draws histograms of the latencies:
 //
-//   - one replica: ask one, and take what comes;
-//   - hedged: ask one, and if it has not answered after the hedge delay, or has
-//     failed, ask the next as well; the first answer counts and the other requests
-//     are cancelled ([errgroup.Race]);
-//   - quorum: ask all, and go on as soon as two have answered ([errgroup.Quorum]).
+//   - one replica: ask one, and return its answer or error;
+//   - hedged: ask one; if it fails, or has not answered after the hedge delay, ask the next too;
+//     return the first answer, and cancel the other requests ([errgroup.Race]);
+//   - quorum: ask all, and return as soon as two have answered ([errgroup.Quorum]).
 //
-// Ctrl-C, SIGTERM and -timeout end it with what was measured so far. Exit status 0 means
-// that all was measured, 2 bad usage, 124 the timeout, 130 Ctrl-C, 143 SIGTERM.
+// After Ctrl-C, SIGTERM or -timeout it prints the results so far and ends. Exit status 0 means that
+// all reads were measured, 2 bad usage, 124 the timeout, 130 Ctrl-C, 143 SIGTERM.
 package main
 
 import (
@@ -80,10 +79,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	})
 }
 
-// readers is how many reads are under way at once.
+// readers is how many reads run at once.
 const readers = 8
 
-// measure reads n times and counts how long it took.
+// measure reads n times and records the latencies.
 func measure(ctx context.Context, n int, read replica) (*histogram, error) {
 	h := new(histogram)
 	err := pool.For(ctx, readers, n, func(ctx context.Context, i int) error {

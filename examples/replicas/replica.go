@@ -16,7 +16,7 @@ import (
 // A replica reads the value of a key.
 type replica func(ctx context.Context, key string) (string, error)
 
-// overHTTP reads from a server.
+// overHTTP returns a replica that reads from a server.
 func overHTTP(client *http.Client, base string) replica {
 	return func(ctx context.Context, key string) (string, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/"+url.PathEscape(key), nil)
@@ -39,15 +39,16 @@ func overHTTP(client *http.Client, base string) replica {
 	}
 }
 
-// hedged asks the replicas one after the other, each when the one before has
-// failed or has had the delay's time, and returns the first answer.
+// hedged asks the replicas one after another, and returns the first answer. It asks the next
+// replica when the one before fails, or has not answered within delay.
 func hedged(delay time.Duration, replicas ...replica) replica {
 	return func(ctx context.Context, key string) (string, error) {
 		return errgroup.Race(ctx, errgroup.RaceOptions[string]{Stagger: delay}, ask(replicas, key)...)
 	}
 }
 
-// quorum asks all replicas at once and returns what n of them agree on.
+// quorum asks all replicas at once, and returns the value of the first n answers. If these differ,
+// it returns an error.
 func quorum(n int, replicas ...replica) replica {
 	return func(ctx context.Context, key string) (string, error) {
 		values, err := errgroup.Quorum(ctx, n, errgroup.RaceOptions[string]{}, ask(replicas, key)...)
@@ -71,7 +72,7 @@ func ask(replicas []replica, key string) []func(context.Context) (string, error)
 	return asks
 }
 
-// flaky is a server that is mostly quick, sometimes slow, and now and then fails.
+// flaky is a server that is mostly quick, sometimes slow, and fails at times.
 type flaky struct {
 	mu     sync.Mutex
 	random *rand.Rand // guarded by mu
@@ -89,7 +90,7 @@ func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case <-time.After(latency):
-	case <-r.Context().Done(): // nobody waits for this answer any more
+	case <-r.Context().Done(): // the client has cancelled the request
 		return
 	}
 	if fails {

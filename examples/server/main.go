@@ -1,12 +1,12 @@
-// Server takes jobs by HTTP, runs them on a pool of workers, and stops in order when
-// it is told to. It is made of services:
+// Server accepts jobs by HTTP, runs them on a pool of workers, and stops in order after a signal.
+// It consists of services:
 //
 //	metrics   a page of numbers, on a listener of its own; it answers until the end
-//	flush     writes how many jobs were done, now and then and in the end
+//	flush     writes how many jobs were done, from time to time and at the end
 //	workers   a pool that runs jobs
-//	web       takes jobs
+//	web       accepts jobs
 //
-// Each starts when the one above it is ready, and stops before it.
+// Each service starts when the one above it is ready, and stops before it.
 //
 //	go run ./examples/server [-addr HOST:PORT] [-metrics HOST:PORT] [-debug HOST:PORT] [-workers N] [-queue N] [-grace TIME] [-flush TIME]
 //	curl -X POST 'http://HOST:PORT/jobs?work=500ms'   # answers when the job is queued
@@ -14,14 +14,13 @@
 //	curl http://METRICS-HOST:PORT/metrics
 //	curl http://DEBUG-HOST:PORT/debug/coterie/?format=text   # what it is doing
 //
-// Without -addr it shows what it does: it listens on the loopback interface, sends
-// itself jobs, and stops.
+// Without -addr it runs a demonstration: it listens on the loopback interface, sends itself jobs,
+// and stops.
 //
-// On SIGTERM or an interrupt it stops listening, answers the requests that it has,
-// and lets the workers finish what is queued. Each service has -grace for that. Who
-// takes longer is reported with its stack. A second signal ends the program at once,
-// with the same report. Exit status 0 means that all that was accepted was done, 1
-// that it was not.
+// After SIGTERM or an interrupt it stops listening, answers the requests that it has, and lets the
+// workers finish the queued jobs. Each service has -grace for that. A service that takes longer is
+// reported with its stack. A second signal ends the program at once, with the same report. Exit
+// status 0 means that all accepted jobs were done, 1 that they were not.
 package main
 
 import (
@@ -36,9 +35,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coterie-go/coterie/examples/internal/debug"
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/group/service"
-	"github.com/coterie-go/coterie/group/tree"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -46,7 +45,7 @@ func main() {
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// settings are what the flags say.
+// settings are the values of the flags.
 type settings struct {
 	addr, metrics  string
 	debug          string
@@ -60,7 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var set settings
 	flags.StringVar(&set.addr, "addr", "", "where to listen; without it the server shows itself and ends")
 	flags.StringVar(&set.metrics, "metrics", "127.0.0.1:0", "where to show the metrics")
-	flags.StringVar(&set.debug, "debug", "", "where to show what the server is doing, at /debug/coterie/; without it nowhere")
+	flags.StringVar(&set.debug, "debug", "", debug.Usage)
 	flags.IntVar(&set.workers, "workers", 4, "jobs that run at once")
 	flags.IntVar(&set.queue, "queue", 64, "jobs that may wait")
 	flags.DurationVar(&set.grace, "grace", time.Second, "how long each service may take to stop after the signal")
@@ -81,8 +80,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// serve runs the services until ctx is done, a signal comes, or the demonstration is
-// over.
+// serve runs the services until ctx is done, a signal comes, or the demonstration has ended.
 func serve(ctx context.Context, set settings, log io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -102,19 +100,16 @@ func serve(ctx context.Context, set settings, log io.Writer) error {
 	services := []service.Service{
 		{Name: "metrics", Run: listen(metrics, http.HandlerFunc(s.metrics))},
 		{Name: "flush", After: []string{"metrics"}, Run: s.flush},
-		{Name: "workers", After: []string{"flush"}, Run: s.work, Grace: set.grace + time.Second}, // it has a time limit itself
+		{Name: "workers", After: []string{"flush"}, Run: s.work, Grace: set.grace + time.Second}, // work itself ends after set.grace
 		{Name: "web", After: []string{"workers"}, Run: listen(web, s)},
 	}
 	if set.debug != "" {
-		debug, err := net.Listen("tcp", set.debug)
+		l, err := debug.Listen(set.debug, log)
 		if err != nil {
 			return err
 		}
-		defer debug.Close()
-		fmt.Fprintf(log, "what it is doing: http://%s/debug/coterie/\n", debug.Addr())
-		mux := http.NewServeMux()
-		mux.Handle("/debug/coterie/", tree.Handler())
-		services = append(services, service.Service{Name: "debug", Run: listen(debug, mux)})
+		defer l.Close()
+		services = append(services, service.Service{Name: "debug", Run: listen(l, debug.Handler())})
 	}
 	if set.addr == "" {
 		services = append(services, service.Service{Name: "demo", After: []string{"web"}, Run: func(ctx context.Context, _ func()) error {
@@ -137,7 +132,7 @@ func listen(l net.Listener, handler http.Handler) func(context.Context, func()) 
 		var g group.Group
 		defer g.Wait()
 		serving := group.Fork(&g, func() (struct{}, error) { return struct{}{}, server.Serve(l) })
-		ready() // l takes connections already
+		ready() // l already accepts connections
 		select {
 		case <-ctx.Done():
 			return server.Shutdown(context.WithoutCancel(ctx)) // the service's Grace is its limit
@@ -148,7 +143,7 @@ func listen(l net.Listener, handler http.Handler) func(context.Context, func()) 
 	}
 }
 
-// demo sends jobs, and waits for the last of them.
+// demo sends jobs, and blocks until the last job has ended.
 func demo(ctx context.Context, base string) error {
 	client := new(http.Client)
 	defer client.CloseIdleConnections()

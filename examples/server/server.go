@@ -12,12 +12,12 @@ import (
 	"github.com/coterie-go/coterie/pool"
 )
 
-// A server is a pool of workers and the HTTP side of it.
+// A server is a pool of workers with an HTTP handler.
 type server struct {
 	*http.ServeMux
 	set        settings
 	pool       *pool.Pool
-	jobs       context.Context // of all jobs
+	jobs       context.Context // the context of all jobs
 	cancelJobs context.CancelFunc
 	done       atomic.Int64 // jobs that have run to their end
 	log        io.Writer
@@ -36,9 +36,8 @@ func newServer(set settings, log io.Writer) *server {
 	return s
 }
 
-// accept queues a job. It does not wait for room: whoever sends jobs is told to
-// come back later, which is the back-pressure of HTTP. For /run it answers when the
-// job has ended.
+// accept queues a job. If there is no room in the queue, it does not block: it answers 503 with
+// Retry-After, so that the client tries again later. For /run it answers when the job has ended.
 func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	work, err := time.ParseDuration(r.FormValue("work"))
 	if err != nil || work < 0 {
@@ -60,7 +59,7 @@ func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "accepted")
 }
 
-// job stands for what a real server would do.
+// job stands for the work of a real server.
 func (s *server) job(work time.Duration) {
 	select {
 	case <-time.After(work):
@@ -69,22 +68,22 @@ func (s *server) job(work time.Duration) {
 	}
 }
 
-// work is the Run of the workers. In the end it lets the jobs finish. When the grace is
-// over it drops what has not begun and cancels what runs; the error says where that
-// stood.
+// work is the Run of the service workers. When ctx is done it lets the jobs finish. If they have
+// not ended after the grace, it drops jobs that have not begun, and cancels those that run. The
+// error has their stacks.
 func (s *server) work(ctx context.Context, ready func()) error {
 	ready()
 	<-ctx.Done()
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.set.grace)
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.set.grace)
 	defer cancel()
-	err := s.pool.Shutdown(patience)
+	err := s.pool.Shutdown(limited)
 	s.cancelJobs()
-	s.pool.Close() // the jobs end now, if they did not before
+	s.pool.Close() // waits for the jobs that were cancelled
 	return err
 }
 
-// flush is the Run of the flush. The workers stop before it does, so the last flush
-// has every job.
+// flush is the Run of the service flush. The workers stop before it does, so the last flush counts
+// every job.
 func (s *server) flush(ctx context.Context, ready func()) error {
 	ready()
 	ticker := time.NewTicker(s.set.flush)
@@ -103,7 +102,7 @@ func (s *server) flush(ctx context.Context, ready func()) error {
 	return nil
 }
 
-// metrics shows the pool's numbers.
+// metrics answers with the pool's numbers.
 func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
 	stats := s.pool.Stats()
 	for _, metric := range []struct {
@@ -120,7 +119,7 @@ func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A lockedWriter is written to by several services, a line at a time.
+// Several services write to a lockedWriter at once, a line at a time.
 type lockedWriter struct {
 	mu sync.Mutex
 	w  io.Writer // guarded by mu

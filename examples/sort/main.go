@@ -1,18 +1,15 @@
-// Sort sorts random numbers by a parallel merge sort and by [slices.Sort], and
-// prints how long each took.
+// Sort sorts random numbers by a parallel merge sort and by [slices.Sort], and prints how long each
+// takes.
 //
 //	go run ./examples/sort [-n COUNT] [-workers LIST] [-seed SEED] [-timeout TIME]
 //
-// The merge sort is recursive: to sort a half is a task, which splits it, starts
-// a task for each of its halves, and waits for both. On most pools that is a
-// deadlock as soon as every worker waits for a task that no worker is left to
-// run. Here a task that waits for a [pool.Batch] runs the batch's tasks itself
-// meanwhile, so the sort ends even on a pool of one worker, which is the first
-// row of the table.
+// The merge sort is recursive: the task for a part starts a task for each half of the part, and
+// waits for both. On most pools that is a deadlock as soon as every worker waits for a task that no
+// worker is left to run. Here a task that waits for a [pool.Batch] lends its place to the batch's
+// tasks. So the sort ends even on a pool of one worker: the first row of the table shows that.
 //
-// Ctrl-C, SIGTERM and -timeout end it after the rows that it has printed. Exit status 0 means
-// that all was sorted, 1 that a sort was wrong, 2 bad usage, 124 the timeout, 130 Ctrl-C, 143
-// SIGTERM.
+// After Ctrl-C, SIGTERM or -timeout it prints no further row and ends. Exit status 0 means that all
+// sorts were right, 1 that a sort was wrong, 2 bad usage, 124 the timeout, 130 Ctrl-C, 143 SIGTERM.
 package main
 
 import (
@@ -57,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	})
 }
 
-// compare sorts n numbers in all ways, until ctx ends.
+// compare sorts n numbers in all ways, until ctx is done.
 func compare(ctx context.Context, n int, seed uint64, workers []int, stdout, stderr io.Writer) int {
 	random := rand.New(rand.NewPCG(seed, 0))
 	numbers := make([]int, n)
@@ -112,7 +109,7 @@ func timed(f func()) time.Duration {
 	return max(time.Since(began), 1)
 }
 
-// mergeSort sorts s on a pool of its own. If ctx ends, s is only partly sorted.
+// mergeSort sorts s on a pool of its own. If ctx is done, s may be only partly sorted.
 func mergeSort(ctx context.Context, workers int, s []int) {
 	p := pool.New(workers, pool.Options{Name: "sort"})
 	defer p.Close()
@@ -123,11 +120,10 @@ func mergeSort(ctx context.Context, workers int, s []int) {
 	b.Wait()
 }
 
-// serialLimit is the length up to which a part is not worth a task.
+// serialLimit is the length up to which a part is sorted without further tasks.
 const serialLimit = 1 << 16
 
-// sortPart sorts s with the help of a buffer of the same length. ctx is that of
-// the task that it runs in.
+// sortPart sorts s. buffer has the same length. ctx is the context of the task that calls it.
 func sortPart(ctx context.Context, p *pool.Pool, s, buffer []int) {
 	if len(s) <= serialLimit {
 		slices.Sort(s)

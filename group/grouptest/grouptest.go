@@ -1,5 +1,5 @@
-// Package grouptest has what tests of programs that use coterie need: NoLeaks finds what a test
-// leaves running, and Patience says what a test that hangs is doing.
+// Package grouptest helps to test programs that use coterie: NoLeaks finds goroutines that a test
+// leaves running, and Patience shows what a test that hangs is doing.
 //
 //	func TestIngest(t *testing.T) {
 //		grouptest.NoLeaks(t)
@@ -7,7 +7,7 @@
 //		...
 //	}
 //
-// Both are called first, and both work within testing/synctest.
+// Call both at the start of the test. Both work within testing/synctest.
 package grouptest
 
 import (
@@ -29,21 +29,23 @@ import (
 )
 
 const (
-	// grace is how long what a test has started may take to end after the test.
+	// grace is how long goroutines of a test may take to end after the test.
 	grace = time.Second
-	// mostGoroutines is how many there may be, or only named tasks are looked at.
+	// mostGoroutines is the largest number of goroutines for which NoLeaks finds goroutines without
+	// a named task.
 	mostGoroutines = 10_000
 )
 
-// NoLeaks makes t fail if something that was started after the call still runs one second after
-// the end of the test and of what it has registered with Cleanup since. Of a named task it tells
-// the path, the place of the Go that started it, and its stack; of any other goroutine
-// the stack, which says what function started it. Workers of a pool that wait for tasks are no
-// leak.
+// NoLeaks makes t fail if a goroutine or named task that was started after the call has not ended
+// one second after the test, including the Cleanup functions that were registered after the call.
+// For a named task it reports the path, the place of the Go that started it, and its stack. For any
+// other goroutine it reports the stack, which has the function that started it. Idle workers of a
+// pool are not reported.
 //
-// NoLeaks looks at the whole process, or, within a testing/synctest bubble, at the bubble. So it
-// is not for tests that run in parallel with others. It observes all named tasks meanwhile, which
-// costs each some microseconds.
+// NoLeaks checks the whole process, or, within a testing/synctest bubble, the bubble. So it is not
+// for tests that run in parallel with others. It observes all named tasks until the test has ended,
+// which costs each some microseconds. It checks only named tasks if there are more than 10000
+// goroutines.
 func NoLeaks(t testing.TB) {
 	t.Helper()
 	l := &leaks{bubble: sched.Bubble(), before: sched.AllStacks(mostGoroutines), tasks: make(map[uint64]*task)}
@@ -62,20 +64,20 @@ func NoLeaks(t testing.TB) {
 	})
 }
 
-// leaks are what a test has started.
+// leaks holds the named tasks that a test has started.
 type leaks struct {
 	bubble uint64
-	before map[uint64][]byte // the goroutines that there were; nil if they were too many
+	before map[uint64][]byte // the goroutines at the call of NoLeaks; nil if there were more than mostGoroutines
 
 	mu    sync.Mutex       // nothing blocks while it is held
-	tasks map[uint64]*task // the named ones that have not ended; guarded by mu
+	tasks map[uint64]*task // the named tasks that have not ended; guarded by mu
 }
 
 // A task is a named task that has not ended.
 type task struct {
 	number    uint64
 	path      string
-	place     string // of the Go that started it
+	place     string // where the Go is that started it
 	goroutine uint64 // 0 until it begins
 }
 
@@ -104,7 +106,7 @@ func (l *leaks) ended(e group.Event) {
 	l.mu.Unlock()
 }
 
-// find returns what still runs, in words.
+// find returns a text for each task and goroutine that still runs.
 func (l *leaks) find() (found []string) {
 	own := sched.GoroutineID()
 	stacks := sched.AllStacks(mostGoroutines)
@@ -141,9 +143,9 @@ func (l *leaks) find() (found []string) {
 	return found
 }
 
-// ignores reports whether a goroutine is none of the test's: it is in another bubble, is a worker
-// that waits for a task, or for the goroutine of one, or belongs to the testing package or to
-// os/signal.
+// ignores reports whether a goroutine does not belong to the test: it is in another bubble, it is a
+// worker that waits for a task or for the goroutine of one, or it belongs to the testing package or
+// to os/signal.
 func (l *leaks) ignores(text []byte) bool {
 	if sched.ReadGoroutine(text).Bubble != l.bubble {
 		return true
@@ -158,27 +160,28 @@ func (l *leaks) ignores(text []byte) bool {
 	return false
 }
 
-// out is where Patience writes.
+// Patience writes to out.
 var out io.Writer = os.Stderr
 
-// Patience makes t fail if it has not ended after d, and then writes what group/tree shows to the
-// standard error output: what runs, since when, and who waits for whom. The test runs on: if it
-// hangs for good, the -timeout of go test ends it, as ever. Patience panics unless d is positive.
+// Patience makes t fail if it has not ended after d. Then it also writes the text of group/tree to
+// the standard error output: the named tasks that run, for how long, and what they wait for. The
+// test runs on. The -timeout of go test ends a test that never ends. Patience panics if d is not
+// positive.
 func Patience(t testing.TB, d time.Duration) {
 	t.Helper()
 	if d <= 0 {
 		panic(fmt.Sprintf("grouptest: patience must be positive, got %v", d))
 	}
-	told := make(chan struct{})
+	reported := make(chan struct{})
 	timer := time.AfterFunc(d, func() {
-		defer close(told)
+		defer close(reported)
 		fmt.Fprintf(out, "grouptest: %s has not ended after %v\n", t.Name(), d)
-		_ = tree.Write(out, tree.Options{}) // nothing helps if that cannot be written
+		_ = tree.Write(out, tree.Options{}) // an error cannot be reported anywhere
 		t.Errorf("grouptest: the test has not ended after %v; the standard error output has what it was doing", d)
 	})
 	t.Cleanup(func() {
 		if !timer.Stop() {
-			<-told
+			<-reported
 		}
 	})
 }

@@ -10,47 +10,45 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// This file holds what a Run tells: events while it goes on, an Error in the end.
+// This file holds the reports of a Run: its events, and the Error that it returns.
 
-// An Event is a change in the life of one service. The time between two events says
-// how long something took: a service took Ready.Time - Starting.Time to get ready, and
-// Ended.Time - Stopping.Time to stop.
+// An Event is a change of the phase of one service. A service took Ready.Time - Starting.Time to
+// become ready, and Ended.Time - Stopping.Time to stop.
 type Event struct {
-	Time    time.Time // when it was told
+	Time    time.Time // when Observe was called
 	Service string    // the service's Name
-	Kind    EventKind // what happened
-	Attempt int       // which call of the service's Run it concerns, from 1
+	Kind    EventKind // the kind of change
+	Attempt int       // the number of the call of the service's Run, from 1
 	Err     error     // the failure of Failed, the *[core.StuckError] of Stuck; else nil
 }
 
-// An EventKind says what happened.
+// An EventKind is the kind of an [Event].
 type EventKind int
 
 const (
-	// Starting comes before Run is called.
+	// Starting is the event before Run is called.
 	Starting EventKind = iota
-	// Ready comes when Run has called ready. A job has none.
+	// Ready is the event when Run has called ready. A job has none.
 	Ready
-	// Failed comes for each failure, also for one that Restart covers.
+	// Failed is the event of each failure, also of a failure that Restart covers.
 	Failed
-	// Restarting follows a Failed that Restart covers, once Run has returned.
-	// Attempt is the one that failed, the same number that Backoff is given.
+	// Restarting is the event when Run has returned after a Failed that Restart covers. Attempt is
+	// the number of the attempt that failed, as for Backoff.
 	Restarting
-	// Stopping comes before the context of Run ends.
+	// Stopping is the event before the context of Run is cancelled.
 	Stopping
-	// Ended comes when Run has returned without a failure, or when stopping
-	// prevents the next attempt.
+	// Ended is the event when Run has returned without a failure, or when no further attempt starts
+	// because the services stop.
 	Ended
-	// Stuck comes when a service that was told to stop is not waited for any
-	// more. If it ends all the same before the others, an Ended or a Failed
-	// follows.
+	// Stuck is the event when Run no longer waits for a service whose context was cancelled. An
+	// Ended or a Failed follows if the service still ends before the others.
 	Stuck
 )
 
 var kinds = [...]string{"starting", "ready", "failed", "restarting", "stopping", "ended", "stuck"}
 
-// String returns the name of the kind in lower case, which is also the message of
-// its log record.
+// String returns the name of the kind in lower case. The log record of the event has it as its
+// message.
 func (k EventKind) String() string {
 	if k < 0 || int(k) >= len(kinds) {
 		return fmt.Sprintf("EventKind(%d)", int(k))
@@ -58,9 +56,8 @@ func (k EventKind) String() string {
 	return kinds[k]
 }
 
-// tell gives an event to the Logger and to Observe, which need not return: they may
-// panic or call Goexit.
-func (r *runner) tell(m *member, kind EventKind, err error) {
+// emit passes an event to the Logger and to Observe. These may panic or call Goexit.
+func (r *runner) emit(m *member, kind EventKind, err error) {
 	now := time.Now()
 	if r.opts.Logger != nil {
 		level, attrs := slog.LevelInfo, []slog.Attr{slog.String("service", m.path), slog.Int("attempt", m.attempts)}
@@ -77,20 +74,20 @@ func (r *runner) tell(m *member, kind EventKind, err error) {
 	}
 }
 
-// An Error says which services failed, which are stuck, and why Run stopped.
+// An Error holds the services that failed, those that are stuck, and why Run stopped the services.
 type Error struct {
-	// Failed are the failures that no Restart covered, in the order in which they
-	// happened. The first may have stopped the others.
+	// Failed holds the failures that no Restart covered, in the order in which they happened. The
+	// first may be the reason why the others stopped.
 	Failed []Failure
-	// Stuck has a report for each service that ignored its context: its path as
-	// the owner, its stack, and why Run did not wait any longer.
+	// Stuck has a report for each service that ignored its context. The report has the service's
+	// path as its Owner, its stack, and as its Cause why Run no longer waited.
 	Stuck []*core.StuckError
-	// Cause is why the services were stopped: the error of the first failure, the
-	// cause of the context of Run, or an error that names the signal, which is the
-	// second if that made Run return.
+	// Cause is why Run stopped the services: the error of the first failure, the cause of Run's
+	// context, or an error that names the signal. Cause names that one if a second signal made Run
+	// return.
 	Cause error
 
-	prefix string // of the services' names in their paths
+	prefix string // stands before the services' names in their paths
 }
 
 // A Failure is the failure of one service.
@@ -99,8 +96,8 @@ type Failure struct {
 	Err     error  // a *[core.PanicError] for a panic, [core.ErrGoexit] for a Goexit
 }
 
-// Error has a line for each failure, "app/db: connection refused", and a paragraph
-// for each service that is stuck. If nothing failed, the cause comes first.
+// Error returns a line for each failure, such as "app/db: connection refused", and a paragraph for
+// each service that is stuck. The cause comes first if no service failed.
 func (e *Error) Error() string {
 	var lines []string
 	if len(e.Failed) == 0 && e.Cause != nil {
@@ -115,7 +112,7 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap returns the failures' errors and the reports of those that are stuck.
+// Unwrap returns the errors of Failed, and then the reports of Stuck.
 func (e *Error) Unwrap() []error {
 	var all []error
 	for _, f := range e.Failed {

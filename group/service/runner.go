@@ -15,89 +15,90 @@ import (
 	"github.com/coterie-go/coterie/group"
 )
 
-// This file holds the state machine of a Run. The goroutine that called Run owns it. The
-// phase of a member is the last event that it was told of, but for Failed:
+// This file holds the state machine of a Run. Only the goroutine that called Run uses it. The phase
+// of a member is its last event, except Failed:
 //
 //	waiting ──► Starting ──► Ready ──► Stopping ──► Ended, Stuck
 //	   ▲            ╎          ╎          ╎
 //	   └╌╌╌╌╌╌╌╌╌╌╌╌┴╌╌╌╌╌╌╌╌╌╌┴╌╌╌╌╌╌╌╌╌╌┘   if Restart covers a failure
 //
-// and each phase can lead to Ended. Other goroutines hand the runner functions to call,
-// in the order in which things happen: a service is ready, a Run has ended, a phase has
-// taken too long, the context is done, a signal has come. So what happens in time comes
-// before what is overdue, even if Observe is slow.
+// and each phase can lead to Ended. Other goroutines pass functions to the runner, which calls them
+// in their order: when a service is ready, a Run has ended, a phase has taken too long, the context
+// is done, or a signal has come. So an event that happens in time is handled before the end of its
+// time limit, even if Observe is slow.
 //
-// The rules that depend on other members stand in advance, which does what is due and
-// no more, so it may be called at any time. An Observe may therefore panic wherever it
-// is called, and the services still stop.
+// The rules that depend on other members are in advance. It may be called at any time, because it
+// does only what the phases require. So Observe may panic at any call, and the services still stop.
 
-// waiting is the first phase: for the members that it comes after, and for the end of
-// a Backoff.
+// waiting is the first phase. A member waits for the members in after, and for the end of a
+// Backoff.
 const waiting = Restarting
 
-// A member is a service of a Run. It belongs to the goroutine of the runner.
+// A member is a service of a Run. Only the goroutine of the runner uses it.
 type member struct {
 	Service
 	path  string
-	named context.Context // with the path, never done
-	after []*member       // that it comes after
-	users []*member       // that come after it
+	named context.Context // carries the path; never done
+	after []*member       // the members after which it comes
+	users []*member       // the members that come after it
 
-	acyclic bool // it leads into no circle
+	acyclic bool // findCircle has found no circle from here
 
 	phase EventKind
 	since time.Time   // when the phase began
-	due   time.Time   // when it ends by itself; zero for never
-	alarm *time.Timer // for that
-	gone  bool        // it has ended, and so have all that come after it
+	due   time.Time   // when the phase has taken too long; zero: never
+	alarm *time.Timer // calls expire at due
+	gone  bool        // it has ended, and so have all members that come after it
 
-	attempts int                     // calls of Run
-	cancel   context.CancelCauseFunc // of the last of them
-	retry    bool                    // the last one failed, and Restart covers that
+	attempts int                     // how often Run was called
+	cancel   context.CancelCauseFunc // cancels the context of the last call
+	retry    bool                    // the last call failed, and Restart covers the failure
 	delay    time.Duration
-	restarts []time.Time // within Restart.Within, or all
+	restarts []time.Time // the restarts within Restart.Within, or all if that is 0
 }
 
-// A runner is the state of a Run. It belongs to one goroutine. Others use do, as the last
-// thing that the goroutine of a service does: so Run waits for each of them.
+// A runner is the state of a Run. Only the goroutine of Run uses it. Other goroutines use do. To
+// call do is the last thing that the goroutine of a service does, so Run waits for each of them.
 type runner struct {
-	opts    Options
-	group   *group.Group   // of the Runs; a panic in it comes too late and crashes
-	calls   chan func()    // without a buffer: each is taken, or known not to be
-	over    chan struct{}  // closed when Run returns
-	signals chan os.Signal // Run needs no third
+	opts     Options
+	group    *group.Group   // owns the calls of Run; a panic that it sees comes too late, and ends the process
+	calls    chan func()    // without a buffer, so that do knows whether the runner has taken the function
+	returned chan struct{}  // closed when Run returns
+	signals  chan os.Signal // has room for two; a third signal has no effect
 
 	members []*member
-	result  Error // so far
+	result  Error // the failures so far
 
 	reason    error // the cause of the services' contexts; nil until they stop
-	signalled int   // how many signals have come; Run does not wait after the second
+	signalled int   // how many signals have come; after the second Run waits no longer
 }
 
-// loop returns when all members are gone, or the second signal has come.
+// loop calls the functions of other goroutines until all members are gone, or the second signal has
+// come.
 func (r *runner) loop() {
 	for left(r.members) && r.signalled < 2 {
 		select {
 		case call := <-r.calls:
 			call()
-		case sig := <-r.signals: // it queues behind what happened before
+		case sig := <-r.signals: // so that it queues behind the calls that were made before
 			time.AfterFunc(0, func() { r.do(func() { r.signal(sig) }) })
 		}
 	}
 }
 
-// do makes the runner call f, and reports false if Run has returned.
+// do makes the runner call f. It blocks until the runner has taken f. It reports false if Run has
+// returned.
 func (r *runner) do(f func()) bool {
 	select {
 	case r.calls <- f:
 		return true
-	case <-r.over:
+	case <-r.returned:
 		return false
 	}
 }
 
-// abort is deferred. It stops the members if loop did not return, because Observe,
-// the Logger or a Backoff did not. Even then loop does not wait after the second signal.
+// abort is deferred. It stops the members if Observe, the Logger or a Backoff has panicked or
+// called Goexit. Also then Run waits no longer after the second signal.
 func (r *runner) abort() {
 	if left(r.members) {
 		r.opts.Observe, r.opts.Logger = nil, nil
@@ -106,32 +107,32 @@ func (r *runner) abort() {
 	}
 }
 
-// signal stops the members. The second one stops those that still run without waiting for
-// any, and gives up those that were told before.
+// signal stops the members in order. The second signal cancels the contexts of all that still run,
+// and gives up those whose contexts were cancelled before.
 func (r *runner) signal(sig os.Signal) {
 	if r.signalled++; r.signalled == 1 {
 		r.stop("stopping", fmt.Errorf("signal: %v", sig))
 		return
 	}
 	r.result.Cause = fmt.Errorf("second signal: %v", sig)
-	told := slices.DeleteFunc(slices.Clone(r.members), func(m *member) bool { return m.phase != Stopping })
+	stopping := slices.DeleteFunc(slices.Clone(r.members), func(m *member) bool { return m.phase != Stopping })
 	r.advance(r.members...)
 	report := sync.OnceValue(r.report)
-	for _, m := range told {
+	for _, m := range stopping {
 		r.giveUp(m, r.result.Cause, report())
 	}
 }
 
-// stop makes all members end, in order. why stands before the cause in their contexts'.
+// stop makes all members end, in order. The cause of their contexts is why, followed by cause.
 func (r *runner) stop(why string, cause error) {
 	if r.reason == nil {
 		r.result.Cause = cause
-		r.reason = fmt.Errorf("%s: %w", why, cause) // which no Run returns by chance
+		r.reason = fmt.Errorf("%s: %w", why, cause) // a new error, so that no Run returns it by chance
 	}
 	r.advance(r.members...)
 }
 
-// advance moves each of members on as far as the others let it.
+// advance moves each of members to the next phase if the phases of the others allow it.
 func (r *runner) advance(members ...*member) {
 	for _, m := range members {
 		switch ending := r.reason != nil; {
@@ -151,15 +152,15 @@ func (r *runner) advance(members ...*member) {
 	}
 }
 
-// unready reports whether those that come after m must wait for it.
+// unready reports whether the members that come after m must wait for it.
 func (m *member) unready() bool { return m.phase != Ready && m.phase < Ended }
 
-// left reports whether any of members, or of those that come after them, has not ended.
+// left reports whether any of members, or of the members that come after them, has not ended.
 func left(members []*member) bool {
 	return slices.ContainsFunc(members, func(m *member) bool { return !m.gone })
 }
 
-// set begins a phase of which nothing is told.
+// set begins a phase without an event.
 func (m *member) set(phase EventKind) {
 	if m.alarm != nil {
 		m.alarm.Stop()
@@ -167,10 +168,10 @@ func (m *member) set(phase EventKind) {
 	m.phase, m.due = phase, time.Time{}
 }
 
-// enter tells an event and begins the phase of m that it stands for, which has limit
-// to end, unless that is 0.
+// enter emits an event and begins the phase of m with the same name. The phase has taken too long
+// after limit, unless that is 0.
 func (r *runner) enter(m *member, phase EventKind, limit time.Duration) {
-	r.tell(m, phase, nil)
+	r.emit(m, phase, nil)
 	m.set(phase)
 	m.since = time.Now()
 	if limit > 0 {
@@ -179,8 +180,7 @@ func (r *runner) enter(m *member, phase EventKind, limit time.Duration) {
 	}
 }
 
-// expire ends the phases that have not ended by themselves until now, which may be a
-// while ago.
+// expire ends the phases whose due is not after now. now may lie in the past.
 func (r *runner) expire(now time.Time) {
 	report := sync.OnceValue(r.report)
 	for _, m := range r.members {
@@ -192,7 +192,7 @@ func (r *runner) expire(now time.Time) {
 		case m.phase == Starting:
 			err := fmt.Errorf("not ready within %v", r.opts.StartWithin)
 			r.fail(m, err)
-			if m.phase == Starting { // others, started after an earlier attempt, use it
+			if m.phase == Starting { // other services, which started after an earlier attempt, use it
 				r.cancel(m, err)
 			}
 		default:
@@ -214,7 +214,7 @@ func (r *runner) start(m *member) {
 	attempt := m.attempts
 	ready := func() {
 		r.do(func() {
-			if m.attempts == attempt && m.phase == Starting { // else it comes too late
+			if m.attempts == attempt && m.phase == Starting { // otherwise the call comes too late
 				r.enter(m, Ready, 0)
 				r.advance(m.users...)
 			}
@@ -235,19 +235,19 @@ func (r *runner) start(m *member) {
 	})
 }
 
-// cancel tells the Run of m to return.
+// cancel cancels the context of the Run of m.
 func (r *runner) cancel(m *member, reason error) {
 	r.enter(m, Stopping, m.Grace)
 	m.cancel(reason)
 }
 
-// end deals with the end of a Run, also of one that was given up. ctx is its context,
-// and err what it returned, its panic, or core.ErrGoexit.
+// end is called when a Run has ended, also a Run that was given up. ctx is its context. err is the
+// error that it returned, its panic, or core.ErrGoexit.
 func (r *runner) end(m *member, ctx context.Context, err error) {
-	failed := err != nil && !sched.IsEcho(err, ctx, false)
+	failed := err != nil && !sched.IsCancellationReport(err, ctx, false)
 	m.cancel(context.Canceled)
 	m.set(Ended)
-	if failed { // maybe for the second time, if it was late and now says why
+	if failed { // maybe the second failure: it was late, and this is its error
 		r.fail(m, err)
 	}
 	if m.retry && r.reason == nil {
@@ -259,9 +259,9 @@ func (r *runner) end(m *member, ctx context.Context, err error) {
 	r.advance(m)
 }
 
-// fail deals with a failure: it is covered by Restart, or stops all members.
+// fail emits a failure. fail stops all members if Restart does not cover it.
 func (r *runner) fail(m *member, err error) {
-	r.tell(m, Failed, err)
+	r.emit(m, Failed, err)
 	if m.retry = r.reason == nil && m.covered(); !m.retry {
 		r.result.Failed = append(r.result.Failed, Failure{m.Name, err})
 		r.result.prefix = strings.TrimSuffix(m.path, m.Name)
@@ -282,18 +282,19 @@ func (m *member) covered() bool {
 	return len(m.restarts) < b.Max
 }
 
-// giveUp leaves the Run of m behind, which has been told to return. report is on the Runs.
+// giveUp reports that the Run of m, whose context is cancelled, has not ended. Run no longer waits
+// for it. report is the report of all Runs.
 func (r *runner) giveUp(m *member, cause error, report *core.StuckError) {
 	m.set(Stuck)
 	stuck := *report
 	stuck.Kind, stuck.Owner, stuck.Running, stuck.Cause = "service", m.path, 1, cause
 	stuck.Tasks = slices.DeleteFunc(slices.Clone(report.Tasks), func(t core.Task) bool { return t.Name != m.path })
 	r.result.Stuck = append(r.result.Stuck, &stuck)
-	r.tell(m, Stuck, &stuck)
+	r.emit(m, Stuck, &stuck)
 	r.stop(sched.Quote(m.path), &stuck)
 }
 
-// report returns where the Runs stand. It stops the world to read the stacks.
+// report returns a report of all Runs with their stacks. It stops the world to read them.
 func (r *runner) report() *core.StuckError {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -1,5 +1,5 @@
-// Package service runs the long-lived parts of a program: it starts them in
-// order, stops them in reverse, and names the one that hangs.
+// Package service runs the long-lived parts of a program: it starts them in order, stops them in
+// reverse order, and reports those that do not stop.
 //
 //	err := service.Run(ctx, service.Options{Name: "app", Grace: 10 * time.Second},
 //		service.Service{Name: "db", Run: runDB},
@@ -9,34 +9,33 @@
 //
 // # Starting
 //
-// A service starts when every service in its After is ready. Services that do not
-// depend on each other start at once. A service is ready when its Run calls ready,
-// or returns nil: a job, such as a migration, just returns. What Run did before
-// ready happens before the Run of a service that waited for it.
+// A service starts when every service in its After is ready. Services that do not depend on each
+// other start at the same time. A service is ready when its Run calls ready, or returns nil: a job,
+// such as a migration, just returns. The call of ready happens before the Run of each service that
+// waited for it.
 //
 // # Failing
 //
-// A service fails when its Run returns an error, panics, calls [runtime.Goexit], or
-// is not ready within Options.StartWithin. A failure stops all services, unless
-// the service's [Restart] allows another attempt. A Run that returns nil before its
-// context is done has ended, and that is no failure.
+// A service fails when its Run returns an error, panics or calls [runtime.Goexit], or when it is
+// not ready within Options.StartWithin. A failure stops all services, unless the service's
+// [Restart] allows another attempt. A Run that returns nil before its context is done is not a
+// failure.
 //
-// A restart concerns one service alone. The services after it keep running and are
-// told nothing: most of them hold a client that reconnects, and to restart them
-// would turn one failure into many. A service that cannot outlive the one it comes
-// after returns an error when it notices; its own Restart then starts it again,
-// once the other is ready.
+// A restart affects only the service that failed. The services after it keep running, and Run does
+// not notify them: most of them hold a client that reconnects, and to restart them would turn one
+// failure into many. If a service cannot continue without the failed one, its Run returns an error.
+// Then its own Restart starts it again when the failed service is ready.
 //
 // # Stopping
 //
-// All services stop when the context of [Run] is done, the first signal comes, or a
-// service fails. A service's context ends when every service after it has ended,
-// also those that come after it by way of a job that ended long ago. Once stopping
-// has begun nothing starts: a service that waits for its next attempt has ended,
-// and its last failure counts as mended.
+// All services stop when the context of [Run] is done, the first signal comes, or a service fails.
+// The context of a service is cancelled when every service after it has ended. This includes
+// services that come after it through a job, even if the job has ended. No service starts when
+// stopping has begun. A service that waits for its next attempt then counts as ended, and its last
+// failure counts as covered.
 //
-// A service that is told to stop has its Grace to end. If it does not, Run reports
-// it with the stack of its goroutine, leaves it behind, and stops the next ones.
+// When its context is cancelled, a service must end within its Grace. If it does not, Run reports
+// it with the stack of its goroutine, no longer waits for it, and stops the services before it.
 package service
 
 import (
@@ -55,88 +54,81 @@ import (
 	"github.com/coterie-go/coterie/group"
 )
 
-// A Service is a part of a program that runs for as long as the program does, or a
-// job that others wait for.
+// A Service is a part of a program that runs as long as the program, or a job for which other
+// services wait.
 type Service struct {
-	// Name is how reports call the service. It is unique among the services of a
-	// Run.
+	// Name is the name of the service in reports. It must be unique among the services of a Run.
 	Name string
-	// After names the services that must be ready before this one starts, and
-	// that stop after it has ended.
+	// After has the names of the services that must be ready before this one starts. They stop
+	// after this one has ended.
 	After []string
-	// Run serves until ctx is done. It calls ready once the service can be used;
-	// further calls do nothing. A job returns nil when it is done. After ctx is
-	// done the error ctx.Err(), and one that is or wraps context.Cause(ctx), are
-	// no failures; any other error is. The cause says why the service is stopped.
+	// Run serves until ctx is done. It calls ready when the service can be used; further calls do
+	// nothing. A job returns nil when it has finished. When ctx is done, the error ctx.Err(), and
+	// an error that is or wraps context.Cause(ctx), are not failures; any other error is. The cause
+	// is the reason why the service is stopped.
 	//
-	// Names nest in ctx: a pool "workers" made with it in the service "mail" of the
-	// Run "app" has the path "app/mail/workers".
+	// Names nest in ctx: if the service "mail" of the Run "app" makes an errgroup "workers" with
+	// ctx, that has the path "app/mail/workers".
 	Run func(ctx context.Context, ready func()) error
-	// Grace is how long Run may take to return when ctx is done. 0 stands for
-	// Options.Grace.
+	// Grace is how long Run may take to return when ctx is done. 0 means Options.Grace.
 	Grace time.Duration
 	// Restart says what happens when the service fails. The zero Restart stops
 	// all services.
 	Restart Restart
 }
 
-// A Restart is a budget of further attempts, after the intensity of an Erlang/OTP
+// A Restart is a budget of further attempts, like the restart intensity of an Erlang/OTP
 // supervisor. A failure that it does not cover stops all services.
 type Restart struct {
-	// Max is how many restarts there may be in any period of length Within. A
-	// restart counts from the moment at which Run is called again, and one that
-	// is exactly Within ago still counts.
+	// Max is how many restarts there may be in any period of length Within. The time of a restart
+	// is when Run is called again. A restart exactly Within ago still counts.
 	Max int
-	// Within is the length of the period. 0 makes Max the number of restarts in
-	// all.
+	// Within is the length of the period. Max is the total number of restarts if Within is 0.
 	Within time.Duration
-	// Backoff returns how long to wait before the next attempt, given the number
-	// of the attempt that failed, from 1. If it is nil, or the result is not
-	// positive, the next attempt starts at once. A Backoff that is longer than
-	// Within/Max never exhausts the budget.
+	// Backoff returns how long to wait before the next attempt. Its argument is the number of the
+	// attempt that failed, from 1. The next attempt starts at once if Backoff is nil or its result
+	// is not positive. A Backoff longer than Within/Max never exhausts the budget.
 	Backoff func(attempt int) time.Duration
 }
 
 // Options are the settings of a [Run].
 type Options struct {
-	// Name comes before the names of the services in reports: "app/db".
+	// Name stands before the names of the services in reports: "app/db".
 	Name string
-	// Grace is how long a service may take to end that has no Grace of its own. 0
-	// means as long as it takes.
+	// Grace is how long a service without a Grace of its own may take to end. 0 means no limit.
 	Grace time.Duration
-	// StartWithin is how long a service may take to be ready, counted from its own
-	// start, and from the start of each further attempt. 0 means no bound. It
-	// holds for jobs, too, which are ready when they have ended.
+	// StartWithin is how long a service may take to be ready, counted from the start of each
+	// attempt. 0 means no limit. It also limits jobs: these are ready when they have ended.
 	StartWithin time.Duration
-	// Signals stop the services: the first in order, while the second makes Run
-	// return at once. None are caught by default.
+	// Signals are the signals that stop the services. The first signal stops them in order. The
+	// second makes Run return at once. Run catches no signals by default.
 	Signals []os.Signal
-	// Observe, if not nil, is called with each [Event], by one goroutine at a time,
-	// before the event takes effect. Nothing starts or stops until it returns, and
-	// a ready that is called meanwhile waits for it.
+	// Observe, if not nil, is called with each [Event], by one goroutine at a time, before the
+	// event takes effect. No service starts or stops until it returns. A call of ready blocks until
+	// it returns.
 	Observe func(Event)
-	// Logger, if not nil, is given each event, with the path of the service.
+	// Logger, if not nil, gets a record for each event, with the path of the service.
 	Logger *slog.Logger
 }
 
-// Run runs services until all have ended, and returns nil if all ended well, or
-// else an [*Error]. Bad input is an error before anything starts: an empty or
-// double name, an After that names no service, a circle, a nil Run, a negative
-// number. It panics if ctx is nil.
+// Run runs services, and blocks until all have ended. It returns nil if none has failed, and else
+// an [*Error]. Run starts nothing and returns an error if a name is empty or used twice, an After
+// has an unknown name, the Afters form a circle, a Run is nil, or a number is negative. It panics
+// if ctx is nil.
 //
-// When ctx is done, Run stops the services in order and returns nil if they end
-// well; if ctx is done before the call, none starts. The contexts of the services
-// have the values of ctx and not its end.
+// Run stops the services in order when ctx is done, and returns nil if none fails. None starts if
+// ctx is done at the call. The contexts of the services have the values of ctx, but the end of ctx
+// does not cancel them.
 //
-// The second signal of opts.Signals makes Run return at once, with a report of each
-// service that was told to stop and has not ended. The context of every other
-// service ends, too. When Run returns, signals do again what they did before.
+// The second signal of opts.Signals makes Run return at once, with a report of each service whose
+// context was cancelled before and that has not ended. It also cancels the context of every other
+// service. Signals do again what they did before when Run returns.
 //
-// A service that ignores its context outlives Run. Its error is then lost; a panic
-// ends the process.
+// A service that ignores its context outlives Run. Its error is then lost. A panic of it ends the
+// process.
 //
-// If Observe, the Logger or a Backoff panics or calls [runtime.Goexit], Run stops
-// the services in order, without further events, and raises that.
+// Run stops the services in order, without further events, if Observe, the Logger or a Backoff
+// panics or calls [runtime.Goexit]. Then Run panics or exits in the same way.
 func Run(ctx context.Context, opts Options, services ...Service) error {
 	if ctx == nil {
 		panic("service: nil context")
@@ -149,14 +141,14 @@ func Run(ctx context.Context, opts Options, services ...Service) error {
 	r := &runner{
 		opts: opts, members: members,
 		group: group.New(group.Options{Name: path, Panics: core.Crash}),
-		calls: make(chan func()), over: make(chan struct{}), signals: make(chan os.Signal, 2), // Run needs no third
+		calls: make(chan func()), returned: make(chan struct{}), signals: make(chan os.Signal, 2), // Run needs no third
 	}
 	if len(opts.Signals) > 0 {
 		signal.Notify(r.signals, opts.Signals...)
 		defer signal.Stop(r.signals)
 	}
 	halt := func() { r.stop("stopping", context.Cause(ctx)) }
-	defer close(r.over)
+	defer close(r.returned)
 	defer context.AfterFunc(ctx, func() { r.do(halt) })()
 	defer r.abort()
 	if ctx.Err() != nil {
@@ -170,9 +162,9 @@ func Run(ctx context.Context, opts Options, services ...Service) error {
 	return &r.result
 }
 
-// newMembers checks and links services. path is the path of their owner, and values the
-// context that theirs derive from. The graph it returns has no circle, so each member can
-// start once those before it have, and stop once those after it have.
+// newMembers checks and links services. path is the path of their owner. Their contexts derive from
+// values. The returned graph has no circle, so each member can start after those before it, and
+// stop after those after it.
 func newMembers(values context.Context, path string, opts Options, services []Service) ([]*member, error) {
 	err := cmp.Or(
 		refuse(opts.Grace < 0, path, "negative Options.Grace, got %v", opts.Grace),
@@ -209,8 +201,7 @@ func newMembers(values context.Context, path string, opts Options, services []Se
 	return members, err
 }
 
-// refuse returns the error for bad input to the owner or service of the given path, or
-// nil if the input is not bad.
+// refuse returns an error about the owner or service with the given path, or nil if bad is false.
 func refuse(bad bool, path, format string, args ...any) error {
 	if !bad {
 		return nil
@@ -218,8 +209,8 @@ func refuse(bad bool, path, format string, args ...any) error {
 	return fmt.Errorf("service: %s: %w", sched.Quote(cmp.Or(path, "Run")), fmt.Errorf(format, args...))
 }
 
-// findCircle returns the names of a circle that m leads to, of which each comes after
-// the next and the last is the first again, or nil. passed are those that led to m.
+// findCircle returns the names of a circle that can be reached from m, or nil. Each service in it
+// comes after the next, and the last name is the first again. passed has the names on the way to m.
 func (m *member) findCircle(passed []string) []string {
 	if m.acyclic {
 		return nil

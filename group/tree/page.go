@@ -14,19 +14,19 @@ import (
 	"strings"
 )
 
-// This file holds the HTTP side: a page that needs no script, the text, and the JSON.
+// This file holds the HTTP handler: a page without scripts, the text, and the JSON.
 
-// Handler serves what there is now, to GET and HEAD. The query chooses:
+// Handler serves a snapshot to GET and HEAD. The query selects:
 //
-//	format   html, which is the default, text or json
-//	path     the owner with this path and those below it; a slash at its end means nothing
+//	format   html (the default), text or json
+//	path     the owner with this path and those whose paths continue it; see Options
 //	stacks   0 leaves the stacks out; see Options
-//	refresh  the page loads itself again after so many seconds, 1 to 3600
+//	refresh  the number of seconds after which the page reloads itself, 1 to 3600
 //
-// It exposes the names of owners and tasks, the texts of the errors that cancelled them, and
-// stacks: names of functions and files. Whoever may ask can stop the world once a second. So
-// it belongs behind the same door as net/http/pprof: a listener that the outside
-// cannot reach, or a login.
+// The response has the names of owners and tasks, the texts of the errors that cancelled them, and
+// stacks with names of functions and files. Each client can stop the world once a second. So
+// protect the handler as you protect net/http/pprof: by a listener that is not reachable from
+// outside, or by a login.
 func Handler() http.Handler { return http.HandlerFunc(serve) }
 
 //go:embed page.html
@@ -37,14 +37,14 @@ var pageStyle string
 
 var page = template.Must(template.New("page").Parse(pageText))
 
-// policy allows the page its own style, and nothing else.
+// policy is the Content-Security-Policy. It allows the page's own style, and nothing else.
 var policy = func() string {
 	sum := sha256.Sum256([]byte(pageStyle))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }()
 
-// mostOwners is how many the page shows. The text and the JSON have all.
+// mostOwners is how many owners the page shows. The text and the JSON have all owners.
 const mostOwners = 1000
 
 func serve(w http.ResponseWriter, r *http.Request) {
@@ -71,11 +71,11 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", kind)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method == http.MethodGet {
-		_, _ = w.Write(body) // who has asked is gone, if it fails
+		_, _ = w.Write(body) // it fails only if the client is gone
 	}
 }
 
-// asked is what the query of a request asks for.
+// asked holds the query of a request.
 type asked struct {
 	Options
 	format  string
@@ -100,7 +100,7 @@ func (a asked) answer() (body []byte, kind string, err error) {
 	return nil, "", fmt.Errorf("format must be html, text or json, got %q", a.format)
 }
 
-// A link leads to another view of the same.
+// A link is a link to the same page with another query.
 type link struct{ Query, Text string }
 
 // A card is an owner on the page.
@@ -111,10 +111,10 @@ type card struct {
 	Tasks                               []row
 }
 
-// A row is a task on the page, or several equal ones.
+// A row is a Task on the page.
 type row struct{ Line, Stack string }
 
-// query returns the query of a link that differs in one thing from what was asked for.
+// query returns the query of the request with one key changed.
 func (a asked) query(key, value string) string {
 	q := url.Values{}
 	for k, v := range map[string]string{"path": a.Path, "refresh": a.refresh, "format": ""} {
@@ -147,7 +147,6 @@ func (a asked) links() []link {
 	return append(links, link{a.query("format", "text"), "text"}, link{a.query("format", "json"), "JSON"})
 }
 
-// page returns the page.
 func (a asked) page(s *Snapshot) []byte {
 	data := struct {
 		*Snapshot

@@ -89,6 +89,21 @@ func TestHandler(t *testing.T) {
 	})
 }
 
+func TestStacksOfManyFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		g := group.New(group.Options{Name: "deep"})
+		for range 400 {
+			g.Go(func() { deep(100, func() { <-release }) })
+		}
+		synctest.Wait()
+		s := tree.Take()
+		close(release)
+		g.Wait()
+		require.Regexp(t, `^stacks: those of 4\d\d goroutines have 4\d{4} frames, more than 30000$`, s.LeftOut)
+	})
+}
+
 // Stacks are read at most once a second, and not of too many goroutines.
 func TestStacks(t *testing.T) {
 	if raceBuild {

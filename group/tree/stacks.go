@@ -1,53 +1,76 @@
 package tree
 
 import (
+	"bytes"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// This file holds how stacks are read: at most once a second, and only of so many goroutines
-// that the world stands still for less than 50 ms. Looks within a second share what was read.
+// This file reads the stacks of goroutines: at most once a second, and only if there are so few
+// goroutines that the world stops for less than 50 ms. Snapshots within one second share the
+// stacks.
 
 const (
-	// mostGoroutines is how many there may be. To read the stack of one takes 10 to 20 µs.
+	// mostGoroutines is the largest number of goroutines for which stacks are read. Each takes 10
+	// to 20 µs.
 	mostGoroutines = 2500
+	mostFrames     = 30_000
 	stacksEvery    = time.Second
 )
 
-// stacks are the stack traces of one instant.
+// stacks holds the stack traces of one instant.
 type stacks struct {
 	time    time.Time
 	texts   map[uint64][]byte
-	read    map[uint64]sched.Goroutine // those that were asked for
-	leftOut string                     // why there are none
+	read    map[uint64]sched.Goroutine // the parsed traces
+	items   []items
+	leftOut string // why there are no traces; "" if there are
 }
 
 var latest struct {
-	mu    sync.Mutex // held while the world stands still
-	time  time.Time
-	texts map[uint64][]byte
+	mu      sync.Mutex // held while the world is stopped
+	time    time.Time
+	texts   map[uint64][]byte
+	items   []items
+	leftOut string
 }
 
-// readStacks returns the stacks of all goroutines, which may be as old as a second.
+// readStacks returns the stacks of all goroutines. They may be up to one second old.
 func readStacks(now time.Time) stacks {
 	latest.mu.Lock()
 	defer latest.mu.Unlock()
-	// In a test in fake time each look is as of now.
+	// In a test with a fake clock, each snapshot reads new stacks.
 	if age := now.Sub(latest.time); sched.IsFake(now) || age < 0 || age >= stacksEvery {
-		latest.texts, latest.time = sched.AllStacks(mostGoroutines), now
+		latest.time = now
+		latest.texts, latest.leftOut = readAll()
+		latest.items = nil
+		for _, text := range latest.texts {
+			if bytes.Contains(text, []byte(loops)) {
+				latest.items = readItems()
+				break
+			}
+		}
 	}
-	s := stacks{time: latest.time, texts: latest.texts, read: make(map[uint64]sched.Goroutine)}
-	if s.texts == nil {
-		s.leftOut = fmt.Sprintf("stacks: there are %d goroutines, more than %d", runtime.NumGoroutine(), mostGoroutines)
+	return stacks{
+		time: latest.time, texts: latest.texts, items: latest.items, read: make(map[uint64]sched.Goroutine), leftOut: latest.leftOut,
 	}
-	return s
 }
 
-// of returns what the stack of a goroutine tells.
+func readAll() (texts map[uint64][]byte, leftOut string) {
+	goroutines, frames := sched.Frames(mostGoroutines)
+	switch {
+	case goroutines > mostGoroutines:
+		return nil, fmt.Sprintf("stacks: there are %d goroutines, more than %d", goroutines, mostGoroutines)
+	case frames > mostFrames:
+		return nil, fmt.Sprintf("stacks: those of %d goroutines have %d frames, more than %d", goroutines, frames, mostFrames)
+	}
+	return sched.AllStacks(mostGoroutines + 100), "" // some may have been started meanwhile
+}
+
+// of returns the parsed stack trace of a goroutine. It reports false if there is none.
 func (s *stacks) of(goroutine uint64) (sched.Goroutine, bool) {
 	if g, ok := s.read[goroutine]; ok {
 		return g, true

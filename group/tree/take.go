@@ -12,28 +12,28 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// This file holds how a snapshot is made of what the scheduler knows of each owner, and of
-// stacks.
+// This file makes a snapshot from the state of each owner and from stacks.
 
-// A look is the making of one snapshot.
+// A look holds the data from which one snapshot is made.
 type look struct {
 	now    time.Time
 	views  []sched.View
 	owners map[uint64]*sched.View
 	stacks stacks
-	tasks  map[uint64]runs // the named tasks that run, by the numbers of their goroutines
-	waits  map[uint64]wait // what goroutines are blocked for, by their numbers
+	tasks  map[uint64]runs // the named tasks that run, by goroutine
+	waits  map[uint64]wait // why goroutines are blocked on owners, by goroutine
 
-	parents map[uint64]bool // tasks that owners were made in, by their numbers
+	parents map[uint64]bool   // the numbers of tasks in which owners were made
+	paths   map[string]uint64 // the numbers of owners, by their paths and the paths of their tasks
 }
 
-// runs is a task with its owner.
+// runs is a running task with its owner.
 type runs struct {
 	*sched.TaskView
 	owner *sched.View
 }
 
-// wait is what a goroutine is blocked for.
+// wait is a blocked goroutine with the owner on which it is blocked.
 type wait struct {
 	sched.WaitView
 	owner *sched.View
@@ -57,7 +57,7 @@ func take(opts Options) *Snapshot {
 func newLook(opts Options) *look {
 	l := &look{
 		now: time.Now(), owners: make(map[uint64]*sched.View), tasks: make(map[uint64]runs), waits: make(map[uint64]wait),
-		parents: make(map[uint64]bool),
+		parents: make(map[uint64]bool), paths: make(map[string]uint64),
 	}
 	bubble := sched.Bubble()
 	for _, s := range sched.Registered() {
@@ -67,8 +67,10 @@ func newLook(opts Options) *look {
 		v := &l.views[i]
 		l.owners[v.Number] = v
 		l.parents[v.ParentTask] = true
+		l.paths[v.Path] = v.Number
 		for j := range v.Tasks {
 			l.tasks[v.Tasks[j].Goroutine] = runs{&v.Tasks[j], v}
+			l.paths[v.Tasks[j].Path] = v.Number
 		}
 		for _, w := range v.Waits {
 			l.waits[w.Goroutine] = wait{w, v}
@@ -80,14 +82,14 @@ func newLook(opts Options) *look {
 	return l
 }
 
-// within reports whether a path is that which was asked for, or continues it.
+// within reports whether path is equal to asked, or continues it after a slash.
 func within(path, asked string) bool {
 	asked = strings.TrimSuffix(asked, "/")
 	rest, ok := strings.CutPrefix(path, asked)
 	return ok && (asked == "" || rest == "" || rest[0] == '/')
 }
 
-// inOrder returns the views, each before those below it.
+// inOrder returns the views, each before the views below it.
 func (l *look) inOrder() []*sched.View {
 	below := make(map[uint64][]*sched.View)
 	for i := range l.views {
@@ -100,7 +102,7 @@ func (l *look) inOrder() []*sched.View {
 		})
 	}
 	ordered := make([]*sched.View, 0, len(l.views))
-	rest := slices.Clone(below[0]) // a stack, whose top is its beginning
+	rest := slices.Clone(below[0]) // a stack; its last element is the top
 	slices.Reverse(rest)
 	for len(rest) > 0 {
 		v := rest[len(rest)-1]
@@ -113,7 +115,7 @@ func (l *look) inOrder() []*sched.View {
 	return ordered
 }
 
-// parent returns the number of the owner around v, or 0 if there is none any more.
+// parent returns the number of the owner around v, or 0 if there is none or it was collected.
 func (l *look) parent(v *sched.View) uint64 {
 	if l.owners[v.Parent] == nil {
 		return 0
@@ -128,11 +130,11 @@ func (l *look) depth(v *sched.View) (depth int) {
 	return depth
 }
 
-// owner returns what is shown of an owner.
+// owner returns the Owner for v.
 func (l *look) owner(v *sched.View) Owner {
 	o := Owner{
 		ID: v.Number, Parent: l.parent(v), Depth: l.depth(v), Path: v.Path, Kind: v.Kind, Age: l.age(v.Made),
-		Cancelled: l.cancelled(v), Running: v.Running, Limit: unlimited(v.Limit), Queued: v.Queued, Queue: unlimited(v.Queue),
+		Cancelled: l.cancelled(v), Running: v.Running, Limit: unlimited(v.Limit), Queued: v.Queued, Queue: unlimited(v.Queue), Keyed: v.Keyed,
 		Started: v.Accepted - min(v.Accepted, v.Dropped+uint64(v.Queued)), Failed: v.Failed, Panicked: v.Panicked, Dropped: v.Dropped,
 		Submitters: []Waiter{}, Waiters: []Waiter{}, Tasks: []Task{},
 		Unlisted: max(0, v.Running-len(v.Tasks)),
@@ -156,7 +158,8 @@ func (l *look) owner(v *sched.View) Owner {
 	}
 	o.State = state(v, &o)
 	o.Tasks = append(o.Tasks, l.fold(v)...)
-	o.Tasks = append(o.Tasks, queued(v)...)
+	o.Tasks = append(o.Tasks, l.items(v)...)
+	o.Tasks = append(o.Tasks, l.queued(v)...)
 	return o
 }
 
@@ -183,7 +186,7 @@ func unlimited(n int) int {
 
 func place(file string, line int) string { return fmt.Sprintf("%s:%d", path.Base(file), line) }
 
-// cancelled returns how the context of an owner came to be done, or nil if it is not.
+// cancelled returns why the context of an owner is done, or nil if it is not done.
 func (l *look) cancelled(v *sched.View) *Cancelled {
 	if !v.ContextDone {
 		return nil
@@ -211,7 +214,8 @@ func (l *look) waiter(w sched.WaitView) Waiter {
 	return shown
 }
 
-// fold returns the tasks of an owner that run, equal ones once.
+// fold returns the named tasks of an owner that run. Tasks with equal paths, states and places
+// become one.
 func (l *look) fold(v *sched.View) (tasks []Task) {
 	type key struct {
 		path, state, place string
@@ -222,7 +226,7 @@ func (l *look) fold(v *sched.View) (tasks []Task) {
 		task, where := l.task(v, &v.Tasks[i])
 		k := key{path: task.Path, state: task.State, place: where}
 		if l.parents[task.ID] {
-			k.parent = task.ID // owners stand below it
+			k.parent = task.ID // so that owners can stand below this task alone
 		}
 		at, ok := known[k]
 		if !ok {
@@ -237,7 +241,7 @@ func (l *look) fold(v *sched.View) (tasks []Task) {
 	return tasks
 }
 
-// task returns what is shown of a task, and what it has in common with those at the same place.
+// task returns the Task for t. where is equal for tasks at the same place.
 func (l *look) task(v *sched.View, t *sched.TaskView) (task Task, where string) {
 	task = Task{ID: t.Number, Path: t.Path, State: "running", Age: l.age(t.Started), Goroutine: t.Goroutine}
 	if t.Done {
@@ -246,6 +250,7 @@ func (l *look) task(v *sched.View, t *sched.TaskView) (task Task, where string) 
 	if g, ok := l.stacks.of(t.Goroutine); ok && !t.Started.After(l.stacks.time) {
 		where = g.Place
 		task.State, task.Function, task.Stack = ownState(g), g.Function, string(g.Stack)
+		task.Waited = time.Duration(g.Waits) * time.Minute
 		if g.File != "" {
 			task.Place = place(g.File, g.Line)
 		}
@@ -257,7 +262,7 @@ func (l *look) task(v *sched.View, t *sched.TaskView) (task Task, where string) 
 	return task, where
 }
 
-// what says what a goroutine is blocked for.
+// what returns, in words, what ends the block of a goroutine.
 func what(w wait) string {
 	name := printable(w.owner.Path)
 	switch w.Reason {
@@ -271,7 +276,7 @@ func what(w wait) string {
 	return "tasks of " + name
 }
 
-// ownState says what a goroutine does that is not blocked on a named owner.
+// ownState returns, in words, the state of a goroutine that is not blocked on a named owner.
 func ownState(g sched.Goroutine) string {
 	switch own := g.Own; {
 	case own == "" || g.State == "running" || g.State == "runnable":
@@ -281,29 +286,46 @@ func ownState(g sched.Goroutine) string {
 	case strings.HasPrefix(own, "core.(*Future["):
 		return "waits for a result"
 	case strings.HasPrefix(own, "pool/internal/loop."), strings.HasPrefix(own, "pool.") && !strings.HasPrefix(own, "pool.(*"):
-		return "waits in a loop"
+		return "waits for the items of its loop"
 	default:
 		return "waits in " + own
 	}
 }
 
-// queued returns the queued tasks that are known by name, those with equal names once.
-func queued(v *sched.View) (tasks []Task) {
-	known := make(map[string]int)
-	for _, name := range v.Names {
-		at, ok := known[name]
+// queued returns the queued tasks whose names are known. Tasks with equal names become one.
+func (l *look) queued(v *sched.View) (tasks []Task) {
+	type key struct{ path, state string }
+	known := make(map[key]int)
+	for _, q := range v.Line {
+		k := key{q.Path, queued}
+		if q.Keyed {
+			k.state = keyed
+		}
+		at, ok := known[k]
 		if !ok {
 			at = len(tasks)
-			known[name] = at
-			tasks = append(tasks, Task{Path: name, State: "queued"})
+			known[k] = at
+			tasks = append(tasks, Task{Path: k.path, State: k.state})
 		}
 		tasks[at].Count++
+		if !q.Since.IsZero() {
+			tasks[at].Age = max(tasks[at].Age, l.age(q.Since))
+		}
 	}
 	return tasks
 }
 
-// age returns how long ago t was. The clock of a test that runs in fake time has nothing to do
-// with that of others; then it returns 0.
+// The states of tasks that have not begun.
+const (
+	queued = "queued"
+	keyed  = "waits for its key"
+)
+
+// runs reports whether it is a task that has begun.
+func (t *Task) runs() bool { return t.State != queued && t.State != keyed && t.State != item }
+
+// age returns how long ago t was. It returns 0 if one of t and l.now comes from the fake clock of a
+// test and the other does not.
 func (l *look) age(t time.Time) time.Duration {
 	if sched.IsFake(t) != sched.IsFake(l.now) {
 		return 0
@@ -311,7 +333,8 @@ func (l *look) age(t time.Time) time.Duration {
 	return max(0, l.now.Sub(t))
 }
 
-// doneSince returns since when the context of a task is done, as far as that is known.
+// doneSince returns when the context of a task became done. If that is not known, it returns when a
+// snapshot first saw it.
 func (l *look) doneSince(v *sched.View, t *sched.TaskView) time.Time {
 	if !t.Deadline.IsZero() {
 		return t.Deadline
@@ -325,16 +348,17 @@ func (l *look) doneSince(v *sched.View, t *sched.TaskView) time.Time {
 	return seen
 }
 
-// done keeps when a look first saw that a context is done.
+// done records when a snapshot first saw that a context is done.
 var done seen
 
-// seen has the owners and the tasks whose contexts are done.
+// seen records owners and tasks whose contexts are done.
 type seen struct {
 	mu    sync.Mutex // nothing blocks while it is held
 	first map[[2]uint64]time.Time
 }
 
-// since returns when the context of an owner or a task was first seen to be done.
+// since returns when a snapshot first saw that the context of an owner or a task is done. If this
+// is the first, it records now.
 func (s *seen) since(owner, task uint64, now time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -348,7 +372,7 @@ func (s *seen) since(owner, task uint64, now time.Time) time.Time {
 	return s.first[key]
 }
 
-// prune forgets those that are not there any more.
+// prune deletes owners and tasks that are not in l.
 func (s *seen) prune(l *look) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

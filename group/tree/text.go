@@ -10,9 +10,8 @@ import (
 	"unicode"
 )
 
-// This file holds the snapshot as text, and the words in which text and page say things.
+// This file writes the snapshot as text, and has the wording that text and page share.
 
-// text returns the snapshot as text.
 func (s *Snapshot) text() string {
 	var b strings.Builder
 	b.WriteString(s.headline() + "\n")
@@ -37,7 +36,7 @@ func (s *Snapshot) text() string {
 	return b.String()
 }
 
-// headline says what there is, and when that was.
+// headline returns the numbers of owners, tasks and warnings, and the time.
 func (s *Snapshot) headline() string {
 	running := 0
 	for i := range s.Owners {
@@ -63,7 +62,7 @@ func (o *Owner) write(b *strings.Builder) {
 	}
 }
 
-// facts returns what is to be said of an owner after its name.
+// facts returns the description of an owner that follows its name.
 func (o *Owner) facts() []string {
 	facts := []string{o.state(), o.load()}
 	for _, ws := range [][]Waiter{o.Submitters, o.Waiters} {
@@ -78,7 +77,7 @@ func (o *Owner) facts() []string {
 	return facts
 }
 
-// state says in which state the owner is, and how it came there.
+// state returns the state of the owner, and why it was cancelled if it was.
 func (o *Owner) state() string {
 	c := o.Cancelled
 	if c == nil || o.State == Closed {
@@ -97,7 +96,7 @@ func (o *Owner) state() string {
 	return text
 }
 
-// load says how many tasks run and are queued, of how many.
+// load returns how many tasks run and are queued, with the limits.
 func (o *Owner) load() string {
 	text := fmt.Sprintf("%d running", o.Running)
 	if o.Limit != Unlimited {
@@ -108,6 +107,9 @@ func (o *Owner) load() string {
 	}
 	if o.Queue > 0 {
 		text += fmt.Sprintf(" of %d", o.Queue)
+	}
+	if o.Keyed > 0 {
+		text += fmt.Sprintf(", %d waiting for their keys", o.Keyed)
 	}
 	return text
 }
@@ -125,7 +127,7 @@ func (o *Owner) counts() string {
 	return text
 }
 
-// waiting says who waits, the longest first.
+// waiting returns the goroutine that has waited longest, and the number of the others.
 func waiting(ws []Waiter) string {
 	what := "waits for its tasks"
 	switch ws[0].For {
@@ -143,20 +145,23 @@ func waiting(ws []Waiter) string {
 	return text
 }
 
-// line says all of a task but its stack.
+// line describes a task, without its stack.
 func (t *Task) line() string {
 	var b strings.Builder
 	if t.Count > 1 {
 		fmt.Fprintf(&b, "%d × ", t.Count)
 	}
 	b.WriteString(printable(t.Path) + ": " + t.State)
-	if t.WaitsFor != "" {
+	if t.WaitsFor != "" || t.Waited > 0 {
 		fmt.Fprintf(&b, " for %s", words(t.Waited))
+	}
+	if !t.runs() && t.Age > 0 {
+		fmt.Fprintf(&b, " for %s", words(t.Age))
 	}
 	if t.Place != "" {
 		b.WriteString(" at " + t.Place)
 	}
-	if t.State != "queued" {
+	if t.runs() {
 		fmt.Fprintf(&b, ", begun %s ago", words(t.Age))
 	}
 	if t.Ignored > 0 {
@@ -167,7 +172,7 @@ func (t *Task) line() string {
 
 const mostWaits = 5
 
-// longest returns the waits that last longest, in words.
+// longest returns the longest waits, in words.
 func (s *Snapshot) longest() []string {
 	type waits struct {
 		Waiter
@@ -200,7 +205,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// words says a duration as a person would.
+// words returns a duration in words: "3 min".
 func words(d time.Duration) string {
 	switch {
 	case d < time.Second:
@@ -215,7 +220,7 @@ func words(d time.Duration) string {
 	return fmt.Sprintf("%d days", d/(24*time.Hour))
 }
 
-// printable returns a name, quoted if it has characters that are not printable.
+// printable returns name, in quotes if it has characters that are not printable.
 func printable(name string) string {
 	for _, r := range name {
 		if !unicode.IsPrint(r) {

@@ -161,6 +161,66 @@ func TestTake(t *testing.T) {
 		})
 	})
 
+	t.Run("how long tasks are queued", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			p := pool.New(1, pool.Options{Name: "queue", Queue: 2})
+			do := func() { fetch(release) }
+			waited := func() time.Duration {
+				time.Sleep(time.Second)
+				tasks := owner(t, "queue").Tasks
+				return tasks[len(tasks)-1].Age
+			}
+			p.Go(do)
+			synctest.Wait()
+			p.Go(do)
+			time.Sleep(2 * time.Second)
+			require.NoError(t, p.GoContext(t.Context(), func(context.Context) { do() }))
+			time.Sleep(3 * time.Second)
+			require.Contains(t, write(t, "queue"), "  - 2 × queue: queued for 5 s\n")
+			go p.Go(do) // is blocked for 4 s
+			time.Sleep(time.Second)
+			go p.GoContext(t.Context(), func(context.Context) { do() }) // is blocked for 4 s
+			require.Equal(t, 7*time.Second, waited())
+			time.Sleep(2 * time.Second)
+			release <- struct{}{}
+			require.Equal(t, 8*time.Second, waited())
+			release <- struct{}{}
+			require.Equal(t, 2*time.Second, waited())
+			release <- struct{}{}
+			require.Equal(t, 2*time.Second, waited())
+			close(release)
+			p.Close()
+		})
+	})
+
+	t.Run("how long tasks wait for their key", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			p := pool.New(4, pool.Options{Name: "keys", Queue: 2})
+			k := pool.NewKeyed[string](p, 1)
+			do := func(context.Context) { fetch(release) }
+			for range 3 {
+				require.NoError(t, k.GoContext(t.Context(), "key", do))
+				time.Sleep(time.Second)
+			}
+			go k.GoContext(t.Context(), "key", do)
+			time.Sleep(time.Second)
+			text := write(t, "keys")
+			require.Contains(t, text, "keys  pool, open, 1 running of 4, 0 queued of 2, 2 waiting for their keys, goroutine N at tree_test.go:N waits for room for 1 s, 0 ended")
+			require.Contains(t, text, "  - 2 × keys: waits for its key for 3 s\n")
+			release <- struct{}{}
+			time.Sleep(time.Second)
+			tasks := owner(t, "keys").Tasks
+			require.Equal(t, []string{"chan receive", "waits for its key"}, []string{tasks[0].State, tasks[1].State})
+			require.Equal(t, 2, tasks[1].Count)
+			require.Equal(t, 3*time.Second, tasks[1].Age)
+			close(release)
+			k.Wait()
+			p.Close()
+		})
+	})
+
 	t.Run("the first task of a group counts", func(t *testing.T) {
 		g := group.New(group.Options{Name: "first"})
 		for n := range uint64(3) {
@@ -205,7 +265,7 @@ func TestTake(t *testing.T) {
 			require.Equal(t, map[string]string{
 				"wait": "waits for the tasks of busy", "room": "waits for room in busy", "permit": "waits for the semaphore of shared",
 				"own semaphore": "waits for a semaphore", "result": "waits for tasks of results", "sleep": "sleep",
-				"loop": "waits in a loop", "unnamed": "waits in group.(*Group).Wait",
+				"loop": "waits for the items of its loop", "unnamed": "waits in group.(*Group).Wait",
 			}, states)
 			require.Equal(t, tree.Joining, owner(t, "busy").State)
 			require.Equal(t, "states/permit", owner(t, "shared").Submitters[0].Path)
@@ -214,6 +274,45 @@ func TestTake(t *testing.T) {
 			g.Wait()
 			busy.Wait()
 			shared.Wait()
+		})
+	})
+
+	t.Run("where the items of loops stand", func(t *testing.T) {
+		if raceBuild {
+			t.Skip("there each item has a goroutine of its own")
+		}
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			block := func(context.Context, int) (int, error) { fetch(release); return 0, nil }
+			g, ctx := errgroup.New(t.Context(), errgroup.Options{Name: "loops"})
+			require.NoError(t, g.GoContext(ctx, func(ctx context.Context) error {
+				for _, err := range pool.Map(ctx, 3, slices.Values([]int{1, 2, 3}), block) {
+					require.NoError(t, err)
+				}
+				return nil
+			}))
+			g.GoNamed("ctx of group", func() error {
+				for range pool.Map(ctx, 1, slices.Values([]int{1}), block) { //coterie:waiterr no call fails
+				}
+				return nil
+			})
+			p := pool.New(2, pool.Options{Name: "two"})
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				for _, err := range pool.MapUnordered(ctx, 3, slices.Values([]int{1, 2, 3}), block) {
+					require.NoError(t, err)
+				}
+			}))
+			synctest.Wait()
+			for range pool.Map(ctx, 1, slices.Values([]int{1}), func(context.Context, int) (int, error) { return 0, nil }) { //coterie:waiterr no call fails
+				text := write(t, "loops")
+				require.Contains(t, text, "  - loops: waits for the items of its loop at tree_test.go:N, begun 0 ms ago\n")
+				require.Contains(t, text, "  - 4 × loops: item of a loop at tree_test.go:N\n")
+			}
+			require.Regexp(t, `tree_test\.fetch$`, owner(t, "loops").Tasks[2].Function)
+			require.Contains(t, write(t, "two"), "  - two: waits for the items of its loop at tree_test.go:N, begun 0 ms ago\n  - 2 × two: item of a loop at tree_test.go:N\n")
+			close(release)
+			require.NoError(t, g.Wait())
+			p.Close()
 		})
 	})
 

@@ -9,20 +9,19 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// This file holds who waits for whom, and finds tasks that wait in a circle.
+// This file finds tasks that wait for each other in a circle.
 //
-// A task that waits for all tasks of an owner is stuck if one of these is. A task that waits
-// for room in an owner, for one of its results or batches, or for its semaphore, is stuck if all
-// tasks of the owner are, or, for the semaphore, all tasks of the owners that share it. A task
-// of which no wait is known may go on, and so may one without a name. Those that are stuck are
-// then the largest set that these rules allow, and each of them leads into a circle.
+// A task that waits for all tasks of an owner is stuck if one of these is stuck. A task that waits
+// for room in an owner, or for a result or batch of it, is stuck if all tasks of the owner are
+// stuck. A task that waits for a semaphore is stuck if all tasks of the owners that share it are
+// stuck. A task without a known wait, and a task without a name, may go on. The stuck tasks are the
+// largest set that these rules allow. From each of them the waits lead into a circle.
 
-// settled is how long each of a circle has waited, at least. Places that are being lent look
-// like a circle for an instant.
+// settled is how long each task of a circle must have waited. Their waits look like a circle for an
+// instant while tasks lend places.
 const settled = time.Second
 
-// stuckTasks returns the named tasks that can never go on, by the numbers of their
-// goroutines.
+// stuckTasks returns the goroutines of the named tasks that can never go on.
 func (l *look) stuckTasks() map[uint64]bool {
 	stuck := make(map[uint64]bool)
 	for goroutine, w := range l.waits {
@@ -47,7 +46,7 @@ func (l *look) mayGoOn(w wait, stuck map[uint64]bool) bool {
 		return !slices.ContainsFunc(w.owner.Tasks, func(t sched.TaskView) bool { return stuck[t.Goroutine] })
 	}
 	if w.owner.Limit == 0 && w.Reason == sched.ForRoom {
-		return true // SetLimit will help it
+		return true // SetLimit can make room
 	}
 	running := 0
 	for i := range l.views {
@@ -64,20 +63,20 @@ func (l *look) mayGoOn(w wait, stuck map[uint64]bool) bool {
 	return w.Reason == sched.ForSemaphore && int64(running) < w.owner.SemaphoreUsed || running == 0
 }
 
-// circles returns the circles among tasks that are stuck, in words, each once.
+// circles returns each circle among stuck tasks once, in words.
 func (l *look) circles() (texts []string) {
 	stuck := l.stuckTasks()
-	told := make(map[uint64]bool)
+	visited := make(map[uint64]bool)
 	for i := range l.views {
 		for j := range l.views[i].Tasks {
 			at := l.views[i].Tasks[j].Goroutine
 			var path []uint64
-			for stuck[at] && !told[at] && !slices.Contains(path, at) {
+			for stuck[at] && !visited[at] && !slices.Contains(path, at) {
 				path = append(path, at)
 				at = l.blocker(l.waits[at], stuck)
 			}
 			for _, goroutine := range path {
-				told[goroutine] = true
+				visited[goroutine] = true
 			}
 			if begin := slices.Index(path, at); begin >= 0 {
 				texts = append(texts, l.circle(path[begin:]))
@@ -87,7 +86,7 @@ func (l *look) circles() (texts []string) {
 	return texts
 }
 
-// blocker returns a stuck task that w waits for.
+// blocker returns the goroutine of a stuck task for which w waits, or 0.
 func (l *look) blocker(w wait, stuck map[uint64]bool) uint64 {
 	for i := range l.views {
 		v := &l.views[i]
@@ -103,7 +102,7 @@ func (l *look) blocker(w wait, stuck map[uint64]bool) uint64 {
 	return 0
 }
 
-// circle tells of tasks each of which waits for the next, and the last for the first.
+// circle describes a circle: each task waits for the next, and the last for the first.
 func (l *look) circle(goroutines []uint64) string {
 	var b strings.Builder
 	for i, goroutine := range goroutines {

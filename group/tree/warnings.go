@@ -9,14 +9,14 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// This file holds what a snapshot says, in words, is likely to be wrong.
+// This file makes the warnings of a snapshot: likely mistakes, in words.
 
 const (
-	lateAfter    = time.Second      // so long a task may run on after its context was cancelled
-	blockedAfter = 10 * time.Second // so long a Go may be blocked
+	lateAfter    = time.Second      // how long a task may run after its context was cancelled
+	blockedAfter = 10 * time.Second // how long a Go may be blocked
 )
 
-// warnings returns those about the owners that are shown, the circles first.
+// warnings returns the warnings about all circles, and then about the owners that are shown.
 func (l *look) warnings(views []*sched.View, owners []Owner) []string {
 	warnings := append([]string{}, l.circles()...)
 	for i, v := range views {
@@ -30,8 +30,8 @@ func (l *look) warnings(views []*sched.View, owners []Owner) []string {
 	return warnings
 }
 
-// runsOn tells of an owner that was cancelled and whose tasks still run. Those that only wait
-// for the tasks of others are not meant.
+// runsOn returns a warning if the owner was cancelled and its tasks still run, and otherwise "". It
+// ignores tasks that only wait for the tasks of other owners.
 func (l *look) runsOn(v *sched.View, o *Owner) string {
 	c := o.Cancelled
 	if c == nil || c.Age < lateAfter {
@@ -42,7 +42,7 @@ func (l *look) runsOn(v *sched.View, o *Owner) string {
 	for _, t := range o.Tasks {
 		if t.WaitsFor == AllTasks && t.Of != o.ID {
 			n -= t.Count
-		} else if t.State != "queued" && !slices.Contains(places, t.Place) {
+		} else if t.runs() && !slices.Contains(places, t.Place) {
 			places = append(places, t.Place)
 		}
 	}
@@ -73,7 +73,8 @@ func (l *look) runsOn(v *sched.View, o *Owner) string {
 	return b.String()
 }
 
-// ignores tells of tasks of an owner that was not cancelled whose own contexts are done.
+// ignores returns a warning if the owner was not cancelled and a task runs with a context that is
+// done, and otherwise "".
 func ignores(o *Owner) string {
 	if o.Cancelled != nil {
 		return ""
@@ -90,7 +91,8 @@ func ignores(o *Owner) string {
 	return ""
 }
 
-// blocked tells of the goroutine that has been blocked longest in a Go of an owner.
+// blocked returns a warning about the goroutine that has been blocked longest in a Go of the owner,
+// or "".
 func blocked(o *Owner) string {
 	if len(o.Submitters) == 0 || o.Submitters[0].Age < blockedAfter {
 		return ""
@@ -107,7 +109,7 @@ func blocked(o *Owner) string {
 	return text
 }
 
-// who says whose goroutine it is.
+// who returns the path of the goroutine's task, or its number and place.
 func (w Waiter) who() string {
 	switch {
 	case w.Path != "":
@@ -126,10 +128,12 @@ func paused(o *Owner) string {
 	return fmt.Sprintf("%s is paused, with a limit of 0; waiting: %s", printable(o.Path), tasks(o.Queued+len(o.Submitters)))
 }
 
-// orphaned tells of an owner that nobody is left to wait for.
+// orphaned returns a warning if the owner was made in a task that has ended, and no goroutine waits
+// for its tasks, and otherwise "".
 func orphaned(v *sched.View, o *Owner) string {
-	if !v.Orphaned || len(o.Waiters) > 0 || o.Running+o.Queued == 0 {
+	n := o.Running + o.Queued + o.Keyed
+	if !v.Orphaned || len(o.Waiters) > 0 || n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s was made in a task that has ended, and nobody waits for its %s", printable(o.Path), tasks(o.Running+o.Queued))
+	return fmt.Sprintf("%s was made in a task that has ended, and nobody waits for its %s", printable(o.Path), tasks(n))
 }

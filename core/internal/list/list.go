@@ -1,19 +1,19 @@
-// Package list is a doubly linked list whose elements are part of what they link, so
-// that adding one allocates nothing.
+// Package list is a doubly linked list. Its elements are fields of the values that they link, so
+// PushBack and PushFront allocate nothing.
 package list
 
-// An Elem is the place of a value in a list. It is a field of what Value points to.
+// An Elem is the place of a value in a list. It is a field of the struct to which Value points.
 type Elem[T any] struct {
 	Value T
 
 	prev, next *Elem[T] // in a ring
-	list       *List[T] // nil if it is in none
+	list       *List[T] // nil if e is in no list
 }
 
 // Listed reports whether e is in a list.
 func (e *Elem[T]) Listed() bool { return e.list != nil }
 
-// Next returns the element behind e, or nil.
+// Next returns the element after e, or nil. e must be in a list.
 func (e *Elem[T]) Next() *Elem[T] {
 	if e.next == e.list.first {
 		return nil
@@ -21,8 +21,8 @@ func (e *Elem[T]) Next() *Elem[T] {
 	return e.next
 }
 
-// A List is a list of elements. The zero value is empty. It is a ring, so that one pointer
-// leads to both of its ends.
+// A List is a list of elements. The zero value is empty. The elements form a ring, so that both
+// ends can be reached from one pointer.
 type List[T any] struct {
 	first *Elem[T]
 }
@@ -41,7 +41,7 @@ func (l *List[T]) Len() (n int) {
 	return n
 }
 
-// PushBack adds e, which is in no list, at the end.
+// PushBack adds e at the end. e must be in no list.
 func (l *List[T]) PushBack(e *Elem[T]) {
 	if l.first == nil {
 		l.first, e.prev, e.next = e, e, e
@@ -52,13 +52,13 @@ func (l *List[T]) PushBack(e *Elem[T]) {
 	e.list = l
 }
 
-// PushFront adds e, which is in no list, at the front.
+// PushFront adds e at the front. e must be in no list.
 func (l *List[T]) PushFront(e *Elem[T]) {
 	l.PushBack(e)
 	l.first = e
 }
 
-// Remove takes e out of l, which it is in.
+// Remove takes e out of l. e must be in l.
 func (l *List[T]) Remove(e *Elem[T]) {
 	if e.next == e {
 		l.first = nil

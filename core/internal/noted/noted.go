@@ -1,7 +1,6 @@
-// Package noted lets the scheduler know of the goroutines that wait for the result of a
-// task of a named owner.
+// Package noted connects core to core/sched: Futures call Get, which core/sched sets.
 package noted
 
-// Get is called by a goroutine that is about to wait for the result of a task of the owner
-// with this number. end is called when it no longer waits.
+// Get records that the caller is about to wait for the result of a task of the owner with this
+// number. The caller calls end after the wait. Package core/sched sets Get when it is initialized.
 var Get func(owner uint32) (end func())

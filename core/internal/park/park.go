@@ -1,4 +1,4 @@
-// Package park blocks one goroutine until another unblocks it.
+// Package park blocks a goroutine until another goroutine wakes it.
 package park
 
 import (
@@ -9,28 +9,28 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A Parker is the place of one wait of one goroutine. [Get] makes it, other goroutines
-// may call [Parker.Wake] once, and its own goroutine calls [Parker.Free] in the end.
+// A Parker serves one wait of one goroutine. [Get] makes it. Another goroutine may call
+// [Parker.Wake] once. The goroutine that waits calls [Parker.Free] at the end.
 //
-// A wait that nothing but Wake ends blocks on a sync.Cond, which needs no allocation. One
-// that can be given up blocks on a channel, because only select waits for two things. Both
-// block durably in a testing/synctest bubble. A channel belongs to its bubble, so each
-// wait makes its own; the rest belongs to none, and is used again.
+// A wait that only Wake can end blocks on a sync.Cond, which allocates nothing. A wait that can be
+// given up blocks on a channel, because only select waits for two events. Both block durably in a
+// testing/synctest bubble. A channel belongs to the bubble in which it was made, so each wait makes
+// its own. The rest belongs to no bubble, and is reused.
 //
-// The race detector sees no edge from Wake to the end of the wait. It sees that the
-// goroutine blocks: in a bubble that orders what came before ahead of synctest.Wait.
+// The race detector sees no edge from Wake to the end of the wait. It sees that the goroutine
+// blocks: in a bubble the code before the block happens before the return of synctest.Wait.
 type Parker struct {
-	state atomic.Int32  // where the goroutine blocks on cond
-	cond  sync.Cond     // its L is the Parker as a condLocker
-	woken chan struct{} // written before the Parker is handed to others; nil: block on cond
+	state atomic.Int32
+	cond  sync.Cond     // its L is the Parker itself, as a condLocker
+	woken chan struct{} // written before other goroutines have the Parker; nil: block on cond
 
-	Next   *Parker            // for lists of those that are to be woken
-	Place  list.Elem[*Parker] // in a queue, guarded as that is
-	N      int64              // the goroutine's: what it waits for
-	Result any                // for whoever wakes it to leave something
+	Next   *Parker            // links a list of Parkers
+	Place  list.Elem[*Parker] // in a queue; guarded by the lock of the queue
+	N      int64              // a number that the owner of the queue uses
+	Result any                // from the goroutine that calls Wake to the goroutine that waits
 }
 
-// The states of a Parker whose goroutine blocks on cond.
+// The states of a Parker. parked is set only if the goroutine blocks on cond.
 const (
 	waiting = iota
 	parked
@@ -45,8 +45,8 @@ func makeParker() *Parker {
 	return p
 }
 
-// A condLocker is a Parker as the Locker of its cond. Wait of the cond calls Unlock when a
-// Signal can reach the goroutine. That is how Wake knows.
+// A condLocker is a Parker as the Locker of its cond. cond.Wait calls Unlock when a Signal can
+// reach the goroutine. Unlock records that in state, so that Wake signals only then.
 type condLocker Parker
 
 func (p *condLocker) Lock() {}
@@ -60,7 +60,7 @@ func (p *condLocker) Unlock() {
 // Get returns a Parker. Its wait may be given up if cancellable is set.
 func Get(cancellable bool) *Parker {
 	var p *Parker
-	if race.Hidden { // the sync.Pool would order its users
+	if race.Hidden { // the detector would see the sync.Pool order its users
 		p = makeParker()
 	} else {
 		p = parkers.Get().(*Parker)
@@ -71,7 +71,7 @@ func Get(cancellable bool) *Parker {
 	return p
 }
 
-// Free lets another goroutine use p, which nobody will wake any more.
+// Free makes p available to other goroutines. No goroutine may call Wake after it.
 func (p *Parker) Free() {
 	if race.Hidden {
 		return
@@ -81,7 +81,7 @@ func (p *Parker) Free() {
 	parkers.Put(p)
 }
 
-// Wake ends the wait. The Parker may be in other hands as soon as it is called.
+// Wake ends the wait. As soon as it is called, p may belong to another goroutine.
 func (p *Parker) Wake() {
 	if p.woken != nil {
 		race.Close(p.woken)
@@ -92,7 +92,7 @@ func (p *Parker) Wake() {
 	}
 }
 
-// WakeAll wakes p and those behind it.
+// WakeAll wakes p and the Parkers that Next links to it.
 func WakeAll(p *Parker) {
 	for p != nil {
 		next := p.Next
@@ -101,13 +101,12 @@ func WakeAll(p *Parker) {
 	}
 }
 
-// Wait blocks until Wake is called, or cancel is closed. It returns false in the
-// second case; Wake may be called all the same. cancel must be nil unless the Parker is
-// cancellable.
+// Wait blocks until Wake is called, and reports true. If cancel is closed first, it reports false;
+// Wake may still be called then. cancel must be nil unless the Parker is cancellable.
 func (p *Parker) Wait(cancel <-chan struct{}) bool {
-	if p.woken != nil {
+	if c := race.Load(&p.woken); c != nil {
 		select {
-		case <-p.woken:
+		case <-c:
 			return true
 		case <-cancel:
 			return false

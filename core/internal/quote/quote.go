@@ -1,4 +1,4 @@
-// Package quote keeps what users name from forging lines of a log.
+// Package quote quotes names from users, so that they cannot forge lines of a log.
 package quote
 
 import "strconv"

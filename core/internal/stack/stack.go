@@ -13,10 +13,10 @@ import (
 // A Trace is the stack trace of one goroutine.
 type Trace struct {
 	Header []byte  // "goroutine 7 [running]:"
-	Frames []Frame // the innermost first; at the end, what created the goroutine
+	Frames []Frame // the innermost first; the last names the function that created the goroutine
 }
 
-// A Frame is one function of a trace: its lines, without the line end.
+// A Frame holds the lines of one function of a trace, without the last line end.
 type Frame []byte
 
 // Parse reads the trace of one goroutine.
@@ -24,7 +24,7 @@ func Parse(trace []byte) Trace {
 	header, rest, _ := bytes.Cut(bytes.TrimSpace(trace), []byte("\n"))
 	t := Trace{Header: header}
 	for len(rest) > 0 {
-		// A frame is a line, and the indented lines below it.
+		// A frame is a line and the indented lines below it.
 		end := bytes.IndexByte(rest, '\n')
 		for end >= 0 && end+1 < len(rest) && rest[end+1] == '\t' {
 			if next := bytes.IndexByte(rest[end+1:], '\n'); next >= 0 {
@@ -55,15 +55,15 @@ func (t Trace) Append(b []byte) []byte {
 // ID returns the number of the goroutine.
 func (t Trace) ID() uint64 { return ID(t.Header) }
 
-// ID returns the number of the goroutine whose trace this is, or begins with this.
+// ID returns the number of the goroutine whose trace begins with trace.
 func ID(trace []byte) uint64 {
 	trace = bytes.TrimPrefix(trace, []byte("goroutine "))
 	digits, _, _ := bytes.Cut(trace[:min(len(trace), 24)], []byte(" "))
 	return number(digits)
 }
 
-// Creator returns the function that started the goroutine and the number of that
-// function's goroutine. It returns "" and 0 if the trace does not tell.
+// Creator returns the function that started the goroutine, and the number of the goroutine that ran
+// that function. It returns "" and 0 if the trace does not have them.
 func (t Trace) Creator() (function string, id uint64) {
 	if len(t.Frames) == 0 {
 		return "", 0
@@ -84,8 +84,9 @@ func number(digits []byte) uint64 {
 	return n
 }
 
-// TrimOwn leaves out the toolkit's frames at both ends, with the runtime's beyond them. If the trace is that of a panic, it also leaves out
-// what stands above the call of panic.
+// TrimOwn returns the trace without the toolkit's frames at both ends, and without the runtime's
+// frames beyond those. It also leaves out the frames above the call of panic if the trace is that
+// of a panic.
 func (t Trace) TrimOwn() Trace {
 	frames := t.Frames
 	var raised []Frame
@@ -117,8 +118,8 @@ func (t Trace) TrimOwn() Trace {
 	return Trace{t.Header, append(raised, frames[first:last]...)}
 }
 
-// Place returns what two traces have in common that stand at the same place: the
-// functions and lines, without the arguments and the offsets.
+// Place returns the functions and lines of the trace, without the arguments and the offsets. It is
+// equal for goroutines at the same place.
 func (t Trace) Place() string {
 	var b []byte
 	for _, f := range t.Frames {
@@ -132,13 +133,23 @@ func (t Trace) Place() string {
 
 var createdBy = []byte("created by ")
 
-// State returns what the runtime says of the goroutine: "running", or what it waits for.
+// State returns the state of the goroutine in the runtime's words: "running", or what it waits for.
 func (t Trace) State() string {
 	_, state, _ := bytes.Cut(t.Header, []byte(" ["))
 	if i := bytes.IndexAny(state, ",]("); i >= 0 {
 		state = state[:i]
 	}
 	return string(bytes.TrimSpace(state))
+}
+
+// Waits returns how many minutes the goroutine is blocked, as far as the runtime knows: 0 for less
+// than one, and otherwise at least so many.
+func (t Trace) Waits() int {
+	state, _, _ := bytes.Cut(t.Header, []byte(" minutes"))
+	if i := bytes.LastIndexByte(state, ' '); i >= 0 && len(state) < len(t.Header) {
+		return int(number(state[i+1:]))
+	}
+	return 0
 }
 
 // Bubble returns the number of the testing/synctest bubble of the goroutine, or 0.
@@ -148,8 +159,8 @@ func (t Trace) Bubble() uint64 {
 	return number(digits)
 }
 
-// Entered returns the function of the toolkit that users' code has called and that has not
-// returned, without the path of the module: "core.(*Semaphore).Acquire". It returns "" if there
+// Entered returns the function of the toolkit that users' code has called and in which the
+// goroutine is, without the path of the module: "core.(*Semaphore).Acquire". It returns "" if there
 // is none.
 func (t Trace) Entered() string {
 	entered := ""
@@ -161,11 +172,11 @@ func (t Trace) Entered() string {
 			return entered
 		}
 	}
-	return "" // no user's: it is a task of the toolkit's own
+	return "" // no user's frame: this is a goroutine of the toolkit
 }
 
 // Top returns the innermost function that is neither the toolkit's nor the standard library's, and
-// where it stands. That may be the function that started the goroutine.
+// its file and line. That may be the function that started the goroutine.
 func (t Trace) Top() (function, file string, line int) {
 	for _, f := range t.Frames {
 		if !f.isUsers() {
@@ -200,8 +211,9 @@ var standard = func() string {
 	return strings.TrimSuffix(file, "bytes/bytes.go")
 }()
 
-// isStandard reports whether a file is of the standard library. Built with -trimpath, a file has
-// the path of its package, which has a dot in its first part unless it is standard.
+// isStandard reports whether file belongs to the standard library. With -trimpath the file begins
+// with the path of its package. The first part of that path has a dot, except in the standard
+// library.
 func isStandard(file string) bool {
 	if standard != "" {
 		return strings.HasPrefix(file, standard)
@@ -210,8 +222,8 @@ func isStandard(file string) bool {
 	return !strings.Contains(first, ".")
 }
 
-// Caller returns the innermost of the calls that is neither the toolkit's nor the standard
-// library's.
+// Caller returns the innermost of the calls that is neither in the toolkit nor in the standard
+// library.
 func Caller(calls []uintptr) (function, file string, line int) {
 	frames := runtime.CallersFrames(calls)
 	for more := true; more; {
@@ -239,7 +251,7 @@ func (f Frame) function() []byte {
 	return line
 }
 
-// packagePath returns the path of the package that a function is in.
+// packagePath returns the path of the function's package.
 func packagePath(function []byte) []byte {
 	if i := bytes.IndexByte(function, '['); i >= 0 { // type arguments have paths of their own
 		function = function[:i]
@@ -265,8 +277,8 @@ func (f Frame) isOwn() bool {
 	return false
 }
 
-// isRuntimes reports whether the frame is of a package of the standard library that stands
-// between the toolkit and its users: what a goroutine blocks in, and what calls it.
+// isRuntimes reports whether the frame is of a package of the standard library in which goroutines
+// block, or that calls functions of the toolkit or of users.
 func (f Frame) isRuntimes() bool {
 	top, _, _ := bytes.Cut(packagePath(f.function()), []byte("/"))
 	switch string(top) {

@@ -135,3 +135,23 @@ func TestPlace(t *testing.T) {
 	require.NotEqual(t, place(waiting), place(strings.Replace(waiting, "ingest.go:14", "ingest.go:15", 1)))
 	require.NotEqual(t, place(waiting), place(strings.Replace(waiting, "app.ingest", "app.digest", 1)))
 }
+
+func TestHeader(t *testing.T) {
+	for header, want := range map[string]struct {
+		state  string
+		waits  int
+		bubble uint64
+	}{
+		"goroutine 7 [running]:":                                                           {"running", 0, 0},
+		"goroutine 7 [chan receive, 12 minutes]:":                                          {"chan receive", 12, 0},
+		"goroutine 7 [select (no cases), 3 minutes, locked to thread]:":                    {"select", 3, 0},
+		"goroutine 7 [sleep (durable), 1500 minutes, synctest bubble 4]:":                  {"sleep", 1500, 4},
+		"goroutine 7 [select, synctest bubble 4]:":                                         {"select", 0, 4},
+		"goroutine 7 gp=0xc000004000 m=nil mp=0x123 [semacquire, 2 minutes, locked to x]:": {"semacquire", 2, 0},
+	} {
+		trace := stack.Parse([]byte(header + "\nmain.main()\n\t/main.go:7 +0x1\n"))
+		require.Equal(t, want.state, trace.State(), header)
+		require.Equal(t, want.waits, trace.Waits(), header)
+		require.Equal(t, want.bubble, trace.Bubble(), header)
+	}
+}

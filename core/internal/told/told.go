@@ -1,21 +1,22 @@
-// Package told remembers of which panics a caller of Get has been told. It lets core/sched
-// look at what core does not export.
+// Package told records which panics a Get has raised. It gives core/sched access to a field that
+// core does not export.
 package told
 
 import "github.com/coterie-go/coterie/core/race"
 
-// A Mark is shared by all copies of one PanicError.
+// A Mark records whether a Get has raised a panic. All copies of one PanicError share it.
 type Mark struct{ told race.Uint64 }
 
-// Set notes that a caller has been told. It does nothing if m is nil.
+// Set records that a Get is about to raise the panic. It does nothing if m is nil.
 func (m *Mark) Set() {
 	if m != nil {
 		m.told.Store(1)
 	}
 }
 
-// IsSet reports whether a caller has been told. It is false if m is nil.
+// IsSet reports whether Set was called. It reports false if m is nil.
 func (m *Mark) IsSet() bool { return m != nil && m.told.Load() != 0 }
 
-// Of returns the mark of a *core.PanicError, or nil if it has none. Core sets it.
+// Of returns the mark of a *core.PanicError, or nil if that has none. Package core sets Of when it
+// is initialized.
 var Of func(panicked error) *Mark

@@ -1,4 +1,4 @@
-// Package copied makes the mistakes that go vet is to report.
+// Package copied makes mistakes that go vet must report.
 package copied
 
 import "github.com/coterie-go/coterie/core"

@@ -1,8 +1,8 @@
 // Racy runs small programs with the WaitGroup, the semaphore and the future of the
-// package that its argument names, and prints their names on standard error. If it is
-// built with the race detector, the detector reports a data race in the programs whose
-// names begin with race, and must not in those that begin with clean. Those that begin
-// with legal break a rule of sync.WaitGroup that ours does not have.
+// package that its argument names, and prints their names on standard error. In a build with the
+// race detector, the detector reports a data race in the programs whose names begin with race, and
+// none in those whose names begin with clean. Programs whose names begin with legal break a rule
+// that sync.WaitGroup has and core.WaitGroup does not have.
 package main
 
 import (
@@ -37,7 +37,8 @@ type impl struct {
 	future    func() (resolve, get func())
 }
 
-// waitContext waits so that it may give up, if wg can do that.
+// waitContext calls WaitContext with a context that can be cancelled, if wg has WaitContext, and
+// otherwise Wait.
 func waitContext(wg waitGroup) {
 	if wg, ok := wg.(*core.WaitGroup); ok {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -67,11 +68,11 @@ var impls = map[string]impl{
 	},
 }
 
-// pause lets others run without the detector taking it for an order.
+// pause lets other goroutines run, without an edge that the race detector sees.
 func pause() { time.Sleep(time.Millisecond) }
 
-// A count goes up, and others wait for that, behind the detector's back: it sees
-// no order in it. Two that raise it at once may count as one.
+// A count is hidden from the race detector, which sees no edge from up to await. Two calls of up at
+// the same time may count as one.
 type count struct{ n int }
 
 //go:norace
@@ -187,7 +188,7 @@ var programs = map[string]func(impl){
 		x := 0
 		resolve, get := i.future()
 		ended := make(chan bool, 3)
-		for n := range 3 { // the last finds the result
+		for n := range 3 { // the last call finds the result
 			go func() {
 				if n == 2 {
 					pause()
@@ -245,7 +246,7 @@ var programs = map[string]func(impl){
 		ended := make(chan bool, 2)
 		for n := range 2 {
 			go func() {
-				holders.await(n) // one after the other
+				holders.await(n) // the holders acquire one after another
 				_ = s.Acquire(context.Background(), 1)
 				x = n
 				holders.up()

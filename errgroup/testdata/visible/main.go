@@ -1,5 +1,5 @@
-// Visible runs tasks that race, and tasks that do not, for a -race build to tell
-// which. Its argument is the case. Sleeping orders nothing in the detector's eyes.
+// Visible runs tasks that race, and tasks that do not. A -race build must report the former only.
+// Its argument is the case. The race detector sees no edge from a sleep.
 package main
 
 import (
@@ -18,7 +18,7 @@ var (
 	ctx     = context.Background()
 )
 
-// write returns a task that writes what all tasks write.
+// write returns a task that writes the variable that all tasks write.
 func write(err error) func() error {
 	return func() error {
 		shared++
@@ -26,7 +26,7 @@ func write(err error) func() error {
 	}
 }
 
-// oneThenOther starts two tasks, the second when the first has ended.
+// oneThenOther starts two tasks. It starts the second when the first has ended.
 func oneThenOther(g *errgroup.Group, a, b func() error) {
 	g.Go(a)
 	time.Sleep(5 * time.Millisecond)

@@ -1,5 +1,5 @@
-// Package stop ends a program in order, by a signal or when its time is up, and says so in its
-// exit status, as shells do and the command timeout does.
+// Package stop ends a program in order after a signal or a timeout. The exit status shows which: it
+// is that of shells and of the command timeout.
 package stop
 
 import (
@@ -13,19 +13,20 @@ import (
 	"github.com/coterie-go/coterie/group"
 )
 
-// Why the context of a program has ended.
+// The causes with which Run cancels the context of a program.
 var (
 	ErrInterrupted = errors.New("interrupted")
 	ErrTerminated  = errors.New("terminated")
 	ErrTimeout     = errors.New("timeout")
 )
 
-// status is the exit status for each.
+// status has the exit status for each cause.
 var status = map[error]int{ErrInterrupted: 130, ErrTerminated: 143, ErrTimeout: 124}
 
-// Run calls body with a context that ends with the first SIGINT or SIGTERM, or after timeout,
-// unless that is 0. It returns 130, 143 or 124 if that has happened, and else what body
-// returns. body should print what it has so far. A second signal ends the program at once.
+// Run calls body with a context that is cancelled at the first SIGINT or SIGTERM, or after timeout,
+// unless that is 0. body should then print its results so far, and return. Run returns 130 after
+// SIGINT, 143 after SIGTERM, 124 after the timeout, and otherwise the result of body. A second
+// signal ends the program at once.
 func Run(ctx context.Context, timeout time.Duration, body func(ctx context.Context) int) (result int) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

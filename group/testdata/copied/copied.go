@@ -1,4 +1,4 @@
-// Package copied copies a group, for go vet to see.
+// Package copied copies a group. go vet must report that.
 package copied
 
 import "github.com/coterie-go/coterie/group"

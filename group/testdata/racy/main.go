@@ -1,7 +1,6 @@
-// Racy runs small programs with the groups that its argument names, and says on
-// standard error which. If it is built with the race detector, that reports a data
-// race in the programs whose names begin with race, and must not in those that
-// begin with clean.
+// Racy runs small programs with the groups that its argument names, and prints their names on
+// standard error. In a build with the race detector, the detector reports a data race in the
+// programs whose names begin with race, and none in those whose names begin with clean.
 package main
 
 import (
@@ -31,10 +30,10 @@ var owners = map[string]func() owner{
 	"limit 2": func() owner { return group.New(group.Options{Limit: 2, Name: "two", Semaphore: core.NewSemaphore(2)}) },
 }
 
-// pause lets others run without the detector taking it for an order.
+// pause lets other goroutines run, without an edge that the race detector sees.
 func pause() { time.Sleep(time.Millisecond) }
 
-// common are programs that sync.WaitGroup can run as well.
+// common holds programs that sync.WaitGroup can run too.
 var common = map[string]func(owner){
 	"race: two tasks write": func(g owner) {
 		x := 0
@@ -89,7 +88,7 @@ var common = map[string]func(owner){
 		x := 0
 		started := make(chan bool)
 		g.Go(func() {
-			go func() { // of its own, because a limit may hold it up
+			go func() { // in a goroutine of its own, because Go blocks under a limit
 				g.Go(func() { x = 1 })
 				g.Go(func() { x = 2 })
 				close(started)
@@ -195,7 +194,7 @@ var common = map[string]func(owner){
 	},
 }
 
-// ours are programs for groups.
+// ours holds programs that only groups can run.
 var ours = map[string]func(*group.Group){
 	"race: two tasks write and panic": func(g *group.Group) {
 		x := 0

@@ -1,6 +1,5 @@
-// This file holds the context of a loop's items and the budget that it carries.
-// Invariant: the context of a loop that has ended is cancelled, and passes its budget on
-// to nobody.
+// This file holds the context of a loop's items, and the budget that it carries. Invariant: the
+// context of a loop that has ended is cancelled, and its Value does not return the budget.
 
 package loop
 
@@ -12,14 +11,16 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A budget is how many workers the outermost of nested loops has left. The context of
-// its items carries it. So a loop within a loop uses what is left and does not multiply
-// the workers. It must not order those items.
+// A budget is how many workers the outermost of nested loops has left. The context of its items
+// carries it. So a loop within a loop uses the workers that are left, and does not multiply them.
+// Items of an outer loop use its budget. The budget must not order them, so it is hidden from the
+// race detector.
 type budget struct{ free race.Uint64 }
 
 type budgetKey struct{}
 
-// budgetOf returns the budget of the loop that ctx comes from and that has not ended, or nil.
+// budgetOf returns the budget of the innermost loop that has not ended and from whose context ctx
+// derives, or nil.
 func budgetOf(ctx context.Context) *budget {
 	b, _ := ctx.Value(budgetKey{}).(*budget)
 	return b
@@ -28,7 +29,7 @@ func budgetOf(ctx context.Context) *budget {
 // available reports whether a worker is left.
 func (b *budget) available() bool { return b.free.Load() > 0 }
 
-// borrow takes a worker from the budget, or reports false.
+// borrow takes a worker from the budget. It reports false if there is none.
 func (b *budget) borrow() bool {
 	for {
 		free := b.free.Load()
@@ -44,13 +45,13 @@ func (b *budget) borrow() bool {
 // giveBack returns a worker to the budget.
 func (b *budget) giveBack() { b.free.Add(1) }
 
-// A loopContext is the context of a loop's items. Most loops end before an item asks it
-// for more than Err. So the context beneath it, which can be cancelled, is made on
-// demand: made at once it makes a loop of 10 items take twice as long.
+// A loopContext is the context of a loop's items. Most loops end before an item calls anything but
+// Err. So the inner context, which can be cancelled, is made on demand. If it were always made, a
+// loop of 10 items would take twice as long.
 type loopContext struct {
 	context.Context // the parent
 	budget          *budget
-	outermost       budget // what budget points to, if no loop is around this one
+	outermost       budget // budget points to it if there is no loop around this one
 
 	inner  atomic.Pointer[cancellable] // nil until it is needed
 	making sync.Once
@@ -62,7 +63,7 @@ type cancellable struct {
 	cancel context.CancelCauseFunc
 }
 
-// made returns the context beneath.
+// made returns the inner context. It makes it if there is none.
 func (c *loopContext) made() *cancellable {
 	c.making.Do(func() {
 		inner := new(cancellable)
@@ -75,8 +76,7 @@ func (c *loopContext) made() *cancellable {
 	return c.inner.Load()
 }
 
-// end cancels the context of a loop that has ended. Later calls of cancel and end
-// do nothing.
+// end cancels the context of a loop that has ended. After it, cancel and end do nothing.
 func (c *loopContext) end() {
 	// Either made sees ended, or end sees what made has stored.
 	c.ended.Store(true)
@@ -101,11 +101,12 @@ func (c *loopContext) Err() error {
 
 func (c *loopContext) Value(key any) any {
 	if key == (budgetKey{}) {
-		if c.ended.Load() { // a context.WithoutCancel of this one may outlive the loop
+		if c.ended.Load() { // a context that derives from this one may outlive the loop
 			return c.Context.Value(key)
 		}
 		return c.budget
 	}
-	// Not the parent's: the context package finds by Value what it is to cancel.
+	// Not the parent's value: the context package uses Value to find the context that it must
+	// cancel.
 	return c.made().Value(key)
 }

@@ -1,13 +1,12 @@
-// This file holds what gathers the items of inputs for the caller, behind Merge and Chunk. Each
-// input has a goroutine, its reader, which adds items to a buffer. The caller takes all that is
-// there at a time. A reader may be so many items ahead of the caller; then it waits until the
-// caller takes.
+// This file holds Merge and Chunk. Each input has a goroutine, its reader, which adds items to a
+// buffer. The caller takes the whole buffer at a time. A reader that has put ahead items since then
+// waits until the caller takes.
 //
-// In race builds the bookkeeping is hidden, because it would order the inputs. What is
-// promised is an edge from an item to the body of the caller's loop.
+// In race builds the bookkeeping is hidden, because it would order the inputs. There is only the
+// promised edge from an item to the body of the caller's loop.
 //
-// Invariant: while the caller waits, the buffer does not hold what it waits for, or there is a
-// call in ready.
+// Invariant: while the caller waits, the buffer does not have enough items for it, or ready holds a
+// call.
 
 package loop
 
@@ -20,10 +19,10 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// mergeAhead is how many items an input of Merge may put before the caller takes.
+// mergeAhead is how many items an input of Merge may put before the caller takes the buffer.
 const mergeAhead = 16
 
-// Merge returns the sequence of the items of all inputs, as they come.
+// Merge returns the items of all inputs, as they come.
 func Merge[T any](ctx context.Context, in []iter.Seq[T]) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		g := &gather[T]{ahead: mergeAhead, callAt: 1}
@@ -40,13 +39,13 @@ func Merge[T any](ctx context.Context, in []iter.Seq[T]) iter.Seq[T] {
 	}
 }
 
-// Chunk returns the items in slices of n, or fewer if they do not come within a time after the
-// first, unless that is 0.
-func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, within time.Duration) iter.Seq[[]T] {
+// Chunk returns the items in slices of n. A slice is shorter if its items do not come within
+// maxWait after the first, or if the input has ended. There is no time limit if maxWait is 0.
+func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, maxWait time.Duration) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
-		g := &gather[T]{ahead: n, callAt: n, within: within}
-		if within > 0 {
-			g.timer = time.NewTimer(within)
+		g := &gather[T]{ahead: n, callAt: n, maxWait: maxWait}
+		if maxWait > 0 {
+			g.timer = time.NewTimer(maxWait)
 			defer g.timer.Stop()
 		}
 		g.run(ctx, []iter.Seq[T]{in}, func() {
@@ -60,33 +59,34 @@ func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, within time.Durati
 	}
 }
 
-// A gather is one range over what Merge or Chunk has returned.
+// A gather is one range loop over the sequence that Merge or Chunk has returned.
 type gather[T any] struct {
 	loop
-	ahead  int           // items that a reader may put before the caller takes
-	callAt int           // items that the caller waits for
-	within time.Duration // for so long after the first of them; 0 is no bound
-	timer  *time.Timer   // the caller's; nil if within is 0
-	puts   race.Point    // orders items before the caller's takes
-	ready  chan struct{} // calls the caller
+	ahead   int           // how many items a reader may put before the caller takes the buffer
+	callAt  int           // how many items the caller waits for
+	maxWait time.Duration // how long after the first of them; 0 is no limit
+	timer   *time.Timer   // the caller's; nil if maxWait is 0
+	puts    race.Point    // from each put to each later take
+	ready   chan struct{} // holds a call if the caller should look again
 
 	// Guarded by mu.
 
 	items   []T
 	since   time.Time // when the first of items came, if within is not 0
-	taken   int       // how often the caller has taken
-	waiting []*reader // for that
-	readers int       // that have not ended
+	taken   int       // how often the caller has taken the buffer
+	waiting []*reader // readers that wait until the caller takes the buffer
+	readers int       // readers that have not ended
 }
 
-// A reader runs one input.
+// A reader is the goroutine that runs one input.
 type reader struct {
-	room  chan struct{} // calls it
-	put   int           // items since the caller has taken for the last time; guarded by mu
-	taken int           // how often it had taken then; guarded by mu
+	room  chan struct{} // holds a call if the reader may go on
+	put   int           // items that it has put since the caller took the buffer; guarded by mu
+	taken int           // the value of gather.taken at the last put; guarded by mu
 }
 
-// run starts the readers and calls body in the caller's goroutine.
+// run starts the readers, and calls body in the caller's goroutine. run stops and joins the readers
+// when body has returned.
 func (g *gather[T]) run(ctx context.Context, in []iter.Seq[T], body func()) {
 	g.begin(Call{Ctx: ctx}, 0, 0)
 	g.ctx.made()
@@ -99,9 +99,10 @@ func (g *gather[T]) run(ctx context.Context, in []iter.Seq[T], body func()) {
 	g.drive(body)
 }
 
-// read is the life of a reader.
+// read runs one input in its reader.
 func (g *gather[T]) read(seq iter.Seq[T]) {
-	// Deferred, since an input may panic in a deferred function when it has called Goexit.
+	// This is deferred, because an input may panic in a deferred function after it has called
+	// Goexit.
 	defer func() {
 		race.Do(func() {
 			g.mu.Lock()
@@ -118,11 +119,11 @@ func (g *gather[T]) read(seq iter.Seq[T]) {
 				return
 			}
 		}
-	}, func(p *core.PanicError) { g.abort(p) }) // the items before are yielded all the same
+	}, func(p *core.PanicError) { g.abort(p) }) // the items before are still yielded
 }
 
-// put adds an item, and waits until a further one may be pulled. It reports false if none is
-// needed.
+// put adds an item, and blocks until the reader may pull another. It reports false if no more items
+// are needed.
 func (g *gather[T]) put(r *reader, v T) bool {
 	if g.ended.Load() {
 		return false
@@ -138,14 +139,14 @@ func (g *gather[T]) put(r *reader, v T) bool {
 		r.put++
 		g.items = append(g.items, v)
 		n := len(g.items)
-		if n == 1 && g.within > 0 {
+		if n == 1 && g.maxWait > 0 {
 			g.since = time.Now()
 		}
 		waits := r.put >= g.ahead
 		if waits {
 			g.waiting = append(g.waiting, r)
 		}
-		return result{n == g.callAt || n == 1 && g.within > 0, waits}
+		return result{n == g.callAt || n == 1 && g.maxWait > 0, waits}
 	})
 	if then.calls {
 		race.Send(g.ready, struct{}{})
@@ -161,25 +162,25 @@ func (g *gather[T]) put(r *reader, v T) bool {
 	}
 }
 
-// take returns what the caller waits for when it is there, or nothing if the context is done or
-// no items are left. Readers put further items in next.
+// take blocks until there are enough items for the caller, and returns them. It returns no items if
+// the context is done or no items are left. Readers put further items in next.
 func (g *gather[T]) take(next []T) []T {
 	for g.call.Ctx.Err() == nil {
 		type result struct {
 			items   []T
 			waiting []*reader
 			ends    bool          // there will be no more items
-			left    time.Duration // until the items are to be taken; 0 if there is no such time
+			left    time.Duration // until maxWait has passed; 0 if the caller waits without a time limit
 		}
 		r := race.Get(func() (r result) {
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			r.ends = g.readers == 0
 			if n := len(g.items); n > 0 && n < g.callAt && !r.ends {
-				if g.within > 0 {
-					r.left = g.within - time.Since(g.since)
+				if g.maxWait > 0 {
+					r.left = g.maxWait - time.Since(g.since)
 				}
-				if r.left <= 0 && g.within > 0 {
+				if r.left <= 0 && g.maxWait > 0 {
 					r.ends = true
 				}
 			}
@@ -203,8 +204,8 @@ func (g *gather[T]) take(next []T) []T {
 	return nil
 }
 
-// pause blocks until the caller is called, or the context is done, or, if it is not 0, a time
-// is up.
+// pause blocks until ready holds a call, the context is done, or left has passed. There is no time
+// limit if left is 0.
 func (g *gather[T]) pause(left time.Duration) {
 	var up <-chan time.Time
 	if left > 0 {

@@ -1,45 +1,46 @@
-// This file holds what a worker measures of its items, and what it concludes: how many
-// to take at a time. Invariant: between two looks at the clock a worker runs about
-// chunk of work, unless its items have turned slow.
+// This file measures how long a worker's items take, and computes how many it takes at a time.
+// Invariant: between two looks at the clock a worker works for about chunk, unless its items have
+// become slow.
 
 package loop
 
 import "time"
 
 const (
-	// chunk is the measured work between two looks at the clock, at most. grain is
-	// the measured work that a worker takes at a time.
+	// chunk is the most measured work between two looks at the clock. grain is the measured work
+	// that a worker takes at a time.
 	chunk = 20 * time.Microsecond
 	grain = 8 * time.Microsecond
-	// maxTaken is how many items a worker takes at a time, at most. The others are left
-	// to it if the first of them proves slow.
+	// maxTaken is how many items a worker takes at a time, at most. Other workers do not take these
+	// from it, even if the first is slow.
 	maxTaken = 128
 	// maxMeasured is how many items a worker runs between two looks at the clock, at most.
 	maxMeasured = 1024
 )
 
-// A grainSizer measures the items of one worker. It begins with one item at a time, and
-// grows as long as they are quick. Where the clock stands still it stays at one.
+// A grainSizer measures the items of one worker. It begins with one item at a time, and increases
+// the number while items are quick. It stays at one if the clock is frozen.
 type grainSizer struct {
 	clock clock
-	take  int           // how many items to take at a time
-	due   int           // how many to run before the next look at the clock
-	ran   int           // how many were run since the last look
-	last  time.Duration // when that was
-	each  time.Duration // of an item, in that time; at least 1
+	take  int           // how many items the worker takes at a time
+	due   int           // how many items run before the next look at the clock
+	ran   int           // how many items have run since the last look
+	last  time.Duration // when the last look was
+	each  time.Duration // measured time of one item; at least 1
 }
 
-// newGrainSizer returns the grain sizer of a worker that begins at a time.
+// newGrainSizer returns the grain sizer of a worker that begins at the given time.
 func newGrainSizer(c clock, at time.Duration) grainSizer {
 	return grainSizer{clock: c, take: 1, due: 1, last: at}
 }
 
-// restart leaves out the time since the last look, in which no items ran.
+// restart begins a new measurement. No items have run since the last look.
 func (g *grainSizer) restart() {
 	g.last, g.ran = g.clock.now(), 0
 }
 
-// count counts items that have run, and reports whether it has measured.
+// count counts items that have run. It reports whether it has looked at the clock and computed new
+// values.
 func (g *grainSizer) count(items int) bool {
 	if g.ran += items; g.ran < g.due {
 		return false
@@ -58,15 +59,15 @@ func (g *grainSizer) count(items int) bool {
 	return true
 }
 
-// epoch is what all clocks count from.
+// epoch is the zero of all clocks.
 var epoch = time.Now()
 
 // A clock measures the time since a loop began.
 type clock struct {
 	began time.Duration // since epoch
-	// frozen is set if the clock stands still while goroutines run. That is so in a
-	// synctest bubble, where only waiting can be measured. A bubble begins in the
-	// year 2000, before epoch.
+	// frozen is set if the clock stands still while goroutines run. In a synctest bubble it does:
+	// there only time in which goroutines block can be measured. The clock of a bubble begins in
+	// the year 2000, before epoch.
 	frozen bool
 }
 

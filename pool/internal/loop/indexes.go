@@ -1,15 +1,14 @@
 // This file holds the loops over indexes, For and MapSlice.
 //
-// Each worker has a range of indexes. The caller begins with all of them, and a worker
-// whose range is empty steals half of the longest. So items do not run in the order of
-// their indexes, but work that is skewed spreads.
+// Each worker has a range of indexes. The caller begins with all of them. A worker whose range is
+// empty steals half of the longest range. So items do not run in the order of their indexes, but
+// uneven work spreads over the workers.
 //
-// The caller works alone until it has measured that the rest is worth a goroutine, and
-// then starts the first helper; or the watchdog starts it. Each helper starts the next
-// before it runs an item, if there is more to do.
+// The caller works alone until it has measured that the rest is worth a goroutine. Then it starts
+// the first helper, unless the watchdog has started it. Each helper starts the next one before it
+// runs an item, if there are more items.
 //
-// Invariant: each index is in one range, or has been taken from one by the worker that
-// runs it.
+// Invariant: each index is in one range, or a worker has taken it and runs it.
 
 package loop
 
@@ -29,7 +28,7 @@ func For(call Call, n int, f func(ctx context.Context, i int) error) error {
 	return runIndexes(call, n, f, forBlock)
 }
 
-// forBlock is the block of For. It captures nothing, which saves an allocation.
+// forBlock is the block of For. It captures no variables, which saves an allocation.
 func forBlock(l *indexLoop, lo, hi int) (next int, err error) {
 	f, ctx := l.of.(func(ctx context.Context, i int) error), context.Context(&l.ctx)
 	for i := lo; i < hi; i++ {
@@ -63,8 +62,8 @@ func MapSlice[T, R any](call Call, in []T, f func(ctx context.Context, v T) (R, 
 	return out, err
 }
 
-// runIndexes runs a loop over 0..n-1, as one indexLoop after another of as many items as
-// an indexRange holds. of is the caller's function.
+// runIndexes runs a loop over 0..n-1: one indexLoop after another, each of as many items as fit
+// into an indexRange. of is the caller's function.
 func runIndexes(call Call, n int, of any, block block) error {
 	for base := 0; base < n; {
 		part := min(n-base, math.MaxInt32)
@@ -82,30 +81,30 @@ func runIndexes(call Call, n int, of any, block block) error {
 type indexLoop struct {
 	block block
 	of    any // the caller's function
-	base  int // what is added to indexes
+	base  int // is added to each index
 
 	loop
 
-	ranges   atomic.Pointer[indexRange] // a list of the helpers'; written under mu
-	watchdog *watchdog                  // the caller's; nil if there can be no helper, or it has been released
-	first    indexRange                 // the caller's; away from what helpers read for each block
+	ranges   atomic.Pointer[indexRange] // a list of the helpers' ranges; written under mu
+	watchdog *watchdog                  // used by the caller only; nil if there can be no helper, or after release
+	first    indexRange                 // the caller's range; the last field, apart from fields that helpers read for each block
 }
 
-// A block runs the items from lo up to, and without, hi, one after another. It returns
-// at once if an item returns an error. When check is set it returns the index of the
-// next item.
+// A block runs the items from lo up to, and without, hi, one after another. It returns the error of
+// the first item that fails, without running the rest. It returns the index of the next item if
+// check is set.
 type block func(l *indexLoop, lo, hi int) (next int, err error)
 
 const (
-	// watchAfter is how long the caller works alone if it cannot measure whether
-	// helpers are worth it, because it is within the first items.
+	// watchAfter is how long the caller works alone if it cannot measure whether helpers are worth
+	// it, because its first items have not ended.
 	watchAfter = 50 * time.Microsecond
 	// probation is how long a loop runs before its measurements count: a first
 	// item may be slow because it touches cold memory.
 	probation = 5 * time.Microsecond
-	// worthwhile is the measured rest that is worth starting a helper.
+	// worthwhile is the measured time of the remaining items that is worth a helper.
 	worthwhile = 30 * time.Microsecond
-	// surelyWorthwhile is worthwhile for a rest that is only expected.
+	// surelyWorthwhile is worthwhile for a time that is only expected.
 	surelyWorthwhile = 4 * worthwhile
 )
 
@@ -118,9 +117,9 @@ func (l *indexLoop) run(n int) (err error) {
 			l.watchdog.watch(l)
 		}
 	} else if n > 1 {
-		l.watchContext() // there is no watchdog that would
+		l.watchContext() // there is no helper and no watchdog to call it
 	}
-	defer func() { // also when an item has called Goexit
+	defer func() { // deferred, because an item may have called Goexit
 		l.releaseWatchdog()
 		l.wait()
 		l.raise()
@@ -137,7 +136,8 @@ func (l *indexLoop) releaseWatchdog() {
 	}
 }
 
-// work runs items until there are none left. Each worker does that, from the given time on.
+// work runs items until there are none left. Each worker calls it. from is the time at which the
+// worker begins.
 func (l *indexLoop) work(own *indexRange, from time.Duration) {
 	g := newGrainSizer(l.clock, from)
 	for {
@@ -152,7 +152,7 @@ func (l *indexLoop) work(own *indexRange, from time.Duration) {
 			return
 		}
 		if !g.count(int(hi-lo)) || g.last < probation || !l.wantsHelper() {
-			continue // too little to judge by, or no helper may be started
+			continue // too little was measured, or no helper may be started
 		}
 		if rest := own.left(); rest > 0 && g.each > worthwhile/time.Duration(rest) {
 			if own == &l.first && l.watchdog != nil {
@@ -166,8 +166,8 @@ func (l *indexLoop) work(own *indexRange, from time.Duration) {
 	}
 }
 
-// items runs the items from lo up to, and without, hi. It reports false if no
-// further one is to start.
+// items runs the items from lo up to, and without, hi. It reports false if no further item may
+// start.
 func (l *indexLoop) items(lo, hi uint32) bool {
 	from, to := l.base+int(lo), l.base+int(hi)
 	if race.Hidden {
@@ -189,7 +189,7 @@ func (l *indexLoop) itemsIsolated(from, to int) bool {
 				next, err := l.block(l, i, i+1)
 				if err != nil {
 					l.fail(outcome{err: err})
-				} else if next == i { // check has been set meanwhile
+				} else if next == i { // check was set
 					l.stopped()
 				}
 			}, l.abort)
@@ -198,15 +198,14 @@ func (l *indexLoop) itemsIsolated(from, to int) bool {
 	return !l.ended.Load()
 }
 
-// spawnWorker starts a helper, or reports false.
+// spawnWorker starts a helper. It reports false if there can be none.
 func (l *indexLoop) spawnWorker() bool {
 	return l.startHelper(func() { core.Call(l.helper, l.abort) }, nil)
 }
 
-// share starts a helper, or reports false, and lets it run in the place of its
-// caller. The scheduler has given the helper the caller's time slice, and for some
-// 50 µs no idle processor would steal it from there. So an idle processor steals the
-// caller.
+// share starts a helper and yields to it. It reports false if there can be no helper. The Go
+// scheduler runs the helper next on the caller's processor, and for some 50 µs no idle processor
+// would steal the helper from there. After the yield an idle processor steals the caller instead.
 func (l *indexLoop) share() bool {
 	started := l.spawnWorker()
 	if started {
@@ -215,7 +214,7 @@ func (l *indexLoop) share() bool {
 	return started
 }
 
-// helper is the life of a helper.
+// helper runs a helper.
 func (l *indexLoop) helper() {
 	own := newIndexRange()
 	l.mu.Lock()
@@ -228,13 +227,13 @@ func (l *indexLoop) helper() {
 	}
 }
 
-// steal moves the back half of the longest range to own, which is empty. It reports
-// false if all are empty, or nothing further is to start.
+// steal moves the back half of the longest range to own, which is empty. It reports false if all
+// ranges are empty, or no further item may start.
 func (l *indexLoop) steal(own *indexRange) bool {
 	if l.ranges.Load() == nil {
-		return false // there was no helper; own is the caller's
+		return false // there has been no helper, and own is the caller's range
 	}
-	l.mu.Lock() // no other worker looks while an index is between two ranges
+	l.mu.Lock() // so that no other worker looks while an index is between two ranges
 	defer l.mu.Unlock()
 	for !l.ended.Load() {
 		longest, most := &l.first, l.first.left()
@@ -254,15 +253,14 @@ func (l *indexLoop) steal(own *indexRange) bool {
 	return false
 }
 
-// An indexRange is the part of a loop that a worker has before it: the indexes from lo
-// up to, and without, hi. The worker takes from the front, a few at a time. Other
-// workers steal from the back.
+// An indexRange is the part of a loop that is left to one worker: the indexes from lo up to, and
+// without, hi. The worker takes from the front, a few at a time. Other workers steal from the back.
 type indexRange struct {
 	word atomic.Uint64 // lo in the high 32 bits, hi in the low 32
 	next *indexRange   // in the loop's list; written before the range is in it
 }
 
-// newIndexRange returns a range whose word has a cache line for itself.
+// newIndexRange returns a range with a cache line of its own.
 func newIndexRange() *indexRange {
 	r := new(struct {
 		indexRange
@@ -275,7 +273,7 @@ func pack(lo, hi uint32) uint64 { return uint64(lo)<<32 | uint64(hi) }
 
 func unpack(word uint64) (lo, hi uint32) { return uint32(word >> 32), uint32(word) }
 
-// left returns how many indexes no worker has taken.
+// left returns how many indexes are in the range.
 func (r *indexRange) left() int {
 	lo, hi := unpack(r.word.Load())
 	return int(hi - lo)
@@ -284,8 +282,8 @@ func (r *indexRange) left() int {
 // set fills an empty range. No other worker writes to an empty range.
 func (r *indexRange) set(lo, hi uint32) { r.word.Store(pack(lo, hi)) }
 
-// take takes up to most indexes from the front. If other workers may steal from the
-// back, it takes no more than half. It returns lo == hi if the range is empty.
+// take takes up to most indexes from the front. If others is set, other workers may steal from the
+// back, and take takes at most half. It returns lo == hi if the range is empty.
 func (r *indexRange) take(most uint32, others bool) (lo, hi uint32) {
 	for {
 		word := r.word.Load()

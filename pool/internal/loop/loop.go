@@ -1,15 +1,14 @@
-// Package loop is the machinery of package pool's loops: index ranges for For and
-// MapSlice, and a stream for Map, MapUnordered, Each and their kin. It gets its
-// workers through an interface and does not know the pool.
+// Package loop holds the code of package pool's loops: index ranges for For and MapSlice; a stream
+// for Map, MapUnordered, Then, ThenUnordered and Each; and a gather for Chunk and Merge. It gets
+// its workers through an interface, and does not know the pool.
 //
-// This file holds what both kinds share: what one call owns, how it gets helpers, and
-// how it ends. Invariant: when a call has returned, none of its goroutines, and none of
-// the workers that it borrowed, runs code of the call.
+// This file holds the parts that all kinds share: the state of one call, how it gets helpers, and
+// how it ends. Invariant: when a call has returned, none of its goroutines, and none of the workers
+// that it borrowed, runs code of the call.
 //
-// In builds with race.Hidden each item has a goroutine of its own. The mutexes and
-// atomics of this package then order only helpers, which run no user code themselves,
-// so they need not be hidden. The one exception is the budget: items of an outer loop
-// use it.
+// In builds with race.Hidden each item has a goroutine of its own. The mutexes and atomics of this
+// package then order only helpers. Helpers run no user code themselves, so the mutexes and atomics
+// need not be hidden. The exception is the budget, because items of an outer loop use it.
 package loop
 
 import (
@@ -25,41 +24,41 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// Workers is where a loop gets its helpers from.
+// Workers starts the helpers of a loop.
 type Workers interface {
-	// TryGo starts f on a further worker, or reports false. f deals with its own
-	// panics. It may call runtime.Goexit, which nobody is told of.
+	// TryGo starts f on a further worker, or reports false. f does not panic. It may call
+	// runtime.Goexit, which has no other effect.
 	TryGo(f func()) bool
-	// Wait returns when every f has ended, or has been dropped. It raises nothing.
+	// Wait blocks until every f has ended or has been dropped. It raises nothing.
 	Wait()
 }
 
-// A Call is what the caller of a loop asks for.
+// A Call holds the arguments that all loops share.
 type Call struct {
 	Ctx     context.Context
 	Workers int            // at least 1
-	New     func() Workers // called at most once; nil outside a pool's task
+	New     func() Workers // returns the pool's workers; called at most once; nil if the caller is no task of a pool
 }
 
-// A loop is what one call owns: the context of its items, and its helpers, which are
-// the goroutines besides the caller's.
+// A loop is the state of one call: the context of its items, and its helpers. Helpers are the
+// workers besides the caller.
 type loop struct {
 	call  Call
 	ctx   loopContext
 	clock clock
 
-	ended    atomic.Bool   // no further item is to start
-	check    atomic.Bool   // an item must ask stopped before it starts: ended is set, or the parent has ended
-	unwatch  func() bool   // ends watchContext; nil before that. Written before there are helpers or, once, under mu
+	ended    atomic.Bool   // no further item may start
+	check    atomic.Bool   // stopped must be called before an item starts: ended is set, or the parent is done
+	unwatch  func() bool   // ends watchContext; nil before that; written before there are helpers, or once under mu
 	noticed  chan struct{} // closed when watchContext has set check
 	joining  atomic.Bool   // a helper that has not begun need not begin
-	own      *goroutines   // that need neither a pool nor the budget, and helpers outside a pool; nil until there is one
+	own      *goroutines   // goroutines that need neither a pool nor the budget, and helpers outside a pool; nil until there is one
 	itemEnds race.Point    // orders items before the end of the loop
 
 	mu      sync.Mutex
 	workers Workers      // nil until there is a helper; guarded by mu
-	helpers atomic.Int64 // how many there are; written under mu
-	most    int          // how many there may be
+	helpers atomic.Int64 // how many helpers there are; written under mu
+	most    int          // how many helpers there may be
 	result  outcome      // guarded by mu
 }
 
@@ -77,8 +76,8 @@ func (g *goroutines) TryGo(f func()) bool {
 
 func (g *goroutines) Wait() { g.unended.Wait() }
 
-// begin prepares a loop that may have so many helpers. If it is the outermost, it
-// and the loops within its items share a budget.
+// begin prepares a loop that may have up to helpers helpers. If it is the outermost loop, it makes
+// a budget of budgeted workers, which it shares with the loops within its items.
 func (l *loop) begin(call Call, helpers, budgeted int) {
 	l.call = call
 	l.most = helpers
@@ -89,7 +88,7 @@ func (l *loop) begin(call Call, helpers, budgeted int) {
 		l.ctx.budget.free.Store(uint64(budgeted))
 	}
 	if race.Hidden {
-		l.ctx.made() // an item that made it would be ordered before others
+		l.ctx.made() // if an item made it, the detector would see that order the items
 	}
 	l.clock = newClock()
 }
@@ -102,10 +101,9 @@ func (l *loop) wantsHelper() bool {
 	return int(l.helpers.Load()) < l.most && l.ctx.budget.available()
 }
 
-// startHelper starts a helper that runs f. It reports false if the loop has as many
-// helpers as it may have, or neither the budget nor the pool has a worker left. f
-// reports its own panic or Goexit to the loop. The helper calls left, if that is not
-// nil, when it no longer counts as one.
+// startHelper starts a helper that runs f. It reports false if the loop already has l.most helpers,
+// or if the budget or the pool has no worker left. f passes its own panic or Goexit to the loop.
+// The helper calls left, if that is not nil, when it is no longer counted.
 func (l *loop) startHelper(f, left func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,7 +129,7 @@ func (l *loop) startHelper(f, left func()) bool {
 	return true
 }
 
-// help is the life of a helper.
+// help runs f in a helper, and then uncounts the helper.
 func (l *loop) help(f, left func()) {
 	defer func() {
 		l.mu.Lock()
@@ -143,20 +141,19 @@ func (l *loop) help(f, left func()) {
 		}
 	}()
 	if l.joining.Load() {
-		return // perhaps in the goroutine of the caller, which waits for a batch
+		return // the caller waits already, so f has nothing to do
 	}
-	// A worker of a pool without a name would keep the labels.
+	// Otherwise a worker of a pool without a name would keep the labels.
 	defer pprof.SetGoroutineLabels(context.Background())
 	l.setLabels()
 	f()
 }
 
-// setLabels gives the goroutine the profiler labels of the caller's context.
+// setLabels sets the pprof labels of the caller's context.
 func (l *loop) setLabels() { pprof.SetGoroutineLabels(l.call.Ctx) }
 
-// watchContext makes sure that the next item notices the end of the parent context. A
-// loop that is not known to be long does without, and looks at the context itself now
-// and then.
+// watchContext makes the next item notice when the parent context is done. A loop that may be short
+// does not call it, and checks the context itself from time to time.
 func (l *loop) watchContext() {
 	if l.unwatch != nil || l.call.Ctx.Done() == nil {
 		return
@@ -168,7 +165,8 @@ func (l *loop) watchContext() {
 	})
 }
 
-// stopped reports whether no further item is to start.
+// stopped reports whether no further item may start. It ends the loop if the parent context is
+// done.
 func (l *loop) stopped() bool {
 	if l.ended.Load() {
 		return true
@@ -180,8 +178,8 @@ func (l *loop) stopped() bool {
 	return false
 }
 
-// fail ends the loop with the given outcome: it cancels the items that run, and
-// no further one starts.
+// fail ends the loop with the given outcome: it cancels the items that run, and no further item
+// starts.
 func (l *loop) fail(o outcome) {
 	o.err = l.causeOf(o.err)
 	l.note(o)
@@ -191,8 +189,8 @@ func (l *loop) fail(o outcome) {
 // abort is fail for a panic, or, if p is nil, for a Goexit.
 func (l *loop) abort(p *core.PanicError) { l.fail(aborted(p)) }
 
-// causeOf returns an item's error. If that only reports the end of the parent context,
-// it returns the cause of that end.
+// causeOf returns err. If the parent context is done, and err wraps its Err, causeOf returns the
+// cause of the parent context.
 func (l *loop) causeOf(err error) error {
 	if e := l.call.Ctx.Err(); e != nil && errors.Is(err, e) {
 		return context.Cause(l.call.Ctx)
@@ -200,21 +198,21 @@ func (l *loop) causeOf(err error) error {
 	return err
 }
 
-// note adds an outcome to the loop's.
+// note adds o to the loop's outcome.
 func (l *loop) note(o outcome) {
 	l.mu.Lock()
 	l.result.add(o)
 	l.mu.Unlock()
 }
 
-// stop cancels the items that run, and no further one starts.
+// stop cancels the items that run, and no further item starts.
 func (l *loop) stop(cause error) {
 	l.ended.Store(true)
 	l.check.Store(true)
 	l.ctx.cancel(cause)
 }
 
-// wait returns when every helper has ended.
+// wait blocks until every helper has ended.
 func (l *loop) wait() {
 	l.joining.Store(true)
 	if l.own != nil {
@@ -222,7 +220,7 @@ func (l *loop) wait() {
 	}
 	if l.workers != nil {
 		l.workers.Wait()
-		for range l.helpers.Swap(0) { // a Shutdown of the pool has dropped these
+		for range l.helpers.Swap(0) { // a Shutdown of the pool has dropped these helpers
 			l.ctx.budget.giveBack()
 		}
 	}
@@ -234,8 +232,8 @@ func (l *loop) wait() {
 	l.ctx.end()
 }
 
-// drive calls body in the caller's goroutine, beside those that the loop has started. When body
-// has ended, it ends and joins these, and raises what items raised.
+// drive calls body in the caller's goroutine, while the helpers run. When body has returned, drive
+// stops and joins the helpers, and raises the panics and Goexits of items.
 func (l *loop) drive(body func()) {
 	joined := false
 	defer l.joinAborted(&joined)
@@ -246,9 +244,9 @@ func (l *loop) drive(body func()) {
 	l.raise()
 }
 
-// joinAborted is deferred by a loop whose body runs in the caller's goroutine. If the loop has
-// not been joined, the body has panicked or called Goexit, which an item's Goexit adds nothing
-// to; but an item's panic must not vanish.
+// joinAborted is deferred by a loop whose body runs in the caller's goroutine. If joined is false,
+// the body has panicked or called Goexit. Then joinAborted joins the loop, and raises an item's
+// panic with that of the body. An item's Goexit adds nothing.
 func (l *loop) joinAborted(joined *bool) {
 	if *joined {
 		return
@@ -275,19 +273,19 @@ func (l *loop) raise() {
 	}
 }
 
-// An outcome is how an item, or a loop, ended, apart from results. The zero
-// outcome is success.
+// An outcome is how an item or a loop ended: an error, a panic or a Goexit. The zero outcome is
+// success.
 type outcome struct {
 	err      error
 	panicked *core.PanicError
 	goexit   bool
 }
 
-// aborted is the outcome of a panic, or, if p is nil, of a Goexit.
+// aborted returns the outcome of a panic, or, if p is nil, of a Goexit.
 func aborted(p *core.PanicError) outcome { return outcome{panicked: p, goexit: p == nil} }
 
-// add adds a later outcome. A panic replaces a Goexit, and a Goexit replaces an error.
-// A second panic becomes one of the first's Others. Of two errors the first stays.
+// add adds a later outcome. A panic replaces a Goexit, and a Goexit replaces an error. A second
+// panic becomes one of the Others of the first. The first of two errors stays.
 func (o *outcome) add(later outcome) {
 	switch {
 	case o.panicked != nil && later.panicked != nil:

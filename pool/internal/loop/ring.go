@@ -1,5 +1,5 @@
-// This file holds the ring in which a stream keeps its items and results. Invariant: an
-// item that is in flight has the same cell in every ring that a worker may still hold.
+// This file holds the ring in which a stream keeps its items and results. Invariant: an item in
+// flight has the same cell in every ring that a worker may still use.
 
 package loop
 
@@ -7,8 +7,7 @@ import "sync/atomic"
 
 const segmentSize = 64
 
-// A cell has place for an item, and for a result, which is that of the same item if
-// results are ordered.
+// A cell holds an item and a result. The result is that of the same item if results are ordered.
 type cell[T, R any] struct {
 	item   T
 	value  R
@@ -18,10 +17,10 @@ type cell[T, R any] struct {
 
 type segment[T, R any] [segmentSize]cell[T, R]
 
-// A ring maps numbers to cells. Its length is a power of two. The reader alone writes to it.
+// A ring maps numbers to cells. Its length is a power of two. Only the reader writes to it.
 type ring[T, R any] []*segment[T, R]
 
-// cell returns the cell of an item or a result that is in flight.
+// cell returns the cell of item or result k, which must be in flight.
 func (r ring[T, R]) cell(k uint64) *cell[T, R] {
 	return &r[k/segmentSize&uint64(len(r)-1)][k%segmentSize]
 }
@@ -37,8 +36,8 @@ func (r ring[T, R]) hasPlace(k, first uint64) bool {
 	return k/segmentSize-first/segmentSize < uint64(len(r))
 }
 
-// grown returns a ring of twice the size in which the items from first up to k, and
-// without k, have the same cells as in r. r stays as it is: workers may use it still.
+// grown returns a ring of twice the size. The items from first up to, and without, k have the same
+// cells in it as in r. r does not change, because workers may still use it.
 func (r ring[T, R]) grown(k, first uint64) *ring[T, R] {
 	larger := make(ring[T, R], 2*len(r))
 	for at := first - first%segmentSize; at < k; at += segmentSize {

@@ -1,24 +1,24 @@
-// This file holds the stream behind Map, MapUnordered, Then, ThenUnordered and Each: its
-// reader and its consumer. streamworker.go has its workers.
+// This file holds the reader and the consumer of the stream behind Map, MapUnordered, Then,
+// ThenUnordered and Each. streamworker.go has its workers.
 //
 // The reader is a goroutine that runs the input. The consumer is the caller. Items and
 // results go through a ring: the reader writes the item at tail, the workers claim items
-// from head on, in order, and write results, and the consumer yields them. An item is in
-// flight from its pull until the consumer asks for what comes after its result. The
-// reader bounds the items in flight.
+// from head on, in order, and write results, and the consumer yields them. An item is in flight
+// from when the input yields it until the consumer asks for the result after the item's. The reader
+// bounds the number of items in flight.
 //
-// Within an item of another loop or a task of a pool, the caller's goroutine holds a
-// place. It only waits, or runs the body of the range loop, so it lends its place to one
-// worker. That one is a goroutine of the stream's own, which needs neither the pool nor
-// the budget. So a nested stream behaves like any other. The other workers come from the
-// pool or the budget, and leave when there is no item.
+// If an item of another loop, or a task of a pool, runs the stream, the caller's goroutine holds a
+// place. It only waits, or runs the body of the range loop, so it lends its place to one worker.
+// That worker is a goroutine of the stream, and needs neither the pool nor the budget. So a nested
+// stream behaves like any other. The other workers come from the pool or the budget, and leave when
+// there is no item.
 //
-// A goroutine that finds nothing to do says that it waits, looks once more, and only then
-// sleeps. Its waker first publishes, and then looks who waits. docs/model has this, for the
-// workers, as a program for a model checker.
+// A goroutine that finds nothing to do first writes that it waits, then looks again, and only then
+// blocks. A goroutine that wakes it first publishes its change, and then reads whether a goroutine
+// waits. docs/model has a version of this, for the workers, for a model checker.
 //
-// Invariant: while an item is unclaimed, a worker is about to look for items, or all
-// workers that there may be are busy.
+// Invariant: while an item is unclaimed, a worker is about to look for items, or all workers are
+// busy and there can be no further worker.
 
 package loop
 
@@ -34,10 +34,10 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// An Input is what a stream reads: one of the two.
+// An Input is the sequence that a stream reads. One of its fields is set.
 type Input[T any] struct {
 	Seq     iter.Seq[T]
-	Failing iter.Seq2[T, error] // the first error ends it
+	Failing iter.Seq2[T, error] // its first error ends it
 }
 
 // Map returns the sequence of the results of f for each item of the input, in the order
@@ -49,7 +49,7 @@ func Map[T, R any](call Call, in Input[T], ordered bool, f func(ctx context.Cont
 	}
 }
 
-// A stream is one range over the sequence that Map has returned.
+// A stream is one range loop over the sequence that Map has returned.
 type stream[T, R any] struct {
 	loop
 	in      Input[T]
@@ -60,50 +60,50 @@ type stream[T, R any] struct {
 	// Written rarely.
 
 	ring        atomic.Pointer[ring[T, R]]
-	window      atomic.Int64  // see maxInFlight; 0 unless items have been measured to be quick
-	firstFailed atomic.Uint64 // the first item known not to have a result; where results are ordered
-	inputErr    error         // what the input has failed with; written before inputDone is closed
-	inputDone   chan struct{} // closed when there are no more items than tail
-	starting    atomic.Bool   // a helper has been started that has not begun
-	work        chan struct{} // calls a worker
-	room        chan struct{} // calls the reader
-	results     chan struct{} // calls the consumer
+	window      atomic.Int64  // how many items may be in flight, if that is more than leastInFlight; 0 unless items have been measured to be quick
+	firstFailed atomic.Uint64 // the first item known to have failed; none if there is none; only if results are ordered
+	inputErr    error         // the error of the input; written before inputDone is closed
+	inputDone   chan struct{} // closed when the input has ended; tail is final then
+	starting    atomic.Bool   // a helper was started and has not begun
+	work        chan struct{} // holds a call if a worker should look for items
+	room        chan struct{} // holds a call if the reader should look for room
+	results     chan struct{} // holds a call if the consumer should look for a result
 	_           cacheLine
 
 	// Written by the reader.
 
-	tail    atomic.Uint64  // items that have been pulled
-	limit   uint64         // there is room for so many; the reader's
-	current *segment[T, R] // that of the last item; the reader's
-	roomAt  atomic.Uint64  // the reader waits for that many results to be yielded; 0 if it does not wait
+	tail    atomic.Uint64  // how many items have been pulled
+	limit   uint64         // the reader may pull items until tail is limit; used by the reader only
+	current *segment[T, R] // the segment of the last item; used by the reader only
+	roomAt  atomic.Uint64  // the reader waits until this many results have been yielded; 0 if it does not wait
 	_       cacheLine
 
 	// Written by workers.
 
-	claims   sync.Mutex    // held to claim items
-	head     atomic.Uint64 // items that have been claimed; written under claims
-	finished atomic.Uint64 // results, where they are unordered
-	idle     atomic.Int64  // workers that wait
-	waking   atomic.Bool   // a worker has been called, see waitItem
+	claims   sync.Mutex    // locked to claim items
+	head     atomic.Uint64 // how many items have been claimed; written under claims
+	finished atomic.Uint64 // how many results there are; only if results are unordered
+	idle     atomic.Int64  // how many workers wait
+	waking   atomic.Bool   // a worker was called; see waitItem
 	_        cacheLine
 
 	// Written by the consumer.
 
-	yielded  atomic.Uint64 // results, as far as the reader was told
-	resultAt atomic.Uint64 // the consumer waits for this result, counted from 1; 0 if it does not wait
+	yielded  atomic.Uint64 // how many results have been yielded; lags behind by a few
+	resultAt atomic.Uint64 // the number of the result for which the consumer waits, counted from 1; 0 if it does not wait
 }
 
-// A cacheLine separates what different goroutines write.
+// A cacheLine separates fields that different goroutines write.
 type cacheLine [64]byte
 
 const (
 	leastWindow = 4    // for each worker
-	mostWindow  = 1024 // for each worker, and for at most four of them
-	// ahead is the measured work that a window holds for each worker, at most:
-	// enough for the time that waking a worker or the reader takes.
+	mostWindow  = 1024 // for each worker, for at most 4 workers
+	// ahead is the most measured work that a window holds for each worker. It is enough for the
+	// time in which a worker or the reader wakes.
 	ahead = time.Millisecond
-	// eagerWorkers is how many workers count before they have been started. Beyond
-	// that a number of workers costs nothing until they are used.
+	// eagerWorkers is how many workers count before they have been started. Workers beyond that
+	// number count, and cost, only when they have been started.
 	eagerWorkers = 64
 
 	none = ^uint64(0)
@@ -141,9 +141,10 @@ func (s *stream[T, R]) run(call Call, yield func(R, error) bool) {
 // cell returns the cell of an item or a result, which must be in flight.
 func (s *stream[T, R]) cell(k uint64) *cell[T, R] { return (*s.ring.Load()).cell(k) }
 
-// read is the life of the reader.
+// read runs the input in the reader.
 func (s *stream[T, R]) read() {
-	// Deferred, since an input may panic in a deferred function when it has called Goexit.
+	// This is deferred, because an input may panic in a deferred function after it has called
+	// Goexit.
 	defer func() {
 		close(s.inputDone)
 		race.Send(s.results, struct{}{})
@@ -163,11 +164,11 @@ func (s *stream[T, R]) read() {
 				return
 			}
 		}
-	}, func(p *core.PanicError) { s.note(aborted(p)) }) // results of the items before are yielded all the same
+	}, func(p *core.PanicError) { s.note(aborted(p)) }) // the results of the items before are still yielded
 }
 
-// put adds an item to the ring, and waits for room for a further one. It reports false
-// if no more are needed.
+// put adds an item to the ring, and blocks until there is room for another. It reports false if no
+// more items are needed.
 func (s *stream[T, R]) put(v T) bool {
 	if s.ended.Load() || s.firstFailed.Load() != none {
 		return false
@@ -201,7 +202,7 @@ func (s *stream[T, R]) beginSegment(k uint64) {
 	s.current = *place
 }
 
-// leastInFlight is how many items may be in flight in any case.
+// leastInFlight returns how many items may be in flight even if they are not quick.
 func (s *stream[T, R]) leastInFlight() int {
 	workers := s.call.Workers
 	if workers > eagerWorkers {
@@ -210,7 +211,7 @@ func (s *stream[T, R]) leastInFlight() int {
 	return leastWindow * workers
 }
 
-// maxInFlight is how many items may be in flight.
+// maxInFlight returns how many items may be in flight.
 func (s *stream[T, R]) maxInFlight() uint64 {
 	return uint64(max(s.leastInFlight(), int(s.window.Load())))
 }
@@ -218,7 +219,7 @@ func (s *stream[T, R]) maxInFlight() uint64 {
 // quick reports whether items have been measured to be quick.
 func (s *stream[T, R]) quick() bool { return s.window.Load() > 0 }
 
-// adapt makes the window fit items that take a time each.
+// adapt sets the window for items that take the given time each.
 func (s *stream[T, R]) adapt(each time.Duration) {
 	workers := min(s.call.Workers, eagerWorkers)
 	window := min(int64(workers)*int64(ahead/each), int64(mostWindow*min(workers, 4)))
@@ -229,16 +230,16 @@ func (s *stream[T, R]) adapt(each time.Duration) {
 		s.window.Store(window)
 	}
 	if window > 0 {
-		// Workers that never wait would keep the reader and the consumer,
-		// whom they have called, from running until there is nothing to do.
+		// The workers have called the reader and the consumer. If they never yielded, these would
+		// not run until the workers had no items.
 		runtime.Gosched()
 	}
 }
 
-// done reports whether nothing further is to start.
+// done reports whether no further item may start.
 func (s *stream[T, R]) done() bool { return s.ended.Load() || s.call.Ctx.Err() != nil }
 
-// waitRoom waits until a further item may be pulled, or reports false if none is needed.
+// waitRoom blocks until another item may be pulled. It reports false if no more items are needed.
 func (s *stream[T, R]) waitRoom() bool {
 	for k := s.tail.Load(); ; {
 		window := s.maxInFlight()
@@ -247,7 +248,7 @@ func (s *stream[T, R]) waitRoom() bool {
 		}
 		at := k + 1 - min(window, k)
 		if s.quick() {
-			at = k - min(window/2, k) // so that a wake-up pays for many items
+			at = k - min(window/2, k) // so that one wake-up serves many items
 		}
 		s.roomAt.Store(at)
 		if s.yielded.Load() < at && s.maxInFlight() <= window {
@@ -261,10 +262,10 @@ func (s *stream[T, R]) waitRoom() bool {
 	}
 }
 
-// consume yields results until there are no more or the loop is left. It returns
-// the last thing to be yielded, after the helpers have ended, unless err is nil.
+// consume yields results until there are no more, or the body leaves the loop. If err is not nil,
+// run yields r and err when the helpers have ended.
 func (s *stream[T, R]) consume(yield func(R, error) bool) (r R, err error) {
-	pulled := uint64(0) // what tail was
+	pulled := uint64(0) // the last value of tail that consume has read
 	for k := uint64(0); ; k++ {
 		if k == pulled || k%8 == 0 || !s.quick() || s.cell(k).seq.Load() != k+1 {
 			if !s.await(k) {
@@ -290,7 +291,7 @@ func (s *stream[T, R]) consume(yield func(R, error) bool) (r R, err error) {
 	}
 }
 
-// tellReader lets the reader know that k results have been yielded.
+// tellReader stores that k results have been yielded, and wakes the reader if it waits for that.
 func (s *stream[T, R]) tellReader(k uint64) {
 	s.yielded.Store(k)
 	if at := s.roomAt.Load(); at != 0 && k >= at {
@@ -298,12 +299,12 @@ func (s *stream[T, R]) tellReader(k uint64) {
 	}
 }
 
-// has reports whether result k is there.
+// has reports whether result k is ready.
 func (s *stream[T, R]) has(k uint64) bool {
 	return k < s.tail.Load() && s.cell(k).seq.Load() == k+1
 }
 
-// exhausted reports whether there are only k items.
+// exhausted reports whether the input has ended after k items.
 func (s *stream[T, R]) exhausted(k uint64) bool {
 	select {
 	case <-s.inputDone:
@@ -313,8 +314,8 @@ func (s *stream[T, R]) exhausted(k uint64) bool {
 	}
 }
 
-// await waits for result k. It reports false if there will be none, or the
-// context is done.
+// await blocks until result k is ready. It reports false if there is no result k, or the context is
+// done.
 func (s *stream[T, R]) await(k uint64) bool {
 	for spins := 0; ; {
 		if s.call.Ctx.Err() != nil {
@@ -328,7 +329,7 @@ func (s *stream[T, R]) await(k uint64) bool {
 		}
 		s.tellReader(k)
 		if spins < 4 && s.quick() {
-			spins++ // quick items: the result is about to come
+			spins++ // items are quick, so the result will be ready soon
 			runtime.Gosched()
 			continue
 		}

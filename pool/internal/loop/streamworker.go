@@ -1,6 +1,6 @@
-// This file holds the workers of a stream: how they are called, how they claim items, and
-// how they hand results to the consumer. Invariant: items are claimed in their order, each
-// once, and each that is claimed before the first failed one gets a result.
+// This file holds the workers of a stream: how they are called, how they claim items, and how they
+// pass results to the consumer. Invariant: items are claimed in their order, each once. Each item
+// before the first failed one that is claimed gets a result.
 
 package loop
 
@@ -12,15 +12,16 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A streamWorker is what one worker has claimed.
+// A streamWorker holds the items that one worker has claimed.
 type streamWorker[T any] struct {
 	grain grainSizer
 	items []T
-	at    int    // the next of items
+	at    int    // index in items of the next item
 	first uint64 // the number of items[0]
 }
 
-// callWorker makes sure that a worker will look for items. The item has been published.
+// callWorker makes a worker look for items, if there can be one that is not busy. The caller has
+// published an item.
 func (s *stream[T, R]) callWorker() {
 	if s.idle.Load() > 0 {
 		if !s.waking.Load() && s.waking.CompareAndSwap(false, true) {
@@ -34,33 +35,34 @@ func (s *stream[T, R]) callWorker() {
 	if !s.startHelper(s.helper, s.left) {
 		s.starting.Store(false)
 	} else if s.call.Workers > eagerWorkers && s.roomAt.Load() != 0 {
-		race.Send(s.room, struct{}{}) // there is more room
+		race.Send(s.room, struct{}{}) // a further worker makes more room
 	}
 }
 
-// helper is the life of a helper. Within another loop or a pool it leaves when there is no
-// item: others may need its worker, among them the body of the range loop.
+// helper runs a helper. Within another loop or a pool, the helper leaves when there is no item,
+// because other tasks may need its worker. The body of the range loop may be one of them.
 func (s *stream[T, R]) helper() {
 	s.starting.Store(false)
 	s.serve(!s.nested)
 }
 
-// lentWorker is the life of the worker that has the caller's place.
+// lentWorker runs the worker that has the caller's place.
 func (s *stream[T, R]) lentWorker() {
 	s.setLabels()
 	s.serve(true)
 }
 
-// left is called when a helper no longer counts. The reader publishes an item before it
-// looks whether a helper is wanted, and a helper is uncounted before it looks for items.
-// So one of the two calls a worker.
+// left is called when a helper is no longer counted. The reader publishes an item before it checks
+// whether a helper is wanted. A helper is uncounted before left checks for items. So one of the two
+// calls a worker.
 func (s *stream[T, R]) left() {
 	if s.head.Load() != s.tail.Load() && !s.done() {
 		s.callWorker()
 	}
 }
 
-// serve runs items until there will be none, or, unless the worker waits, there is none.
+// serve runs items until the loop has ended. It also returns when there is no item if waits is
+// false.
 func (s *stream[T, R]) serve(waits bool) {
 	w := &streamWorker[T]{grain: newGrainSizer(s.clock, s.clock.now())}
 	core.Call(func() {
@@ -72,7 +74,7 @@ func (s *stream[T, R]) serve(waits bool) {
 	}, func(p *core.PanicError) { s.abortItem(w.first+uint64(w.at), p) })
 }
 
-// claim takes items from the ring, or reports false if there are none.
+// claim takes items from the ring. It reports false if there are none.
 func (s *stream[T, R]) claim(w *streamWorker[T]) bool {
 	s.claims.Lock()
 	head := s.head.Load()
@@ -93,8 +95,8 @@ func (s *stream[T, R]) claim(w *streamWorker[T]) bool {
 	return n > 0
 }
 
-// lingerForItem claims an item that comes at once, as quick ones do, or reports false: to
-// leave and to be called again costs several yields.
+// lingerForItem yields a few times to see whether an item comes, if items are quick. It reports
+// whether it has claimed one. To leave and be called again costs more than several yields.
 func (s *stream[T, R]) lingerForItem(w *streamWorker[T]) bool {
 	for yields := 0; yields < 4 && s.quick() && !s.done(); yields++ {
 		runtime.Gosched()
@@ -105,13 +107,12 @@ func (s *stream[T, R]) lingerForItem(w *streamWorker[T]) bool {
 	return false
 }
 
-// waitItem waits for an item, and claims it; or it reports false if there will be
-// none.
+// waitItem blocks until there is an item, and claims it. It reports false if there will be none.
 //
-// A call that no worker takes stays for the next that waits. So as long as waking is
-// set there is a call, or one is about to be made, or a worker that has taken it is
-// about to look for items, after having unset waking. So a worker that is passed over
-// because of waking is not forgotten.
+// A call that no worker takes stays in work for the next worker that waits. So while waking is set,
+// work holds a call, or a goroutine is about to put one there, or a worker that has taken the call
+// is about to clear waking and then look for items. So callWorker may skip the call if waking is
+// set.
 func (s *stream[T, R]) waitItem(w *streamWorker[T]) bool {
 	for {
 		s.idle.Add(1)
@@ -134,8 +135,7 @@ func (s *stream[T, R]) waitItem(w *streamWorker[T]) bool {
 	}
 }
 
-// runClaimed runs the items that w has claimed, or reports false if no further one
-// is to start.
+// runClaimed runs the items that w has claimed. It reports false if no further item may start.
 func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 	if s.done() {
 		return false
@@ -164,7 +164,7 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 	return true
 }
 
-// finish hands the result of an item to the consumer.
+// finish passes the result of an item to the consumer.
 func (s *stream[T, R]) finish(k uint64, r R, err error) {
 	if err != nil {
 		s.finishFailed(k, r, outcome{err: err})
@@ -179,15 +179,15 @@ func (s *stream[T, R]) finish(k uint64, r R, err error) {
 	}
 }
 
-// finishFailed hands the outcome of an item that has no result to the consumer.
-// Unordered, that ends the loop. Ordered, it ends the loop for the items after this one;
-// those before it go on.
+// finishFailed passes the outcome of an item that has failed to the consumer. If results are
+// unordered, that ends the loop. If they are ordered, it ends the loop for the items after this
+// one; the items before it continue.
 func (s *stream[T, R]) finishFailed(k uint64, r R, o outcome) {
 	if o.err == nil {
 		s.note(o)
 	}
 	if !s.ordered {
-		k = s.finished.Add(1) - 1 // before those of the items that stop cancels
+		k = s.finished.Add(1) - 1 // before the results of the items that stop cancels
 		s.stop(o.err)
 		s.deliver(k, r, &o)
 		return
@@ -204,7 +204,7 @@ func (s *stream[T, R]) abortItem(k uint64, p *core.PanicError) {
 	s.finishFailed(k, *new(R), aborted(p))
 }
 
-// deliver puts result k in its cell, and wakes the consumer if that waits for it.
+// deliver puts result k in its cell, and wakes the consumer if it waits for that result.
 func (s *stream[T, R]) deliver(k uint64, r R, failed *outcome) {
 	c := s.cell(k)
 	c.value = r
@@ -217,11 +217,10 @@ func (s *stream[T, R]) deliver(k uint64, r R, failed *outcome) {
 	}
 }
 
-// settle cancels the items that run if those before the first failed one have all
-// finished.
+// settle ends the loop if all items before the first failed one have finished.
 func (s *stream[T, R]) settle() {
 	first := s.firstFailed.Load()
-	r := *s.ring.Load() // before yielded, so that it has all that is in flight then
+	r := *s.ring.Load() // loaded before yielded, so that r has the cells of all items in flight
 	for k := s.yielded.Load(); k <= first; k++ {
 		if r.cell(k).seq.Load() <= k {
 			return

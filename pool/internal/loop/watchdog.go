@@ -1,5 +1,5 @@
-// This file holds the watchdog of an index loop. Invariant: of the timer's call and the
-// loop's release exactly one takes the loop out of the watchdog.
+// This file holds the watchdog of an index loop. Invariant: either fire or release takes the loop
+// out of the watchdog, never both.
 
 package loop
 
@@ -12,34 +12,33 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// A watchdog starts the first helper of a loop whose caller has been at it for
-// some time. So items that block do not wait for measurements. It is a timer, and no
-// goroutine before the timer fires.
+// A watchdog starts the first helper of a loop that has run for some time. So a loop whose first
+// items block gets helpers although it cannot measure. A watchdog is a timer. It has no goroutine
+// before the timer fires.
 //
-// Most loops end before. A timer for each of them makes a loop of 10 items take 2.5 times
-// as long. So one watchdog watches one loop after another, and its timer, once set, stays
-// set: when it fires, it is set again if the loop of that moment is too young, and is left
-// alone if there is no loop. If the timer is not set, the next loop sets it: the loop
-// first writes loop and then reads set, and the timer's call first writes set and then
-// reads loop, so one of the two sees what the other has written.
+// Most loops end before the timer fires. With a timer for each loop, a loop of 10 items takes 2.5
+// times as long. So a watchdog watches one loop after another, and its timer stays set after a loop
+// has ended. When the timer fires and the current loop has not run for long enough, fire sets the
+// timer again. When there is no loop, fire does nothing. watch sets it if the timer is not set.
+// watch first writes loop and then reads set; fire first writes set and then reads loop. So one of
+// the two sees what the other has written.
 //
-// A timer that is set wakes a thread, if one is idle, and then the system is likely
-// to put the helper's on the same processor as the caller's. So a watchdog also
-// remembers the last loop that was worth a helper, and starts one at once for a
-// further loop over the same function.
+// To set a timer wakes a thread, if one is idle. Then the system is likely to put the helper's
+// thread on the processor of the caller's thread. So a watchdog also remembers the last loop that
+// was worth a helper. The next loop over the same function starts a helper at once.
 type watchdog struct {
-	code uintptr       // of the function of that loop; 0 if there is none
-	each time.Duration // what an item took
+	code uintptr       // of the function of the last loop that was worth a helper; 0 if there is none
+	each time.Duration // how long an item of that loop took
 
 	timer    *time.Timer
 	delay    time.Duration
-	watching bool                      // it watches the loop that holds it
-	loop     atomic.Pointer[indexLoop] // that is to have a helper, or nil
+	watching bool                      // its loop has called watch
+	loop     atomic.Pointer[indexLoop] // the loop to which fire gives a helper, or nil
 	set      atomic.Bool               // the timer is set
-	fired    chan struct{}             // the timer's call that has taken loop has ended; has room for that
+	fired    chan struct{}             // gets a value when a fire that has taken loop ends; a send never blocks
 }
 
-// watchdogs has those that may watch any loop.
+// watchdogs holds the watchdogs that no loop uses.
 var watchdogs sync.Pool
 
 func newWatchdog(delay time.Duration) *watchdog {
@@ -49,9 +48,9 @@ func newWatchdog(delay time.Duration) *watchdog {
 	return w
 }
 
-// ownsWatchdog reports whether the loop needs a watchdog of its own: in a bubble,
-// where a timer must stay, and where the race detector would take a watchdog for
-// an order between its loops.
+// ownsWatchdog reports whether the loop needs a watchdog of its own. It does in a synctest bubble,
+// because a timer must stay in its bubble, and in race builds, because the detector would see a
+// shared watchdog order its loops.
 func (l *indexLoop) ownsWatchdog() bool { return l.clock.frozen || race.Hidden }
 
 // watchdogFor returns a watchdog for a loop.
@@ -67,8 +66,8 @@ func watchdogFor(l *indexLoop) *watchdog {
 	return newWatchdog(watchAfter)
 }
 
-// codeOf returns what stays the same of a function from one loop to the next, though
-// it may be a closure.
+// codeOf returns the address of the code of the loop's function. It is the same for all closures of
+// one function literal.
 func codeOf(l *indexLoop) uintptr { return reflect.ValueOf(l.of).Pointer() }
 
 // expects reports whether a loop over n items is likely to be worth a helper.
@@ -76,7 +75,7 @@ func (w *watchdog) expects(l *indexLoop, n int) bool {
 	return w.code != 0 && w.each > surelyWorthwhile/time.Duration(n) && w.code == codeOf(l)
 }
 
-// remember notes that a loop whose items take a time each was worth a helper.
+// remember records that a loop was worth a helper, and how long each of its items takes.
 func (w *watchdog) remember(l *indexLoop, each time.Duration) { w.code, w.each = codeOf(l), each }
 
 // watch begins to watch a loop.
@@ -110,11 +109,12 @@ func (w *watchdog) fire() {
 	l.spawnWorker()
 }
 
-// release takes the watchdog from a loop, for which it does nothing any more.
+// release ends the use of the watchdog by a loop. release blocks until fire has ended if fire has
+// taken the loop.
 func (w *watchdog) release(l *indexLoop) {
 	switch {
 	case !w.watching:
-		if l.clock.now() < worthwhile { // it was not worth a helper
+		if l.clock.now() < worthwhile { // the loop was not worth a helper
 			w.code = 0
 		}
 	case !w.loop.CompareAndSwap(l, nil):

@@ -1,4 +1,4 @@
-// Package copied copies what must not be copied, for go vet to find.
+// Package copied copies values that must not be copied. go vet must report that.
 package copied
 
 import "github.com/coterie-go/coterie/pool"

@@ -1,5 +1,5 @@
-// The command racy runs one of its scenarios fifty times. Built with -race, it
-// reports a data race each time, or, if the scenario is "ordered", never.
+// The command racy runs one of its scenarios fifty times. A -race build reports a data race each
+// time, or, for the scenario "ordered", never.
 package main
 
 import (
@@ -29,7 +29,7 @@ var scenarios = map[string]func(){
 		}
 		wg.Wait()
 	},
-	"one worker": func() { // is an order
+	"one worker": func() { // one worker orders its tasks
 		p := pool.New(1, pool.Options{})
 		x := new(int)
 		for range 2 {
@@ -99,7 +99,7 @@ var scenarios = map[string]func(){
 		_, _ = g.Get()
 		p.Close()
 	},
-	"submitters": func() { // who meet nowhere but in the pool
+	"submitters": func() { // the pool is all that they share
 		p := pool.New(2, pool.Options{})
 		x := new(int)
 		var wg sync.WaitGroup
@@ -157,7 +157,7 @@ var scenarios = map[string]func(){
 		*x++
 		p.Close()
 	},
-	"one key": func() { // is an order, also where the key has been idle
+	"one key": func() { // perKey 1 orders tasks of a key, also if the key was idle in between
 		p := pool.New(2, pool.Options{Queue: 1})
 		k := pool.NewKeyed[int](p, 1)
 		ctx := context.Background()
@@ -181,7 +181,7 @@ var scenarios = map[string]func(){
 		*x++
 		_ = k.GoContext(ctx, 1, add)
 		_ = k.WaitKey(ctx, 2)
-		f, _ := pool.Submit(ctx, p, func(ctx context.Context) (int, error) { // runs them itself
+		f, _ := pool.Submit(ctx, p, func(ctx context.Context) (int, error) { // WaitKey lends the place of this task to them
 			*y++
 			_ = k.GoContext(ctx, 3, func(ctx context.Context) { *y++ })
 			_ = k.GoContext(ctx, 3, func(ctx context.Context) { *y++ })
@@ -222,8 +222,16 @@ var scenarios = map[string]func(){
 			_, _ = f.Get()
 			*x++
 		}
+		unawaited, k := p.Batch(ctx), pool.NewKeyed[int](p, 2)
+		unawaited.Go(func() { *x++ })
+		_ = k.GoContext(ctx, 1, func(context.Context) { *y++ })
+		p.Wait() // covers them
+		*x++
+		*y++
+		unawaited.Go(func() { *y++ })
 		p.Go(func() { *x++ })
 		p.Close()
 		*x++
+		*y++
 	},
 }

@@ -1,5 +1,5 @@
-// Racyloops runs loops whose items race, and loops whose items do not, for a -race
-// build to tell which. Its argument is the case.
+// Racyloops runs loops whose items race, and loops whose items do not. A -race build must report
+// the former only. Its argument is the case.
 package main
 
 import (
@@ -32,7 +32,7 @@ func seq(yield func(int) bool) {
 	}
 }
 
-// sharing is an input that races with whatever uses shared.
+// sharing is an input that races with all code that uses shared.
 func sharing(yield func(int) bool) {
 	for i := range 20 {
 		shared++
@@ -42,7 +42,7 @@ func sharing(yield func(int) bool) {
 	}
 }
 
-// handing hands a variable over with each item.
+// handing passes a variable with each item.
 func handing(yield func(*int) bool) {
 	for range 200 {
 		v := new(int)

@@ -8,7 +8,7 @@ import (
 )
 
 // snippet: copies
-func work(wg sync.WaitGroup) { // a copy: its counter is nobody's
+func work(wg sync.WaitGroup) { // a copy: no Wait looks at its counter
 	defer wg.Done()
 }
 

@@ -15,10 +15,11 @@ import (
 	"go.uber.org/goleak"
 )
 
-// asProgram is set in the environment of a test binary that is to be the program.
+// asProgram is an environment variable. A test binary with it runs the program instead of the
+// tests.
 const asProgram = "COTERIE_EXAMPLE_AS_PROGRAM"
 
-// Main is for TestMain. main is that of the program.
+// Main is the body of TestMain. main is the main function of the program.
 func Main(m *testing.M, main func()) {
 	if os.Getenv(asProgram) != "" {
 		main()
@@ -27,13 +28,20 @@ func Main(m *testing.M, main func()) {
 	goleak.VerifyTestMain(m)
 }
 
-// Status checks the exit status of the program after signals and its -timeout. args are such
-// that it runs for long. Signals are sent when the program has printed ready, or, if that is a
-// function, when it has returned. The program must print partial in the end.
+// Program returns a command that runs the program with these arguments. The program is killed when
+// the test ends.
+func Program(t *testing.T, args ...string) *exec.Cmd {
+	program := exec.CommandContext(t.Context(), os.Args[0], args...)
+	program.Env = append(os.Environ(), asProgram+"=1")
+	return program
+}
+
+// Status checks the exit status of the program after signals and after its -timeout. With args the
+// program must run for long. Status sends a signal when the program has printed ready, or, if ready
+// is a function, when ready has returned. The program must print partial at its end.
 func Status[R string | func()](t *testing.T, ready R, partial string, args ...string) {
 	run := func(t *testing.T, args []string, signal os.Signal) (status int) {
-		program := exec.CommandContext(t.Context(), os.Args[0], args...)
-		program.Env = append(os.Environ(), asProgram+"=1")
+		program := Program(t, args...)
 		out, err := program.StdoutPipe()
 		require.NoError(t, err)
 		program.Stderr = t.Output()

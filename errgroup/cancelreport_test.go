@@ -44,7 +44,7 @@ func cancelled() context.Context {
 
 // What a task returns once the group's context is done, and whether Wait of a
 // group that collects returns it beside the reason for that.
-func TestEcho(t *testing.T) {
+func TestCancellationReport(t *testing.T) {
 	foreign := cancelled()
 	for _, tc := range []struct {
 		name string
@@ -135,7 +135,7 @@ func TestEcho(t *testing.T) {
 		require.EqualError(t, g.Wait(), "task: context canceled; is context canceled; context canceled")
 	})
 
-	t.Run("before the context is done there are no echoes", func(t *testing.T) {
+	t.Run("before the context is done there are no cancellation reports", func(t *testing.T) {
 		g, ctx := errgroup.WithContext(t.Context())
 		g.Go(func() error { return foreign.Err() })
 		require.Equal(t, context.Canceled, g.Wait())

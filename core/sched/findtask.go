@@ -1,0 +1,232 @@
+package sched
+
+import "github.com/coterie-go/coterie/core/race"
+
+// This file holds how a worker finds its next task. With mu held the worker counts its last task as
+// ended, and claims another: from a segment of a busy worker, or the oldest of the run queue. If
+// there is none, the worker yields, becomes idle or leaves.
+
+// visitLocked counts the worker's task as ended, and claims the next one if it can.
+func (w *Worker) visitLocked(yields int, do *todo) verdict {
+	s := w.s
+	ended := w.busy
+	w.endLocked(do)
+	x := s.shared
+	switch {
+	case x == nil && s.first != nil:
+		w.takeLocked(ended)
+		return begin
+	case x == nil:
+		s.idleNowLocked(do)
+		return leave
+	}
+	if w.goroutine != 0 && !w.place.Listed() {
+		w.place.Value = w
+		x.all.PushBack(&w.place)
+	}
+	if w.lent {
+		return w.visitLentLocked(do)
+	}
+	surplus := s.fullLocked()
+	found := !surplus && w.takeLocked(ended)
+	if !x.limiter.submitters.Empty() {
+		s.admitLocked(do)
+		found = found || !surplus && w.takeLocked(ended)
+	}
+	switch {
+	case found:
+		w.foundLocked(ended, do)
+		return begin
+	case !surplus && yields < mostYields && w.yieldsLocked():
+		s.searching++
+		s.idleNowLocked(do)
+		return again
+	}
+	s.tendLocked(1, do)
+	s.idleNowLocked(do)
+	return w.restLocked(surplus, do)
+}
+
+// mostYields is how often a worker under a limit yields before it parks or leaves. A goroutine that
+// waited for its task may be about to submit another. To yield to that goroutine costs less than to
+// park and be woken. The number is 2 because once in sixty times the Go scheduler continues with
+// the goroutine that yields.
+const mostYields = 2
+
+// takeLocked claims a task, and reports whether it found one. A worker that was searching steals
+// from a taken segment first. A worker whose task has just ended steals only if such a segment is
+// late, or the queue is empty.
+func (w *Worker) takeLocked(ended bool) bool {
+	s, x := w.s, w.s.shared
+	if x != nil && !x.queue.taken.Empty() && (!ended || x.queue.late(2*uint32(x.procs))) && w.stealLocked() {
+		return true
+	}
+	if t := s.first; t != nil {
+		s.first = nil
+		w.claimedLocked(t, nil, nil)
+		return true
+	}
+	if x == nil {
+		return false
+	}
+	if x.queue.n > 0 {
+		if g := x.queue.popSegment(s.bulkLocked()); g != nil {
+			w.claimedLocked(g.claim(), g.set, g)
+		} else {
+			t, set := x.queue.pop()
+			w.claimedLocked(t, set, nil)
+		}
+		return true
+	}
+	return ended && !x.queue.taken.Empty() && w.stealLocked()
+}
+
+// stealLocked claims a task of the oldest taken segment that has an unclaimed one.
+func (w *Worker) stealLocked() bool {
+	q := &w.s.shared.queue
+	for g := q.stealable(nil, true); g != nil; g = q.stealable(nil, true) {
+		if t := g.claim(); t != nil {
+			w.claimedLocked(t, g.set, g)
+			return true
+		}
+	}
+	return false
+}
+
+// claimedLocked gives the worker a task of set, and the segment from which it claims the next ones,
+// or nil.
+func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
+	w.task, w.set, w.seg, w.busy = t, set, g, true
+	if g != nil {
+		g.attached++
+	}
+	if set != nil {
+		set.busy++
+		if set.key != nil {
+			set.key.begunLocked()
+		}
+	}
+	if w.lent {
+		w.s.shared.lent++
+	} else {
+		w.s.busy++
+	}
+}
+
+// foundLocked wakes further workers and submitters after the worker has claimed a task.
+func (w *Worker) foundLocked(ended bool, do *todo) {
+	want := int16(1)
+	if w.seg == nil || !ended {
+		want = w.s.shared.limiter.spread
+	}
+	w.s.tendLocked(want, do)
+	w.beganLocked(do)
+	w.busyLocked()
+}
+
+// beganLocked admits submitters of tasks with a key after the worker has claimed one: the line may
+// have room now.
+func (w *Worker) beganLocked(do *todo) {
+	if q := w.set.queueOfKey(); q != nil {
+		q.keys.admitLocked(do)
+	}
+}
+
+// yieldsLocked reports whether a worker that has found no task yields before it rests.
+func (w *Worker) yieldsLocked() bool {
+	l := &w.s.shared.limiter
+	return !race.Hidden && l.limited() && !l.closed && !w.expired
+}
+
+// endLocked counts the worker's task as ended. If the worker has none, it ends its search.
+func (w *Worker) endLocked(do *todo) {
+	s := w.s
+	if w.seg != nil {
+		s.shared.queue.detach(w.seg)
+		w.seg = nil
+	}
+	switch {
+	case !w.busy && !w.lent:
+		if !w.expired {
+			s.searching--
+		}
+		return
+	case !w.busy:
+		return
+	case w.lent:
+		s.shared.lent--
+	default:
+		s.busy--
+	}
+	t := w.task
+	w.busy = false
+	w.task = nil
+	w.countLocked()
+	if set := w.set; set != nil {
+		w.set = nil
+		set.busy--
+		if set.key != nil {
+			set.key.endedLocked(t, do)
+		}
+		set.settleLocked(do)
+	}
+	if sem := w.config.Semaphore; sem != nil && !w.lent {
+		releasePermit(sem)
+	}
+}
+
+// countLocked adds the ending of the worker's task to the counts.
+func (w *Worker) countLocked() {
+	switch w.ending {
+	case endedPanicked:
+		w.s.share().panicked++
+	case endedDropped:
+		w.s.shared.dropped++
+	case endedVoid:
+		w.s.shared.void--
+	case endedHelper:
+		w.s.shared.helping--
+	}
+	w.ending = endedWell
+}
+
+// visitLentLocked is visitLocked on a lent place.
+func (w *Worker) visitLentLocked(do *todo) verdict {
+	if w.takeLentLocked(do) {
+		return begin
+	}
+	w.unlistLocked()
+	w.s.idleNowLocked(do)
+	return leave
+}
+
+// takeLentLocked claims a task of the set for a worker on a lent place. It returns the place and
+// reports false if there is none or the waiter wants its place back.
+func (w *Worker) takeLentLocked(do *todo) bool {
+	s, set := w.s, w.lender
+	if set == nil {
+		return false
+	}
+	if set.lent <= set.lenders {
+		if t, g := s.popOfLocked(set); t != nil {
+			w.claimedLocked(t, set, g)
+			s.admitLocked(do)
+			w.beganLocked(do)
+			return true
+		}
+	}
+	set.returnLocked(do)
+	return false
+}
+
+// popOfLocked claims the oldest task of set. It also returns the task's segment if that is a taken
+// one.
+func (s *Scheduler) popOfLocked(set *Set) (Task, *segment) {
+	q := &s.shared.queue
+	for g := q.stealable(set, false); g != nil; g = q.stealable(set, false) {
+		if t := g.claim(); t != nil {
+			return t, g
+		}
+	}
+	return q.popOf(set), nil
+}

@@ -1,0 +1,138 @@
+package sched
+
+import (
+	"context"
+
+	"github.com/coterie-go/coterie/core/internal/park"
+	"github.com/coterie-go/coterie/core/race"
+)
+
+// This file holds wait sets: whether tasks of a set are left, and how the waits for them end. A
+// worker that ends the last task of a set, or the last of all, releases the waiters. Invariant:
+// whenever mu is free, no waiter is listed for a set without tasks.
+
+// NewSet returns an empty set of s. If ctx is that of a task of s, the set is made for that task:
+// a waiter that holds the place of the task lends it to tasks of the set.
+func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
+	return &Set{Owner: owner, sched: s, within: taskOf(ctx).place(s)}
+}
+
+// Made records that the caller's goroutine has made the set. It takes microseconds if the set was
+// made for a task.
+func (set *Set) Made() {
+	if set.within != nil {
+		set.maker = GoroutineID()
+	}
+}
+
+// Round returns how often a task was accepted while the set had no other.
+func (set *Set) Round() uint64 {
+	return peek(set.sched, func() uint64 { return set.round })
+}
+
+// idleLocked reports whether no task is left, background tasks included.
+func (s *Scheduler) idleLocked() bool {
+	return s.quietLocked() && (s.shared == nil || s.shared.backgrounds.n == 0)
+}
+
+// quietLocked reports whether only background tasks are left, or none.
+func (s *Scheduler) quietLocked() bool {
+	if s.busy > 0 || s.first != nil {
+		return false
+	}
+	x := s.shared
+	return x == nil || x.lent == 0 && x.queue.n == 0 && x.queue.stealable(nil, true) == nil
+}
+
+// idleNowLocked releases the waiters if no task is left. It has the contexts of background tasks
+// cancelled if only these are left and a goroutine waits.
+func (s *Scheduler) idleNowLocked(do *todo) {
+	switch {
+	case s.waiters == nil || !s.quietLocked():
+	case s.shared != nil && s.shared.backgrounds.n > 0:
+		s.shared.dismissLocked(do)
+	default:
+		release(&s.waiters, s.failuresLocked(), do)
+	}
+}
+
+// dismissLocked adds the background tasks to do.cancel, so that unlock cancels their contexts.
+func (x *shared) dismissLocked(do *todo) {
+	for active := &x.backgrounds.active; !active.Empty(); {
+		e := active.Front()
+		active.Remove(e)
+		do.cancel = append(do.cancel, e.Value.cancel)
+	}
+}
+
+// release empties a list of waiters, which is linked by Next. Each waiter gets the round of fs.
+// unlock wakes them.
+func release(list **park.Parker, fs *failures, do *todo) {
+	if *list == nil {
+		return
+	}
+	var r *round
+	if fs != nil {
+		r = fs.takeLocked()
+	}
+	for p := *list; p != nil; {
+		next := p.Next
+		p.Result = r
+		do.wakes(p)
+		p = next
+	}
+	*list = nil
+}
+
+// withdraw takes p off a list. It reports false if p is not on it.
+func withdraw(list **park.Parker, p *park.Parker) bool {
+	for ; *list != nil; list = &(*list).Next {
+		if *list == p {
+			*list = p.Next
+			return true
+		}
+	}
+	return false
+}
+
+// failuresLocked returns the failures of the scheduler's own set, or nil if shared is nil.
+func (s *Scheduler) failuresLocked() *failures {
+	if s.shared == nil {
+		return nil
+	}
+	return &s.shared.failures
+}
+
+// points returns the Points, besides ended, to which the end of each task of the set is published
+// in a race build. A Point that does not apply is nil.
+func (set *Set) points() (order, all *race.Point) {
+	if set == nil {
+		return nil, nil
+	}
+	q := race.Load(&set.key)
+	if q == nil {
+		return nil, nil
+	}
+	k := race.Load(&q.keys)
+	if race.Load(&k.perKey) == 1 {
+		order = &q.order
+	}
+	return order, &k.ended
+}
+
+// returnLocked returns a lent place. There are at most as many lent places as waiters that lend or
+// want their places back.
+func (set *Set) returnLocked(do *todo) {
+	set.lent--
+	set.giveBackLocked(do)
+}
+
+// giveBackLocked wakes the waiters that have their places back.
+func (set *Set) giveBackLocked(do *todo) {
+	for set.reclaiming > 0 && set.lent-set.passed < set.lenders+set.reclaiming {
+		p := set.reclaims
+		set.reclaims = p.Next
+		set.reclaiming--
+		do.wakes(p)
+	}
+}

@@ -1,0 +1,78 @@
+package sched
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/coterie-go/coterie/core"
+)
+
+// This file holds the settings of a scheduler: those of its Config, which do not change, and the
+// numbers of its limiter. shared is made with the second task, or with the first setting.
+
+// SetOwner sets the owner of a scheduler that has none.
+func (s *Scheduler) SetOwner(o Owner) {
+	s.lock()
+	if s.Owner == nil {
+		s.Owner = o
+	}
+	s.mu.Unlock()
+}
+
+// Limit sets how many tasks may run at once, and how many more may be accepted. The owner calls it
+// after SetOwner and before the first task.
+func (s *Scheduler) Limit(workers, waiting int) { s.share().limiter.init(workers, waiting) }
+
+// Unlimited, as a number of workers or of waiting tasks, is no bound.
+const Unlimited = math.MaxInt
+
+// Title returns the owner's kind and path for texts: `group "ingest"`, or "a group" without a name.
+func (s *Scheduler) Title() string {
+	config := s.config()
+	noun := strings.TrimPrefix(config.Kind, "err")
+	if config.Path == "" {
+		return "a " + noun
+	}
+	return fmt.Sprintf("%s %q", noun, config.Path)
+}
+
+func (s *Scheduler) config() *Config {
+	if s.Owner == nil {
+		return &zeroConfig
+	}
+	return s.Owner.Config()
+}
+
+var zeroConfig = Config{Kind: "group"}
+
+// semaphoreLocked returns the semaphore of the Config, or nil.
+func (s *Scheduler) semaphoreLocked() *core.Semaphore {
+	if s.shared == nil {
+		return s.config().Semaphore
+	}
+	return s.shared.semaphore
+}
+
+// share returns s.shared. It makes it if it is nil.
+func (s *Scheduler) share() *shared {
+	x := s.shared
+	if x == nil {
+		x = &shared{procs: processors(), semaphore: s.config().Semaphore}
+		if s.begun {
+			x.accepted = 1 // the first task
+		}
+		x.queue.init()
+		x.limiter.init(Unlimited, 0)
+		x.work = func() { s.work() }
+		s.shared = x
+	}
+	return x
+}
+
+func (c *Config) number() uint64 {
+	if c.entry == nil {
+		return 0
+	}
+	return c.entry.id
+}

@@ -1,0 +1,180 @@
+package sched
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"sync"
+
+	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/internal/park"
+	"github.com/coterie-go/coterie/core/race"
+)
+
+// This file holds the list of blocked submitters, in the order in which they came. A blocked
+// submitter parks its task in the list. The worker that makes room moves the task into the run
+// queue, so the task does not wait until its submitter runs. Whenever mu is free,
+//
+//	no submitter is blocked, or there is less room than wakeAt.
+
+// Blocked returns the number of submitters that wait for room.
+func (s *Scheduler) Blocked() int {
+	return peek(s, func() int {
+		if x := s.shared; x != nil {
+			return x.limiter.submitters.Len()
+		}
+		return 0
+	})
+}
+
+// SetWorkers changes how many tasks may run at once. Tasks that already run are not affected.
+func (s *Scheduler) SetWorkers(n int) {
+	s.locked(func(do *todo) {
+		x := s.share()
+		x.queue.revoke()
+		x.limiter.setLimit(n)
+		s.admitLocked(do)
+		s.wakeLocked(math.MaxInt16, do)
+		s.trimLocked(do)
+	})
+}
+
+var submitters = sync.Pool{New: func() any { return new(submitter) }}
+
+func newSubmitter() *submitter {
+	if race.Hidden { // the detector would see the pool order submitters
+		return &submitter{parker: park.Get(true)}
+	}
+	return submitters.Get().(*submitter)
+}
+
+func (b *submitter) free() {
+	if race.Hidden {
+		return
+	}
+	if b.parker != nil {
+		b.parker.Free()
+	}
+	*b = submitter{}
+	submitters.Put(b)
+}
+
+// blockLocked lists a submitter for which there is no room.
+func (s *Scheduler) blockLocked(b *submitter) {
+	l := &s.shared.limiter
+	b.place.Value = b
+	l.submitters.PushBack(&b.place)
+	l.budget = 0
+	if !race.Hidden {
+		l.yielding++
+	}
+}
+
+// await blocks until b is no longer blocked. It returns the cause if ctx, which may be nil, ends
+// first.
+func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, error) {
+	if race.Hidden { // the submitter parks without a yield
+		return s.parkSubmitter(ctx, b, race.Load(&b.parker))
+	}
+	runtime.Gosched()
+	var do todo
+	s.lock()
+	s.shared.limiter.yielding--
+	s.wakeLocked(1, &do)
+	state := b.state
+	var parker *park.Parker
+	if state == blocked {
+		parker = park.Get(ctx != nil && ctx.Done() != nil)
+		b.parker = parker
+		s.parkedLocked(b, doneOf(ctx) == nil)
+	}
+	s.unlock(&do)
+	if state != blocked {
+		return state, nil
+	}
+	return s.parkSubmitter(ctx, b, parker)
+}
+
+func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *park.Parker) (submitterState, error) {
+	defer s.noteBlocked(ForRoom).end()
+	if race.Hidden {
+		s.locked(func(*todo) { s.parkedLocked(b, doneOf(ctx) == nil) })
+	}
+	if parker.Wait(doneOf(ctx)) {
+		if race.Load(&parker.Result) == lookAgain {
+			parker.Free()
+			return s.answer(b), nil
+		}
+		return race.Load(&b.state), nil
+	}
+	state := get(s, func(do *todo) submitterState {
+		if b.state == blocked {
+			s.shared.limiter.submitters.Remove(&b.place)
+			s.admitLocked(do)
+		}
+		return b.state
+	})
+	if state == blocked {
+		return blocked, context.Cause(ctx)
+	}
+	parker.Wait(nil) // the goroutine that dismissed b is about to wake it
+	return state, nil
+}
+
+// admitLocked ends the wait of the submitters for which there is room. unlock wakes them.
+func (s *Scheduler) admitLocked(do *todo) {
+	l := &s.shared.limiter
+	if l.submitters.Empty() {
+		return
+	}
+	q := &s.shared.queue
+	room := s.roomLocked()
+	if room < l.wakeAt && (q.taken.Empty() || room+int64(q.takenUnclaimed()) < l.wakeAt) { // workers claim those without mu
+		return
+	}
+	for ; room > 0 && !l.submitters.Empty(); room-- {
+		b := l.submitters.Front().Value
+		if b.reserves {
+			l.reserved++
+			s.dismissLocked(b, hasPlace, do)
+			continue
+		}
+		if s.isDirectLocked() {
+			s.directLocked(b.set, b.task)
+			s.dismissLocked(b, started, do)
+			continue
+		}
+		s.requeueLocked(b.task)
+		s.pushLocked(b.set, b.task, do)
+		s.dismissLocked(b, admitted, do)
+	}
+	l.budget = 0
+}
+
+// dismissLocked ends the wait of a submitter, in the given state.
+func (s *Scheduler) dismissLocked(b *submitter, as submitterState, do *todo) {
+	s.shared.limiter.submitters.Remove(&b.place)
+	s.shared.alarm.unparkedLocked(b)
+	b.state = as
+	b.task = nil
+	if b.parker != nil {
+		do.wakes(b.parker)
+		do.yield = true
+	}
+}
+
+// releasePermit releases a permit. It is hidden from the race detector, because owners do not
+// promise that a permit orders two tasks.
+func releasePermit(sem *core.Semaphore) {
+	race.Disable()
+	sem.Release(1)
+	race.Enable()
+}
+
+// unreserve gives up a reserved place.
+func (s *Scheduler) unreserve() {
+	s.locked(func(do *todo) {
+		s.shared.limiter.reserved--
+		s.admitLocked(do)
+	})
+}

@@ -1,0 +1,102 @@
+package sched
+
+import "github.com/coterie-go/coterie/core/race"
+
+// This file holds how an accepted task gets a worker. The task joins the run queue, and a worker is
+// woken or started if too few workers search. This keeps the invariant of the package comment.
+
+// queueLocked adds a task to the run queue, also if its key is busy.
+func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
+	if s.isDirectLocked() {
+		d := s.directLocked(set, t)
+		do.start = &d
+		return
+	}
+	x := s.shared
+	switch {
+	case x == nil && !s.begun:
+		s.first = t
+	case set == nil && s.first == nil && s.share().queue.n == 0:
+		s.first = t
+	default:
+		s.share().queue.push(t, set)
+	}
+	x = s.shared
+	if x != nil {
+		x.accepted++
+	}
+	if set.lendsLocked() {
+		set.lent++
+		do.lends = append(do.lends, set)
+	}
+	if x == nil {
+		s.begun = true
+		s.searching, do.spawn = 1, 1
+		return
+	}
+	s.tendLocked(x.limiter.spread, do)
+}
+
+// requeueLocked records that a task, whose submitter was blocked until now, is queued now.
+func (s *Scheduler) requeueLocked(t Task) {
+	if s.config().entry == nil {
+		return
+	}
+	if t, ok := bare(t).(queueable); ok {
+		t.queue(now())
+	}
+}
+
+// tendLocked is wakeLocked, unless a submitter yields: that submitter calls wakeLocked when it
+// returns.
+func (s *Scheduler) tendLocked(want int16, do *todo) {
+	if s.shared.limiter.yielding == 0 || s.busy == 0 {
+		s.wakeLocked(want, do)
+	}
+}
+
+// wakeLocked makes up to want workers search while tasks are unclaimed. It counts them as
+// searching; unlock wakes or starts them.
+func (s *Scheduler) wakeLocked(want int16, do *todo) {
+	if s.searching >= want || s.fullLocked() {
+		return
+	}
+	want = int16(min(s.unclaimedLocked(), int(want)))
+	for s.searching < want && !s.fullLocked() {
+		s.searching++
+		if s.shared.idle != nil {
+			s.wakeIdleLocked(do)
+		} else {
+			s.shared.workers++
+			do.spawn++
+		}
+	}
+}
+
+// wakeIdleLocked wakes the worker that parked last. The caller counts it as searching, or has set
+// expired.
+func (s *Scheduler) wakeIdleLocked(do *todo) {
+	w := s.shared.idle
+	s.shared.idle, w.below = w.below, nil
+	do.wakes(w.parker)
+}
+
+// fullLocked reports whether the number of workers has reached its limit.
+func (s *Scheduler) fullLocked() bool { return s.busy+int32(s.searching) >= s.shared.limiter.workers }
+
+// isDirectLocked reports whether submitters start their tasks themselves.
+func (s *Scheduler) isDirectLocked() bool { return race.Hidden && s.share().limiter.waiting == 0 }
+
+// directLocked counts a direct task as running.
+func (s *Scheduler) directLocked(set *Set, t Task) direct {
+	s.busy++
+	if set != nil {
+		set.busy++
+	}
+	s.shared.accepted++
+	return direct{t, set, s.shared.limiter.limit == 1}
+}
+
+func (s *Scheduler) isOrdered() bool {
+	return race.Load(&race.Load(&s.shared).limiter.limit) == 1
+}

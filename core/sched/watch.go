@@ -1,0 +1,154 @@
+package sched
+
+import (
+	"context"
+	"runtime/trace"
+	"time"
+
+	"github.com/coterie-go/coterie/core"
+)
+
+// This file calls observers for named tasks, and puts named owners and tasks into an execution
+// trace. While there is no observer, that costs a named task two atomic loads: when it is started,
+// and when it begins.
+
+// newWatched calls Queued for a task that is about to be submitted. It returns the task's record,
+// or nil if there are no observers.
+func newWatched(path string, config *Config) *record {
+	all := watchers.Load()
+	if all == nil {
+		return nil
+	}
+	r := new(record)
+	r.watch = &watch{
+		watchers: *all,
+		event:    Event{Path: path, Owner: config.number(), Task: r.id()},
+		queued:   time.Now(),
+	}
+	for _, w := range r.watch.watchers {
+		w.call(w.Queued, r.watch.event)
+	}
+	return r
+}
+
+func (c *Context) watching() *record { return c.record }
+
+// A task with a context calls Returned when its function has returned, before it passes an error to
+// the owner.
+func (c *Context) Returned() {
+	if c.record != nil && c.record.watch != nil {
+		c.record.watch.returned = true
+		c.record.watch.event.Cancelled = c.Err() != nil
+	}
+}
+
+// Failed records for observers that the worker's task is about to return err, and counts the
+// failure.
+func (w *Worker) Failed(err error) {
+	if e := w.config.entry; e != nil {
+		e.failed.Add(1)
+	}
+	if observed() {
+		w.watched.err = err
+	}
+}
+
+// Skip is called instead of running the task if its context is done. It counts the task as dropped,
+// and calls Ended.
+func (c *Context) Skip(w *Worker) {
+	w.Drop()
+	if c.record != nil && c.record.watch != nil {
+		c.record.watch.refused(context.Cause(c.Context))
+	}
+}
+
+// declined calls Ended with err for a task that will not run. It does nothing if err is nil. It
+// returns err.
+func declined(t Task, err error) error {
+	if err == nil {
+		return nil
+	}
+	if t, ok := bare(t).(interface{ watching() *record }); ok {
+		if r := t.watching(); r != nil && r.watch != nil {
+			r.watch.refused(err)
+		}
+	}
+	return err
+}
+
+func (x *watch) refused(err error) {
+	x.event.Waited, x.event.Err, x.event.Cancelled = time.Since(x.queued), err, true
+	x.tellEnded()
+}
+
+func (x *watch) tellEnded() {
+	for _, w := range x.watchers {
+		w.call(w.Ended, x.event)
+	}
+}
+
+// watchBegin starts the region of a task that begins, and calls Started. It runs in the goroutine
+// of the task.
+func (r *record) watchBegin(labels context.Context) {
+	if r.watch == nil {
+		r.watch = new(watch)
+	}
+	x := r.watch
+	if trace.IsEnabled() {
+		if labels == nil {
+			labels = context.Background()
+		}
+		x.region = trace.StartRegion(labels, r.task.taskPath())
+	}
+	if len(x.watchers) == 0 {
+		return
+	}
+	x.began = r.started.time()
+	x.event.Waited = x.began.Sub(x.queued)
+	for _, w := range x.watchers {
+		w.call(w.Started, x.event)
+	}
+}
+
+// watchEnd ends the region of a task, and calls Ended if the task's function has returned. It runs
+// in the goroutine of the task.
+func (w *Worker) watchEnd(r *record) {
+	x := r.watch
+	if x.region != nil {
+		x.region.End()
+	}
+	err := w.watched.err
+	w.watched.err = nil
+	if len(x.watchers) == 0 {
+		return
+	}
+	x.event.Ran = time.Since(x.began)
+	if !x.returned { // watchAborted is about to be called
+		ctx := r.task.taskContext()
+		x.event.Cancelled = ctx != nil && ctx.Err() != nil
+		w.watched.ended = x
+		return
+	}
+	x.event.Err = err
+	x.tellEnded()
+}
+
+// watchAborted calls Ended for a task that has panicked with p, or, if p is nil, has called
+// runtime.Goexit.
+func (w *Worker) watchAborted(p *core.PanicError) {
+	x := w.watched.ended
+	if x == nil {
+		return
+	}
+	w.watched.ended = nil
+	if x.event.Panic = p; p == nil {
+		x.event.Err = core.ErrGoexit
+	}
+	x.tellEnded()
+}
+
+func (s *Scheduler) endTrace() {
+	if t := s.config().trace; t != nil && t.ended.CompareAndSwap(0, 1) {
+		t.End()
+	}
+}
