@@ -187,7 +187,7 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	p.N = n
 	if race.Get(func() bool { return s.enter(p) }) {
 		// Acquire fails if ctx is done, also if the permits were granted first.
-		givesUp := !p.Wait(ctx.Done()) || isClosed(ctx.Done())
+		givesUp := !p.Wait(ctx.Done()) || ctx.Err() != nil
 		if givesUp && race.Get(func() bool { return s.giveUp(p) }) {
 			return context.Cause(ctx)
 		}
@@ -228,15 +228,6 @@ func (s *Semaphore) giveUp(p *park.Parker) bool {
 	}
 	s.grantLocked()
 	return true
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }
 
 func (s *Semaphore) tryAcquireSlow(n int64) bool {

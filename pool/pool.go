@@ -245,7 +245,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		}
 	})
 	for _, d := range dropped {
-		if t, ok := sched.Unnamed(d.Task).(droppable); ok {
+		if t, ok := sched.Unnamed(d.Task).(future); ok {
 			t.drop(ErrClosed)
 		}
 	}
@@ -300,13 +300,9 @@ func (o *owner) Config() *sched.Config { return &o.config }
 // Aborted gives the panic to the waits for the task. The panic goes to OnPanic, or ends the
 // process, if there is no such wait.
 func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *core.PanicError) {
-	switch t := sched.Unnamed(t).(type) {
-	case loopTask: // the loop raises it
+	switch sched.Unnamed(t).(type) {
+	case loopTask, future: // the loop raises it, or Get
 		return
-	case future:
-		if t.raisedByGet() {
-			return
-		}
 	}
 	switch {
 	case set != nil:
@@ -319,11 +315,8 @@ func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *cor
 	}
 }
 
-// A future is a task whose panic its Get raises.
-type future interface{ raisedByGet() bool }
-
-// A droppable is a task that must do something if it is dropped.
-type droppable interface{ drop(err error) }
+// A future is a task whose panic its Get raises, and which must be told if it is dropped.
+type future interface{ drop(err error) }
 
 type contextTask struct {
 	sched.Context

@@ -87,8 +87,6 @@ func (t *submitted[T]) Run(w *sched.Worker) {
 	t.Returned()
 }
 
-func (t *submitted[T]) raisedByGet() bool { return true }
-
 func (t *submitted[T]) drop(err error) {
 	var zero T
 	t.promise().Resolve(zero, err)
