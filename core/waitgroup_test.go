@@ -289,10 +289,13 @@ func TestWaitGroupBehaviour(t *testing.T) {
 			why: "what ours parks on belongs to the bubble of whoever waits, wherever the WaitGroup is",
 			do: func(t *testing.T, impl wgImpl, _ waitGroup) string {
 				wg := impl.of(&linkedSync, &linkedCore)
-				var rescued atomic.Bool
+				var added, rescued atomic.Bool
 				if impl.name == "sync" { // whose bubble stands still until somebody outside calls Done
 					go func() {
-						for range 10_000 {
+						for n := 0; n < 10_000; n++ {
+							if !added.Load() {
+								n = 0
+							}
 							runtime.Gosched()
 						}
 						rescued.Store(true)
@@ -301,6 +304,7 @@ func TestWaitGroupBehaviour(t *testing.T) {
 				}
 				synctest.Test(t, func(*testing.T) {
 					wg.Add(1)
+					added.Store(true)
 					go func() {
 						time.Sleep(time.Hour)
 						if !rescued.Load() {
