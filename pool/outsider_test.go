@@ -148,6 +148,11 @@ func TestATaskWaitsForTheBatchOfAnother(t *testing.T) {
 				batches := make(chan *pool.Batch)
 				var inside gauge
 				start := time.Now()
+				p.Go(func() {
+					b := <-batches
+					b.Wait()
+					assert.Equal(t, 10*time.Second, time.Since(start))
+				})
 				require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
 					b := p.Batch(ctx)
 					for range 10 {
@@ -162,11 +167,6 @@ func TestATaskWaitsForTheBatchOfAnother(t *testing.T) {
 					time.Sleep(time.Minute)
 					inside.leave()
 				}))
-				p.Go(func() {
-					b := <-batches
-					b.Wait()
-					assert.Equal(t, 10*time.Second, time.Since(start))
-				})
 				p.Wait()
 				require.EqualValues(t, 2, inside.most.Load())
 				require.Equal(t, time.Minute, time.Since(start))
