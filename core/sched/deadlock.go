@@ -13,9 +13,9 @@ import (
 // context to know its caller by. So when submitters have waited for long, the scheduler asks
 // them whose task they run, and each reads its own stack.
 //
-// A timer is set when a submitter parks and as many wait as tasks run. A scheduler has at most one. When
+// A timer is set when a submitter parks, or a task ends, and as many wait as tasks run. A scheduler has at most one. When
 // it expires and no further submitter has parked meanwhile, those that cannot give up are asked,
-// once each. Then there is no timer until another submitter parks: in a testing/synctest bubble the
+// once each. Then there is no timer until another submitter parks, or a task ends: in a testing/synctest bubble the
 // clock would go on for ever. A timer is never stopped, because in the end its bubble may be another,
 // and it does not keep the scheduler.
 
@@ -58,7 +58,14 @@ func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 	}
 	b.runs = unknown
 	a.patient++
-	if a.patient >= s.busy && (!a.isSet || a.isLostLocked()) {
+	s.stillParkedLocked()
+}
+
+// stillParkedLocked sets the timer if as many submitters wait as tasks run. It is called when a
+// submitter parks, and when a task ends, or a limit is set, that makes no room.
+func (s *Scheduler) stillParkedLocked() {
+	a := s.shared.alarm
+	if a != nil && a.patient > 0 && a.patient >= s.busy && (!a.isSet || a.isLostLocked()) {
 		s.setAlarmLocked()
 	}
 }
@@ -102,6 +109,8 @@ func (s *Scheduler) suspectLocked(number uint32, do *todo) {
 	case a.patient == 0 || a.patient < s.busy:
 	case a.parks != a.seen:
 		s.setAlarmLocked()
+	case s.roomLocked() > 0: // though less than they wait for
+		s.letInLocked(s.roomLocked(), do)
 	default:
 		s.askLocked(do)
 		if a.asking == 0 {

@@ -183,8 +183,15 @@ func (s *Scheduler) admitLocked(do *todo) {
 	}
 	room := s.roomLocked()
 	if room+int64(s.shared.queue.takenUnclaimed()) < l.wakeAt { // those are claimed without mu
+		s.stillParkedLocked()
 		return
 	}
+	s.letInLocked(room, do)
+}
+
+// letInLocked ends the wait of as many submitters as there is room for.
+func (s *Scheduler) letInLocked(room int64, do *todo) {
+	l := &s.shared.limiter
 	for ; room > 0 && !l.submitters.Empty(); room-- {
 		b := l.submitters.Front().Value
 		if b.reserves {
