@@ -31,7 +31,7 @@ func (s *Scheduler) runLent(within *Context, set *Set, t Task) {
 		return true
 	})
 	if begins {
-		s.runInline(within, set, t)
+		s.runInline(within, set, t, 0)
 	}
 }
 
@@ -39,18 +39,19 @@ func (s *Scheduler) runLent(within *Context, set *Set, t Task) {
 // the place of a task that waits for it. It returns when the task has ended. The entry calls
 // [Worker.Void].
 func (s *Scheduler) RunClaimed(at Place, t Task) {
-	s.locked(func(*todo) { s.shared.void++ })
-	s.runInline(at.task.Value(), nil, t)
+	s.runInline(at.task.Value(), nil, t, 1)
 }
 
 // Void says that the task of the worker was run by RunClaimed.
 func (w *Worker) Void() { w.ending = endedVoid }
 
-func (s *Scheduler) runInline(within *Context, set *Set, t Task) {
+// runInline runs a task, of which so many entries in the run queue do nothing.
+func (s *Scheduler) runInline(within *Context, set *Set, t Task, void int) {
 	p := park.Get(false)
 	s.locked(func(do *todo) {
 		within.passLocked(1, do)
 		s.shared.lent++
+		s.shared.void += void
 		if set != nil {
 			if set.idleLocked() {
 				set.round++

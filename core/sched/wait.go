@@ -86,11 +86,14 @@ func (s *Scheduler) idleLocked() bool {
 
 // quietLocked reports whether no task is left but background tasks.
 func (s *Scheduler) quietLocked() bool {
-	if s.busy > 0 || s.first != nil {
-		return false
-	}
 	x := s.shared
-	return x == nil || x.lent == 0 && x.queue.n == 0 && x.queue.stealable(nil, true) == nil
+	switch {
+	case s.busy > 0:
+		return false
+	case x == nil:
+		return s.first == nil
+	}
+	return x.lent == 0 && s.unclaimedLocked() == x.void
 }
 
 // release takes all waiters off a list, which is linked by Next, and gives them what tasks raised. They are
