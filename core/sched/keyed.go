@@ -222,6 +222,13 @@ func (k *keys) failuresLocked() *failures {
 	return &failures{kept: &all}
 }
 
+// keepLocked keeps what is about to be raised for those who wait for all keys.
+func (set *Set) keepLocked() {
+	if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
+		q.keys.kept.join(set.failures.kept)
+	}
+}
+
 // closedLocked reports whether the scheduler refuses a submitter.
 func (k *keys) closedLocked(inside bool) bool {
 	l := &k.sched.share().limiter

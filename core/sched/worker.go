@@ -301,13 +301,6 @@ func (set *Set) settleLocked(do *todo) {
 	}
 }
 
-// keepLocked keeps what is about to be raised for those who wait for all keys.
-func (set *Set) keepLocked() {
-	if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
-		q.keys.kept.join(set.failures.kept)
-	}
-}
-
 // countLocked counts how the task ended.
 func (w *Worker) countLocked() {
 	switch w.ending {
