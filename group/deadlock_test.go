@@ -247,3 +247,17 @@ func TestATaskThatWaitsForItsOwnGroup(t *testing.T) {
 		})
 	})
 }
+
+// It is found, too, if the limit was lowered meanwhile.
+func TestDeadlockUnderALowerLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := group.New(group.Options{Limit: 2})
+		var raised any
+		g.Go(func() { raised = caught(func() { g.Go(func() {}) }) })
+		g.Go(func() { time.Sleep(time.Minute) })
+		synctest.Wait()
+		g.SetLimit(1)
+		g.Wait()
+		require.Equal(t, "group: deadlock: all 1 tasks of a group wait for room in it; start them with GoContext and the task's context", raised)
+	})
+}

@@ -76,3 +76,27 @@ func TestATaskThatWaitsForItsOwnBatch(t *testing.T) {
 		})
 	}
 }
+
+// With a long queue submitters wait until it is half empty. Tasks that wait for that, all of them,
+// go on as soon as there is any room.
+func TestNoDeadlockWhereThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(2, pool.Options{Queue: 64})
+		first, second := make(chan struct{}), make(chan struct{})
+		var ended atomic.Int32
+		leaf := func() { ended.Add(1) }
+		p.Go(func() { <-first; p.Go(leaf) })
+		p.Go(func() { <-second })
+		synctest.Wait()
+		p.Go(func() { p.Go(leaf) })
+		for range 63 {
+			p.Go(leaf)
+		}
+		close(first)
+		synctest.Wait() // it waits: the queue is full
+		close(second)
+		p.Wait()
+		require.EqualValues(t, 65, ended.Load())
+		p.Close()
+	})
+}

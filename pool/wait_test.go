@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
@@ -216,4 +217,56 @@ func TestOutsidersRunNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestStuckErrorCountsTasksOnce(t *testing.T) {
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	t.Run("one that runs where its submitter waits has begun", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{})
+			release := make(chan struct{})
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				f, err := pool.Submit(ctx, p, func(context.Context) (int, error) { <-release; return 1, nil })
+				assert.NoError(t, err)
+				_, _ = f.GetContext(ctx)
+			}))
+			synctest.Wait()
+			require.EqualError(t, p.WaitContext(done), "pool: 2 running: context canceled")
+			close(release)
+			p.Close()
+		})
+	})
+
+	t.Run("those that wait for their key have not", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{})
+			k := pool.NewKeyed[string](p, 1)
+			release := make(chan struct{})
+			for range 5 {
+				require.NoError(t, k.GoContext(t.Context(), "a", func(context.Context) { <-release }))
+			}
+			synctest.Wait()
+			require.EqualError(t, p.WaitContext(done), "pool: 1 running, 4 queued: context canceled")
+			close(release)
+			p.Close()
+		})
+	})
+}
+
+// A task that was run where its submitter waits leaves an entry in the queue, for which nobody
+// waits.
+func TestWaitInAPausedPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(1, pool.Options{})
+		require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+			f, err := pool.Submit(ctx, p, func(context.Context) (int, error) { return 1, nil })
+			assert.NoError(t, err)
+			p.SetWorkers(0)
+			_, _ = f.GetContext(ctx)
+		}))
+		p.Wait()
+		require.NoError(t, p.WaitContext(t.Context()))
+		p.Close()
+	})
 }

@@ -13,12 +13,13 @@ import (
 // context, so the scheduler does not know which task calls it. When submitters have been blocked
 // for deadlockAfter, the scheduler asks them whose task they run: each reads its own stack.
 //
-// A submitter that parks sets a timer if at least as many submitters wait as tasks may run. A scheduler
-// has at most one timer that counts. The scheduler asks the submitters that cannot give up, once
-// each, if no further submitter has parked when the timer expires. Then there is no timer until
-// another submitter parks: otherwise the clock of a testing/synctest bubble would never stop. A
-// timer is never stopped, because it may belong to another bubble than the goroutine that would
-// stop it. A timer holds a weak pointer to the scheduler.
+// A submitter that parks sets a timer if at least as many submitters wait as tasks may run. So does the
+// end of a task that makes no room. A scheduler has at most one timer that counts. The scheduler
+// asks the submitters that cannot give up, once each, if no further submitter has parked when the
+// timer expires. Then there is no timer until another submitter parks or another task ends:
+// otherwise the clock of a testing/synctest bubble would never stop. A timer is never stopped,
+// because it may belong to another bubble than the goroutine that would stop it. A timer holds a
+// weak pointer to the scheduler.
 
 // deadlockAfter is how long submitters are blocked before the scheduler looks for a deadlock.
 const deadlockAfter = time.Second
@@ -37,7 +38,14 @@ func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 	}
 	b.runs = unknown
 	a.patient++
-	if a.suspectsLocked(s) && (!a.isSet || a.isLostLocked()) {
+	s.stillParkedLocked()
+}
+
+// stillParkedLocked sets the timer if enough submitters wait. It is called when a submitter parks,
+// and when the end of a task or a new limit makes no room for those that are parked.
+func (s *Scheduler) stillParkedLocked() {
+	a := s.shared.alarm
+	if a != nil && a.suspectsLocked(s) && (!a.isSet || a.isLostLocked()) {
 		s.setAlarmLocked()
 	}
 }
@@ -89,6 +97,8 @@ func (s *Scheduler) suspectLocked(number uint32, do *todo) {
 	case !a.suspectsLocked(s):
 	case a.parks != a.seen:
 		s.setAlarmLocked()
+	case s.roomLocked() > 0: // less than wakeAt
+		s.letInLocked(s.roomLocked(), do)
 	default:
 		s.askLocked(do)
 		if a.asking == 0 {

@@ -32,22 +32,24 @@ func (s *Scheduler) runLent(within *Context, set *Set, t Task) {
 		return true
 	})
 	if begins {
-		s.runInline(within, set, t)
+		s.runInline(within, set, t, 0)
 	}
 }
 
 // RunClaimed runs t on the place of a task that waits for t. It returns when t has ended. t is also
 // in the run queue: a worker that runs the entry must do nothing but call [Worker.Void].
 func (s *Scheduler) RunClaimed(at Place, t Task) {
-	s.locked(func(*todo) { s.shared.void++ })
-	s.runInline(at.task.Value(), nil, t)
+	s.runInline(at.task.Value(), nil, t, 1)
 }
 
-func (s *Scheduler) runInline(within *Context, set *Set, t Task) {
+// runInline runs a task on the place of the task within, and returns when it has ended. void is the
+// number of entries in the run queue that do nothing because runInline runs their task.
+func (s *Scheduler) runInline(within *Context, set *Set, t Task, void int) {
 	p := park.Get(false)
 	s.locked(func(do *todo) {
 		within.passLocked(1, do)
 		s.shared.lent++
+		s.shared.void += void
 		if set != nil {
 			if set.idleLocked() {
 				set.round++

@@ -198,6 +198,10 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 		v.running = s.runningLocked() - v.queued
 		if x := s.shared; x != nil {
 			v.running += x.backgrounds.n
+			v.queued -= x.void
+			for e := x.lines.Front(); e != nil; e = e.Next() {
+				v.queued += e.Value.waits
+			}
 			for r := range x.named.all() {
 				v.tasks = append(v.tasks, Record{r.task.taskPath(), r.started.time(), r.goroutine})
 			}

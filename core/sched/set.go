@@ -37,11 +37,14 @@ func (s *Scheduler) idleLocked() bool {
 
 // quietLocked reports whether only background tasks are left, or none.
 func (s *Scheduler) quietLocked() bool {
-	if s.busy > 0 || s.first != nil {
-		return false
-	}
 	x := s.shared
-	return x == nil || x.lent == 0 && x.queue.n == 0 && x.queue.stealable(nil, true) == nil
+	switch {
+	case s.busy > 0:
+		return false
+	case x == nil:
+		return s.first == nil
+	}
+	return x.lent == 0 && s.unclaimedLocked() == x.void
 }
 
 // idleNowLocked releases the waiters if no task is left. It has the contexts of background tasks

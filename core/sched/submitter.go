@@ -130,8 +130,15 @@ func (s *Scheduler) admitLocked(do *todo) {
 	q := &s.shared.queue
 	room := s.roomLocked()
 	if room < l.wakeAt && (q.taken.Empty() || room+int64(q.takenUnclaimed()) < l.wakeAt) { // workers claim those without mu
+		s.stillParkedLocked()
 		return
 	}
+	s.letInLocked(room, do)
+}
+
+// letInLocked ends the wait of as many submitters as there is room for.
+func (s *Scheduler) letInLocked(room int64, do *todo) {
+	l := &s.shared.limiter
 	for ; room > 0 && !l.submitters.Empty(); room-- {
 		b := l.submitters.Front().Value
 		if b.reserves {
