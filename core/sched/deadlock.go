@@ -13,11 +13,20 @@ import (
 // context to know its caller by. So when submitters have waited for long, the scheduler asks
 // them whose task they run, and each reads its own stack.
 //
-// A timer is set when a submitter parks and as many wait as tasks run. A scheduler has at most one. When
-// it expires and no further submitter has parked meanwhile, those that cannot give up are asked,
+// A timer is set when a submitter parks and as many wait as tasks run, or when a task ends and leaves as many,
+// because the limit has been lowered. A scheduler has at most one. When it expires and no further submitter has parked meanwhile, those that cannot give up are asked,
 // once each. Then there is no timer until another submitter parks: in a testing/synctest bubble the
 // clock would go on for ever. A timer is never stopped, because in the end its bubble may be another,
 // and it does not keep the scheduler.
+//
+// What is found is a circle of tasks that hold places and wait in Go, which cannot give up, for places of
+// the same scheduler. These are not found, because they take knowledge of others than the submitters:
+//
+//   - Tasks that wait in Go for a permit of the owner's semaphore, all of which tasks hold that wait likewise. They
+//     have a place. The semaphore does not know who holds its permits: tasks of several owners, and others.
+//   - A task on a lent place that waits in Go, while the task that has lent it waits for that one. It may be
+//     a goroutine of the task that waits with its context, while the task goes on.
+//   - Tasks that wait for one another by other means: a WaitGroup, a channel, another owner.
 
 // deadlockAfter is how long tasks wait for room before that is taken for a deadlock.
 const deadlockAfter = time.Second
@@ -59,6 +68,13 @@ func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 	b.runs = unknown
 	a.patient++
 	if a.patient >= s.busy && (!a.isSet || a.isLostLocked()) {
+		s.setAlarmLocked()
+	}
+}
+
+// stillFullLocked is called when submitters are blocked, and a task has ended or the limit was lowered.
+func (s *Scheduler) stillFullLocked() {
+	if a := s.shared.alarm; a != nil && !a.isSet && a.patient > 0 && a.patient >= s.busy {
 		s.setAlarmLocked()
 	}
 }

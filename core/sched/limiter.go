@@ -182,6 +182,9 @@ func (s *Scheduler) admitLocked(do *todo) {
 	}
 	room := s.roomLocked()
 	if room+int64(s.shared.queue.takenUnclaimed()) < l.wakeAt { // those are claimed without mu
+		if s.busy >= l.limit {
+			s.stillFullLocked()
+		}
 		return
 	}
 	for ; room > 0 && !l.submitters.Empty(); room-- {
