@@ -14,12 +14,10 @@ import (
 // are those that are promised: from Go to the task, which the task carries, from the end
 // of the task to the waits that cover it, and, where one task runs at a time, from each to the next.
 func (w *Worker) isolate() {
-	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, order: w.order, all: w.all}
+	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, edges: w.edges}
 	ended := park.Get(false)
 	go func() {
-		if in.order != nil {
-			in.order.Acquire()
-		}
+		in.edges.acquire()
 		in.runAlone((*Scheduler).hostTasks, func() {
 			in.publish()
 			ended.Wake()
@@ -97,8 +95,7 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		do      todo
 		task    Task
 		set     *Set
-		order   *race.Point
-		all     *race.Point
+		edges   edges
 	}
 	h, parker, ending := w.hidden, w.parker, w.ending
 	r := race.Get(func() result {
@@ -107,17 +104,14 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		h.parker, h.ending = parker, ending
 		v := h.visitLocked(yields, &do)
 		r := result{task: h.task, set: h.set, verdict: v}
-		r.order, r.all = h.set.points()
-		if h.s.shared != nil && h.s.shared.limiter.limit == 1 {
-			r.order = &h.s.order
-		}
+		r.edges = h.s.edgesOf(h.set)
 		h.s.unlock(&do)
 		do.wake = nil
 		r.do = do
 		return r
 	})
 	w.ending = endedWell
-	w.task, w.set, w.order, w.all = r.task, r.set, r.order, r.all
+	w.task, w.set, w.edges = r.task, r.set, r.edges
 	if r.verdict == parkIdle {
 		w.busy = false
 	}
@@ -256,16 +250,58 @@ func (s *Scheduler) directLocked(set *Set, t Task) direct {
 	return direct{t, set, s.shared.limiter.limit == 1}
 }
 
+// edges are those of a task in a race build, besides the ones from its Go and to the waits that cover it.
+type edges struct {
+	owner *race.Point // from the tasks that have ended to it, in an owner that runs one at a time; nil in others
+	key   *race.Point // the same of tasks of its key
+	all   *race.Point // from the end of a task with a key to the waits for all; nil for others
+}
+
+// edgesOf returns those of a task of the set that is about to begin.
+func (s *Scheduler) edgesOf(set *Set) edges {
+	e := set.keyEdges()
+	if s.isOrdered() {
+		e.owner = &s.order
+	}
+	return e
+}
+
+// isOrdered reports whether one task runs at a time.
 func (s *Scheduler) isOrdered() bool {
-	return race.Load(&race.Load(&s.shared).limiter.limit) == 1
+	x := race.Load(&s.shared)
+	return x != nil && race.Load(&x.limiter.limit) == 1
+}
+
+// acquire is called by the task's goroutine as it begins.
+func (e edges) acquire() {
+	if e.owner != nil {
+		e.owner.Acquire()
+	}
+	if e.key != nil {
+		e.key.Acquire()
+	}
+}
+
+// release is called by the task's goroutine as it ends. The limit may have become 1 meanwhile: then the next
+// task begins after this one.
+func (e edges) release(s *Scheduler) {
+	if s.isOrdered() {
+		s.order.Release()
+	}
+	if e.key != nil {
+		e.key.Release()
+	}
+	if e.all != nil {
+		e.all.Release()
+	}
 }
 
 func (s *Scheduler) startDirect(d direct) {
 	go func() {
 		w := &Worker{s: s, config: s.config(), task: d.task, set: d.set, busy: true, direct: true}
 		if d.ordered {
-			w.order = &s.order
-			w.order.Acquire()
+			w.edges.owner = &s.order
+			w.edges.acquire()
 		}
 		core.Call(func() { s.hostTasks(w, (*Worker).runTask) }, func(p *core.PanicError) { w.aborted(p) })
 		if w.busy {

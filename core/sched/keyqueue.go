@@ -248,19 +248,19 @@ func (set *Set) queueOfKey() *keyQueue {
 	return set.key
 }
 
-// points returns where the end of each task of the set is published, besides ended, in a race
-// build.
-func (set *Set) points() (order, all *race.Point) {
+// keyEdges returns the edges that a task of the set has because of its key.
+func (set *Set) keyEdges() (e edges) {
 	if set == nil {
-		return nil, nil
+		return e
 	}
 	q := race.Load(&set.key)
 	if q == nil {
-		return nil, nil
+		return e
 	}
 	k := race.Load(&q.keys)
 	if race.Load(&k.perKey) == 1 {
-		order = &q.order
+		e.key = &q.order
 	}
-	return order, &k.ended
+	e.all = &k.ended
+	return e
 }

@@ -81,7 +81,7 @@ func (set *Set) place() *Context {
 	if set == nil {
 		return nil
 	}
-	return set.within
+	return race.Load(&set.within)
 }
 
 func (set *Set) idleLocked() bool {

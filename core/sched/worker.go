@@ -40,10 +40,9 @@ type Worker struct {
 
 	// In race builds.
 
-	hidden *Worker     // see visitHidden
-	order  *race.Point // from the task before it to the task, and from that to the next; nil if there is no such order
-	all    *race.Point // from the end of a task with a key to the waits for all; nil for others
-	direct bool        // see startDirect
+	hidden *Worker // see visitHidden
+	edges  edges   // of the task
+	direct bool    // see startDirect
 }
 
 // An ending is how a task ended, for the counts.
@@ -472,17 +471,13 @@ func (w *Worker) leave() {
 
 // publish makes the edges from the end of the task.
 func (w *Worker) publish() {
-	if w.order != nil {
-		w.order.Release()
-	}
-	if w.all != nil {
-		w.all.Release()
+	if race.Hidden {
+		w.edges.release(w.s)
 	}
 	if w.set != nil {
 		w.set.ended.Release()
-	} else {
-		w.s.ended.Release()
 	}
+	w.s.ended.Release() // the waits for all cover those of sets too
 }
 
 // Fail makes Wait raise p as if a task had panicked with it; if p is nil, as if a task had
