@@ -22,7 +22,7 @@ func TestRacesAreVisible(t *testing.T) {
 	const runs = 10
 	for _, name := range []string{
 		"two that succeed", "two that fail", "one that fails", "with a context", "with a context, failing",
-		"with a limit", "collected", "collected, failing", "captured", "started by tasks", "forked", "gathered",
+		"with a limit", "with a limit, set later", "collected", "collected, failing", "captured", "started by tasks", "forked", "gathered",
 		"raced", "in a quorum", "in a staggered quorum", "settled",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -34,7 +34,8 @@ func TestRacesAreVisible(t *testing.T) {
 		})
 	}
 	for _, name := range []string{
-		"before go, and after wait", "an error, after wait", "before a failure, and after the context is done", "a result",
+		"before go, and after wait", "one at a time", "one at a time, by all verbs", "one at a time, set later",
+		"an error, after wait", "before a failure, and after the context is done", "a result",
 	} {
 		t.Run("not of what is ordered: "+name, func(t *testing.T) {
 			for range runs {

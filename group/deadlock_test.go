@@ -50,6 +50,26 @@ func TestDeadlock(t *testing.T) {
 		}
 	}
 
+	for _, limit := range []int{1, 2} {
+		bubble(fmt.Sprintf("so are those for which there is no room because the limit has become %d", limit), func(t *testing.T) {
+			begin := time.Now()
+			g := group.New(group.Options{Limit: 3})
+			for range 2 {
+				g.Go(func() {
+					time.Sleep(time.Second)
+					g.Go(func() {}) //coterie:selfwait that it waits for itself is the point
+				})
+			}
+			g.Go(func() { time.Sleep(time.Minute) })
+			g.SetLimit(limit)
+			p := caught(g.Wait).(*core.PanicError)
+			require.ErrorContains(t, p, "group: deadlock: all 2 tasks of a group wait for room in it")
+			// Then there is room for the other, unless the limit is 1.
+			require.Len(t, p.Others, 2-limit)
+			require.Equal(t, time.Minute+time.Duration(3-limit)*time.Second, time.Since(begin))
+		})
+	}
+
 	bubble("it is the oldest that panics", func(t *testing.T) {
 		g := group.New(group.Options{Limit: 2})
 		for i := range 2 {

@@ -17,12 +17,10 @@ import (
 // There are only the promised edges: from Go to the task, from the end of the task to the waits
 // that cover it, and, if the limit is 1, from each task to the next.
 func (w *Worker) isolate() {
-	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, order: w.order, all: w.all}
+	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, edges: w.edges}
 	ended := park.Get(false)
 	go func() {
-		if in.order != nil {
-			in.order.Acquire()
-		}
+		in.edges.acquire()
 		in.runAlone((*Scheduler).hostTasks, func() {
 			in.publish()
 			ended.Wake()
@@ -75,8 +73,7 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		do      todo
 		task    Task
 		set     *Set
-		order   *race.Point
-		all     *race.Point
+		edges   edges
 	}
 	h, parker, ending := w.hidden, w.parker, w.ending
 	r := race.Get(func() result {
@@ -85,17 +82,14 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		h.parker, h.ending = parker, ending
 		v := h.visitLocked(yields, &do)
 		r := result{task: h.task, set: h.set, verdict: v}
-		r.order, r.all = h.set.points()
-		if h.s.shared != nil && h.s.shared.limiter.limit == 1 {
-			r.order = &h.s.order
-		}
+		r.edges = h.s.edgesOf(h.set)
 		h.s.unlock(&do)
 		do.wake = nil
 		r.do = do
 		return r
 	})
 	w.ending = endedWell
-	w.task, w.set, w.order, w.all = r.task, r.set, r.order, r.all
+	w.task, w.set, w.edges = r.task, r.set, r.edges
 	if r.verdict == parkIdle {
 		w.busy = false
 	}
@@ -118,8 +112,8 @@ func (s *Scheduler) startDirect(d direct) {
 	go func() {
 		w := &Worker{s: s, config: s.config(), task: d.task, set: d.set, busy: true, direct: true}
 		if d.ordered {
-			w.order = &s.order
-			w.order.Acquire()
+			w.edges.owner = &s.order
+			w.edges.acquire()
 		}
 		core.Call(func() { s.hostTasks(w, (*Worker).runTask) }, func(p *core.PanicError) { w.aborted(p) })
 		if w.busy {

@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/coterie-go/coterie/core/internal/park"
+	"github.com/coterie-go/coterie/core/race"
 )
 
 // This file holds how a task that waits lends its place.
@@ -59,7 +60,9 @@ func (s *Scheduler) runInline(within *Context, set *Set, t Task, void int) {
 	})
 	w := newWorker()
 	w.s, w.lent, w.busy, w.task, w.set, w.back = s, true, true, t, set, p
-	w.order, w.all = set.points()
+	if race.Hidden {
+		w.edges = s.edgesOf(set)
+	}
 	go w.run()
 	p.Wait(nil)
 	p.Free()

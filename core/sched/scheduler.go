@@ -141,10 +141,9 @@ type Worker struct {
 
 	// In race builds.
 
-	hidden *Worker     // see visitHidden
-	order  *race.Point // from the previous task to this one, and from this one to the next; nil if they are not ordered
-	all    *race.Point // from the end of a task with a key to the waits for all keys; nil for other tasks
-	direct bool        // see startDirect
+	hidden *Worker // see visitHidden
+	edges  edges   // of the task
+	direct bool    // see startDirect
 }
 
 // An ending is how a task ended. It selects the count that changes.
@@ -503,4 +502,12 @@ const (
 type traceTask struct {
 	*trace.Task
 	ended race.Uint64
+}
+
+// edges are the happens-before edges of a task in a race build, besides those from its Go and to the
+// waits that cover it.
+type edges struct {
+	owner *race.Point // from the tasks that have ended to the task, if the limit is 1; otherwise nil
+	key   *race.Point // from the tasks of its key that have ended to the task, if perKey is 1; otherwise nil
+	all   *race.Point // from the end of a task with a key to the waits for all keys; otherwise nil
 }

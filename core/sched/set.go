@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/coterie-go/coterie/core/internal/park"
-	"github.com/coterie-go/coterie/core/race"
 )
 
 // This file holds wait sets: whether tasks of a set are left, and how the waits for them end. A
@@ -104,23 +103,6 @@ func (s *Scheduler) failuresLocked() *failures {
 		return nil
 	}
 	return &s.shared.failures
-}
-
-// points returns the Points, besides ended, to which the end of each task of the set is published
-// in a race build. A Point that does not apply is nil.
-func (set *Set) points() (order, all *race.Point) {
-	if set == nil {
-		return nil, nil
-	}
-	q := race.Load(&set.key)
-	if q == nil {
-		return nil, nil
-	}
-	k := race.Load(&q.keys)
-	if race.Load(&k.perKey) == 1 {
-		order = &q.order
-	}
-	return order, &k.ended
 }
 
 // returnLocked returns a lent place. There are at most as many lent places as waiters that lend or

@@ -96,7 +96,3 @@ func (s *Scheduler) directLocked(set *Set, t Task) direct {
 	s.shared.accepted++
 	return direct{t, set, s.shared.limiter.limit == 1}
 }
-
-func (s *Scheduler) isOrdered() bool {
-	return race.Load(&race.Load(&s.shared).limiter.limit) == 1
-}

@@ -217,11 +217,8 @@ func (w *Worker) leave() {
 // publish makes the happens-before edges from the end of the task, in race builds: to the waits for
 // its set and to the waits for all tasks.
 func (w *Worker) publish() {
-	if w.order != nil {
-		w.order.Release()
-	}
-	if w.all != nil {
-		w.all.Release()
+	if race.Hidden {
+		w.edges.release(w.s)
 	}
 	if w.set != nil {
 		w.set.ended.Release()

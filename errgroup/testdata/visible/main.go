@@ -51,7 +51,12 @@ var racy = map[string]func(){
 	"with a context":          func() { oneThenOther(with(errgroup.Options{}), write(nil), write(nil)) },
 	"with a context, failing": func() { oneThenOther(with(errgroup.Options{}), write(errBoom), write(errBoom)) },
 	"with a limit":            func() { oneThenOther(with(errgroup.Options{Limit: 2}), write(nil), write(nil)) },
-	"collected":               func() { oneThenOther(with(errgroup.Options{Collect: true}), write(nil), write(nil)) },
+	"with a limit, set later": func() {
+		g := with(errgroup.Options{Limit: 1})
+		g.SetLimit(2)
+		oneThenOther(g, write(nil), write(nil))
+	},
+	"collected": func() { oneThenOther(with(errgroup.Options{Collect: true}), write(nil), write(nil)) },
 	"collected, failing": func() {
 		oneThenOther(with(errgroup.Options{Collect: true, MaxErrors: 1}), write(errBoom), write(errBoom))
 	},
@@ -94,6 +99,35 @@ var ordered = map[string]func(){
 				shared++
 			}
 		}
+	},
+	"one at a time": func() {
+		for _, opts := range []errgroup.Options{{Limit: 1}, {Limit: 1, Collect: true}} {
+			for _, err := range []error{nil, errBoom} {
+				g := with(opts)
+				g.Go(write(err))
+				oneThenOther(g, write(nil), write(err))
+			}
+		}
+	},
+	"one at a time, by all verbs": func() {
+		g := with(errgroup.Options{Limit: 1})
+		for range 3 {
+			g.Go(write(nil))
+			g.TryGo(write(nil))
+			_ = g.GoContext(ctx, func(ctx context.Context) error {
+				return g.GoContext(ctx, func(context.Context) error { shared++; return nil }) // in place
+			})
+			errgroup.Fork(g, func() (int, error) { return value(ctx) })
+		}
+		_ = g.Wait()
+		shared++
+	},
+	"one at a time, set later": func() {
+		g := new(errgroup.Group)
+		g.Go(write(nil))
+		_ = g.Wait()
+		g.SetLimit(1)
+		oneThenOther(g, write(nil), write(nil))
 	},
 	"an error, after wait": func() {
 		g := with(errgroup.Options{Collect: true})

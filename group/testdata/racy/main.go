@@ -27,6 +27,20 @@ var owners = map[string]func() owner{
 	"sync":    func() owner { return new(sync.WaitGroup) },
 	"group":   func() owner { return new(group.Group) },
 	"limit 1": func() owner { return group.New(group.Options{Limit: 1}) },
+	"limit 1, set later": func() owner {
+		g := group.New(group.Options{Limit: 3})
+		g.Go(func() {})
+		g.Wait()
+		g.SetLimit(1)
+		return g
+	},
+	"limit 2, set later": func() owner {
+		g := group.New(group.Options{Limit: 1})
+		g.Go(func() {})
+		g.Wait()
+		g.SetLimit(2)
+		return g
+	},
 	"limit 2": func() owner { return group.New(group.Options{Limit: 2, Name: "two", Semaphore: core.NewSemaphore(2)}) },
 }
 
@@ -314,6 +328,32 @@ var ours = map[string]func(*group.Group){
 		group.Run(func(g *group.Group) { g.Go(func() { x = 1 }) })
 		x = 2
 		_ = x
+	},
+	"clean: one at a time, in place": func(*group.Group) {
+		g := group.New(group.Options{Limit: 1})
+		x := 0
+		add := func(context.Context) { x++ }
+		_ = g.GoContext(context.Background(), func(ctx context.Context) {
+			for range 3 {
+				_ = g.GoContext(ctx, add)
+			}
+		})
+		g.Go(func() { x++ })
+		g.Wait()
+		x++
+		_ = x
+	},
+	"clean: one at a time, while tasks run": func(*group.Group) {
+		g := group.New(group.Options{Limit: 3})
+		var x [2]int
+		release := make(chan bool)
+		for i := range x {
+			g.Go(func() { <-release; x[i]++ })
+		}
+		g.SetLimit(1)
+		close(release)
+		g.Go(func() { x[0]++; x[1]++ })
+		g.Wait()
 	},
 	"clean: limits set while tasks run": func(g *group.Group) {
 		for n := range 20 {

@@ -37,6 +37,80 @@ var scenarios = map[string]func(){
 		}
 		p.Close()
 	},
+	"one worker, by all verbs": func() {
+		p := pool.New(1, pool.Options{})
+		ctx := context.Background()
+		x := new(int)
+		add, addWith := func() { *x++ }, func(context.Context) { *x++ }
+		b, k := p.Batch(ctx), pool.NewKeyed[int](p, 2)
+		for range 2 {
+			p.Go(add)
+			p.TryGo(add)
+			_ = p.GoContext(ctx, addWith)
+			b.Go(add)
+			b.TryGo(add)
+			_ = b.GoContext(ctx, addWith)
+			_, _ = pool.Submit(ctx, p, func(context.Context) (int, error) { *x++; return 0, nil })
+			_ = k.GoContext(ctx, 1, addWith)
+		}
+		p.Close()
+		*x++
+	},
+	"one worker, on the place of a task that waits": func() {
+		p := pool.New(1, pool.Options{Queue: 1})
+		ctx := context.Background()
+		x := new(int)
+		add := func(context.Context) { *x++ }
+		for range 2 {
+			_ = p.GoContext(ctx, func(ctx context.Context) {
+				b := p.Batch(ctx)
+				for range 3 { // most find the queue full
+					_ = p.GoContext(ctx, add)
+					_ = b.GoContext(ctx, add)
+					b.Go(func() { *x++ })
+				}
+				f, _ := pool.Submit(ctx, p, func(context.Context) (int, error) { *x++; return 0, nil })
+				_, _ = f.Get()
+				b.Wait()
+			})
+		}
+		p.Close()
+		*x++
+	},
+	"one worker, set later": func() {
+		p := pool.New(3, pool.Options{})
+		x := new(int)
+		p.Go(func() { *x++ })
+		p.Wait()
+		p.SetWorkers(1)
+		for range 5 {
+			p.Go(func() { *x++ })
+		}
+		p.Close()
+	},
+	"one worker, set while two tasks run": func() {
+		p := pool.New(2, pool.Options{})
+		x, y := new(int), new(int)
+		release := make(chan bool)
+		p.Go(func() { <-release; *x++ })
+		p.Go(func() { <-release; *y++ })
+		for p.Stats().Busy < 2 {
+			time.Sleep(10 * time.Microsecond)
+		}
+		p.SetWorkers(1)
+		close(release)
+		p.Go(func() { *x++; *y++ })
+		p.Close()
+	},
+	"two workers, set later": func() {
+		p := pool.New(1, pool.Options{})
+		x := new(int)
+		p.SetWorkers(2)
+		for range 2 {
+			p.Go(func() { *x++ })
+		}
+		p.Close()
+	},
 	"Pool.Go on two workers": func() {
 		p := pool.New(2, pool.Options{})
 		x := new(int)
@@ -157,6 +231,19 @@ var scenarios = map[string]func(){
 		*x++
 		p.Close()
 	},
+	"one key, with one worker and then two": func() {
+		p := pool.New(1, pool.Options{})
+		k := pool.NewKeyed[int](p, 1)
+		x := new(int)
+		add := func(context.Context) { *x++ }
+		_ = k.GoContext(context.Background(), 1, add)
+		for p.Stats().Completed == 0 {
+			time.Sleep(10 * time.Microsecond)
+		}
+		p.SetWorkers(2)
+		_ = k.GoContext(context.Background(), 1, add)
+		p.Close()
+	},
 	"one key": func() { // perKey 1 orders tasks of a key, also if the key was idle in between
 		p := pool.New(2, pool.Options{Queue: 1})
 		k := pool.NewKeyed[int](p, 1)
@@ -230,6 +317,11 @@ var scenarios = map[string]func(){
 		*y++
 		unawaited.Go(func() { *y++ })
 		p.Go(func() { *x++ })
+		b := p.Batch(ctx)
+		b.Go(func() { *y++ })
+		p.Wait()
+		*y++
+		_ = pool.NewKeyed[int](p, 2).GoContext(ctx, 1, func(context.Context) { *y++ })
 		p.Close()
 		*x++
 		*y++
