@@ -61,12 +61,11 @@ func (b *Batch) check() {
 }
 
 // Go puts f into the pool's queue; a worker runs it as soon as one is free. Go blocks while the
-// queue is full. Go does not block for room if the batch belongs to a task and Go is called in a
-// task of the pool or in the goroutine that made the batch: f runs on the place of the task, and Go
-// blocks until f has ended. Wait raises a panic or a Goexit of f. Go panics if f is nil, or if the
-// pool is closed; a batch that belongs to a task may be used until that task has ended. Go costs
-// little more than [Pool.Go], and no allocation. Workers take tasks one by one if tasks of several
-// batches alternate in the queue. That costs several times as much.
+// queue is full. Go does not block for room if the batch belongs to a task: f runs on the place of
+// the task, and Go blocks until f has ended. Wait raises a panic or a Goexit of f. Go panics if f is
+// nil, or if the pool is closed; a batch that belongs to a task may be used until that task has
+// ended. Go costs little more than [Pool.Go], and no allocation. Workers take tasks one by one if
+// tasks of several batches alternate in the queue. That costs several times as much.
 func (b *Batch) Go(f func()) {
 	checkFunc(f == nil)
 	b.check()

@@ -26,13 +26,12 @@ func onProcs(t *testing.T, test func(t *testing.T)) {
 	}
 }
 
-// An outsider that waits for the batch of a task, or starts a further task of it, lends no place: it
-// has none.
+// An outsider that waits for the batch of a task, or starts a further task of it with a context of its
+// own, lends no place: it has none.
 func TestOutsidersOfTheBatchOfATask(t *testing.T) {
 	ways := map[string]func(t *testing.T, b *pool.Batch, work func()){
 		"Wait":        func(_ *testing.T, b *pool.Batch, _ func()) { b.Wait() },
 		"WaitContext": func(t *testing.T, b *pool.Batch, _ func()) { assert.NoError(t, b.WaitContext(t.Context())) },
-		"Go":          func(_ *testing.T, b *pool.Batch, work func()) { b.Go(work) },
 		"GoContext": func(t *testing.T, b *pool.Batch, work func()) {
 			assert.NoError(t, b.GoContext(t.Context(), func(context.Context) { work() }))
 		},
@@ -99,6 +98,12 @@ func TestAHelperOfATaskDoesNotStarve(t *testing.T) {
 				return err
 			}
 			return b.WaitContext(ctx)
+		},
+		"Go through a full queue": func(ctx context.Context, _ *pool.Pool, own *pool.Batch) error {
+			for range 5 {
+				own.Go(nothing)
+			}
+			return own.WaitContext(ctx)
 		},
 		"GoContext through a full queue": func(ctx context.Context, _ *pool.Pool, own *pool.Batch) error {
 			for range 5 {

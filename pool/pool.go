@@ -40,8 +40,9 @@ var ErrClosed = errors.New("pool: closed")
 // context. A Wait or Get that blocks takes microseconds to check its goroutine.
 //
 // A place is lent to one task at a time if the task that holds it waits in its own goroutine. If
-// that task starts goroutines that wait with its context, each of them may have a task run beyond
-// the limit; the alternative would be a deadlock. Tasks of a Keyed that have waited for their key
+// that task starts goroutines that wait with its context, or that call Go of a batch of the task
+// while the queue is full, each of them may have a task run beyond the limit; the alternative would
+// be a deadlock. Tasks of a Keyed that have waited for their key
 // take no room in the queue: it may then hold more than Options.Queue tasks.
 //
 // # What tasks share

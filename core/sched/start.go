@@ -211,12 +211,14 @@ func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 }
 
 // submitterOf returns the lender for a submitter: the task from whose context ctx derives, or else
-// the task for which the set was made. ctx may be nil.
+// the task for which the set was made. ctx may be nil. Without a context a goroutine of that task
+// cannot say whose it is, so any caller lends the place: the task may wait for the caller.
 func (s *Scheduler) submitterOf(ctx context.Context, set *Set) lender {
-	if ctx != nil {
-		if within := taskOf(ctx); within.lends(s) || !set.place().runs() {
-			return lender{task: within}
-		}
+	if ctx == nil {
+		return lender{task: set.place()}
+	}
+	if within := taskOf(ctx); within.lends(s) || !set.place().runs() {
+		return lender{task: within}
 	}
 	return lender{set.place(), true}
 }

@@ -16,6 +16,7 @@ func init() { // which the actions refer to themselves
 		opWait:     func(f *frame, o *op) { f.wait(f.levels[o.up].o, -1) },
 		opWaitFor:  func(f *frame, o *op) { f.wait(f.levels[o.up].o, o.d) },
 		opCollect:  func(f *frame, o *op) { f.collect(f.levels[o.up].o) },
+		opWaitKey:  (*frame).waitSome,
 		opCancel:   (*frame).cancel,
 		opResize:   (*frame).resize,
 		opPause:    (*frame).pause,

@@ -7,7 +7,7 @@
 // A tree is made of a seed. Owners nest in each other at random: groups and scopes
 // with and without a limit, a semaphore (which two may share), a name; errgroups that
 // fail fast, collect, capture; pools of one to eight workers with small and large
-// queues, and batches of them; loops (For, MapSlice, Each, Map, MapUnordered); Gather,
+// queues, and batches and Keyeds of them; background tasks; loops (For, MapSlice, Each, Map, MapUnordered); Gather,
 // Race and Quorum. Tasks are started by every verb, from one goroutine or several, by
 // other tasks, and in owners further out. They return, fail, panic, call Goexit, panic
 // during a Goexit and the reverse, sleep, wait for each other, cancel contexts, change
@@ -26,7 +26,14 @@
 //   - No more tasks run than a limit, a semaphore, a pool or a loop allows. A task that
 //     waits for others with its context does not count meanwhile. A paused owner
 //     starts none.
-//   - One worker, or a limit of one, begins tasks in the order in which they came.
+//   - One worker, or a limit of one, begins tasks in the order in which they came. So
+//     does a key with one task at a time.
+//   - In fake time, a task of a group begins at the instant at which it was accepted,
+//     and no task of a pool waits, or is dropped for its context, while a worker is free.
+//   - A background task begins at once. Its context ends when the last other task has
+//     ended and somebody waits, and not before and not later.
+//   - A Replace of a key drops those that wait, cancels those that run, and begins when
+//     they have ended. A task that starts another of its own key does not wait.
 //   - Panics surface where they belong (Wait, Get, the end of a scope or a loop, OnPanic),
 //     once, with the stack of their origin, and all of them. So does a Goexit.
 //   - Wait returns the first error, or all of them in order. A StuckError comes when
@@ -39,7 +46,7 @@
 //
 // Not checked: labels, names and texts (but for some features), the policy Crash and
 // everything else that ends the process, memory, speed, fairness beyond the order with
-// one worker, and whether races of users are reported.
+// one worker, whether races of users are reported, and how many tasks wait for their keys.
 //
 // What is known to fail, or is promised and not built yet, stands in a table in
 // features_test.go and is switched on there, or by a flag, when it is done. Most

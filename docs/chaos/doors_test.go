@@ -57,6 +57,8 @@ type extras struct {
 	submit  func(ctx context.Context, f func(ctx context.Context) (int, error)) (future, error)
 	resize  func(n int)
 	running func() int
+
+	background func(ctx context.Context, f func(ctx context.Context) error)
 }
 
 func groupExtras(g *group.Group) extras {
@@ -65,14 +67,18 @@ func groupExtras(g *group.Group) extras {
 		fork:    func(f func() (int, error)) future { return group.Fork(g, f) },
 		resize:  g.SetLimit,
 		running: g.Running,
+		background: func(ctx context.Context, f func(ctx context.Context) error) {
+			g.Background(ctx, func(ctx context.Context) { _ = f(ctx) })
+		},
 	}
 }
 
 func errExtras(g *errgroup.Group) extras {
 	return extras{
-		goNamed: g.GoNamed,
-		fork:    func(f func() (int, error)) future { return errgroup.Fork(g, f) },
-		resize:  g.SetLimit,
+		goNamed:    g.GoNamed,
+		fork:       func(f func() (int, error)) future { return errgroup.Fork(g, f) },
+		resize:     g.SetLimit,
+		background: func(_ context.Context, f func(ctx context.Context) error) { g.Background(f) },
 	}
 }
 
@@ -111,6 +117,10 @@ var makers = map[ownerKind]func(o *ownerRun, ctx context.Context){
 	batchOf: func(o *ownerRun, ctx context.Context) {
 		o.batch = o.pool.p.Batch(ctx)
 		o.door = plainDoor{o.batch}
+	},
+	keyedOf: func(o *ownerRun, _ context.Context) {
+		o.keyed = pool.NewKeyed[int](o.pool.p, o.node.perKey)
+		o.door = keyedDoor{o.keyed}
 	},
 }
 
@@ -172,6 +182,11 @@ const (
 	verbGoNamed
 	verbFork
 	verbSubmit
+	verbBackground
+	verbKeyed
+	verbKeyedSoon
+	verbReplace
+	verbReplaceSoon
 )
 
 var errFull = errors.New("TryGo reports false")
@@ -180,7 +195,6 @@ var errFull = errors.New("TryGo reports false")
 type starting struct {
 	o *ownerRun
 	r *record
-	d int // ticks
 }
 
 // verbs start a task. They return the future, if it has one, or why it was not
@@ -188,6 +202,7 @@ type starting struct {
 var verbs = [...]struct {
 	name    string
 	context bool // the task gets one
+	soon    bool // which ends soon
 	start   func(s starting) (future, error)
 }{
 	verbGo: {name: "Go", start: func(s starting) (future, error) {
@@ -203,11 +218,8 @@ var verbs = [...]struct {
 	verbGoContext: {name: "GoContext", context: true, start: func(s starting) (future, error) {
 		return nil, s.o.door.GoContext(s.r.ctx, s.r.run0)
 	}},
-	verbGoSoon: {name: "GoContext, soon", context: true, start: func(s starting) (future, error) {
-		ctx, cancel := context.WithTimeoutCause(s.r.ctx, s.o.run.ticks(s.d), &reason{s.r.id})
-		s.r.ctx = ctx
-		s.r.cleanup = cancel
-		return nil, s.o.door.GoContext(ctx, s.r.run0)
+	verbGoSoon: {name: "GoContext, soon", context: true, soon: true, start: func(s starting) (future, error) {
+		return nil, s.o.door.GoContext(s.r.ctx, s.r.run0)
 	}},
 	verbGoNamed: {name: "GoNamed", start: func(s starting) (future, error) {
 		s.o.goNamed(fmt.Sprintf("task%d", s.r.id), func() error { return s.r.run0(nil) })
@@ -222,6 +234,14 @@ var verbs = [...]struct {
 			return s.r.id, err
 		})
 	}},
+	verbBackground: {name: "Background", context: true, start: func(s starting) (future, error) {
+		s.o.background(s.r.ctx, s.r.run0)
+		return nil, nil
+	}},
+	verbKeyed:       {name: "Keyed.GoContext", context: true, start: startKeyed},
+	verbKeyedSoon:   {name: "Keyed.GoContext, soon", context: true, soon: true, start: startKeyed},
+	verbReplace:     {name: "Replace", context: true, start: startReplace},
+	verbReplaceSoon: {name: "Replace, soon", context: true, soon: true, start: startReplace},
 }
 
 // sinksOf says where what a task raises or returns surfaces.

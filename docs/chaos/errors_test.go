@@ -81,6 +81,9 @@ func (w *waitCall) checkError() {
 	case o.node.kind == batchOf:
 		w.checkBatchError()
 		return
+	case o.keyed != nil:
+		w.checkKeyedError()
+		return
 	case !kinds[o.node.kind].errs:
 		if w.err != nil {
 			o.run.violation("%s returns %v", w.name, w.err)
@@ -93,7 +96,8 @@ func (w *waitCall) checkError() {
 	outside := o.outer.Err() != nil || o.rounds > 0 || o.node.kind == errZero
 	real, maybe, ambiguous := 0, 0, 0
 	for _, part := range parts {
-		if o.outer.Err() != nil && part == core.ErrGoexit && context.Cause(o.outer) == part {
+		parents := o.outer.Err() != nil && slices.Contains(partsOf(context.Cause(o.outer)), part)
+		if parents && part == core.ErrGoexit {
 			ambiguous++ // the parent's reason, or a task's own Goexit
 		}
 		switch {
@@ -101,7 +105,7 @@ func (w *waitCall) checkError() {
 			real++
 		case o.echoes(part):
 			maybe++
-		case o.outer.Err() != nil && (errors.Is(part, context.Cause(o.outer)) || errors.Is(part, o.outer.Err())):
+		case parents || o.outer.Err() != nil && (errors.Is(part, context.Cause(o.outer)) || errors.Is(part, o.outer.Err())):
 		case outside && (errors.Is(part, context.Canceled) || errors.Is(part, context.DeadlineExceeded)):
 		case o.node.maxErrors > 0 && len(parts) > o.node.maxErrors:
 		default:
@@ -123,6 +127,8 @@ func (o *ownerRun) echoes(part error) bool {
 		switch {
 		case r.state.Load() != ended:
 			return false
+		case r.background && (r.out.end == endEcho || r.out.end == endServe):
+			return false // it may report that its context is done
 		case r.out.end == endEcho:
 			return errors.Is(part, r.out.err)
 		case !r.out.panics() && !r.out.goexits():

@@ -47,7 +47,7 @@ func (f *frame) fan(p *op) {
 func (x *fanRun) function(ctx context.Context, r *record, p *op) (int, error) {
 	r.begin()
 	defer r.end()
-	f := x.f.run.within(x.f.levels, level{nil, nil, ctx, x.f.levels[p.env].budget})
+	f := x.f.run.within(x.f.levels, level{nil, nil, ctx, x.f.levels[p.env].budget, x.f.levels[p.env].tasks})
 	f.out = &r.out
 	defer f.settle()
 	f.do(r.task.ops)

@@ -71,9 +71,8 @@ var featureTable = [numFeatures]struct {
 		"issue 16, 16: under Capture a Goexit is an error of its task, also if the parent's cause is a Goexit"},
 }
 
-// What is promised but not there yet gets a place as well: Background as a verb
-// (verbs in doors_test.go), Keyed as an ownerKind (tree_test.go), Settle as a
-// fanKind, Then, Chunk, Merge and Keep as loopKinds.
+// What is not among the trees yet has a place as well: Settle as a fanKind, Then, Chunk, Merge and
+// Keep as loopKinds.
 
 // featureSet is the set of those that are on.
 type featureSet [numFeatures]bool

@@ -17,6 +17,8 @@ type level struct {
 	rec    *record   // nil: a lane, which is outside of its owner
 	ctx    context.Context
 	budget *limiter // where loops with ctx get their workers from; nil: they start their own
+
+	tasks []*record // from whose contexts ctx derives, the innermost last
 }
 
 // A frame is a function of the tree that runs.
@@ -100,6 +102,8 @@ func (f *frame) finish(end ending, id int) error {
 		return f.echo()
 	case endPanic:
 		f.raise(&blast{id})
+	case endServe:
+		return f.serve()
 	case endGoexit:
 		*f.out = outcome{end: endGoexit}
 		runtime.Goexit()
@@ -168,7 +172,7 @@ func (f *frame) gate(o *op) { time.Sleep(time.Until(f.run.origin.Add(f.run.ticks
 
 // wait waits for the owner: for d ticks, or as long as it takes if d is negative.
 func (f *frame) wait(o *ownerRun, d int) raised {
-	w := o.waits("Wait of " + o.label)
+	w := o.waits("Wait of "+o.label, anyKey)
 	var ctx context.Context
 	if d >= 0 {
 		var cancel context.CancelFunc
@@ -178,7 +182,7 @@ func (f *frame) wait(o *ownerRun, d int) raised {
 		w.name = "WaitContext of " + o.label
 	}
 	goOn := func() {}
-	if o.node.kind == batchOf && len(f.insiders(o)) > 0 {
+	if o.lends() {
 		goOn = o.root().lim.lend()
 	}
 	return f.observe(func() {
@@ -213,4 +217,4 @@ func (f *frame) lanes(o *ownerRun, out *outcome) {
 	}
 }
 
-func (o *ownerRun) lane() level { return level{o, nil, o.ctx, o.budget} }
+func (o *ownerRun) lane() level { return level{o, nil, o.ctx, o.budget, o.tasks} }

@@ -12,6 +12,10 @@ type spot struct {
 	o     *owner // nil: the root, an item, a function of a Race
 	lane  bool   // outside of the owner
 	place bool   // a task that was started with a context
+	key   int    // of a task with a key
+
+	background bool
+	held       []*owner // pools, a worker of which may wait for the function
 }
 
 // A generator makes a tree of a seed. It follows the rules of the documentation:
@@ -21,7 +25,10 @@ type spot struct {
 //     where tasks hold up no other, for a task that is started beside it;
 //   - inside of an owner with a limit nobody blocks until there is room in it,
 //     unless with a context that ends;
-//   - inside of a pool tasks are started, and waited for, with the task's context.
+//   - inside of a pool tasks are started, and waited for, with the task's context;
+//   - what GoContext may run in place for a task of a pool does not wait for that pool;
+//   - tasks with a key wait for higher keys only, and start tasks of no lower one, which may run
+//     in place.
 type generator struct {
 	*rand.Rand
 	left   int // how many ops there may still be
@@ -63,7 +70,7 @@ func (g *generator) within(s spot, f func()) {
 
 // rootAt returns the owner at level i, or its pool.
 func (g *generator) rootAt(i int) *owner {
-	if o := g.levels[i].o; o == nil || o.kind != batchOf {
+	if o := g.levels[i].o; o == nil || o.kind != batchOf && o.kind != keyedOf {
 		return o
 	}
 	return g.rootAt(g.levels[i].o.on)
@@ -73,11 +80,51 @@ func (g *generator) rootAt(i int) *owner {
 // its pool; -1: there is none.
 func (g *generator) insider(i int) int {
 	for j := g.top(); j >= 0; j-- {
-		if s := g.levels[j]; s.o != nil && !s.lane && g.rootAt(j) == g.rootAt(i) {
+		if s := g.levels[j]; s.o != nil && !s.lane && !s.background && g.rootAt(j) == g.rootAt(i) {
 			return j
 		}
 	}
 	return -1
+}
+
+// isHeld reports whether a worker of the pool at level i, or of the pool of what is there, may wait for
+// the function.
+func (g *generator) isHeld(i int) bool {
+	return slices.ContainsFunc(g.levels, func(s spot) bool { return slices.Contains(s.held, g.rootAt(i)) })
+}
+
+// holding lists the pools that would be held by a function that runs in place here.
+func (g *generator) holding() []*owner {
+	var held []*owner
+	for i, s := range g.levels {
+		held = append(held, s.held...)
+		if s.o != nil && !s.lane && g.rootAt(i).kind == poolNew {
+			held = append(held, g.rootAt(i))
+		}
+	}
+	return held
+}
+
+// isIn reports whether the function is in a task of the pool.
+func (g *generator) isIn(p *owner) bool {
+	for i, s := range g.levels {
+		if s.o != nil && !s.lane && g.rootAt(i) == p {
+			return true
+		}
+	}
+	return false
+}
+
+// keyAt returns the highest key of the Keyed at level i of whose tasks the function is part, and its
+// level; 0 and -1: it is part of none.
+func (g *generator) keyAt(i int) (key, level int) {
+	level = -1
+	for j, s := range g.levels {
+		if s.o == g.levels[i].o && !s.lane && s.key >= key {
+			key, level = s.key, j
+		}
+	}
+	return key, level
 }
 
 // find returns a random level of which f is true; -1: there is none.
@@ -105,6 +152,8 @@ var (
 	crossVerbs   = []verb{verbGo, verbTryGo, verbGoContext, verbGoSoon, verbGoNamed} // without a result to wait for
 	poolVerbs    = []verb{verbGo, verbGo, verbTryGo, verbGoContext, verbGoSoon, verbSubmit}
 	placeVerbs   = []verb{verbTryGo, verbGoContext, verbGoSoon, verbSubmit}
+	keyedVerbs   = []verb{verbKeyed, verbKeyed, verbKeyed, verbKeyedSoon, verbReplace, verbReplaceSoon}
+	soonVerbs    = []verb{verbKeyedSoon, verbReplaceSoon} // with a key
 	batchVerbs   = []verb{verbGo, verbGo, verbTryGo, verbGoContext, verbGoContext, verbGoSoon}
 )
 
@@ -112,6 +161,14 @@ var (
 func (g *generator) verbsAt(i int) []verb {
 	o, in := g.levels[i].o, g.insider(i)
 	switch {
+	case o.kind == keyedOf && in >= 0 && !g.levels[in].place:
+		return nil
+	case o.kind == keyedOf && (g.crosses(i) || g.isHeld(i)):
+		return soonVerbs
+	case o.kind == keyedOf:
+		return keyedVerbs
+	case kinds[o.kind].pooled && g.isHeld(i):
+		return limitedVerbs
 	case g.crosses(i) && (kinds[o.kind].pooled || limited(o)):
 		return limitedVerbs
 	case g.crosses(i):
@@ -134,12 +191,12 @@ func (g *generator) verbsAt(i int) []verb {
 	return poolVerbs
 }
 
-// crosses reports whether the function is a task of a batch whose pool is further out
+// crosses reports whether the function is a task of a batch or a Keyed whose pool is further out
 // than level i, and the batch is further in. What is at level i may wait for the pool's
 // workers, so the task must not wait for that.
 func (g *generator) crosses(i int) bool {
 	for _, s := range g.levels[i:] {
-		if s.o != nil && s.o.kind == batchOf && !s.lane && s.o.on < i {
+		if s.o != nil && (s.o.kind == batchOf || s.o.kind == keyedOf) && !s.lane && s.o.on < i {
 			return true
 		}
 	}
@@ -178,6 +235,7 @@ func init() { // which the choices refer to themselves
 		{1, func(g *generator) *op { return &op{kind: opGate, d: 5 * g.IntN(6)} }},
 		{1, func(g *generator) *op { return &op{kind: opGet, d: g.IntN(3)} }},
 		{2, (*generator).wait},
+		{4, (*generator).waitKey},
 		{1, (*generator).cancel},
 		{1, (*generator).collect},
 		{2, (*generator).resize},
@@ -188,6 +246,7 @@ func init() { // which the choices refer to themselves
 		{1, (*generator).goNil},
 		{5, (*generator).owner},
 		{3, (*generator).batch},
+		{3, (*generator).keyed},
 		{3, (*generator).loop},
 		{1, (*generator).fan},
 	}
@@ -228,13 +287,35 @@ func (g *generator) start() *op {
 	if up < 0 {
 		return nil
 	}
-	all := g.verbsAt(up)
-	o := &op{kind: opStart, up: up, env: g.envOf(up), verb: all[g.IntN(len(all))], d: 1 + g.IntN(4)}
+	o := g.startOf(opStart, up)
+	if o == nil {
+		return nil
+	}
+	o.d = 1 + g.IntN(4)
+	if !kinds[g.levels[up].o.kind].pooled && g.one(8) {
+		o.verb, o.env = verbBackground, up
+	}
 	if o.verb == verbSubmit {
 		o.env = g.top()
 		o.hand = features.on(outsiderWaits) && g.levels[up].o.kind == poolNew && g.insider(up) >= 0 && g.one(2)
 	}
-	o.task = g.taskOf(up, o.verb)
+	o.task = g.taskOf(up, o.verb, o.key)
+	return o
+}
+
+// startOf makes the start of a task at level up.
+func (g *generator) startOf(kind opKind, up int) *op {
+	all := g.verbsAt(up)
+	if len(all) == 0 {
+		return nil
+	}
+	o := &op{kind: kind, up: up, env: g.envOf(up), verb: all[g.IntN(len(all))]}
+	if g.levels[up].o.kind == keyedOf {
+		least, level := g.keyAt(up)
+		if o.key = least + g.IntN(numKeys-least); o.key == least && level >= 0 {
+			o.env = level // the key's own task
+		}
+	}
 	return o
 }
 
@@ -249,15 +330,31 @@ func (g *generator) envOf(up int) int {
 }
 
 // taskOf makes a task that is started at level up.
-func (g *generator) taskOf(up int, v verb) *task {
+func (g *generator) taskOf(up int, v verb, key int) *task {
 	t := &task{id: g.id()}
 	// The levels further in are not around the task.
+	holding := g.holding()
 	inner := g.levels
 	g.levels = slices.Clone(g.levels[:up])
 	o := inner[up].o
-	g.within(spot{o: o, place: verbs[v].context}, func() { t.ops = g.ops(4) })
+	s := spot{o: o, place: verbs[v].context, key: key}
+	if s.background = v == verbBackground; s.background {
+		s.place = false
+	}
+	if s.place {
+		for _, p := range holding {
+			in := g.isIn(p)
+			if s.o != p && !in && (s.o.kind != batchOf && s.o.kind != keyedOf || inner[s.o.on].o != p) {
+				s.held = append(s.held, p)
+			}
+		}
+	}
+	g.within(s, func() { t.ops = g.ops(4) })
 	g.levels = inner
 	t.end = g.ending(o.kind != errZero || v == verbGoContext)
+	if v == verbBackground && g.one(2) {
+		t.end = endServe
+	}
 	if t.end == endPanicInGoexit && o.capture && v == verbFork && !features.on(panicBesideGoexit) {
 		t.end = endPanic
 	}
@@ -290,8 +387,11 @@ func (g *generator) bulk() *op {
 	if up < 0 {
 		return nil
 	}
-	all := g.verbsAt(up)
-	o := &op{kind: opBulk, up: up, env: g.envOf(up), verb: all[g.IntN(len(all))], n: 2 + g.IntN(12), d: 1}
+	o := g.startOf(opBulk, up)
+	if o == nil {
+		return nil
+	}
+	o.n, o.d = 2+g.IntN(12), 1
 	if g.one(10) {
 		o.n = 50 + g.IntN(300)
 	}
@@ -312,7 +412,7 @@ func (g *generator) relay() *op {
 func (g *generator) outside(i int) bool {
 	o := g.levels[i].o
 	in := slices.ContainsFunc(g.levels[i:], func(s spot) bool { return s.o == o && !s.lane })
-	return !in && !g.crosses(i) && (o.kind == batchOf || g.insider(i) < 0)
+	return !in && !g.crosses(i) && !g.isHeld(i) && (o.kind == batchOf || g.insider(i) < 0)
 }
 
 func (g *generator) wait() *op {
@@ -321,10 +421,37 @@ func (g *generator) wait() *op {
 		return nil
 	}
 	o := g.levels[up].o
-	if g.one(2) && (o.kind != batchOf || g.insider(up) < 0 || features.on(goexitOnLentPlace)) {
+	if g.one(2) && o.kind != keyedOf && (o.kind != batchOf || g.insider(up) < 0 || features.on(goexitOnLentPlace)) {
 		return &op{kind: opWaitFor, up: up, d: g.IntN(6)}
 	}
 	return &op{kind: opWait, up: up}
+}
+
+// waitKey waits for a key, in a task of the pool only for one above that of any task around.
+func (g *generator) waitKey() *op {
+	up := g.find(func(i int) bool {
+		if g.levels[i].o.kind != keyedOf || g.crosses(i) || g.isHeld(i) {
+			return false
+		}
+		key, level := g.keyAt(i)
+		if level >= 0 {
+			key++
+		}
+		in := g.insider(i)
+		return key < numKeys && (in < 0 || g.levels[in].place)
+	})
+	if up < 0 {
+		return nil
+	}
+	key, level := g.keyAt(up)
+	if level >= 0 {
+		key++
+	}
+	o := &op{kind: opWaitKey, up: up, env: g.envOf(up), key: key + g.IntN(numKeys-key), d: -1}
+	if g.one(2) {
+		o.d = g.IntN(6)
+	}
+	return o
 }
 
 func (g *generator) cancel() *op {
@@ -387,11 +514,11 @@ func (g *generator) close() *op {
 }
 
 func (g *generator) selfWait() *op {
-	up := g.find(func(i int) bool { return g.levels[i].place })
+	up := g.find(func(i int) bool { return g.levels[i].place || g.levels[i].background })
 	if up < 0 {
 		return nil
 	}
-	if features.on(selfWaitNested) {
+	if g.levels[up].o.kind != keyedOf && features.on(selfWaitNested) {
 		return &op{kind: opSelfWait, up: up, env: g.top()}
 	}
 	return &op{kind: opSelfWait, up: up, env: up}
@@ -468,7 +595,10 @@ func (g *generator) settings(o *owner) {
 func (g *generator) lanes(o *owner, most int) {
 	o.lanes = [][]*op{nil}
 	g.within(spot{o: o, lane: true}, func() {
-		o.lanes[0] = append([]*op{g.start()}, g.ops(6)...)
+		if s := g.start(); s != nil {
+			o.lanes[0] = append(o.lanes[0], s)
+		}
+		o.lanes[0] = append(o.lanes[0], g.ops(6)...)
 		if o.kind == poolNew && features.on(outsiderWaits) {
 			o.lanes = append(o.lanes, []*op{{kind: opSleep, d: g.IntN(3)}, g.collect(), {kind: opSleep, d: 2}, g.collect()})
 		}
@@ -482,14 +612,23 @@ func (g *generator) lanes(o *owner, most int) {
 
 // batch makes one of a pool that the function is outside of, or that it has a place in.
 func (g *generator) batch() *op {
+	return g.onPool(&owner{kind: batchOf, reraise: g.one(3)})
+}
+
+// keyed makes a Keyed, in the same way.
+func (g *generator) keyed() *op {
+	return g.onPool(&owner{kind: keyedOf, perKey: max(1, g.IntN(5)-1), reraise: g.one(3)})
+}
+
+func (g *generator) onPool(o *owner) *op {
 	up := g.find(func(i int) bool {
 		in := g.insider(i)
-		return g.levels[i].o.kind == poolNew && !g.crosses(i) && (in < 0 || g.levels[in].place)
+		return g.levels[i].o.kind == poolNew && !g.crosses(i) && !g.isHeld(i) && (in < 0 || g.levels[in].place)
 	})
 	if up < 0 || g.top() >= deepest {
 		return nil
 	}
-	o := &owner{id: g.id(), kind: batchOf, on: up, reraise: g.one(3)}
+	o.id, o.on = g.id(), up
 	g.lanes(o, 1)
 	return &op{kind: opOwner, owner: o, env: g.top()}
 }

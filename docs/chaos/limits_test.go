@@ -19,12 +19,50 @@ type limiter struct {
 	high          int   // the highest since no more ran than the limit
 	changed       int64 // when the limit was changed last
 	running, lent int
+	free          []span // when fewer ran than the limit; the last may not have ended
 }
+
+// A span is from one instant to another.
+type span struct{ from, to int64 }
+
+const never = 1 << 62
 
 const noLimit = 1 << 30
 
 func newLimiter(r *run, name string, limit int) *limiter {
-	return &limiter{run: r, name: name, limit: limit, loose: limit, high: limit, changed: -1}
+	return &limiter{
+		run: r, name: name, limit: limit, loose: limit, high: limit, changed: -1,
+		free: []span{{r.now(), never}},
+	}
+}
+
+// noteLocked notes whether fewer run than the limit. Spans of one instant are forgotten.
+func (l *limiter) noteLocked(now int64) {
+	n := len(l.free) - 1
+	switch open := n >= 0 && l.free[n].to == never; {
+	case l.running < l.limit && !open:
+		l.free = append(l.free, span{now, never})
+	case l.running >= l.limit && open && l.free[n].from == now:
+		l.free = l.free[:n]
+	case l.running >= l.limit && open:
+		l.free[n].to = now
+	}
+}
+
+// wasFree reports whether there was a place for a further task at some time from one instant until another.
+// It does not know where loops had their helpers.
+func (l *limiter) wasFree(from, to int64) bool {
+	if !l.run.fake || l.loops.Load() {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.free {
+		if max(from, s.from) < min(to, s.to) {
+			return true
+		}
+	}
+	return false
 }
 
 // bound is how many may run when one more starts. A start that was granted before
@@ -48,6 +86,7 @@ func (l *limiter) enter(n int, who string, id int) {
 	now := l.run.now()
 	l.mu.Lock()
 	l.running += n
+	l.noteLocked(now)
 	active, bound := l.running-l.lent, l.bound(now)
 	l.mu.Unlock()
 	if active > bound {
@@ -63,6 +102,7 @@ func (l *limiter) leave(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.running -= n
+	l.noteLocked(now)
 	if l.run.fake && l.running <= l.limit && now != l.changed {
 		l.high = l.limit
 	}
@@ -78,6 +118,7 @@ func (l *limiter) set(n int) {
 	}
 	l.loose, l.high = max(l.loose, n), max(l.high, n)
 	l.limit, l.changed = n, now
+	l.noteLocked(now)
 }
 
 // lend notes that a task waits with its context, and returns how to note that it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,30 +63,41 @@ type sinks struct{ panics, goexits, errs sink }
 // is written before the task is started and read first in it, result is written
 // last in it and read by those who have waited. A build with -race checks them.
 type record struct {
-	run       *run
-	run0      func(ctx context.Context) error // what is given to the owner
-	cleanup   context.CancelFunc              // of the context that it was started with
-	body      bool                            // it is the body of a scope
-	id        int
-	task      *task // nil: one that does nothing
-	owner     *ownerRun
-	parents   []*record // the tasks of the same owner within which it was started
-	sinks     sinks
-	ctx       context.Context // what it was started with; nil: nothing
-	at        level           // the level it was started from
-	called    int64           // when it was started
-	submitter *frame
-	seq       int  // among what its submitter has started in this owner
-	round     int  // how many Waits of the owner had ended by then
-	inside    bool // by a task of the same owner, or of the same pool
+	run        *run
+	run0       func(ctx context.Context) error // what is given to the owner
+	cleanup    context.CancelFunc              // of the context that it was started with
+	body       bool                            // it is the body of a scope
+	id         int
+	task       *task // nil: one that does nothing
+	owner      *ownerRun
+	parents    []*record // the tasks of the same owner within which it was started
+	sinks      sinks
+	ctx        context.Context // what it was started with; nil: nothing
+	life       context.Context // with which its own ends; ctx, but for a Replace within its key
+	at         level           // the level it was started from
+	called     int64           // when it was started
+	submitter  *frame
+	seq        int  // among what its submitter has started in this owner
+	round      int  // how many Waits of the owner had ended by then
+	inside     bool // by a task of the same owner, or of the same pool
+	background bool
+	key        int         // of a task with a key
+	replaces   bool        // it was started by Replace
+	inOwnKey   bool        // and by a task of the same key, with its context
+	noEffect   atomic.Bool // and it did nothing
+	before     []*record   // what it replaces
 
 	arg      int
 	state    atomic.Int32
 	accepted atomic.Bool
 
-	// Written by the task before its state is ended.
-	out   outcome
-	ended int64
+	acceptedAt int64 // written before accepted
+
+	// Written by the task before its state is begun, or else ended.
+	begunAt int64
+	out     outcome
+	ended   int64
+	cause   error // of a task with a key: why its context was done by then
 
 	result int
 
@@ -137,12 +149,12 @@ func (r *record) begin() {
 	if r.arg != r.id+1 {
 		r.run.violation("task %d does not see what was written before it was started", r.id)
 	}
+	r.begunAt = r.run.now()
 	if !r.state.CompareAndSwap(fresh, begun) {
 		r.run.violation("task %d begins, which was %s", r.id, stateNames[r.state.Load()])
 	}
-	now := r.run.now()
 	if o := r.owner; o != nil {
-		o.begins(r, now)
+		o.begins(r, r.begunAt)
 	}
 }
 
@@ -175,6 +187,8 @@ func (r *record) settled(by string) {
 	case fresh:
 		if !r.mayDrop() {
 			r.run.violation("%s has returned, and task %d has not run", by, r.id)
+		} else if r.owner.pool != nil && !r.owner.pool.hasDropped() {
+			r.checkWorker(r.doneAt())
 		}
 		if !r.state.CompareAndSwap(fresh, sealed) {
 			r.run.violation("task %d began when %s had returned", r.id, by)
@@ -183,12 +197,18 @@ func (r *record) settled(by string) {
 }
 
 // mayDrop reports whether an accepted task may never run: a pool drops those whose
-// context is done when their turn comes, and all that wait when a Shutdown gives up.
+// context is done when their turn comes, and all that wait when a Shutdown gives up, and a Replace
+// those that wait for the same key.
 func (r *record) mayDrop() bool {
 	if r.owner == nil || r.owner.pool == nil {
 		return false
 	}
-	return r.ctx != nil && r.ctx.Err() != nil || r.owner.pool.hasDropped()
+	return r.skipped() || r.owner.wasReplaced(r) || r.owner.pool.hasDropped()
+}
+
+// skipped reports whether the task's context is done, so that it did not run if it was its turn.
+func (r *record) skipped() bool {
+	return r.ctx != nil && r.life.Err() != nil || slices.ContainsFunc(r.at.tasks, (*record).cancelled)
 }
 
 // raised is what a call raised.

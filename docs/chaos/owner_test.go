@@ -25,12 +25,16 @@ type ownerRun struct {
 	extras
 	p         *pool.Pool
 	batch     *pool.Batch
-	pool      *ownerRun // of a batch its pool, of a pool itself
+	pool      *ownerRun // of a batch or a Keyed its pool, of a pool itself
 	maker     uint64    // the goroutine that has made it
 	semaphore *core.Semaphore
 	lim, sem  *limiter
 	order     *order
+	keyed     *pool.Keyed[int]
+	keys      [numKeys]keyRun // of a Keyed
 	outer     context.Context // what it was made with
+	tasks     []*record       // from whose contexts that derives
+	within    *record         // of a batch: the task whose place it lends; nil: there is none
 	ctx       context.Context // what its tasks are started with
 	cancel    func(cause error)
 	budget    *limiter // of whoever made it
@@ -47,6 +51,7 @@ type ownerRun struct {
 	waiting map[*waitCall]struct{}
 	cancels []cancelCall
 	handed  []*pending
+	gaveUp  int64   // when a Wait ended last; -1: none has
 	rounds  int     // Waits that have returned
 	body    *record // of a scope
 	final   *waitCall
@@ -64,40 +69,82 @@ func (o *ownerRun) begins(r *record, now int64) {
 		return
 	}
 	o.root().touch(r) // before the oracle's own synchronization
+	o.touchKey(r)
+	o.checkPrompt(r, now)
+	r.checkWorker(now)
 	if o.pool != nil && r.wasDone(now) {
 		o.run.violation("task %d begins, and its context was done before", r.id)
 	}
 	if at := o.failedAt.Load(); at != 0 && now > at && o.run.fake && o.ctx.Err() == nil {
 		o.run.violation("task %d begins in %s, where one has failed, and the context is not done", r.id, o.label)
 	}
+	if r.background {
+		return
+	}
 	o.root().lim.enter(1, "task", r.id)
 	o.sem.enter(1, "task", r.id)
+	if o.keyed != nil {
+		o.beginsInKey(r)
+		return
+	}
 	o.root().order.begins(r)
+}
+
+// checkPrompt checks that a task of a group begins at once: no other holds it up.
+func (o *ownerRun) checkPrompt(r *record, now int64) {
+	switch {
+	case !o.run.fake || o.pool != nil:
+	case r.background && now != r.called:
+		o.run.violation("background task %d of %s begins at %d, and was started at %d", r.id, o.label, now, r.called)
+	case r.accepted.Load() && now > r.acceptedAt:
+		o.run.violation("task %d of %s begins at %d, and was accepted at %d", r.id, o.label, now, r.acceptedAt)
+	}
 }
 
 func (o *ownerRun) ends(r *record) {
 	if r.body {
 		return
 	}
-	o.root().lim.leave(1)
-	o.sem.leave(1)
+	if !r.background {
+		o.root().lim.leave(1)
+		o.sem.leave(1)
+	}
+	if o.keyed != nil {
+		o.endsInKey(r)
+	}
 	if failed := r.out.panics() || r.out.goexits() || r.out.end == endFail; failed && o.failsFast() {
 		o.failedAt.CompareAndSwap(0, max(o.run.now(), 1))
 	}
 	o.root().touch(r) // after it
+	o.touchKey(r)
 }
 
-// wasDone reports whether the context that the task was started with was done before
+// wasDone reports whether the context that the task was started with is known to have been done before
 // this instant.
-func (r *record) wasDone(now int64) bool {
-	if r.ctx == nil || !r.run.fake || r.ctx.Err() == nil {
-		return false
+func (r *record) wasDone(now int64) bool { return now > r.doneAt() }
+
+// doneAt returns when the context that the task was started with was done; never if that is not known.
+func (r *record) doneAt() int64 {
+	if r.ctx == nil || !r.run.fake || r.life.Err() == nil {
+		return never
 	}
-	if at, ok := r.run.ends.Load(context.Cause(r.ctx)); ok {
-		return now > at.(int64)
+	if at, ok := r.run.ends.Load(context.Cause(r.life)); ok {
+		return at.(int64)
 	}
-	late, ok := r.ctx.Deadline()
-	return ok && now > int64(late.Sub(r.run.origin))
+	_, timeout := context.Cause(r.life).(*reason)
+	if late, ok := r.life.Deadline(); ok && timeout {
+		return int64(late.Sub(r.run.origin))
+	}
+	return never
+}
+
+// checkWorker checks that a task of a pool has not waited, until an instant, while there was a worker for
+// it. A task with a key may have waited for that.
+func (r *record) checkWorker(until int64) {
+	o := r.owner
+	if o.pool != nil && o.keyed == nil && until != never && r.accepted.Load() && o.pool.lim.wasFree(r.acceptedAt, until) {
+		r.run.violation("task %d was accepted at %d, and had not begun by %d, though %s had a worker for it", r.id, r.acceptedAt, until, o.pool.label)
+	}
 }
 
 // cancel ends the context of an owner.
@@ -115,7 +162,7 @@ func (o *ownerRun) failsFast() bool {
 // touch writes what the tasks of an owner with one worker share. That is no race
 // where they are ordered.
 func (o *ownerRun) touch(r *record) {
-	if o.order != nil && !r.inside && features.on(oneWorkerOrders) {
+	if o.order != nil && !r.inside && !r.background && features.on(oneWorkerOrders) {
 		o.order.shared++
 	}
 }
@@ -132,7 +179,8 @@ func (o *ownerRun) bodyGoexits() bool { return o.body != nil && o.body.out.goexi
 // newOwner makes what the oracle knows of an owner.
 func (f *frame) newOwner(node *owner, env level) *ownerRun {
 	o := &ownerRun{
-		run: f.run, node: node, levels: f.levels, outer: env.ctx, budget: env.budget,
+		run: f.run, node: node, levels: f.levels, outer: env.ctx, budget: env.budget, tasks: env.tasks,
+		gaveUp:  -1,
 		label:   fmt.Sprintf("%s %d", kinds[node.kind].name, node.id),
 		waiting: make(map[*waitCall]struct{}),
 	}
@@ -141,6 +189,10 @@ func (f *frame) newOwner(node *owner, env level) *ownerRun {
 	switch {
 	case node.kind == batchOf:
 		o.pool = f.levels[node.on].o.root()
+		o.within = o.placeIn(env.tasks)
+	case node.kind == keyedOf:
+		o.pool = f.levels[node.on].o.root()
+		o.makeKeys()
 	case node.kind == poolNew:
 		o.pool = o
 		o.lim = newLimiter(f.run, o.label, node.limit)
@@ -221,7 +273,7 @@ func (f *frame) scopeBody(o *ownerRun, b *record) error {
 	defer func() {
 		b.end()
 		b.accepted.Store(true)
-		o.final = o.waits("the end of " + o.label)
+		o.final = o.waits("the end of "+o.label, anyKey)
 	}()
 	f.lanes(o, &b.out)
 	h := f.run.within(o.levels, o.lane())
@@ -258,6 +310,9 @@ func (f *frame) end(o *ownerRun) {
 	defer o.verify()
 	if o.node.kind == poolNew {
 		defer f.collect(o)
+	} else if o.keyed != nil && len(f.insiders(o)) > 0 {
+		f.maybeRaise(o, f.waitKeys(o))
+		return
 	} else {
 		f.maybeRaise(o, f.wait(o, -1))
 		return
@@ -279,7 +334,7 @@ func (f *frame) end(o *ownerRun) {
 func (f *frame) close(o *ownerRun, d int) {
 	o.closing.Store(true)
 	o.closedAt.CompareAndSwap(0, f.run.now()+1)
-	w := o.waits("Close of " + o.label)
+	w := o.waits("Close of "+o.label, anyKey)
 	var ctx context.Context
 	if d >= 0 {
 		var cancel context.CancelFunc
@@ -307,8 +362,7 @@ func (o *ownerRun) checkDropped(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	dropped := slices.ContainsFunc(o.records, func(r *record) bool {
-		skipped := r.ctx != nil && r.ctx.Err() != nil // it may have been its turn before
-		return r.accepted.Load() && r.state.Load() == fresh && !skipped
+		return r.accepted.Load() && r.state.Load() == fresh && !r.skipped() && !r.owner.wasReplaced(r) // it may have been its turn before
 	})
 	if dropped && !strings.Contains(err.Error(), " dropped") {
 		o.run.violation("Shutdown of %s has dropped tasks, and says %.200s", o.label, err)

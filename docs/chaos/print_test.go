@@ -38,10 +38,12 @@ func (p *printer) op(o *op) {
 	case opFan:
 		p.fan(o.fan)
 	case opStart:
-		p.line("%s on level %d, context of %d, for others %t:", verbs[o.verb].name, o.up, o.env, o.hand)
+		p.line("%s on level %d, context of %d, for others %t, key %d:", verbs[o.verb].name, o.up, o.env, o.hand, o.key)
 		p.within(func() { p.task(o.task) })
 	case opBulk:
-		p.line("%d times %s on level %d, context of %d", o.n, verbs[o.verb].name, o.up, o.env)
+		p.line("%d times %s on level %d, context of %d, key %d", o.n, verbs[o.verb].name, o.up, o.env, o.key)
+	case opWaitKey:
+		p.line("WaitKey on level %d, context of %d, key %d, ticks %d", o.up, o.env, o.key, o.d)
 	default:
 		p.line("%s on level %d, context of %d, n %d, ticks %d", opNames[o.kind], o.up, o.env, o.n, o.d)
 	}
@@ -91,7 +93,8 @@ func (o *owner) settings() string {
 		{"capture", o.capture, o.capture},
 		{"collect", o.collect, o.collect},
 		{"maxErrors", o.maxErrors, o.maxErrors != 0},
-		{"on level", o.on, o.kind == batchOf},
+		{"on level", o.on, o.kind == batchOf || o.kind == keyedOf},
+		{"per key", o.perKey, o.perKey != 0},
 		{"reraise", o.reraise, o.reraise},
 	} {
 		if s.on {

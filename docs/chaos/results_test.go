@@ -19,7 +19,7 @@ func (f *frame) get(p *pending, d int) {
 	ctx, cancel, cause := f.run.contextFor(d)
 	defer cancel()
 	goOn := func() {}
-	if len(f.insiders(p.r.owner)) > 0 {
+	if p.r.ctx != nil && p.r.owner.placeIn(p.r.at.tasks) != nil && len(f.insiders(p.r.owner)) > 0 {
 		goOn = p.r.owner.root().lim.lend()
 	}
 	var value int

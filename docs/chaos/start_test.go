@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/coterie-go/coterie/pool"
 )
@@ -14,6 +15,35 @@ func (o *ownerRun) root() *ownerRun {
 	}
 	return o
 }
+
+// placeIn returns the task of the owner, or of its pool, whose place a context may lend that derives
+// from those of tasks; nil: there is none.
+func (o *ownerRun) placeIn(tasks []*record) *record {
+	return innermost(tasks, func(r *record) bool { return r.owner.root() == o.root() })
+}
+
+// permitIn returns the task that holds a permit of the owner's semaphore, in the same way.
+func (o *ownerRun) permitIn(tasks []*record) *record {
+	if o.sem == nil {
+		return nil
+	}
+	return innermost(tasks, func(r *record) bool { return r.owner.sem == o.sem })
+}
+
+func innermost(tasks []*record, f func(r *record) bool) *record {
+	for _, r := range slices.Backward(tasks) {
+		if f(r) && r.state.Load() == begun {
+			if r.background {
+				return nil
+			}
+			return r
+		}
+	}
+	return nil
+}
+
+// lends reports whether a wait for a batch lends a place.
+func (o *ownerRun) lends() bool { return o.within != nil && o.within.state.Load() == begun }
 
 // insiders lists the tasks of the owner, or of its pool, that the function is part of.
 func (f *frame) insiders(o *ownerRun) []*record {
@@ -40,12 +70,20 @@ func (o *ownerRun) taskOf(ctx context.Context) *record {
 }
 
 // newRecord prepares a task for o.
-func (f *frame) newRecord(o *ownerRun, v verb, env level, t *task) *record {
+func (f *frame) newRecord(o *ownerRun, p *op, t *task) *record {
+	v, d, key, env := p.verb, p.d, p.key, f.levels[p.env]
+	if v == verbBackground && kinds[o.node.kind].errs { // it gets the group's
+		env = o.lane()
+		if o.node.kind == errZero {
+			env = level{o: o, ctx: context.Background()}
+		}
+	}
 	f.seq++
 	parents := f.insiders(o)
+	foreground := func(r *record) bool { return !r.background }
 	r := &record{
 		run: f.run, id: int(f.run.ids.Add(1)), task: t, owner: o,
-		parents: parents, inside: len(parents) > 0,
+		parents: parents, inside: slices.ContainsFunc(parents, foreground), background: v == verbBackground,
 		sinks: o.sinksOf(v),
 		at:    env, called: f.run.now(), submitter: f, seq: f.seq,
 	}
@@ -54,6 +92,14 @@ func (f *frame) newRecord(o *ownerRun, v verb, env level, t *task) *record {
 		if r.id%2 == 0 { // the others pass the context on as it is
 			r.ctx = context.WithValue(r.ctx, insideKey{o.root()}, r)
 		}
+	}
+	if r.life = r.ctx; verbs[v].soon {
+		r.life, r.cleanup = context.WithTimeoutCause(r.ctx, f.run.ticks(d), &reason{r.id})
+		r.ctx = r.life
+	}
+	if o.keyed != nil {
+		r.key, r.replaces = key, v == verbReplace || v == verbReplaceSoon
+		f.newInKey(r)
 	}
 	r.run0 = r.script
 	o.add(r)
@@ -76,6 +122,9 @@ func (o *ownerRun) add(r *record) {
 func (r *record) script(ctx context.Context) error {
 	r.begin()
 	defer r.end()
+	if r.owner.keyed != nil {
+		defer func() { r.cause = context.Cause(ctx) }()
+	}
 	if r.task == nil {
 		return nil
 	}
@@ -91,36 +140,37 @@ func (r *record) script(ctx context.Context) error {
 func (o *ownerRun) levelOf(r *record, ctx context.Context) level {
 	switch {
 	case ctx != nil && o.pool != nil:
-		return level{o, r, ctx, o.pool.lim}
+		return level{o, r, ctx, o.pool.lim, append(slices.Clip(r.at.tasks), r)}
 	case ctx != nil:
-		return level{o, r, ctx, r.at.budget}
+		return level{o, r, ctx, r.at.budget, append(slices.Clip(r.at.tasks), r)}
 	case o.pool != nil:
-		return level{o, r, o.pool.ctx, o.pool.budget}
+		return level{o, r, o.pool.ctx, o.pool.budget, o.pool.tasks}
 	}
-	return level{o, r, o.ctx, o.budget}
+	return level{o, r, o.ctx, o.budget, o.tasks}
 }
 
 // start starts a task by the op's verb.
 func (f *frame) start(p *op, t *task) *record {
 	o := f.levels[p.up].o
-	r := f.newRecord(o, p.verb, f.levels[p.env], t)
+	r := f.newRecord(o, p, t)
 	f.launch(o, r, p)
 	return r
 }
 
 func (f *frame) launch(o *ownerRun, r *record, p *op) {
 	done := r.ctx != nil && r.ctx.Err() != nil
+	r.noEffect.Store(done)
 	goOn := func() {}
-	if r.inside && p.verb != verbTryGo {
+	if r.ctx != nil && o.placeIn(r.at.tasks) != nil || p.verb != verbTryGo && o.lends() {
 		goOn = o.root().lim.lend()
 	}
-	if r.ctx != nil && p.verb != verbTryGo { // which may be that of a task that holds a permit
+	if r.ctx != nil && o.permitIn(r.at.tasks) != nil {
 		placeBack, permitBack := goOn, o.sem.lend()
 		goOn = func() { placeBack(); permitBack() }
 	}
 	var fut future
 	var err error
-	s := starting{o: o, r: r, d: p.d}
+	s := starting{o: o, r: r}
 	r.arg = r.id + 1
 	f.observe(func() { fut, err = verbs[p.verb].start(s) }, func(got raised) {
 		goOn()
@@ -139,13 +189,17 @@ func (f *frame) launch(o *ownerRun, r *record, p *op) {
 }
 
 func (f *frame) accepted(r *record, fut future, done bool) {
-	if done {
+	if done && !r.background {
 		f.run.violation("task %d was accepted, and its context was done", r.id)
 	}
 	if at := r.owner.root().closedAt.Load(); f.run.fake && at != 0 && r.called >= at && !r.inside {
 		f.run.violation("task %d was accepted from outside by %s, which was closed before", r.id, r.owner.label)
 	}
+	r.acceptedAt = f.run.now()
 	r.accepted.Store(true)
+	if r.owner.keyed != nil {
+		r.owner.acceptedInKey(r)
+	}
 	if fut != nil {
 		f.futures = append(f.futures, &pending{r, fut})
 	}
@@ -199,7 +253,10 @@ func (o *ownerRun) declined(r *record, err error) {
 		if o.node.limit == 0 && o.node.permits == 0 && !o.node.resized && o.pool == nil {
 			o.run.violation("TryGo of task %d is refused by %s, which has no limit", r.id, o.label)
 		}
+	case errors.Is(err, pool.ErrReplaced) && o.keyed != nil:
+		o.declinedForAnother(r)
 	case errors.Is(err, pool.ErrClosed) && o.root().closing.Load():
+		r.noEffect.Store(true)
 		o.closedTo(r)
 	case r.ctx == nil || r.ctx.Err() == nil || err != context.Cause(r.ctx):
 		o.run.violation("task %d was refused by %s: %v", r.id, o.label, err)
@@ -223,7 +280,7 @@ func (f *frame) relay(p *op) {
 		links = append(links, make(chan struct{}))
 	}
 	for i := range p.n {
-		r := f.newRecord(o, p.verb, f.levels[p.env], nil)
+		r := f.newRecord(o, p, nil)
 		r.run0 = func(context.Context) error {
 			r.begin()
 			defer r.end()
@@ -246,7 +303,13 @@ func (f *frame) selfWait(p *op) {
 			return
 		}
 	}
-	f.observe(func() { _ = o.door.WaitContext(ctx) }, func(got raised) {
+	f.observe(func() {
+		if o.keyed != nil {
+			_ = o.keyed.WaitKey(ctx, f.levels[p.up].rec.key)
+		} else {
+			_ = o.door.WaitContext(ctx)
+		}
+	}, func(got raised) {
 		if !isMisuse(got.value) {
 			f.run.violation("a task waits for its own %s: %v", o.label, got)
 		}

@@ -15,6 +15,7 @@ const (
 	errRun                    // errgroup.RunWith
 	poolNew                   // pool.New
 	batchOf                   // Pool.Batch
+	keyedOf                   // pool.NewKeyed
 )
 
 // kinds says what is true of all owners of a kind.
@@ -31,9 +32,10 @@ var kinds = [...]struct {
 	errRun:   {name: "errgroup.RunWith", scope: true, errs: true},
 	poolNew:  {name: "pool.New", pooled: true},
 	batchOf:  {name: "Pool.Batch", pooled: true},
+	keyedOf:  {name: "pool.NewKeyed", pooled: true},
 }
 
-// An owner is a group, an errgroup, a pool or a batch, and all that is done to it
+// An owner is a group, an errgroup, a pool, a batch or a Keyed, and all that is done to it
 // from outside.
 type owner struct {
 	id        int
@@ -45,7 +47,8 @@ type owner struct {
 	capture   bool
 	collect   bool
 	maxErrors int
-	on        int     // of a batch: the level of its pool
+	on        int     // of a batch or a Keyed: the level of its pool
+	perKey    int     // of a Keyed
 	lanes     [][]*op // run side by side; lane 0 runs in the goroutine that made the owner
 	end       ending  // of a scope's body
 	finish    finish  // of the others
@@ -78,10 +81,11 @@ const (
 	endGoexit
 	endPanicInGoexit // panics in a deferred function during a Goexit
 	endGoexitInPanic // calls Goexit in a deferred function during a panic
+	endServe         // waits until its context is done, and reports that: of a background task
 )
 
 var endings = [...]string{
-	"return", "fail", "echo", "panic", "Goexit", "panic during Goexit", "Goexit during panic",
+	"return", "fail", "echo", "panic", "Goexit", "panic during Goexit", "Goexit during panic", "serve",
 }
 
 // A task is a function that an owner is given.
@@ -105,6 +109,7 @@ const (
 	opGet                    // the results of what this function has submitted or forked, waiting at most d ticks for each; 0: for ever
 	opWait                   // Wait
 	opWaitFor                // WaitContext, with a context that ends after d ticks
+	opWaitKey                // WaitKey, with a context that ends after d ticks, or, if d is negative, never
 	opCancel                 // the context of an owner
 	opCollect                // the results of what tasks of the pool have submitted for others
 	opResize                 // SetLimit, SetWorkers to n
@@ -120,7 +125,7 @@ const (
 )
 
 var opNames = [...]string{
-	"sleep", "yield", "await ctx", "gate", "start", "bulk", "relay", "get", "Wait", "WaitContext", "cancel", "collect", "resize",
+	"sleep", "yield", "await ctx", "gate", "start", "bulk", "relay", "get", "Wait", "WaitContext", "WaitKey", "cancel", "collect", "resize",
 	"pause", "acquire", "Shutdown", "Close", "wait for itself", "Go(nil)", "owner", "loop", "fan",
 }
 
@@ -131,6 +136,7 @@ type op struct {
 	env   int // the level whose context it uses
 	n, d  int
 	verb  verb
+	key   int  // of what is started on a Keyed, or waited for
 	hand  bool // the result is for somebody outside of the pool
 	task  *task
 	owner *owner

@@ -9,6 +9,8 @@ import (
 // A waitCall is a Wait, a WaitContext, or the end of a scope.
 type waitCall struct {
 	o        *ownerRun
+	key      int // of a WaitKey; anyKey
+	began    int64
 	name     string
 	covered  []*record // accepted before it began
 	alone    bool      // no other overlaps it
@@ -18,12 +20,12 @@ type waitCall struct {
 }
 
 // waits begins a waitCall.
-func (o *ownerRun) waits(name string) *waitCall {
-	w := &waitCall{o: o, name: name, alone: true, deadline: -1}
+func (o *ownerRun) waits(name string, key int) *waitCall {
+	w := &waitCall{o: o, key: key, began: o.run.now(), name: name, alone: true, deadline: -1}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, r := range o.records {
-		if r.accepted.Load() {
+		if r.accepted.Load() && w.isFor(r) {
 			w.covered = append(w.covered, r)
 		}
 	}
@@ -34,6 +36,9 @@ func (o *ownerRun) waits(name string) *waitCall {
 	return w
 }
 
+// isFor reports whether the wait is for tasks of the record's key.
+func (w *waitCall) isFor(r *record) bool { return w.key == anyKey || w.key == r.key }
+
 // cover adds the tasks that were started by tasks that are covered.
 func (w *waitCall) cover() {
 	known := make(map[*record]bool, len(w.covered))
@@ -41,7 +46,7 @@ func (w *waitCall) cover() {
 		known[r] = true
 	}
 	for _, r := range w.o.records {
-		if !known[r] && r.accepted.Load() && slices.ContainsFunc(r.parents, func(p *record) bool { return known[p] }) {
+		if !known[r] && w.isFor(r) && r.accepted.Load() && slices.ContainsFunc(r.parents, func(p *record) bool { return known[p] }) {
 			known[r] = true
 			w.covered = append(w.covered, r)
 		}
@@ -54,6 +59,7 @@ func (w *waitCall) ends(got raised) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.waiting, w)
+	o.gaveUp = o.run.now()
 	var stuck *stuckError
 	if errors.As(w.err, &stuck) {
 		w.stuck(stuck)
@@ -125,7 +131,7 @@ func (w *waitCall) checkRaised(got raised) {
 	}
 	if !got.nothing() && (got.value != nil || len(wanted) == 0) {
 		for _, r := range o.records {
-			if r.owner == o && r.state.Load() == ended && r.out.goexits() {
+			if r.owner == o && w.isFor(r) && r.state.Load() == ended && r.out.goexits() {
 				r.told = true // if it ended in time
 			}
 		}
@@ -135,7 +141,7 @@ func (w *waitCall) checkRaised(got raised) {
 func (w *waitCall) raisedGoexit(panics int) {
 	o, found := w.o, false
 	for _, r := range o.records {
-		if r.owner == o && r.state.Load() == ended && r.out.goexits() && r.sinks.goexits == byWait {
+		if r.owner == o && w.isFor(r) && r.state.Load() == ended && r.out.goexits() && r.sinks.goexits == byWait {
 			found = found || !r.toldGoexit || !w.alone
 			r.toldGoexit = r.toldGoexit || slices.Contains(w.covered, r)
 		}
@@ -162,7 +168,7 @@ func (w *waitCall) raisedPanic(got raised, wanted []*record) {
 		o.run.violation("%s raises a panic without the stack of its origin: %v", w.name, got)
 	}
 	for _, r := range o.records {
-		if r.owner == o && r.state.Load() == ended && r.out.panics() && r.sinks.panics == byWait {
+		if r.owner == o && w.isFor(r) && r.state.Load() == ended && r.out.panics() && r.sinks.panics == byWait {
 			if mine, _ := keysOf(r.out.value); containsAny(keys, mine) {
 				if r.told && w.alone && !o.raisedTwice(r) {
 					o.run.violation("%s raises the panic of task %d again", w.name, r.id)
@@ -177,7 +183,7 @@ func (w *waitCall) raisedPanic(got raised, wanted []*record) {
 		}
 	}
 	for _, key := range keys {
-		if !slices.ContainsFunc(o.records, func(r *record) bool { return r.state.Load() == ended && r.raises(key) }) {
+		if !slices.ContainsFunc(o.records, func(r *record) bool { return w.isFor(r) && r.state.Load() == ended && r.raises(key) }) {
 			o.run.violation("%s raises %v, which no task raised", w.name, key)
 		}
 	}
