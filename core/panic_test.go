@@ -272,6 +272,7 @@ func TestPanicError(t *testing.T) {
 			require.EqualError(t, p, want)
 			require.Equal(t, want, fmt.Sprint(p))
 			require.Equal(t, want, fmt.Sprintf("%s", p))
+			require.Equal(t, want, fmt.Sprintf("%#v", p))
 			require.Equal(t, fmt.Sprintf("%q", want), fmt.Sprintf("%q", p))
 			require.Equal(t, fmt.Sprintf("%-80s|", want), fmt.Sprintf("%-80s|", p))
 		}

@@ -198,6 +198,44 @@ func TestKeyed(t *testing.T) {
 		})
 	})
 
+	t.Run("a task that has waited for its key takes no room when it runs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(3, pool.Options{Queue: 2})
+			k := pool.NewKeyed[string](p, 2)
+			start := func() (end func()) {
+				release := make(chan struct{})
+				require.NoError(t, k.GoContext(t.Context(), "a", func(context.Context) { <-release }))
+				synctest.Wait()
+				return func() { close(release); synctest.Wait() }
+			}
+			first, second := start(), start()
+			for range 3 { // one of the two waits for its key, and then one does not
+				third := start()
+				first()
+				second()
+				first, second = third, start()
+			}
+			other := make(chan struct{})
+			p.Go(func() { <-other })
+			synctest.Wait()
+			for range 2 {
+				require.True(t, p.TryGo(func() {}))
+			}
+			require.False(t, p.TryGo(func() {}))
+			close(other)
+			synctest.Wait()
+			for range 2 {
+				require.NoError(t, k.GoContext(t.Context(), "a", func(context.Context) {}))
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer time.AfterFunc(time.Second, cancel).Stop()
+			require.ErrorIs(t, k.GoContext(ctx, "a", func(context.Context) { t.Error("ran") }), context.Canceled)
+			first()
+			second()
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("a task that has ended makes way for the next, whatever its worker goes on with", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(1, pool.Options{})
@@ -431,6 +469,36 @@ func TestKeyedContext(t *testing.T) {
 }
 
 func TestKeyedReplace(t *testing.T) {
+	t.Run("makes room for those that wait for it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(2, pool.Options{Queue: 2})
+			k := pool.NewKeyed[string](p, 1)
+			hold := make(chan struct{})
+			for _, key := range []string{"a", "b"} {
+				require.NoError(t, k.GoContext(t.Context(), key, func(context.Context) { <-hold }))
+			}
+			for range 2 {
+				require.NoError(t, k.GoContext(t.Context(), "a", func(context.Context) { t.Error("ran") }))
+			}
+			var accepted, ran atomic.Bool
+			go func() {
+				assert.NoError(t, k.GoContext(t.Context(), "b", func(context.Context) {}))
+				accepted.Store(true)
+			}()
+			synctest.Wait()
+			require.False(t, accepted.Load())
+			go func() {
+				assert.NoError(t, k.Replace(t.Context(), "a", func(context.Context) { ran.Store(true) }))
+			}()
+			synctest.Wait()
+			require.True(t, accepted.Load())
+			close(hold)
+			synctest.Wait()
+			require.True(t, ran.Load())
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("cancels and joins what runs, drops what waits, and starts its own", func(t *testing.T) {
 		for _, perKey := range []int{1, 2, 3} {
 			synctest.Test(t, func(t *testing.T) {

@@ -596,6 +596,27 @@ func TestMapPanic(t *testing.T) {
 		})
 	})
 
+	t.Run("of a quick item is raised after the results before it", func(t *testing.T) {
+		for bad := 1000; bad < 3000; bad += 101 {
+			in := &input{n: -1}
+			k := 0
+			p := caught(func() {
+				for r, err := range pool.Map(t.Context(), 2, in.seq, func(_ context.Context, i int) (int, error) {
+					if i == bad {
+						explode()
+					}
+					return i, nil
+				}) {
+					require.NoError(t, err)
+					require.Equal(t, k, r)
+					k++
+				}
+			}).(*core.PanicError)
+			require.Equal(t, "boom", p.Value)
+			require.Equal(t, bad, k)
+		}
+	})
+
 	t.Run("of the input is raised after the results before it", func(t *testing.T) {
 		matrix(t, func(t *testing.T, here place, m mapper, _ bool, workers int) {
 			for bad := range 12 {

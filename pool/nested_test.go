@@ -6,10 +6,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/pool"
@@ -119,6 +123,35 @@ func TestNestedWaits(t *testing.T) {
 			}
 		}
 	}
+
+	t.Run("after a Goexit on the place of a waiter, one task at a time goes on there", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 8})
+			var running gauge
+			var ran atomic.Int32
+			work := func(context.Context) {
+				running.enter()
+				time.Sleep(time.Second)
+				ran.Add(1)
+				running.leave()
+			}
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				b := p.Batch(ctx)
+				assert.NoError(t, b.GoContext(ctx, func(context.Context) { runtime.Goexit() }))
+				assert.NoError(t, b.GoContext(ctx, func(ctx context.Context) {
+					for range 3 {
+						assert.NoError(t, b.GoContext(ctx, work))
+					}
+					work(ctx)
+				}))
+				b.Wait()
+			}))
+			p.Wait()
+			require.EqualValues(t, 4, ran.Load())
+			require.EqualValues(t, 1, running.most.Load())
+			closeEmpty(t, p)
+		})
+	})
 
 	t.Run("several at once, and others that only use the queue", func(t *testing.T) {
 		p := pool.New(2, pool.Options{Queue: 4})

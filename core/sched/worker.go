@@ -200,8 +200,6 @@ func (w *Worker) exitLocked(do *todo) {
 		if w.unlistLocked(); !w.lent && !w.direct {
 			w.goneLocked(do)
 		}
-	} else if s.first != nil && s.searching == 0 {
-		s.searching, do.spawn = 1, 1
 	}
 	s.idleNowLocked(do)
 }
