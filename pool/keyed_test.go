@@ -469,6 +469,26 @@ func TestKeyedContext(t *testing.T) {
 }
 
 func TestKeyedReplace(t *testing.T) {
+	t.Run("does not wait for the turn of what it drops", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(2, pool.Options{})
+			k := pool.NewKeyed[string](p, 2)
+			release := make(chan struct{})
+			p.Go(func() { <-release })
+			require.NoError(t, k.GoContext(t.Context(), "a", func(ctx context.Context) { <-ctx.Done() }))
+			synctest.Wait()
+			p.Go(func() { <-release })
+			require.NoError(t, k.GoContext(t.Context(), "a", func(context.Context) { t.Error("a dropped task runs") }))
+			var ran atomic.Bool
+			require.NoError(t, k.Replace(t.Context(), "a", func(context.Context) { ran.Store(true) }))
+			close(release)
+			require.NoError(t, k.WaitKey(t.Context(), "a"))
+			require.True(t, ran.Load())
+			p.Close()
+			require.EqualValues(t, 1, p.Stats().Dropped)
+		})
+	})
+
 	t.Run("makes room for those that wait for it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(2, pool.Options{Queue: 2})

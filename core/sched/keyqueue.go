@@ -161,8 +161,10 @@ func (q *keyQueue) endedLocked(t Task, do *todo) {
 }
 
 func (q *keyQueue) inactiveLocked(e *keyEntry) {
-	q.active.Remove(&e.place)
-	q.actives--
+	if e.place.Listed() { // its task was not dropped
+		q.active.Remove(&e.place)
+		q.actives--
+	}
 }
 
 // restLocked forgets the key if it has no task left. restLocked releases the waiters for all keys
@@ -195,15 +197,16 @@ func (q *keyQueue) forgetLocked() {
 // drops one and none has begun, it gives the entry of the dropped task to t and reports replaced.
 func (q *keyQueue) dismissLocked(t *KeyTask) (running []*KeyTask, replaced bool) {
 	var free *keyEntry
-	for e := q.active.Front(); e != nil; e = e.Next() {
-		switch e := e.Value; {
-		case e.task == nil:
+	for at := q.active.Front(); at != nil; {
+		e := at.Value
+		at = at.Next()
+		switch {
 		case free == nil && e.body.Load() != nil:
 			free = e
 		case e.body.Swap(nil) == nil:
 			running = append(running, e.task)
 		default:
-			e.task = nil
+			q.dropLocked(e)
 		}
 	}
 	switch {
@@ -215,8 +218,14 @@ func (q *keyQueue) dismissLocked(t *KeyTask) (running []*KeyTask, replaced bool)
 	case free.body.Swap(nil) == nil:
 		return append(running, free.task), false
 	}
-	free.task = nil
+	q.dropLocked(free)
 	return running, false
+}
+
+// dropLocked makes an entry inactive whose task was dropped. The entry stays in the run queue.
+func (q *keyQueue) dropLocked(e *keyEntry) {
+	e.task = nil
+	q.inactiveLocked(e)
 }
 
 // settleLocked releases the waiters of the set if no task of it is left.

@@ -174,16 +174,18 @@ func (t *watchedTask) watching() *record { return t.record }
 
 // WaitContext is Wait, but returns a *core.StuckError if ctx ends while a task is left.
 func (s *Scheduler) WaitContext(ctx context.Context) error {
-	err := s.Wait(ctx)
-	if err == nil {
-		return nil
-	}
-	if !s.settled(s.idleLocked) {
+	for {
+		err := s.Wait(ctx)
+		if err == nil {
+			return nil
+		}
+		if s.settled(s.idleLocked) {
+			continue
+		}
 		if stuck := s.Stuck(err); stuck.Running+stuck.Queued > 0 {
 			return stuck
 		}
 	}
-	return s.Wait(nil)
 }
 
 // Stuck returns a report of the tasks that run. cause is why a waiter gave up. It stops the world
@@ -279,16 +281,17 @@ func (set *Set) Stuck(cause error) *core.StuckError {
 // WaitContext is Wait, but returns a *core.StuckError if ctx ends while tasks of the set are left.
 // The caller lends the place of that task if ctx is that of a task of the scheduler.
 func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
-	by := set.lenderOf(ctx)
-	if raise, err = set.wait(ctx, by); err == nil {
-		return raise, nil
-	}
-	if !set.scheduler().settled(set.idleLocked) {
+	for by := set.lenderOf(ctx); ; {
+		if raise, err = set.wait(ctx, by); err == nil {
+			return raise, nil
+		}
+		if set.scheduler().settled(set.idleLocked) {
+			continue
+		}
 		if stuck := set.Stuck(err); stuck.Running+stuck.Queued > 0 {
 			return nil, stuck
 		}
 	}
-	return set.wait(nil, by)
 }
 
 // IsWorker reports whether the caller's goroutine runs a task of the scheduler. It works only in
