@@ -23,6 +23,35 @@ import (
 )
 
 func TestBatch(t *testing.T) {
+	t.Run("Err is why the first task did not run, in each round", func(t *testing.T) {
+		p := pool.New(1, pool.Options{Queue: 8})
+		b := p.Batch(t.Context())
+		for _, causes := range [][]error{{errors.New("first"), errors.New("second")}, {errors.New("third")}} {
+			hold := make(chan struct{})
+			p.Go(func() { <-hold })
+			for _, cause := range causes {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				require.NoError(t, b.GoContext(ctx, func(context.Context) { t.Error("ran") }))
+				cancel(cause)
+			}
+			close(hold)
+			b.Wait()
+			require.Equal(t, causes[0], b.Err())
+		}
+
+		ctx, cancel := context.WithCancel(t.Context())
+		hold := make(chan struct{})
+		p.Go(func() { <-hold })
+		require.NoError(t, b.GoContext(ctx, func(context.Context) { t.Error("ran") }))
+		cancel()
+		close(hold)
+		b.Wait() // this reports it, and nobody asks for it
+		b.Go(func() {})
+		b.Wait()
+		require.NoError(t, b.Err())
+		closeEmpty(t, p)
+	})
+
 	t.Run("wait waits for the batch's own tasks", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(3, pool.Options{})

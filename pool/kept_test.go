@@ -69,6 +69,27 @@ func TestKeepsLittleOfALongQueue(t *testing.T) {
 	runtime.KeepAlive(b)
 }
 
+// A task that has ended is not kept by those that were accepted beside it.
+func TestKeepsNoTaskThatHasEnded(t *testing.T) {
+	p := pool.New(1, pool.Options{Queue: 1000})
+	begin, begun, hold := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	p.Go(func() { <-begin })
+	freed := func() (freed func() bool) {
+		value := new([1 << 20]byte)
+		p.Go(func() { runtime.KeepAlive(value) })
+		return child.Cleanup(value)
+	}()
+	p.Go(func() {
+		close(begun)
+		<-hold
+	})
+	close(begin)
+	<-begun
+	child.Collect(freed)
+	close(hold)
+	closeEmpty(t, p)
+}
+
 // However many tasks panic before somebody waits, a bounded number of panics is kept, and
 // none after the wait.
 func TestKeepsABoundedNumberOfPanics(t *testing.T) {

@@ -489,6 +489,21 @@ func TestKeyedReplace(t *testing.T) {
 		})
 	})
 
+	t.Run("by a task of the key has the values of its context", func(t *testing.T) {
+		type name struct{}
+		p := pool.New(1, pool.Options{})
+		k := pool.NewKeyed[string](p, 1)
+		outside := context.WithValue(t.Context(), name{}, "outside")
+		var got any
+		require.NoError(t, k.GoContext(outside, "a", func(ctx context.Context) {
+			inside := context.WithValue(ctx, name{}, "inside")
+			assert.NoError(t, k.Replace(inside, "a", func(ctx context.Context) { got = ctx.Value(name{}) }))
+		}))
+		k.Wait()
+		require.Equal(t, "inside", got)
+		closeEmpty(t, p)
+	})
+
 	t.Run("makes room for those that wait for it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(2, pool.Options{Queue: 2})

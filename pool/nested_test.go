@@ -153,6 +153,31 @@ func TestNestedWaits(t *testing.T) {
 		})
 	})
 
+	t.Run("a wait that gives up has its place back first, also if that was lent twice", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 8})
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				b, started := p.Batch(ctx), time.Now()
+				assert.NoError(t, b.GoContext(ctx, func(ctx context.Context) {
+					within := p.Batch(ctx)
+					assert.NoError(t, within.GoContext(ctx, func(ctx context.Context) {
+						further := p.Batch(ctx)
+						assert.NoError(t, further.GoContext(ctx, func(context.Context) {}))
+						further.Wait()
+						time.Sleep(3 * time.Second)
+					}))
+					short, cancel := context.WithTimeout(ctx, time.Second)
+					defer cancel()
+					assert.NoError(t, within.WaitContext(short)) // the task has ended meanwhile
+					assert.Equal(t, 3*time.Second, time.Since(started))
+				}))
+				b.Wait()
+			}))
+			p.Wait()
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("several at once, and others that only use the queue", func(t *testing.T) {
 		p := pool.New(2, pool.Options{Queue: 4})
 		var tops []*nester

@@ -94,6 +94,32 @@ func TestClose(t *testing.T) {
 }
 
 func TestShutdown(t *testing.T) {
+	t.Run("what a task has submitted is dropped, and its future says so", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 4})
+			futures, hold := make(chan *core.Future[int], 1), make(chan struct{})
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				f, err := pool.Submit(ctx, p, func(context.Context) (int, error) {
+					t.Error("ran")
+					return 0, nil
+				})
+				assert.NoError(t, err)
+				futures <- f
+				<-hold
+			}))
+			f := <-futures
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			var stuck *core.StuckError
+			require.ErrorAs(t, p.Shutdown(ctx), &stuck)
+			require.Equal(t, 1, stuck.Dropped)
+			_, err := f.Get()
+			require.ErrorIs(t, err, pool.ErrClosed)
+			close(hold)
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("is close if there is time enough", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(2, pool.Options{})

@@ -49,6 +49,8 @@ type target struct {
 	files []*file
 	info  *types.Info
 	pkg   *types.Package
+
+	testsOnly bool // its tests run, but it is not mutated
 }
 
 // A file is a source file of a target.
@@ -59,14 +61,15 @@ type file struct {
 	tree *ast.File
 }
 
-// load loads the packages, with the given flags of go build.
-func load(dir string, buildFlags, patterns []string) (*program, error) {
+// load loads the packages, with the given flags of go build. The tests of those in with run, but they
+// are not mutated.
+func load(dir string, buildFlags, patterns, with []string) (*program, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
 	p := &program{dir: dir, fset: token.NewFileSet(), all: map[string]*listed{}, empty: map[string]bool{}, exported: map[string]string{}}
-	args := slices.Concat([]string{"list", "-export", "-deps", "-json=Dir,ImportPath,Export,GoFiles,TestGoFiles,XTestGoFiles,Deps,Standard,DepOnly"}, buildFlags, patterns)
+	args := slices.Concat([]string{"list", "-export", "-deps", "-json=Dir,ImportPath,Export,GoFiles,TestGoFiles,XTestGoFiles,Deps,Standard,DepOnly"}, buildFlags, patterns, with)
 	out, err := goOutput(dir, args...)
 	if err != nil {
 		return nil, err
@@ -98,6 +101,15 @@ func load(dir string, buildFlags, patterns []string) (*program, error) {
 		t.addEmpty(p.empty)
 		if slices.Contains(wanted, l) {
 			p.targets = append(p.targets, t)
+		}
+	}
+	if len(with) > 0 {
+		names, err := goOutput(dir, append([]string{"list"}, with...)...)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range p.targets {
+			t.testsOnly = slices.Contains(strings.Fields(string(names)), t.ImportPath)
 		}
 	}
 	slices.SortFunc(p.targets, func(a, b *target) int { return strings.Compare(a.ImportPath, b.ImportPath) })

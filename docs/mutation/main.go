@@ -15,18 +15,19 @@ import (
 
 // settings are what the command line says.
 type settings struct {
-	dir, packages, tags, only, late, equivalents, report string
-	sample, parallel                                     int
-	seed                                                 uint64
-	timeout, budget                                      time.Duration
-	memory                                               int64
-	race, short, list, quick                             bool
+	dir, packages, with, tags, only, late, equivalents, report string
+	sample, parallel                                           int
+	seed                                                       uint64
+	timeout, budget                                            time.Duration
+	memory                                                     int64
+	race, short, list, quick                                   bool
 }
 
 func main() {
 	var s settings
 	flag.StringVar(&s.dir, "dir", "../..", "directory of the module")
 	flag.StringVar(&s.packages, "packages", "./core,./core/internal/...,./core/race,./core/sched,./group,./errgroup,./pool,./pool/internal/...", "packages to mutate, whose tests run; separated by commas")
+	flag.StringVar(&s.with, "with", "./group/tree", "packages whose tests run, too, but which are not mutated")
 	flag.IntVar(&s.sample, "sample", 0, "how many mutants to try; 0: all")
 	flag.Uint64Var(&s.seed, "seed", 1, "seed of the sample")
 	flag.DurationVar(&s.timeout, "timeout", 3*time.Minute, "most that the tests of one package may take with a mutant")
@@ -72,7 +73,11 @@ func run(out io.Writer, s *settings) error {
 	if err != nil {
 		return err
 	}
-	p, err := load(s.dir, s.buildFlags(), strings.Split(s.packages, ","))
+	var with []string
+	if s.with != "" {
+		with = strings.Split(s.with, ",")
+	}
+	p, err := load(s.dir, s.buildFlags(), strings.Split(s.packages, ","), with)
 	if err != nil {
 		return err
 	}
@@ -106,6 +111,9 @@ func (p *program) choose(s *settings, equivalents []*equivalent) (all []*mutant,
 		return nil, err
 	}
 	for _, t := range p.targets {
+		if t.testsOnly {
+			continue
+		}
 		for _, m := range p.mutants(t) {
 			for _, e := range equivalents {
 				e.used = e.used || e.covers(m)
