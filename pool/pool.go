@@ -176,7 +176,8 @@ func closedError(err error) error {
 }
 
 // Wait blocks until every task has ended, those of batches among them. It panics if
-// a task of the pool calls it, for which it would wait.
+// a task of the pool calls it, for which it would wait, or a function that a GoContext, of whatever
+// owner, runs in place for that task.
 func (p *Pool) Wait() {
 	p.begin()
 	if p.scheduler.Running() > 0 {

@@ -14,11 +14,16 @@ import (
 // are those that are promised: from Go to the task, which the task carries, from the end
 // of the task to the waits that cover it, and, where one task runs at a time, from each to the next.
 func (w *Worker) isolate() {
-	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, order: w.order, all: w.all}
+	in := &Worker{
+		s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, order: w.order, inKey: w.inKey, all: w.all,
+	}
 	ended := park.Get(false)
 	go func() {
 		if in.order != nil {
 			in.order.Acquire()
+		}
+		if in.inKey != nil {
+			in.inKey.Acquire()
 		}
 		in.runAlone((*Scheduler).hostTasks, func() {
 			in.publish()
@@ -98,6 +103,7 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		task    Task
 		set     *Set
 		order   *race.Point
+		inKey   *race.Point
 		all     *race.Point
 	}
 	h, parker, ending := w.hidden, w.parker, w.ending
@@ -107,7 +113,7 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		h.parker, h.ending = parker, ending
 		v := h.visitLocked(yields, &do)
 		r := result{task: h.task, set: h.set, verdict: v}
-		r.order, r.all = h.set.points()
+		r.inKey, r.all = h.set.points()
 		if h.s.shared != nil && h.s.shared.limiter.limit == 1 {
 			r.order = &h.s.order
 		}
@@ -117,7 +123,7 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		return r
 	})
 	w.ending = endedWell
-	w.task, w.set, w.order, w.all = r.task, r.set, r.order, r.all
+	w.task, w.set, w.order, w.inKey, w.all = r.task, r.set, r.order, r.inKey, r.all
 	if r.verdict == parkIdle {
 		w.busy = false
 	}

@@ -250,7 +250,7 @@ func (set *Set) queueOfKey() *keyQueue {
 
 // points returns where the end of each task of the set is published, besides ended, in a race
 // build.
-func (set *Set) points() (order, all *race.Point) {
+func (set *Set) points() (inKey, all *race.Point) {
 	if set == nil {
 		return nil, nil
 	}
@@ -260,7 +260,7 @@ func (set *Set) points() (order, all *race.Point) {
 	}
 	k := race.Load(&q.keys)
 	if race.Load(&k.perKey) == 1 {
-		order = &q.order
+		inKey = &q.order
 	}
-	return order, &k.ended
+	return inKey, &k.ended
 }

@@ -60,7 +60,7 @@ func (s *Scheduler) runInline(within *Context, set *Set, t Task) {
 	})
 	w := newWorker()
 	w.s, w.lent, w.busy, w.task, w.set, w.back = s, true, true, t, set, p
-	w.order, w.all = set.points()
+	w.inKey, w.all = set.points()
 	go w.run()
 	p.Wait(nil)
 	p.Free()

@@ -41,6 +41,7 @@ type Worker struct {
 
 	hidden *Worker     // see visitHidden
 	order  *race.Point // from the task before it to the task, and from that to the next; nil if there is no such order
+	inKey  *race.Point // the same for the tasks of a key
 	all    *race.Point // from the end of a task with a key to the waits for all; nil for others
 	direct bool        // see startDirect
 }
@@ -474,6 +475,9 @@ func (w *Worker) leave() {
 func (w *Worker) publish() {
 	if w.order != nil {
 		w.order.Release()
+	}
+	if w.inKey != nil {
+		w.inKey.Release()
 	}
 	if w.all != nil {
 		w.all.Release()

@@ -341,6 +341,9 @@ func (g *generator) taskOf(up int, v verb, key int) *task {
 	if s.background = v == verbBackground; s.background {
 		s.place = false
 	}
+	if s.background && o.kind == errZero { // its context comes from nowhere
+		s.held = holding
+	}
 	if s.place {
 		for _, p := range holding {
 			in := g.isIn(p)
