@@ -101,8 +101,8 @@ func (s *Scheduler) Drop(mark func(set *Set)) []Dropped {
 // A Helper is a task that was accepted by TryHelp.
 type Helper interface{ IsHelper() }
 
-// A claimable task may have been given to RunClaimed.
-type claimable interface{ Claimed() bool }
+// A claimable task may have been given to RunClaimed. Whoever claims it decides whether it runs.
+type claimable interface{ Claim() bool }
 
 func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
 	x := s.shared
@@ -136,7 +136,7 @@ func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
 		}
 	}
 	all = slices.DeleteFunc(all, func(d Dropped) bool {
-		if c, ok := uncarry(d.Task).(claimable); ok && c.Claimed() {
+		if c, ok := uncarry(d.Task).(claimable); ok && !c.Claim() {
 			x.void--
 			return true
 		}
