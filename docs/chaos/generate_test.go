@@ -345,6 +345,9 @@ func (g *generator) taskOf(up int, v verb, key int) *task {
 		s.held = holding
 	}
 	if s.place {
+		for _, from := range inner[up:] {
+			s.held = append(s.held, from.held...)
+		}
 		for _, p := range holding {
 			in := g.isIn(p)
 			if s.o != p && !in && (s.o.kind != batchOf && s.o.kind != keyedOf || inner[s.o.on].o != p) {
