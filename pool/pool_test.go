@@ -20,6 +20,7 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/child"
+	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -745,6 +746,20 @@ mail, for 1m0s
 				caught(func() { f.Get() }).(*core.PanicError).Value)
 			p.Close()
 		})
+	})
+
+	t.Run("panics in what another owner runs in place for a task of the pool", func(t *testing.T) {
+		p := pool.New(1, pool.Options{})
+		g := group.New(group.Options{Limit: 1})
+		require.NoError(t, g.GoContext(t.Context(), func(ctx context.Context) {
+			b := p.Batch(ctx)
+			require.NoError(t, b.GoContext(ctx, func(ctx context.Context) {
+				_ = g.GoContext(ctx, func(context.Context) { p.Wait() })
+			}))
+			b.Wait()
+		}))
+		require.Equal(t, "pool: Wait within one of the pool's own tasks", caught(g.Wait).(*core.PanicError).Value)
+		p.Close()
 	})
 }
 

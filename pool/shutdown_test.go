@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -91,6 +92,33 @@ func TestClose(t *testing.T) {
 		p.Close()
 		closeEmpty(t, p)
 	})
+}
+
+func TestShutdownDropsNoTaskThatItsSubmitterRuns(t *testing.T) {
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 {
+		p := pool.New(1, pool.Options{})
+		waits := make(chan struct{})
+		dropped := uint64(0)
+		require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+			var futures []*core.Future[int]
+			for range 500 {
+				f, _ := pool.Submit(ctx, p, func(context.Context) (int, error) { return 1, nil })
+				futures = append(futures, f)
+			}
+			close(waits)
+			for _, f := range slices.Backward(futures) {
+				if _, err := f.Get(); err != nil {
+					dropped++
+				}
+			}
+		}))
+		<-waits
+		_ = p.Shutdown(done)
+		p.Close()
+		require.Equal(t, pool.Stats{Submitted: 501, Completed: 501 - dropped, Dropped: dropped}, p.Stats())
+	}
 }
 
 func TestShutdown(t *testing.T) {

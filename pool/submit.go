@@ -41,7 +41,7 @@ func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T,
 			if ctx != nil {
 				at, holds = p.scheduler.PlaceOf(ctx)
 			}
-			if holds && n.claim() {
+			if holds && n.Claim() {
 				p.scheduler.RunClaimed(at, t)
 			}
 		})
@@ -99,22 +99,14 @@ type nested[T any] struct {
 	claimed race.Uint64
 }
 
-func (n *nested[T]) claim() bool { return n.claimed.CompareAndSwap(0, 1) }
-
-// Claimed reports whether a Get, a worker or a drop has claimed the task.
-func (n *nested[T]) Claimed() bool { return n.claimed.Load() != 0 }
+// Claim reports whether the caller is the first to claim the task.
+func (n *nested[T]) Claim() bool { return n.claimed.CompareAndSwap(0, 1) }
 
 // Run runs the task, unless a Get has claimed it.
 func (n *nested[T]) Run(w *sched.Worker) {
-	if !n.claim() {
+	if !n.Claim() {
 		w.Void()
 		return
 	}
 	n.submitted.Run(w)
-}
-
-func (n *nested[T]) drop(err error) {
-	if n.claim() {
-		n.submitted.drop(err)
-	}
 }

@@ -94,9 +94,9 @@ func (s *Scheduler) Drop(mark func(set *Set)) []Dropped {
 // A Helper is a task that TryHelp has accepted.
 type Helper interface{ IsHelper() }
 
-// A claimable is a task that RunClaimed may run. Claimed reports whether it has been claimed for
-// that.
-type claimable interface{ Claimed() bool }
+// A claimable is a task that RunClaimed may run. The first caller of Claim, which reports true, decides
+// whether the task runs.
+type claimable interface{ Claim() bool }
 
 func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
 	x := s.shared
@@ -130,7 +130,7 @@ func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
 		}
 	}
 	all = slices.DeleteFunc(all, func(d Dropped) bool {
-		if c, ok := uncarry(d.Task).(claimable); ok && c.Claimed() {
+		if c, ok := uncarry(d.Task).(claimable); ok && !c.Claim() {
 			x.void--
 			return true
 		}

@@ -341,7 +341,13 @@ func (g *generator) taskOf(up int, v verb, key int) *task {
 	if s.background = v == verbBackground; s.background {
 		s.place = false
 	}
+	if s.background && o.kind == errZero { // its context comes from nowhere
+		s.held = holding
+	}
 	if s.place {
+		for _, from := range inner[up:] {
+			s.held = append(s.held, from.held...)
+		}
 		for _, p := range holding {
 			in := g.isIn(p)
 			if s.o != p && !in && (s.o.kind != batchOf && s.o.kind != keyedOf || inner[s.o.on].o != p) {

@@ -281,6 +281,15 @@ var scenarios = map[string]func(){
 		*x++
 		*y++
 		p.Close()
+		p = pool.New(1, pool.Options{Queue: 1})
+		k = pool.NewKeyed[int](p, 1)
+		f, _ = pool.Submit(ctx, p, func(ctx context.Context) (int, error) {
+			p.TryGo(func() {})
+			return 0, k.GoContext(ctx, 1, add) // runs it itself, as there is no room
+		})
+		_, _ = f.Get()
+		_ = k.GoContext(ctx, 1, add)
+		p.Close()
 	},
 	"ordered": func() {
 		p := pool.New(2, pool.Options{Queue: 2})
