@@ -190,7 +190,7 @@ func (r *record) settled(by string) {
 		} else if r.owner.pool != nil && !r.owner.pool.hasDropped() {
 			r.checkWorker(r.doneAt())
 		}
-		if !r.state.CompareAndSwap(fresh, sealed) {
+		if !r.state.CompareAndSwap(fresh, sealed) && r.state.Load() != sealed { // another wait may have sealed it
 			r.run.violation("task %d began when %s had returned", r.id, by)
 		}
 	}
