@@ -326,8 +326,6 @@ var scenarios = map[string]func(){
 		*y++
 		unawaited.Go(func() { *y++ })
 		p.Go(func() { *x++ })
-		b := p.Batch(ctx)
-		b.Go(func() { *y++ })
 		p.Wait()
 		*y++
 		_ = pool.NewKeyed[int](p, 2).GoContext(ctx, 1, func(context.Context) { *y++ })
