@@ -36,6 +36,11 @@ var victims = map[string]func(){
 		g.Go(func() { raiseHere("boom") })
 		g.Wait()
 	},
+	"a panic under Crash, of a task with a goroutine of its own": func() {
+		g := group.New(group.Options{Panics: core.Crash, Isolate: true})
+		g.Go(func() { raiseHere("boom") })
+		g.Wait()
+	},
 	"a panic under Crash, of a fork": func() {
 		g := group.New(group.Options{Panics: core.Crash})
 		_, _ = group.Fork(g, func() (int, error) { raiseHere("boom"); return 0, nil }).Get()

@@ -290,6 +290,20 @@ func TestBatch(t *testing.T) {
 		closeEmpty(t, p)
 	})
 
+	t.Run("the zero value panics", func(t *testing.T) {
+		var b pool.Batch
+		for name, use := range map[string]func(){
+			"Go":          func() { b.Go(func() {}) },
+			"TryGo":       func() { b.TryGo(func() {}) },
+			"GoContext":   func() { _ = b.GoContext(t.Context(), func(context.Context) {}) },
+			"Wait":        b.Wait,
+			"WaitContext": func() { _ = b.WaitContext(t.Context()) },
+			"Err":         func() { _ = b.Err() },
+		} {
+			require.PanicsWithValue(t, "pool: use of a zero Batch, which Pool.Batch has not made", use, name)
+		}
+	})
+
 	t.Run("a waiter that is called to run a task and gives up calls another", func(t *testing.T) {
 		for range 100 { // it may be called before or after it gives up
 			synctest.Test(t, func(t *testing.T) {

@@ -323,6 +323,22 @@ func TestKeyed(t *testing.T) {
 		closeEmpty(t, p)
 	})
 
+	t.Run("keys that wait for room in the pool leave nothing behind", func(t *testing.T) {
+		if raceBuild {
+			t.Skip("a race build remembers keys")
+		}
+		p := pool.New(1, pool.Options{Queue: 1})
+		k := pool.NewKeyed[int](p, 1)
+		before := heap()
+		for key := range 20_000 {
+			require.NoError(t, k.GoContext(t.Context(), key, func(context.Context) { runtime.Gosched() }))
+		}
+		k.Wait()
+		require.Less(t, heap()-before, int64(1<<20))
+		runtime.KeepAlive(k)
+		closeEmpty(t, p)
+	})
+
 	t.Run("many keys at once leave nothing behind", func(t *testing.T) {
 		if raceBuild {
 			t.Skip("a race build remembers keys")
@@ -392,6 +408,19 @@ func TestKeyed(t *testing.T) {
 
 func TestKeyedContext(t *testing.T) {
 	type key struct{}
+	t.Run("has the error of the submitter's, also if nobody has asked for Done", func(t *testing.T) {
+		p := pool.New(1, pool.Options{})
+		k := pool.NewKeyed[string](p, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		require.NoError(t, k.GoContext(ctx, "a", func(ctx context.Context) {
+			assert.NoError(t, ctx.Err())
+			cancel()
+			assert.Equal(t, context.Canceled, ctx.Err())
+		}))
+		k.Wait()
+		closeEmpty(t, p)
+	})
+
 	t.Run("derives from the submitter's, also after the task", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			cause := errors.New("cause")
