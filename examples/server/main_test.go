@@ -109,6 +109,7 @@ func TestRequests(t *testing.T) {
 		}
 		require.Equal(t, http.StatusOK, status("POST", "/run?work=1ms"))
 		require.EqualValues(t, 1, server.done.Load())
+		server.pool.Wait() // the job has ended, but its worker may not have counted that
 		require.Equal(t, http.StatusBadRequest, status("POST", "/jobs"))
 		require.Equal(t, http.StatusBadRequest, status("POST", "/jobs?work=-1s"))
 		require.Equal(t, http.StatusMethodNotAllowed, status("GET", "/jobs"))
@@ -117,8 +118,7 @@ func TestRequests(t *testing.T) {
 			accepted++
 		}
 		require.Equal(t, http.StatusServiceUnavailable, status("POST", "/run?work=1h"))
-		require.LessOrEqual(t, accepted, 2) // one runs, one waits
-		require.Positive(t, accepted)
+		require.Equal(t, 2, accepted) // one runs, one waits
 		cancel()
 		require.Error(t, server.work(ctx, func() {}), "there was no time for them")
 	})
