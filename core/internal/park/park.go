@@ -49,7 +49,9 @@ func makeParker() *Parker {
 // reach the goroutine. Unlock records that in state, so that Wake signals only then.
 type condLocker Parker
 
-func (p *condLocker) Lock() {}
+// Lock reads what Wake has written. Signal synchronizes before the end of cond.Wait, but the race
+// detector does not know that.
+func (p *condLocker) Lock() { p.state.Load() }
 
 func (p *condLocker) Unlock() {
 	if !p.state.CompareAndSwap(waiting, parked) {
