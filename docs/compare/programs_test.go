@@ -147,10 +147,10 @@ func panicEnds(name string) {
 	case "ants":
 		p, _ := ants.NewPool(1, ants.WithPanicHandler(func(v any) { panic(v) }))
 		p.Submit(task)
-		time.Sleep(long) // to release the pool might end it before the task has begun
 	default:
 		run[name](task)
 	}
+	time.Sleep(long) // a Wait may return while the panic is under way
 }
 
 func goexit(name string) {

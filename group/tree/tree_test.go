@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -299,7 +300,7 @@ func TestTake(t *testing.T) {
 			p := pool.New(2, pool.Options{Name: "two"})
 			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
 				for _, err := range pool.MapUnordered(ctx, 3, slices.Values([]int{1, 2, 3}), block) {
-					require.NoError(t, err)
+					assert.NoError(t, err)
 				}
 			}))
 			synctest.Wait()
