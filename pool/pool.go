@@ -263,9 +263,9 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 
 func (p *Pool) refuse() { panic("pool: Go on " + p.scheduler.Title() + ", which is closed") }
 
-// checkOutside panics if within says that the caller is a task of the pool.
-func (p *Pool) checkOutside(within bool, method string) {
-	if within {
+// checkOutside panics if inside says that the caller is a task of the pool.
+func (p *Pool) checkOutside(inside bool, method string) {
+	if inside {
 		panic("pool: " + method + " within one of the pool's own tasks")
 	}
 }

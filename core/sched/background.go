@@ -23,7 +23,7 @@ func (s *Scheduler) Background(ctx context.Context, c *Context, t Task) bool {
 		cancel(nil)
 		return false
 	}
-	go b.runAlone((*Scheduler).hostBackground, b.end)
+	go b.runIsolated((*Scheduler).hostBackground, b.end)
 	return true
 }
 

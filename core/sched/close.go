@@ -80,10 +80,10 @@ func (s *Scheduler) Join(ctx context.Context) error {
 
 // Drop takes the unclaimed tasks out of the run queue and returns them, without helpers. It refuses
 // blocked submitters. Drop also drops the task of a submitter that cannot give up. The call of that
-// submitter returns as if the task had been accepted. Drop calls mark, with mu held, with the set
+// submitter returns as if the task had been accepted. Drop calls dropped, with mu held, with the set
 // of each dropped task, unless that is nil.
-func (s *Scheduler) Drop(mark func(set *Set)) []Dropped {
-	all := race.Copy(get(s, func(do *todo) []Dropped { return s.dropLocked(mark, do) }))
+func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
+	all := race.Copy(get(s, func(do *todo) []Dropped { return s.dropLocked(dropped, do) }))
 	for i := range all {
 		all[i].Task = uncarry(all[i].Task)
 		_ = declined(all[i].Task, ErrClosed)
@@ -98,7 +98,7 @@ type Helper interface{ IsHelper() }
 // whether the task runs.
 type claimable interface{ Claim() bool }
 
-func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
+func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped) {
 	x := s.shared
 	x.limiter.dropped = true
 	if s.first != nil {
@@ -125,7 +125,7 @@ func (s *Scheduler) dropLocked(mark func(set *Set), do *todo) (all []Dropped) {
 	all = x.dropKeysLocked(all, do)
 	for _, d := range all {
 		if d.Set != nil {
-			mark(d.Set)
+			dropped(d.Set)
 			d.Set.settleLocked(do)
 		}
 	}

@@ -98,7 +98,7 @@ func (s *Scheduler) suspectLocked(number uint32, do *todo) {
 	case a.parks != a.seen:
 		s.setAlarmLocked()
 	case s.roomLocked() > 0: // less than wakeAt
-		s.letInLocked(s.roomLocked(), do)
+		s.admitRoomLocked(s.roomLocked(), do)
 	default:
 		s.askLocked(do)
 		if a.asking == 0 {

@@ -37,21 +37,21 @@ const (
 // garbage-collected while the round has a panic that no Get has raised. If the panic's value points
 // back to the set, the set is never collected, and the process does not end.
 type failures struct {
-	kept *round // nil until a task fails
+	collected *round // nil until a task fails
 }
 
 // addLocked adds f to the round. owner is the value on which a wait is called.
 func addLocked[T any](fs *failures, owner *T, f *failure) {
-	if fs.kept == nil {
-		fs.kept = new(round)
-		runtime.AddCleanup(owner, endUntold, fs.kept)
+	if fs.collected == nil {
+		fs.collected = new(round)
+		runtime.AddCleanup(owner, endUntold, fs.collected)
 	}
-	fs.kept.add(f)
+	fs.collected.add(f)
 }
 
 // empty reports whether a wait would raise nothing.
 func (fs *failures) empty() bool {
-	return fs.kept == nil || len(fs.kept.panics) == 0 && !fs.kept.exits
+	return fs.collected == nil || len(fs.collected.panics) == 0 && !fs.collected.exits
 }
 
 // join adds the panics and Goexits of another round.
@@ -86,14 +86,14 @@ func (fs *failures) takeLocked() *round {
 	if fs.empty() {
 		return nil
 	}
-	taken := *fs.kept
-	*fs.kept = round{}
+	taken := *fs.collected
+	*fs.collected = round{}
 	return &taken
 }
 
 // putBackLocked undoes takeLocked.
 func (fs *failures) putBackLocked(r *round) {
-	*fs.kept = round{append(r.panics, fs.kept.panics...), r.more + fs.kept.more, r.exits || fs.kept.exits}
+	*fs.collected = round{append(r.panics, fs.collected.panics...), r.more + fs.collected.more, r.exits || fs.collected.exits}
 }
 
 // all returns the panics of a round as one, or nil, and whether a task called Goexit.
@@ -130,9 +130,9 @@ func (r *round) raise() {
 }
 
 // endUntold ends the process if the round has a panic that no Wait or Get has raised.
-func endUntold(kept *round) {
+func endUntold(collected *round) {
 	var untold []*core.PanicError
-	for _, f := range kept.panics {
+	for _, f := range collected.panics {
 		if !told.Of(f.panicked).IsSet() {
 			untold = append(untold, f.panicked)
 		}

@@ -21,7 +21,7 @@ func (w *Worker) isolate() {
 	ended := park.Get(false)
 	go func() {
 		in.edges.acquire()
-		in.runAlone((*Scheduler).hostTasks, func() {
+		in.runIsolated((*Scheduler).hostTasks, func() {
 			in.publish()
 			ended.Wake()
 		})
@@ -31,9 +31,9 @@ func (w *Worker) isolate() {
 	w.ending = race.Load(&in.ending)
 }
 
-// runAlone calls host, which runs the worker's task. The caller's goroutine runs no other task.
-// runAlone calls ended also if the task panics or calls Goexit, unless the process is about to end.
-func (w *Worker) runAlone(host func(s *Scheduler, w *Worker, run func(w *Worker)), ended func()) {
+// runIsolated calls host, which runs the worker's task. The caller's goroutine runs no other task.
+// runIsolated calls ended also if the task panics or calls Goexit, unless the process is about to end.
+func (w *Worker) runIsolated(host func(s *Scheduler, w *Worker, run func(w *Worker)), ended func()) {
 	crashes := false
 	defer func() {
 		if !crashes {

@@ -110,9 +110,9 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 
 // Replace accepts a task of a key in place of all others. It drops those that have not begun,
 // cancels those that run, and blocks until they have ended. It blocks until there is room if none
-// runs. It returns the cause, and t does not run, if ctx ends first. If within is set, the caller
+// runs. It returns the cause, and t does not run, if ctx ends first. If ofKey is set, the caller
 // is a task of the key: then Replace does not block.
-func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, within bool) error {
+func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, ofKey bool) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -126,7 +126,7 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, within bool) 
 		err     error
 	}
 	r := get(s, func(do *todo) (r result) {
-		r.running, r.err = k.queueLocked(key).replaceLocked(t, inside, within, p, do)
+		r.running, r.err = k.queueLocked(key).replaceLocked(t, inside, ofKey, p, do)
 		return r
 	})
 	for _, old := range race.Copy(r.running) {
@@ -241,7 +241,7 @@ func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo
 
 // replaceLocked is the part of Replace that needs mu. It returns the tasks whose contexts Replace
 // cancels, and errBlocked if the submitter must block.
-func (q *keyQueue) replaceLocked(t *KeyTask, inside, within bool, p *park.Parker, do *todo) ([]*KeyTask, error) {
+func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker, do *todo) ([]*KeyTask, error) {
 	k, s := q.keys, q.keys.sched
 	t.queue = q
 	if k.closedLocked(inside) {
@@ -268,7 +268,7 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, within bool, p *park.Parker
 		return nil, nil
 	case q.actives > 0:
 		t.exclusive = true
-		if within {
+		if ofKey {
 			q.waitLocked(t)
 			return running, nil
 		}

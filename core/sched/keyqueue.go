@@ -231,7 +231,7 @@ func (q *keyQueue) dropLocked(e *keyEntry) {
 // settleLocked releases the waiters of the set if no task of it is left.
 func (set *Set) settleLocked(do *todo) {
 	if set.waiters != nil && set.idleLocked() {
-		set.keepLocked()
+		set.collectLocked()
 		release(&set.waiters, &set.failures, do)
 	}
 	if set.key != nil {
@@ -239,17 +239,17 @@ func (set *Set) settleLocked(do *todo) {
 	}
 }
 
-// keepLocked keeps what a wait for one key is about to raise for the waiters for all keys.
-func (set *Set) keepLocked() {
-	if q := set.key; q != nil && q.keys.waiters != nil && set.failures.kept != nil {
-		q.keys.kept.join(set.failures.kept)
+// collectLocked keeps what a wait for one key is about to raise for the waiters for all keys.
+func (set *Set) collectLocked() {
+	if q := set.key; q != nil && q.keys.waiters != nil && set.failures.collected != nil {
+		q.keys.collected.join(set.failures.collected)
 	}
 }
 
 // failuresLocked takes the failures of all keys.
 func (k *keys) failuresLocked() *failures {
-	all := k.kept
-	k.kept = round{}
+	all := k.collected
+	k.collected = round{}
 	for e := k.all.Front(); e != nil; {
 		q := e.Value
 		e = e.Next()
@@ -258,7 +258,7 @@ func (k *keys) failuresLocked() *failures {
 			q.forgetLocked()
 		}
 	}
-	return &failures{kept: &all}
+	return &failures{collected: &all}
 }
 
 // admitLocked ends the wait of the submitters for which there is room.

@@ -24,7 +24,7 @@ import (
 
 // runLent accepts a task and runs it on the place of its submitter. The task waits in line instead
 // if the key of the task is busy.
-func (s *Scheduler) runLent(within *Context, set *Set, t Task) {
+func (s *Scheduler) runLent(parent *Context, set *Set, t Task) {
 	begins := get(s, func(*todo) bool {
 		if q := set.queueOfKey(); q != nil && !q.acceptLocked(t) {
 			return false // the task waits for its key
@@ -33,7 +33,7 @@ func (s *Scheduler) runLent(within *Context, set *Set, t Task) {
 		return true
 	})
 	if begins {
-		s.runInline(within, set, t, 0)
+		s.runInline(parent, set, t, 0)
 	}
 }
 
@@ -43,12 +43,12 @@ func (s *Scheduler) RunClaimed(at Place, t Task) {
 	s.runInline(at.task.Value(), nil, t, 1)
 }
 
-// runInline runs a task on the place of the task within, and returns when it has ended. void is the
+// runInline runs a task on the place of the task parent, and returns when it has ended. void is the
 // number of entries in the run queue that do nothing because runInline runs their task.
-func (s *Scheduler) runInline(within *Context, set *Set, t Task, void int) {
+func (s *Scheduler) runInline(parent *Context, set *Set, t Task, void int) {
 	p := park.Get(false)
 	s.locked(func(do *todo) {
-		within.passLocked(1, do)
+		parent.passLocked(1, do)
 		s.shared.lent++
 		s.shared.void += void
 		if set != nil {
@@ -66,8 +66,8 @@ func (s *Scheduler) runInline(within *Context, set *Set, t Task, void int) {
 	go w.run()
 	p.Wait(nil)
 	p.Free()
-	if within.isLent() {
-		s.locked(func(do *todo) { within.passLocked(-1, do) })
+	if parent.isLent() {
+		s.locked(func(do *todo) { parent.passLocked(-1, do) })
 	}
 }
 
@@ -131,7 +131,7 @@ func (set *Set) Wait() (raise func()) {
 }
 
 // WaitInside is Wait for a caller that holds the place of the task for which the set was made.
-func (set *Set) WaitInside() { _, _ = set.wait(nil, lender{task: set.within}) }
+func (set *Set) WaitInside() { _, _ = set.wait(nil, lender{task: set.parent}) }
 
 // wait is Wait, but returns the cause if ctx, which may be nil, ends first.
 func (set *Set) wait(ctx context.Context, by lender) (raise func(), err error) {
@@ -160,9 +160,9 @@ func (set *Set) wait(ctx context.Context, by lender) (raise func(), err error) {
 }
 
 // lend lends the place of a waiter. The waiter is about to block.
-func (set *Set) lend(within *Context) {
+func (set *Set) lend(parent *Context) {
 	set.scheduler().locked(func(do *todo) {
-		within.passLocked(1, do)
+		parent.passLocked(1, do)
 		set.lenders++
 		if set.lendsLocked() {
 			set.lent++
@@ -172,7 +172,7 @@ func (set *Set) lend(within *Context) {
 }
 
 // reclaim ends the loan of a waiter's place. It blocks until the waiter has the place back.
-func (set *Set) reclaim(within *Context) {
+func (set *Set) reclaim(parent *Context) {
 	p := park.Get(false)
 	back := peek(set.scheduler(), func() bool {
 		set.lenders--
@@ -187,7 +187,7 @@ func (set *Set) reclaim(within *Context) {
 		p.Wait(nil)
 	}
 	p.Free()
-	if within.isLent() {
-		set.scheduler().locked(func(do *todo) { within.passLocked(-1, do) })
+	if parent.isLent() {
+		set.scheduler().locked(func(do *todo) { parent.passLocked(-1, do) })
 	}
 }

@@ -209,9 +209,9 @@ func (s *Scheduler) askContexts(v *View, bubble uint64) {
 		}
 		t.ctx, t.record = nil, nil
 	}
-	if e.within != nil {
-		v.ParentTask = e.within.id()
-		c, _ := e.within.task.(*Context)
+	if e.parentTask != nil {
+		v.ParentTask = e.parentTask.id()
+		c, _ := e.parentTask.task.(*Context)
 		v.Orphaned = c != nil && !c.runs()
 	}
 	if v.Cancelled.Cause != nil {

@@ -108,7 +108,7 @@ func (q *runQueue) popSegment(most int) *segment {
 	}
 	if n == int(end-q.head) {
 		q.removeFrontTo(end)
-		q.take(g, n)
+		q.listTaken(g, n)
 		return g
 	}
 	part := newSegment()
@@ -119,7 +119,7 @@ func (q *runQueue) popSegment(most int) *segment {
 	q.head += uint32(n)
 	part.end = uint32(n)
 	part.claimed.Store(0)
-	q.take(part, n)
+	q.listTaken(part, n)
 	return part
 }
 
@@ -131,8 +131,8 @@ func (q *runQueue) removeFrontTo(end uint32) {
 	g.end = end
 }
 
-// take lists a segment with n unclaimed tasks as taken. It was removed from the queue.
-func (q *runQueue) take(g *segment, n int) {
+// listTaken lists a segment with n unclaimed tasks as taken. It was removed from the queue.
+func (q *runQueue) listTaken(g *segment, n int) {
 	q.n -= n
 	q.number++
 	g.number = q.number

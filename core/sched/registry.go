@@ -34,8 +34,8 @@ func (s *Scheduler) Register(ctx context.Context) {
 		if c.sched == nil {
 			continue
 		}
-		if e.within == nil {
-			e.within = c.record
+		if e.parentTask == nil {
+			e.parentTask = c.record
 		}
 		e.parent = c.sched.config().entry
 	}

@@ -196,8 +196,8 @@ type Set struct {
 	Owner any        // set and read by the owner; does not change
 
 	sched  *Scheduler // does not change
-	within *Context   // the task for which the set was made; nil if there is none; does not change
-	maker  uint64     // number of the goroutine that made the set, if within is not nil; does not change
+	parent *Context   // the task for which the set was made; nil if there is none; does not change
+	maker  uint64     // number of the goroutine that made the set, if parent is not nil; does not change
 
 	failures   failures
 	round      uint64 // how often a task was accepted while the set had no other
@@ -234,7 +234,7 @@ func (set *Set) place() *Context {
 	if set == nil {
 		return nil
 	}
-	return race.Load(&set.within)
+	return race.Load(&set.parent)
 }
 
 func (set *Set) idleLocked() bool {
@@ -386,12 +386,12 @@ type keys struct {
 	perKey int
 	most   int // tasks that may wait for their keys
 
-	all     list.List[*keyQueue] // the keys that are not forgotten
-	live    int                  // keys that have tasks
-	waiting int                  // tasks that were accepted while their key was busy, and that no worker has claimed
-	blocked list.List[*KeyTask]  // tasks whose submitters are blocked until waiting is less than most
-	waiters *park.Parker         // waiters for all keys, linked by Next
-	kept    round                // what waits for single keys took, for the waiters for all keys
+	all       list.List[*keyQueue] // the keys that are not forgotten
+	live      int                  // keys that have tasks
+	waiting   int                  // tasks that were accepted while their key was busy, and that no worker has claimed
+	blocked   list.List[*KeyTask]  // tasks whose submitters are blocked until waiting is less than most
+	waiters   *park.Parker         // waiters for all keys, linked by Next
+	collected round                // what waits for single keys took, for the waiters for all keys
 }
 
 // A keyQueue holds the tasks of one key.
@@ -457,12 +457,12 @@ type background struct {
 // owner holds it, and the registry does not, because it points to the task in which the owner was
 // made.
 type entry struct {
-	id     uint64
-	made   time.Time
-	bubble uint64      // the testing/synctest bubble in which the owner was made; see Bubble
-	at     [12]uintptr // the program counters of the callers of Register
-	parent *entry      // of the owner around it; nil if there is none
-	within *record     // the named task in which it was made; nil if there is none
+	id         uint64
+	made       time.Time
+	bubble     uint64      // the testing/synctest bubble in which the owner was made; see Bubble
+	at         [12]uintptr // the program counters of the callers of Register
+	parent     *entry      // of the owner around it; nil if there is none
+	parentTask *record     // the named task in which it was made; nil if there is none
 
 	failed race.Uint64 // number of tasks that returned an error
 

@@ -13,13 +13,13 @@ import (
 // NewSet returns an empty set of s. If ctx is that of a task of s, the set is made for that task:
 // a waiter that holds the place of the task lends it to tasks of the set.
 func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
-	return &Set{Owner: owner, sched: s, within: taskOf(ctx).place(s)}
+	return &Set{Owner: owner, sched: s, parent: taskOf(ctx).place(s)}
 }
 
 // Made records that the caller's goroutine has made the set. It takes microseconds if the set was
 // made for a task.
 func (set *Set) Made() {
-	if set.within != nil {
+	if set.parent != nil {
 		set.maker = GoroutineID()
 	}
 }

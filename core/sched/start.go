@@ -217,20 +217,20 @@ func (s *Scheduler) submitterOf(ctx context.Context, set *Set) lender {
 	if ctx == nil {
 		return lender{task: set.place()}
 	}
-	if within := taskOf(ctx); within.lends(s) || !set.place().runs() {
-		return lender{task: within}
+	if parent := taskOf(ctx); parent.lends(s) || !set.place().runs() {
+		return lender{task: parent}
 	}
 	return lender{set.place(), true}
 }
 
 // acquire takes a permit for a submitter that has reserved a place. It blocks until there is a
-// permit or ctx ends. It returns errLent if there is no permit and the task of within holds one.
+// permit or ctx ends. It returns errLent if there is no permit and the task parent holds one.
 // The place is no longer reserved if it returns any other error.
-func (s *Scheduler) acquire(ctx context.Context, within *Context, sem *core.Semaphore) error {
+func (s *Scheduler) acquire(ctx context.Context, parent *Context, sem *core.Semaphore) error {
 	if sem.TryAcquire(1) {
 		return nil
 	}
-	if within.holds(sem) {
+	if parent.holds(sem) {
 		return errLent
 	}
 	if ctx == nil {
@@ -263,11 +263,11 @@ var errLent = errors.New("lent")
 
 // submit accepts a task, or reserves a place for it and reports reserved. It blocks until there is
 // room or ctx, which may be nil, ends.
-func (s *Scheduler) submit(ctx context.Context, within *Context, inside bool, set *Set, t Task, reserves bool) (reserved bool, err error) {
+func (s *Scheduler) submit(ctx context.Context, parent *Context, inside bool, set *Set, t Task, reserves bool) (reserved bool, err error) {
 	b := newSubmitter()
 	defer b.free()
 	b.task, b.set, b.patient, b.reserves = t, set, ctx == nil, reserves
-	lends := within.lends(s)
+	lends := parent.lends(s)
 	err = get(s, func(do *todo) error { return s.enterLocked(b, lends, inside, do) })
 	if err != errBlocked {
 		return reserves && err == nil, err

@@ -133,11 +133,11 @@ func (s *Scheduler) admitLocked(do *todo) {
 		s.stillParkedLocked()
 		return
 	}
-	s.letInLocked(room, do)
+	s.admitRoomLocked(room, do)
 }
 
-// letInLocked ends the wait of as many submitters as there is room for.
-func (s *Scheduler) letInLocked(room int64, do *todo) {
+// admitRoomLocked ends the wait of as many submitters as there is room for.
+func (s *Scheduler) admitRoomLocked(room int64, do *todo) {
 	l := &s.shared.limiter
 	for ; room > 0 && !l.submitters.Empty(); room-- {
 		b := l.submitters.Front().Value

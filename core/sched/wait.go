@@ -81,7 +81,7 @@ func (w *wait) takeLocked() *round {
 	case w.keys != nil:
 		return w.keys.failuresLocked().takeLocked()
 	case w.set != nil:
-		w.set.keepLocked()
+		w.set.collectLocked()
 		return w.set.failures.takeLocked()
 	}
 	if fs := w.s.failuresLocked(); fs != nil {

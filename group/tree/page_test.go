@@ -129,7 +129,9 @@ func TestStacks(t *testing.T) {
 	for runtime.NumGoroutine() > before {
 		runtime.Gosched()
 	}
-	runtime.GC() // while it frees their stacks, the runtime counts goroutines that have ended
+	// While the collector frees their stacks, the runtime counts goroutines that have ended.
+	runtime.GC()
+
 	t.Logf("with %d tasks Take has taken %v", tasks, took) // no promise of a test
 	require.Regexp(t, `^stacks: there are 100\d+ goroutines, more than 2500$`, s.LeftOut)
 	for _, o := range s.Owners {

@@ -45,7 +45,7 @@ func take(opts Options) *Snapshot {
 	s := &Snapshot{Version: Version, Time: l.now, LeftOut: l.stacks.leftOut, Owners: []Owner{}}
 	var shown []*sched.View
 	for _, v := range l.inOrder() {
-		if within(v.Path, opts.Path) {
+		if isUnder(v.Path, opts.Path) {
 			shown = append(shown, v)
 			s.Owners = append(s.Owners, l.owner(v))
 		}
@@ -82,8 +82,8 @@ func newLook(opts Options) *look {
 	return l
 }
 
-// within reports whether path is equal to asked, or continues it after a slash.
-func within(path, asked string) bool {
+// isUnder reports whether path is equal to asked, or continues it after a slash.
+func isUnder(path, asked string) bool {
 	asked = strings.TrimSuffix(asked, "/")
 	rest, ok := strings.CutPrefix(path, asked)
 	return ok && (asked == "" || rest == "" || rest[0] == '/')

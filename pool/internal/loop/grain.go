@@ -1,5 +1,5 @@
 // This file measures how long a worker's items take, and computes how many it takes at a time.
-// Invariant: between two looks at the clock a worker works for about chunk, unless its items have
+// Invariant: between two looks at the clock a worker works for about lookEvery, unless its items have
 // become slow.
 
 package loop
@@ -7,10 +7,10 @@ package loop
 import "time"
 
 const (
-	// chunk is the most measured work between two looks at the clock. grain is the measured work
+	// lookEvery is the most measured work between two looks at the clock. grain is the measured work
 	// that a worker takes at a time.
-	chunk = 20 * time.Microsecond
-	grain = 8 * time.Microsecond
+	lookEvery = 20 * time.Microsecond
+	grain     = 8 * time.Microsecond
 	// maxTaken is how many items a worker takes at a time, at most. Other workers do not take these
 	// from it, even if the first is slow.
 	maxTaken = 128
@@ -51,7 +51,7 @@ func (g *grainSizer) count(items int) bool {
 	}
 	g.each = max((now-g.last)/time.Duration(g.ran), 1)
 	g.take = int(min(max(grain/g.each, 1), maxTaken))
-	g.due = int(min(max(chunk/g.each, 1), time.Duration(64*g.ran), maxMeasured))
+	g.due = int(min(max(lookEvery/g.each, 1), time.Duration(64*g.ran), maxMeasured))
 	g.last, g.ran = now, 0
 	if g.clock.frozen {
 		g.take, g.due = 1, 1
