@@ -258,7 +258,7 @@ func (s *Scheduler) usePlace(set *Set, t Task) bool {
 	})
 }
 
-// submit returns errLent if its caller must run the task on the place of the submitter.
+// errLent is what submit and acquire return if the task must run on the place of its submitter.
 var errLent = errors.New("lent")
 
 // submit accepts a task, or reserves a place for it and reports reserved. It blocks until there is
@@ -290,7 +290,7 @@ func (s *Scheduler) submit(ctx context.Context, parent *Context, inside bool, se
 	return true, nil
 }
 
-// enterLocked returns errBlocked if it has listed the submitter.
+// errBlocked is what enterLocked returns if it has listed the submitter.
 var errBlocked = errors.New("blocked")
 
 func (s *Scheduler) enterLocked(b *submitter, lends, inside bool, do *todo) error {

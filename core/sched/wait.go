@@ -171,7 +171,7 @@ func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 		p.Result = hasLooked
 	}
 	if first != nil && first.Next == nil && first.Result == nil {
-		next := park.Get(true) // with which it waits while it looks, and then
+		next := park.Get(true) // keeps the place of the earlier waiter while that calls isWithin
 		next.Result = hasLooked
 		first.Result, *list = next, next
 		do.wakes(first)
