@@ -382,7 +382,11 @@ func TestChaos(t *testing.T) {
 
 		inputs := func(yield func(job) bool) {
 			for i := range n {
-				if !yield(job{N: i, Journal: j, Do: "sleep", For: time.Duration(rand.IntN(10)) * time.Millisecond}) {
+				do := "sleep"
+				if i%500 == 0 {
+					do = "first" // runs until its worker is killed, so that a kill is never too late
+				}
+				if !yield(job{N: i, Journal: j, Do: do, For: time.Duration(rand.IntN(10)) * time.Millisecond}) {
 					return
 				}
 			}
@@ -410,7 +414,7 @@ func TestChaos(t *testing.T) {
 			}
 		}
 		t.Logf("%d tasks, %d begun more than once, at least %d kills", n, again, kills)
-		require.NotZero(t, again)
+		require.GreaterOrEqual(t, again, n/500)
 		fences(t, j)
 		for range remote.Dead(t.Context(), e, manyJobs) {
 			require.Fail(t, "a dead letter")
