@@ -30,8 +30,14 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	surplus := s.fullLocked()
 	found := !surplus && w.takeLocked(ended)
 	if !x.limiter.submitters.Empty() {
-		s.admitLocked(do)
-		found = found || !surplus && w.takeLocked(ended)
+		if found || surplus {
+			s.admitLocked(do)
+		} else {
+			s.searching++ // so that the first task that is admitted needs no further worker
+			s.admitLocked(do)
+			s.searching--
+			found = w.takeLocked(ended)
+		}
 	}
 	switch {
 	case found:
