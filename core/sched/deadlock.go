@@ -17,9 +17,9 @@ import (
 // end of a task that makes no room. A scheduler has at most one timer that counts. The scheduler
 // asks the submitters that cannot give up, once each, if no further submitter has parked when the
 // timer expires. Then there is no timer until another submitter parks or another task ends:
-// otherwise the clock of a testing/synctest bubble would never stop. A timer is never stopped,
-// because it may belong to another bubble than the goroutine that would stop it. A timer holds a
-// weak pointer to the scheduler.
+// otherwise the clock of a testing/synctest bubble would never stop. A timer holds a weak pointer to
+// the scheduler. It is stopped when no submitter has parked for a while, unless it belongs to a
+// bubble: a goroutine outside that bubble must not stop it.
 
 // deadlockAfter is how long submitters are blocked before the scheduler looks for a deadlock.
 const deadlockAfter = time.Second
@@ -31,6 +31,7 @@ func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 		s.shared.alarm = new(alarm)
 	}
 	a := s.shared.alarm
+	a.calm = 0
 	a.parks++
 	if !patient {
 		b.runs = mayGiveUp
@@ -56,6 +57,22 @@ func (s *Scheduler) stillParkedLocked() {
 // timer is set, every switch of goroutines reads the clock, which takes 25 ns.
 func (a *alarm) suspectsLocked(s *Scheduler) bool { return a.patient >= max(1, s.shared.limiter.limit) }
 
+// longCalm is how many blocked submitters in a row have no need to park before the timer is stopped.
+const longCalm = 64
+
+// calmLocked counts a blocked submitter that had no need to park. It stops the timer after longCalm
+// of them in a row, because a timer slows down each switch of goroutines.
+func (a *alarm) calmLocked() {
+	if a == nil || !a.isSet {
+		return
+	}
+	if a.calm++; a.calm == longCalm && a.patient == 0 && !IsFake(a.at) {
+		a.timer.Stop()
+		a.isSet = false
+		a.number++
+	}
+}
+
 // unparkedLocked counts a submitter that is dismissed.
 func (a *alarm) unparkedLocked(b *submitter) {
 	if b.runs > mayGiveUp {
@@ -78,7 +95,7 @@ func (s *Scheduler) setAlarmLocked() {
 	a.number++
 	a.isSet, a.at, a.seen = true, time.Now(), a.parks
 	number, weakly := a.number, weak.Make(s)
-	time.AfterFunc(deadlockAfter, func() {
+	a.timer = time.AfterFunc(deadlockAfter, func() {
 		if s := weakly.Value(); s != nil {
 			s.locked(func(do *todo) { s.suspectLocked(number, do) })
 		}

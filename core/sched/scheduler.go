@@ -369,13 +369,15 @@ const (
 
 // An alarm holds the timer of a scheduler and what it needs. The scheduler's mu guards it.
 type alarm struct {
-	number  uint32    // the number of the timer that counts; others do nothing
-	isSet   bool      // that timer has not expired
-	at      time.Time // when that timer was set
-	parks   uint32    // how often a submitter has parked; wraps
-	seen    uint32    // the value of parks when the timer was set
-	patient int32     // submitters that have parked and cannot give up
-	asking  int       // submitters that were asked and have not yet answered
+	number  uint32      // the number of the timer that counts; others do nothing
+	isSet   bool        // that timer has not expired
+	timer   *time.Timer // the timer that was set last
+	at      time.Time   // when that timer was set
+	calm    int         // how many blocked submitters in a row had no need to park
+	parks   uint32      // how often a submitter has parked; wraps
+	seen    uint32      // the value of parks when the timer was set
+	patient int32       // submitters that have parked and cannot give up
+	asking  int         // submitters that were asked and have not yet answered
 }
 
 // keys holds the part of Keyed that does not depend on the type of the key. The scheduler's mu

@@ -87,6 +87,8 @@ func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, er
 		parker = park.Get(ctx != nil && ctx.Done() != nil)
 		b.parker = parker
 		s.parkedLocked(b, doneOf(ctx) == nil)
+	} else {
+		s.shared.alarm.calmLocked()
 	}
 	s.unlock(&do)
 	if state != blocked {

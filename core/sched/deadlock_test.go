@@ -1,0 +1,65 @@
+package sched
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// parkOnce makes a submitter park, and lets it go on.
+func parkOnce(s *Scheduler) {
+	s.locked(func(*todo) {
+		b := newSubmitter()
+		s.parkedLocked(b, true)
+		s.shared.alarm.unparkedLocked(b)
+		b.free()
+	})
+}
+
+func TestAlarm(t *testing.T) {
+	calm := func(s *Scheduler, n int) {
+		s.locked(func(*todo) {
+			for range n {
+				s.shared.alarm.calmLocked()
+			}
+		})
+	}
+
+	isSet := func(s *Scheduler) bool { return peek(s, func() bool { return s.shared.alarm.isSet }) }
+
+	t.Run("its timer is stopped after many submitters in a row that did not park", func(t *testing.T) {
+		var s Scheduler
+		s.Limit(1, 0)
+		parkOnce(&s)
+		require.True(t, isSet(&s))
+		calm(&s, longCalm-1)
+		require.True(t, isSet(&s))
+		parkOnce(&s)
+		calm(&s, longCalm-1)
+		require.True(t, isSet(&s), "not in a row")
+		calm(&s, 1)
+		require.False(t, isSet(&s))
+		require.False(t, peek(&s, func() bool { return s.shared.alarm.timer.Stop() }), "it is stopped already")
+		parkOnce(&s)
+		require.True(t, isSet(&s))
+	})
+
+	t.Run("its timer goes on while a submitter is parked", func(t *testing.T) {
+		var s Scheduler
+		s.Limit(1, 0)
+		s.locked(func(*todo) { s.parkedLocked(newSubmitter(), true) })
+		calm(&s, 2*longCalm)
+		require.True(t, isSet(&s))
+	})
+
+	t.Run("its timer is not stopped if it belongs to a bubble", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var s Scheduler
+			s.Limit(1, 0)
+			parkOnce(&s)
+			calm(&s, longCalm)
+			require.True(t, isSet(&s))
+		})
+	})
+}
