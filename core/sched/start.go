@@ -19,7 +19,7 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 		return s.goHidden(set, t)
 	}
 	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
-		s.lockSlow()
+		s.lockSlow(patient)
 	}
 	if !s.acceptFastLocked(set, t) {
 		return s.goSlow(set, t)
@@ -106,7 +106,9 @@ func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 
 // acceptNow accepts a task if there is room and it needs no permit.
 func (s *Scheduler) acceptNow(set *Set, t Task) bool {
-	s.lock()
+	if !s.mu.TryLock() {
+		s.lockSlow(patient)
+	}
 	if s.acceptFastLocked(set, t) {
 		s.mu.Unlock()
 		return true
