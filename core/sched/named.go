@@ -106,7 +106,7 @@ func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
 	if r.watch != nil || trace.IsEnabled() {
 		r.watchBegin(labels)
 	}
-	if w.direct {
+	if race.Hidden && w.direct {
 		w.s.enter.Release()
 		w.s.listHidden(r)
 	} else {
@@ -123,7 +123,7 @@ func (w *Worker) finish(r *record) {
 	if r.watch != nil {
 		w.watchEnd(r)
 	}
-	if w.direct { // its goroutine is about to exit, so the edges into it are harmless
+	if race.Hidden && w.direct { // its goroutine is about to exit, so the edges into it are harmless
 		w.s.lock()
 		w.s.shared.named.remove(r)
 		w.s.mu.Unlock()
