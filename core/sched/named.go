@@ -179,10 +179,7 @@ func (s *Scheduler) WaitContext(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if s.settled(s.idleLocked) {
-			continue
-		}
-		if stuck := s.Stuck(err); stuck.Running+stuck.Queued > 0 {
+		if stuck := s.StuckNow(err); stuck.Running+stuck.Queued > 0 {
 			return stuck
 		}
 	}
@@ -285,9 +282,7 @@ func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
 		if raise, err = set.wait(ctx, by); err == nil {
 			return raise, nil
 		}
-		if set.scheduler().settled(set.idleLocked) {
-			continue
-		}
+		set.scheduler().settled(set.idleLocked)
 		if stuck := set.Stuck(err); stuck.Running+stuck.Queued > 0 {
 			return nil, stuck
 		}
