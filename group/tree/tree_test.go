@@ -17,7 +17,6 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/child"
-	"github.com/coterie-go/coterie/core/race"
 	"github.com/coterie-go/coterie/errgroup"
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/group/tree"
@@ -251,7 +250,7 @@ func TestTake(t *testing.T) {
 	})
 
 	t.Run("how long a task with a name of its own is queued", func(t *testing.T) {
-		if race.Hidden {
+		if raceBuild {
 			t.Skip("a race build does not queue the task")
 		}
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // the task begins when this goroutine blocks
