@@ -373,7 +373,9 @@ func ExampleGroup_Wait() {
 
 func ExampleGroup_WaitContext() {
 	g, groupCtx := errgroup.New(context.Background(), errgroup.Options{Name: "ingest"})
-	g.GoNamed("fetch", func() error { <-groupCtx.Done(); return nil })
+	begun := make(chan struct{})
+	g.GoNamed("fetch", func() error { close(begun); <-groupCtx.Done(); return nil })
+	<-begun
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()

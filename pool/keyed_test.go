@@ -752,6 +752,26 @@ func TestKeyedReplace(t *testing.T) {
 		})
 	})
 
+	t.Run("that gives up waiting for room leaves nothing to wait for", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 1})
+			k := pool.NewKeyed[string](p, 1)
+			release := make(chan struct{})
+			for range 2 {
+				require.NoError(t, k.GoContext(t.Context(), "b", func(context.Context) { <-release }))
+				synctest.Wait()
+			}
+			p.Go(func() {})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			require.ErrorIs(t, k.Replace(ctx, "a", func(context.Context) { t.Error("ran") }), context.DeadlineExceeded)
+			require.NoError(t, k.WaitKey(t.Context(), "a"))
+			close(release)
+			k.Wait()
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("releases those that were blocked for room", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(2, pool.Options{Queue: 1})

@@ -178,6 +178,39 @@ func TestNestedWaits(t *testing.T) {
 		})
 	})
 
+	t.Run("a batch that a task has made lends the task's place, whatever context its tasks have", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 1})
+			ran := 0
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				b := p.Batch(ctx)
+				for range 3 {
+					require.NoError(t, b.GoContext(context.Background(), func(context.Context) { ran++ }))
+				}
+				b.Wait()
+			}))
+			closeEmpty(t, p)
+			require.Equal(t, 3, ran)
+		})
+	})
+
+	t.Run("a batch in a task queues no more than the queue holds", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 3})
+			var ran atomic.Int32
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				b := p.Batch(ctx)
+				for range 10 {
+					b.Go(func() { ran.Add(1) })
+					require.LessOrEqual(t, p.Stats().Queued, 3)
+				}
+				b.Wait()
+			}))
+			closeEmpty(t, p)
+			require.EqualValues(t, 10, ran.Load())
+		})
+	})
+
 	t.Run("several at once, and others that only use the queue", func(t *testing.T) {
 		p := pool.New(2, pool.Options{Queue: 4})
 		var tops []*nester

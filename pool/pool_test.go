@@ -356,6 +356,19 @@ func TestIdleWorkers(t *testing.T) {
 		})
 	})
 
+	t.Run("end one after another, if they became idle so", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(2, pool.Options{IdleAfter: time.Minute})
+			p.Go(func() { time.Sleep(20 * time.Second) })
+			p.Go(func() { time.Sleep(50 * time.Second) })
+			for seconds, want := range map[int]int{79: 2, 81: 1, 109: 1, 111: 0} {
+				time.AfterFunc(time.Duration(seconds)*time.Second, func() { assert.Equal(t, want, p.Stats().Workers, "after %d s", seconds) })
+			}
+			time.Sleep(2 * time.Minute)
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("end after IdleAfter if that has passed while they worked", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(1, pool.Options{IdleAfter: time.Minute})

@@ -44,6 +44,23 @@ func TestClose(t *testing.T) {
 		})
 	})
 
+	t.Run("refuses further tasks at once, also if there is room in the queue", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 10})
+			release := make(chan struct{})
+			for range 3 {
+				p.Go(func() { <-release })
+			}
+			go p.Close()
+			synctest.Wait()
+			require.Panics(t, func() { p.Go(func() {}) })
+			require.False(t, p.TryGo(func() {}))
+			require.ErrorIs(t, p.GoContext(t.Context(), func(context.Context) {}), pool.ErrClosed)
+			close(release)
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("panics within a task of the pool, wherever that runs", func(t *testing.T) {
 		const text = "pool: Close within one of the pool's own tasks"
 		p := pool.New(1, pool.Options{Queue: 1})

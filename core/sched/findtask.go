@@ -152,12 +152,10 @@ func (w *Worker) endLocked(do *todo) {
 		w.seg = nil
 	}
 	switch {
-	case !w.busy && !w.lent:
-		if !w.expired {
+	case !w.busy:
+		if !w.lent && !w.expired {
 			s.searching--
 		}
-		return
-	case !w.busy:
 		return
 	case w.lent:
 		s.shared.lent--

@@ -25,7 +25,7 @@ const longStreak = 16
 func (w *Worker) restLocked(surplus bool, do *todo) verdict {
 	s, x := w.s, w.s.shared
 	idleAfter := w.config.IdleAfter
-	if idleAfter == 0 || w.expired || x.limiter.closed || surplus && x.workers > int(x.limiter.workers) {
+	if idleAfter == 0 || w.expired || x.limiter.closed || surplus {
 		w.goneLocked(do)
 		return leave
 	}

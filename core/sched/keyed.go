@@ -325,7 +325,6 @@ func (k *keys) await(ctx context.Context, t *KeyTask, p *park.Parker) error {
 func (x *shared) dropKeysLocked(all []Dropped, do *todo) []Dropped {
 	for _, d := range all {
 		if q := d.Set.queueOfKey(); q != nil {
-			q.begunLocked()
 			q.inactiveLocked(d.Task.(*keyEntry))
 			q.dropped = true
 		}

@@ -122,5 +122,4 @@ func (s *Scheduler) cancelAll(do *todo) {
 	for _, cancel := range do.cancel {
 		cancel(core.ErrDone)
 	}
-	do.cancel = nil
 }

@@ -106,7 +106,7 @@ func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
 	if r.watch != nil || trace.IsEnabled() {
 		r.watchBegin(labels)
 	}
-	if w.direct {
+	if race.Hidden && w.direct {
 		w.s.enter.Release()
 		w.s.listHidden(r)
 	} else {
@@ -123,7 +123,7 @@ func (w *Worker) finish(r *record) {
 	if r.watch != nil {
 		w.watchEnd(r)
 	}
-	if w.direct { // its goroutine is about to exit, so the edges into it are harmless
+	if race.Hidden && w.direct { // its goroutine is about to exit, so the edges into it are harmless
 		w.s.lock()
 		w.s.shared.named.remove(r)
 		w.s.mu.Unlock()
@@ -179,10 +179,7 @@ func (s *Scheduler) WaitContext(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if s.settled(s.idleLocked) {
-			continue
-		}
-		if stuck := s.Stuck(err); stuck.Running+stuck.Queued > 0 {
+		if stuck := s.StuckNow(err); stuck.Running+stuck.Queued > 0 {
 			return stuck
 		}
 	}
@@ -285,9 +282,7 @@ func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
 		if raise, err = set.wait(ctx, by); err == nil {
 			return raise, nil
 		}
-		if set.scheduler().settled(set.idleLocked) {
-			continue
-		}
+		set.scheduler().settled(set.idleLocked)
 		if stuck := set.Stuck(err); stuck.Running+stuck.Queued > 0 {
 			return nil, stuck
 		}

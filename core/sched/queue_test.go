@@ -188,6 +188,7 @@ func (m *queueModel) check() {
 			oldest = g.number
 		}
 	}
+	m.checkPlaces()
 	require.Equal(m.t, n, m.q.n)
 	require.Equal(m.t, n+taken, m.q.unclaimed())
 	require.Equal(m.t, taken, m.q.takenUnclaimed())
@@ -200,6 +201,24 @@ func (m *queueModel) check() {
 	}
 	for _, many := range []int{0, 1, 3} {
 		require.Equal(m.t, oldest >= 0 && m.number-oldest > many, m.q.late(uint32(many)), "late by %d", many)
+	}
+}
+
+// checkPlaces checks that a segment holds no task that was claimed: otherwise the task is not
+// collected.
+func (m *queueModel) checkPlaces() {
+	start := m.q.head
+	for e := m.q.queued.Front(); e != nil; e = e.Next() {
+		end := e.Value.end
+		if e.Value == m.q.last {
+			end = m.q.tail
+		}
+		for i, task := range e.Value.tasks {
+			if at := uint32(i); (task != nil) != (start <= at && at < end) {
+				require.Failf(m.t, "a wrong place", "place %d has %v; tasks are from %d to %d", i, task, start, end)
+			}
+		}
+		start = 0
 	}
 }
 

@@ -278,7 +278,7 @@ func (s *Scheduler) submit(ctx context.Context, parent *Context, inside bool, se
 	switch {
 	case err != nil || state == admitted:
 		return false, err
-	case state == started:
+	case race.Hidden && state == started:
 		s.startDirect(direct{t, set, s.isOrdered()})
 		return false, nil
 	case state == refused:

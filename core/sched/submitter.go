@@ -64,7 +64,6 @@ func (s *Scheduler) blockLocked(b *submitter) {
 	l := &s.shared.limiter
 	b.place.Value = b
 	l.submitters.PushBack(&b.place)
-	l.budget = 0
 	if !race.Hidden {
 		l.yielding++
 	}

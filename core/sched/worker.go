@@ -173,7 +173,7 @@ func (s *Scheduler) abort(set *Set, t Task, p *core.PanicError) {
 // Other workers steal the rest of its segment.
 func (w *Worker) exit() {
 	w.publish()
-	if w.direct { // its goroutine does nothing more, so the edges into it are harmless
+	if race.Hidden && w.direct { // its goroutine does nothing more, so the edges into it are harmless
 		var do todo
 		w.s.lock()
 		w.exitLocked(&do)

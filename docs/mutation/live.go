@@ -17,6 +17,12 @@ func (t *target) known(e ast.Expr) (value, ok bool) {
 	switch e := e.(type) {
 	case *ast.ParenExpr:
 		return t.known(e.X)
+	case *ast.CallExpr:
+		if returned := t.returned(e); returned != nil && !t.folding[returned] {
+			t.folding[returned] = true // a function may call itself
+			defer delete(t.folding, returned)
+			return t.known(returned)
+		}
 	case *ast.UnaryExpr:
 		if e.Op == token.NOT {
 			value, ok = t.known(e.X)
@@ -35,6 +41,32 @@ func (t *target) known(e ast.Expr) (value, ok bool) {
 		return !decides, okX && okY
 	}
 	return false, false
+}
+
+// returned returns the expression that a called function returns, if that is a function of the
+// package with only a return statement. Otherwise it returns nil.
+func (t *target) returned(call *ast.CallExpr) ast.Expr {
+	var id *ast.Ident
+	switch called := call.Fun.(type) {
+	case *ast.Ident:
+		id = called
+	case *ast.SelectorExpr:
+		id = called.Sel
+	default:
+		return nil
+	}
+	for _, f := range t.files {
+		for _, d := range f.tree.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Body == nil || len(f.Body.List) != 1 || t.info.Defs[f.Name] != t.info.Uses[id] {
+				continue
+			}
+			if s, ok := f.Body.List[0].(*ast.ReturnStmt); ok && len(s.Results) == 1 {
+				return s.Results[0]
+			}
+		}
+	}
+	return nil
 }
 
 // dead is the set of nodes that the build leaves out.

@@ -50,6 +50,8 @@ type target struct {
 	info  *types.Info
 	pkg   *types.Package
 
+	folding map[ast.Expr]bool // see known
+
 	testsOnly bool // its tests run, but it is not mutated
 }
 
@@ -129,7 +131,7 @@ func goOutput(dir string, args ...string) ([]byte, error) {
 
 // check parses a package and finds its types.
 func (p *program) check(l *listed) (*target, error) {
-	t := &target{listed: l, info: &types.Info{
+	t := &target{listed: l, folding: map[ast.Expr]bool{}, info: &types.Info{
 		Types: map[ast.Expr]types.TypeAndValue{},
 		Uses:  map[*ast.Ident]types.Object{},
 		Defs:  map[*ast.Ident]types.Object{},

@@ -30,7 +30,7 @@ func Big(n int) bool { return n >= 10 }
 // Until is tested nowhere, but a mutant of it does not end.
 func Until(n int) (i int) {
 	for i < n {
-		if hidden && n > 7 {
+		if hidden && n > 7 || hides(n) {
 			onlyHidden()
 		}
 		i++
@@ -45,6 +45,8 @@ func Untested(c chan int) {
 }
 
 func onlyHidden() { println("never") }
+
+func hides(n int) bool { return hidden && (n > 7 || hides(n+1)) }
 `,
 	"low/low_test.go": `package low
 

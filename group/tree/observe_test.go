@@ -3,6 +3,7 @@ package tree_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/group/tree"
@@ -79,6 +81,12 @@ func TestObserve(t *testing.T) {
 			close(release)
 			p.Close()
 		}, group.Event{Path: "seen", Err: bad, Waited: time.Second, Cancelled: true}, 2},
+		{"pool: a task that calls Goexit after its context is done", func(t *testing.T) {
+			p := pool.New(1, pool.Options{Name: "seen"})
+			ctx, cancel := context.WithCancel(t.Context())
+			require.NoError(t, p.GoContext(ctx, func(context.Context) { cancel(); runtime.Goexit() }))
+			p.Close()
+		}, group.Event{Path: "seen", Err: core.ErrGoexit, Cancelled: true}, 1},
 		{"pool: a batch's task that Shutdown drops", func(t *testing.T) {
 			p := pool.New(1, pool.Options{Name: "seen"})
 			release := make(chan struct{})

@@ -222,6 +222,49 @@ func TestTake(t *testing.T) {
 		})
 	})
 
+	t.Run("how long a task has waited whose submitter was blocked for its key, or that replaces another", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			p := pool.New(1, pool.Options{Name: "late", Queue: 1})
+			k := pool.NewKeyed[string](p, 1)
+			do := func(context.Context) { fetch(release) }
+			require.NoError(t, k.GoContext(t.Context(), "key", do))
+			require.NoError(t, k.GoContext(t.Context(), "key", do))
+			go k.GoContext(t.Context(), "key", do)
+			time.Sleep(2 * time.Second)
+			release <- struct{}{} // the submitter gets on
+			time.Sleep(3 * time.Second)
+			require.Contains(t, write(t, "late"), "  - late: waits for its key for 3 s\n")
+			release <- struct{}{}
+			synctest.Wait()
+			require.NoError(t, k.GoContext(t.Context(), "other", do))
+			time.Sleep(time.Second)
+			require.Contains(t, write(t, "late"), "  - late: queued for 1 s\n")
+			require.NoError(t, k.Replace(t.Context(), "other", do))
+			time.Sleep(4 * time.Second)
+			require.Contains(t, write(t, "late"), "  - late: queued for 4 s\n")
+			close(release)
+			k.Wait()
+			p.Close()
+		})
+	})
+
+	t.Run("how long a task with a name of its own is queued", func(t *testing.T) {
+		if raceBuild {
+			t.Skip("a race build does not queue the task")
+		}
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // the task begins when this goroutine blocks
+		g := group.New(group.Options{Name: "own"})
+		release := make(chan struct{})
+		g.GoNamed("task", func() { <-release })
+		tasks := owner(t, "own").Tasks
+		require.Len(t, tasks, 1)
+		require.Equal(t, "own/task", tasks[0].Path)
+		require.Positive(t, tasks[0].Age)
+		close(release)
+		g.Wait()
+	})
+
 	t.Run("the first task of a group counts", func(t *testing.T) {
 		g := group.New(group.Options{Name: "first"})
 		for n := range uint64(3) {
