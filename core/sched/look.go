@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/coterie-go/coterie/core/race"
@@ -74,6 +75,7 @@ type WaitView struct {
 	Reason    Reason
 	Since     time.Time
 	Goroutine uint64
+	Workers   []uint64 // with ForItems: the goroutines that run the items or the input of the loop
 }
 
 // Look returns the state of a named owner. It holds the scheduler's lock while it copies it. bubble
@@ -112,7 +114,7 @@ func (s *Scheduler) lookLocked() View {
 		v.Parent = e.parent.id
 	}
 	for n := e.notes.Front(); n != nil; n = n.Next() {
-		v.Waits = append(v.Waits, WaitView{n.Value.reason, n.Value.since, n.Value.goroutine})
+		v.addWait(n.Value)
 	}
 	if config.Semaphore != nil {
 		v.Semaphore = config.Semaphore
@@ -126,6 +128,16 @@ func (s *Scheduler) lookLocked() View {
 		v.Accepted = 1
 	}
 	return v
+}
+
+func (v *View) addWait(n *note) {
+	since := n.since
+	if n.reason == ForItems {
+		if since = moment(n.waiting.Load()).time(); since.IsZero() {
+			return // the caller of the loop is not blocked
+		}
+	}
+	v.Waits = append(v.Waits, WaitView{n.reason, since, n.goroutine, slices.Clone(n.workers)})
 }
 
 func (x *shared) lookLocked(v *View) {

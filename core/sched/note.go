@@ -3,6 +3,7 @@ package sched
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 
 // This file holds the notes of goroutines that are blocked on a named owner: until there is room,
 // until tasks have ended, or until its semaphore has a permit. A goroutine lists a note before it
-// parks. That takes some microseconds. For an owner without a name there are no notes.
+// parks. That takes some microseconds. The caller of a loop lists one note for the whole loop. For an
+// owner without a name there are no notes.
 
 var notes = sync.Pool{New: func() any { return new(note) }}
 
@@ -73,6 +75,73 @@ func (n *note) unlist() {
 	e.notes.Remove(&n.place)
 	n.s.mu.Unlock()
 	race.Enable()
+}
+
+// A LoopNote shows that the caller of a loop is blocked until items have ended, and which goroutines
+// run the items. A nil LoopNote does nothing.
+type LoopNote struct{ n note }
+
+// NoteLoop returns a note for a loop that has been given ctx. It returns nil if ctx is not that of a
+// named owner, or of a task within one. In builds with race.Hidden it returns nil too: there each
+// item has a goroutine of its own.
+func NoteLoop(ctx context.Context) *LoopNote {
+	c := taskOf(ctx)
+	if race.Hidden || c == nil {
+		return nil
+	}
+	for names := c.names; names != nil; names = names.outer {
+		if names.owner == nil || names.owner.entry == nil {
+			continue
+		}
+		if s := find(names.owner.entry.id); s != nil {
+			return &LoopNote{note{s: s, reason: ForItems}}
+		}
+	}
+	return nil
+}
+
+// Worker records that the calling goroutine runs items, or the input, until it calls left.
+func (l *LoopNote) Worker() (left func()) {
+	if l == nil {
+		return func() {}
+	}
+	id, n := GoroutineID(), &l.n
+	n.s.locked(func(*todo) { n.workers = append(n.workers, id) })
+	return func() {
+		n.s.locked(func(*todo) {
+			if at := slices.Index(n.workers, id); at >= 0 {
+				n.workers = slices.Delete(n.workers, at, at+1)
+			}
+		})
+	}
+}
+
+// Blocked records that the caller of the loop is about to park. Only the caller calls Blocked, Woken
+// and End.
+func (l *LoopNote) Blocked() {
+	if l == nil {
+		return
+	}
+	if n := &l.n; n.goroutine == 0 {
+		n.goroutine = GoroutineID()
+		n.place.Value = n
+		n.list()
+	}
+	l.n.waiting.Store(int64(now()))
+}
+
+// Woken records that the caller is no longer blocked.
+func (l *LoopNote) Woken() {
+	if l != nil {
+		l.n.waiting.Store(0)
+	}
+}
+
+// End unlists the note when the loop has ended.
+func (l *LoopNote) End() {
+	if l != nil && l.n.goroutine != 0 {
+		l.n.unlist()
+	}
 }
 
 // acquireBlocked takes a permit of the owner's semaphore. It blocks until there is one. It returns

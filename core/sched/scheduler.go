@@ -485,6 +485,8 @@ type note struct {
 	reason    Reason
 	since     time.Time
 	goroutine uint64
+	workers   []uint64     // of a loop: the goroutines that run its items or its input; guarded by the scheduler's mu
+	waiting   atomic.Int64 // of a loop: since when its caller has been blocked, as a moment; 0 while it is not
 	place     list.Elem[*note]
 	buf       [64]byte // holds the start of the goroutine's stack trace, with its number
 }
@@ -497,6 +499,7 @@ const (
 	ForSemaphore               // the owner's semaphore has a permit
 	ForTasks                   // all tasks of the owner have ended
 	ForSome                    // some tasks of the owner have ended: those of a set, or the task of a Future
+	ForItems                   // items of a loop within the owner have ended
 )
 
 // A traceTask is the task of an execution trace that stands for an owner. It ends when a wait first

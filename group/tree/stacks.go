@@ -3,6 +3,7 @@ package tree
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"sync"
 	"time"
 
@@ -58,6 +59,18 @@ func readStacks(now time.Time) stacks {
 		time: latest.time, texts: latest.texts, items: latest.items, read: make(map[uint64]sched.Goroutine), leftOut: latest.leftOut,
 	}
 }
+
+// isIdle reports whether a worker of a loop, or the goroutine that runs the input, is blocked until
+// there is an item, or room for one.
+func (s *stacks) isIdle(goroutine uint64) bool {
+	_, calls, _ := bytes.Cut(s.texts[goroutine], []byte("\n"))
+	innermost, _, _ := bytes.Cut(calls, []byte("\n"))
+	name, ok := bytes.CutPrefix(innermost, []byte(loops))
+	return ok && idle.Match(name)
+}
+
+// idle matches the functions in which they are blocked.
+var idle = regexp.MustCompile(`\)\.(waitItem|waitRoom)\(`)
 
 func readAll() (texts map[uint64][]byte, leftOut string) {
 	goroutines, frames := sched.Frames(mostGoroutines)

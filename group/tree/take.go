@@ -21,7 +21,8 @@ type look struct {
 	owners map[uint64]*sched.View
 	stacks stacks
 	tasks  map[uint64]runs // the named tasks that run, by goroutine
-	waits  map[uint64]wait // why goroutines are blocked on owners, by goroutine
+	waits  map[uint64]wait // why goroutines are blocked on owners or in loops, by goroutine
+	works  map[uint64]bool // the goroutines that run the items or the inputs of those loops
 
 	parents map[uint64]bool   // the numbers of tasks in which owners were made
 	paths   map[string]uint64 // the numbers of owners, by their paths and the paths of their tasks
@@ -57,7 +58,7 @@ func take(opts Options) *Snapshot {
 func newLook(opts Options) *look {
 	l := &look{
 		now: time.Now(), owners: make(map[uint64]*sched.View), tasks: make(map[uint64]runs), waits: make(map[uint64]wait),
-		parents: make(map[uint64]bool), paths: make(map[string]uint64),
+		works: make(map[uint64]bool), parents: make(map[uint64]bool), paths: make(map[string]uint64),
 	}
 	bubble := sched.Bubble()
 	for _, s := range sched.Registered() {
@@ -73,13 +74,24 @@ func newLook(opts Options) *look {
 			l.paths[v.Tasks[j].Path] = v.Number
 		}
 		for _, w := range v.Waits {
-			l.waits[w.Goroutine] = wait{w, v}
+			l.addWait(wait{w, v})
 		}
 	}
 	if !opts.NoStacks && len(l.views) > 0 {
 		l.stacks = readStacks(l.now)
 	}
 	return l
+}
+
+// addWait adds a wait. A loop in a task of a pool waits for tasks of the pool too; the wait for the
+// items says more.
+func (l *look) addWait(w wait) {
+	if l.waits[w.Goroutine].Reason != sched.ForItems {
+		l.waits[w.Goroutine] = w
+	}
+	for _, goroutine := range w.Workers {
+		l.works[goroutine] = true
+	}
 }
 
 // isUnder reports whether path is equal to asked, or continues it after a slash.
@@ -147,13 +159,16 @@ func (l *look) owner(v *sched.View) Owner {
 		o.Made = place(file, line)
 	}
 	for _, w := range v.Waits {
-		if w.Reason == sched.ForRoom || w.Reason == sched.ForSemaphore {
+		switch w.Reason {
+		case sched.ForRoom, sched.ForSemaphore:
 			o.Submitters = append(o.Submitters, l.waiter(w))
-		} else {
+		case sched.ForItems:
+			o.Loops = append(o.Loops, l.waiter(w))
+		default:
 			o.Waiters = append(o.Waiters, l.waiter(w))
 		}
 	}
-	for _, ws := range [][]Waiter{o.Submitters, o.Waiters} {
+	for _, ws := range [][]Waiter{o.Submitters, o.Waiters, o.Loops} {
 		slices.SortStableFunc(ws, func(a, b Waiter) int { return cmp.Compare(b.Age, a.Age) })
 	}
 	o.State = state(v, &o)
@@ -200,7 +215,7 @@ func (l *look) cancelled(v *sched.View) *Cancelled {
 }
 
 var reasons = map[sched.Reason]Reason{
-	sched.ForRoom: Room, sched.ForSemaphore: Permit, sched.ForTasks: AllTasks, sched.ForSome: SomeTasks,
+	sched.ForRoom: Room, sched.ForSemaphore: Permit, sched.ForTasks: AllTasks, sched.ForSome: SomeTasks, sched.ForItems: Items,
 }
 
 func (l *look) waiter(w sched.WaitView) Waiter {
@@ -272,9 +287,13 @@ func what(w wait) string {
 		return "the semaphore of " + name
 	case sched.ForTasks:
 		return "the tasks of " + name
+	case sched.ForItems:
+		return inLoop
 	}
 	return "tasks of " + name
 }
+
+const inLoop = "the items of its loop"
 
 // ownState returns, in words, the state of a goroutine that is not blocked on a named owner.
 func ownState(g sched.Goroutine) string {
@@ -286,7 +305,7 @@ func ownState(g sched.Goroutine) string {
 	case strings.HasPrefix(own, "core.(*Future["):
 		return "waits for a result"
 	case strings.HasPrefix(own, "pool/internal/loop."), strings.HasPrefix(own, "pool.") && !strings.HasPrefix(own, "pool.(*"):
-		return "waits for the items of its loop"
+		return "waits for " + inLoop
 	default:
 		return "waits in " + own
 	}

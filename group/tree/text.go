@@ -181,7 +181,7 @@ func (s *Snapshot) longest() []string {
 	var all []waits
 	for i := range s.Owners {
 		o := &s.Owners[i]
-		for _, w := range slices.Concat(o.Submitters, o.Waiters) {
+		for _, w := range slices.Concat(o.Submitters, o.Waiters, o.Loops) {
 			all = append(all, waits{w, o})
 		}
 	}
@@ -189,7 +189,7 @@ func (s *Snapshot) longest() []string {
 	var texts []string
 	for _, w := range all[:min(len(all), mostWaits)] {
 		what := map[Reason]string{
-			Room: "room in ", Permit: "the semaphore of ", AllTasks: "the tasks of ", SomeTasks: "tasks of ",
+			Room: "room in ", Permit: "the semaphore of ", AllTasks: "the tasks of ", SomeTasks: "tasks of ", Items: "items of a loop in ",
 		}[w.For]
 		texts = append(texts, fmt.Sprintf("%s waits for %s%s for %s", w.who(), what, printable(w.owner.Path), words(w.Age)))
 	}

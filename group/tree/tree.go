@@ -61,8 +61,9 @@ type Owner struct {
 
 	Keyed int `json:"keyed,omitempty"` // tasks that were accepted and wait for their key, besides Queued
 
-	Submitters []Waiter `json:"submitters"` // goroutines that are blocked until there is room, the longest first
-	Waiters    []Waiter `json:"waiters"`    // goroutines that are blocked until tasks end, the longest first
+	Submitters []Waiter `json:"submitters"`      // goroutines that are blocked until there is room, the longest first
+	Waiters    []Waiter `json:"waiters"`         // goroutines that are blocked until tasks end, the longest first
+	Loops      []Waiter `json:"loops,omitempty"` // goroutines that are blocked until items of their loops end, the longest first
 
 	Started  uint64 `json:"started"`  // tasks that have begun
 	Ended    uint64 `json:"ended"`    // tasks that have begun and ended
@@ -113,6 +114,7 @@ const (
 	Permit    Reason = "semaphore"  // the owner's semaphore has a permit
 	AllTasks  Reason = "tasks"      // all tasks of the owner have ended
 	SomeTasks Reason = "some tasks" // some tasks of the owner have ended: those of a batch, or the task of a Future
+	Items     Reason = "items"      // items of a loop have ended, whose context was that of the owner or of a task in it
 )
 
 // A Task is a named task, or several named tasks in the same state at the same place.
@@ -121,7 +123,7 @@ type Task struct {
 	Path      string        `json:"path"`                 // its name after the names of the owners around it
 	Count     int           `json:"count"`                // how many tasks these are
 	State     string        `json:"state"`                // "queued", "waits for its key", "running", "chan receive", "waits for room in ingest"
-	WaitsFor  Reason        `json:"waits_for,omitempty"`  // why it is blocked on a named owner, or ""
+	WaitsFor  Reason        `json:"waits_for,omitempty"`  // why it is blocked on a named owner, or in a loop; or ""
 	Of        uint64        `json:"of,omitempty"`         // the number of that owner
 	Waited    time.Duration `json:"waited_ns,omitempty"`  // how long it has been blocked on that owner
 	Age       time.Duration `json:"age_ns,omitempty"`     // how long the oldest has run, or has been queued

@@ -346,14 +346,15 @@ func TestTake(t *testing.T) {
 					assert.NoError(t, err)
 				}
 			}))
-			synctest.Wait()
+			time.Sleep(3 * time.Second)
 			for range pool.Map(ctx, 1, slices.Values([]int{1}), func(context.Context, int) (int, error) { return 0, nil }) { //coterie:waiterr no call fails
 				text := write(t, "loops")
-				require.Contains(t, text, "  - loops: waits for the items of its loop at tree_test.go:N, begun 0 ms ago\n")
+				require.Contains(t, text, "  - loops: waits for the items of its loop for 3 s at tree_test.go:N, begun 3 s ago\n")
+				require.Contains(t, text, "longest waits:\n  loops waits for items of a loop in loops for 3 s\n  loops/ctx of group waits for items of a loop in loops for 3 s\n\n")
 				require.Contains(t, text, "  - 4 × loops: item of a loop at tree_test.go:N\n")
 			}
 			require.Regexp(t, `tree_test\.fetch$`, owner(t, "loops").Tasks[2].Function)
-			require.Contains(t, write(t, "two"), "  - two: waits for the items of its loop at tree_test.go:N, begun 0 ms ago\n  - 2 × two: item of a loop at tree_test.go:N\n")
+			require.Contains(t, write(t, "two"), "  - two: waits for the items of its loop for 3 s at tree_test.go:N, begun 3 s ago\n  - 2 × two: item of a loop at tree_test.go:N\n")
 			close(release)
 			require.NoError(t, g.Wait())
 			p.Close()

@@ -14,18 +14,20 @@ import (
 // A task that waits for all tasks of an owner is stuck if one of these is stuck. A task that waits
 // for room in an owner, or for a result or batch of it, is stuck if all tasks of the owner are
 // stuck. A task that waits for a semaphore is stuck if all tasks of the owners that share it are
-// stuck. A task without a known wait, and a task without a name, may go on. The stuck tasks are the
-// largest set that these rules allow. From each of them the waits lead into a circle.
+// stuck. A goroutine that waits in a loop is stuck if those that run items or the input of the loop
+// are stuck, and the others wait until there is an item, or room for one. They count as tasks here.
+// A task without a known wait, and a task without a name, may go on. The stuck tasks are the largest
+// set that these rules allow. From each of them the waits lead into a circle.
 
 // settled is how long each task of a circle must have waited. Their waits look like a circle for an
 // instant while tasks lend places.
 const settled = time.Second
 
-// stuckTasks returns the goroutines of the named tasks that can never go on.
+// stuckTasks returns the goroutines of the named tasks, and of the items, that can never go on.
 func (l *look) stuckTasks() map[uint64]bool {
 	stuck := make(map[uint64]bool)
 	for goroutine, w := range l.waits {
-		if _, ok := l.tasks[goroutine]; ok && l.age(w.Since) >= settled {
+		if _, ok := l.tasks[goroutine]; (ok || l.works[goroutine]) && l.age(w.Since) >= settled {
 			stuck[goroutine] = true
 		}
 	}
@@ -45,6 +47,9 @@ func (l *look) mayGoOn(w wait, stuck map[uint64]bool) bool {
 	if w.Reason == sched.ForTasks {
 		return !slices.ContainsFunc(w.owner.Tasks, func(t sched.TaskView) bool { return stuck[t.Goroutine] })
 	}
+	if w.Reason == sched.ForItems {
+		return l.itemsMayGoOn(w, stuck)
+	}
 	if w.owner.Limit == 0 && w.Reason == sched.ForRoom {
 		return true // SetLimit can make room
 	}
@@ -61,6 +66,19 @@ func (l *look) mayGoOn(w wait, stuck map[uint64]bool) bool {
 		}
 	}
 	return w.Reason == sched.ForSemaphore && int64(running) < w.owner.SemaphoreUsed || running == 0
+}
+
+// itemsMayGoOn reports whether the loop in which w waits may go on.
+func (l *look) itemsMayGoOn(w wait, stuck map[uint64]bool) bool {
+	items := 0
+	for _, goroutine := range w.Workers {
+		if stuck[goroutine] {
+			items++
+		} else if !l.stacks.isIdle(goroutine) {
+			return true
+		}
+	}
+	return items == 0
 }
 
 // circles returns each circle among stuck tasks once, in words.
@@ -88,6 +106,9 @@ func (l *look) circles() (texts []string) {
 
 // blocker returns the goroutine of a stuck task for which w waits, or 0.
 func (l *look) blocker(w wait, stuck map[uint64]bool) uint64 {
+	if w.Reason == sched.ForItems {
+		return w.Workers[slices.IndexFunc(w.Workers, func(goroutine uint64) bool { return stuck[goroutine] })]
+	}
 	for i := range l.views {
 		v := &l.views[i]
 		if v != w.owner && (w.Reason != sched.ForSemaphore || v.Semaphore != w.owner.Semaphore) {
@@ -107,6 +128,10 @@ func (l *look) circle(goroutines []uint64) string {
 	var b strings.Builder
 	for i, goroutine := range goroutines {
 		t, w := l.tasks[goroutine], l.waits[goroutine]
+		if i > 0 && l.waits[goroutines[i-1]].Reason == sched.ForItems {
+			fmt.Fprintf(&b, ", of which one waits for %s", what(w))
+			continue
+		}
 		if i == 0 {
 			fmt.Fprintf(&b, "%s waits in a circle: it waits for %s", printable(t.Path), what(w))
 			continue

@@ -2,7 +2,10 @@ package tree_test
 
 import (
 	"context"
+	"iter"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +17,53 @@ import (
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
 )
+
+type item = func(ctx context.Context, i int) (int, error)
+
+// hangInLoop starts a task that runs a loop. wait, as an item of the loop, waits for the task's group.
+func hangInLoop(t *testing.T, loop func(ctx context.Context, wait item)) (join func()) {
+	g := group.New(group.Options{Name: "hang"})
+	stop, cancel := context.WithCancel(context.Background())
+	require.NoError(t, g.GoContext(t.Context(), func(ctx context.Context) {
+		loop(ctx, func(context.Context, int) (int, error) { _ = g.WaitContext(stop); return 0, nil })
+	}))
+	return func() { cancel(); synctest.Wait(); g.Wait() }
+}
+
+// hangInPool is hangInLoop for a task of a pool. wait waits for a group, of which a task waits for the
+// pool.
+func hangInPool(t *testing.T, workers int, loop func(ctx context.Context, wait item)) (join func()) {
+	p, g := pool.New(workers, pool.Options{Name: "hang p"}), group.New(group.Options{Name: "hang g"})
+	stop, cancel := context.WithCancel(context.Background())
+	g.Go(func() { _ = p.WaitContext(stop) })
+	require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+		loop(ctx, func(context.Context, int) (int, error) { _ = g.WaitContext(stop); return 0, nil })
+	}))
+	return func() { cancel(); p.Close(); g.Wait() }
+}
+
+// inFor calls For. Two items wait, and the caller's goroutine runs none of them.
+func inFor(ctx context.Context, wait item) {
+	begun := make(chan int, 2)
+	_ = pool.For(ctx, 3, 3, func(ctx context.Context, i int) error {
+		if i > 0 {
+			begun <- i
+			_, err := wait(ctx, i)
+			return err
+		}
+		<-begun
+		<-begun
+		return nil
+	})
+}
+
+// count returns the numbers from 0 to n-1.
+func count(n int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := 0; i < n && yield(i); i++ {
+		}
+	}
+}
 
 func TestWarnings(t *testing.T) {
 	for _, c := range []struct {
@@ -128,7 +178,64 @@ func TestWarnings(t *testing.T) {
 			}))
 			return p.Close
 		}, nil},
+		{"all items of a range over Map wait for the group of its task", func(t *testing.T, release chan struct{}) func() {
+			return hangInLoop(t, func(ctx context.Context, wait item) {
+				for range pool.Map(ctx, 2, count(3), wait) { //coterie:waiterr no call fails
+				}
+			})
+		}, []string{"hang waits in a circle: it waits for the items of its loop, of which one waits for the tasks of hang"}},
+		{"the first item of a range over Map waits for the group of its task", func(t *testing.T, release chan struct{}) func() {
+			return hangInLoop(t, func(ctx context.Context, wait item) {
+				for range pool.Map(ctx, 2, count(100), func(ctx context.Context, i int) (int, error) { //coterie:waiterr no call fails
+					if i > 0 {
+						return 0, nil
+					}
+					return wait(ctx, i)
+				}) {
+				}
+			})
+		}, []string{"hang waits in a circle: it waits for the items of its loop, of which one waits for the tasks of hang"}},
+		{"the input of a range over Chunk waits for the group of its task", func(t *testing.T, release chan struct{}) func() {
+			return hangInLoop(t, func(ctx context.Context, wait item) {
+				for range pool.Chunk(ctx, func(yield func(int) bool) { _, _ = wait(ctx, 0) }, 2, 0) {
+				}
+			})
+		}, []string{"hang waits in a circle: it waits for the items of its loop, of which one waits for the tasks of hang"}},
+		{"items of For wait for the group of its task", func(t *testing.T, release chan struct{}) func() {
+			return hangInLoop(t, inFor)
+		}, []string{"hang waits in a circle: it waits for the items of its loop, of which one waits for the tasks of hang"}},
+		{"items of For wait for a group that waits for the pool of its task", func(t *testing.T, release chan struct{}) func() {
+			return hangInPool(t, 3, inFor)
+		}, []string{"hang p waits in a circle: it waits for the items of its loop, of which one waits for the tasks of hang g, of which one waits for the tasks of hang p"}},
+		{"the item of Map that has the place of its caller waits for a group that waits for the pool of its task", func(t *testing.T, release chan struct{}) func() {
+			return hangInPool(t, 1, func(ctx context.Context, wait item) {
+				for range pool.Map(ctx, 1, count(2), wait) { //coterie:waiterr no call fails
+				}
+			})
+		}, []string{"hang p waits in a circle: it waits for the items of its loop, of which one waits for the tasks of hang g, of which one waits for the tasks of hang p"}},
+		{"one item of the loop can go on", func(t *testing.T, release chan struct{}) func() {
+			return hangInLoop(t, func(ctx context.Context, wait item) {
+				for range pool.Map(ctx, 2, slices.Values([]int{1, 2}), func(ctx context.Context, i int) (int, error) { //coterie:waiterr no call fails
+					if i == 1 {
+						return wait(ctx, i)
+					}
+					fetch(release)
+					return 0, nil
+				}) {
+				}
+			})
+		}, nil},
+		{"the input of the loop can go on", func(t *testing.T, release chan struct{}) func() {
+			return hangInLoop(t, func(ctx context.Context, wait item) {
+				input := func(yield func(int) bool) { yield(1); fetch(release) }
+				for range pool.MapUnordered(ctx, 2, input, wait) { //coterie:waiterr no call fails
+				}
+			})
+		}, nil},
 	} {
+		if raceBuild && strings.HasSuffix(c.name, " of its task") {
+			continue // there each item has a goroutine of its own
+		}
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				release := make(chan struct{})

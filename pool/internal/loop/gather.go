@@ -17,6 +17,7 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
+	"github.com/coterie-go/coterie/core/sched"
 )
 
 // mergeAhead is how many items an input of Merge may put before the caller takes the buffer.
@@ -92,6 +93,7 @@ func (g *gather[T]) run(ctx context.Context, in []iter.Seq[T], body func()) {
 	g.ctx.made()
 	g.ready = make(chan struct{}, 1)
 	g.readers = len(in)
+	g.shown = sched.NoteLoop(ctx)
 	g.own = new(goroutines)
 	for _, seq := range in {
 		g.own.TryGo(func() { g.read(seq) })
@@ -111,6 +113,7 @@ func (g *gather[T]) read(seq iter.Seq[T]) {
 		})
 		race.Send(g.ready, struct{}{})
 	}()
+	defer g.shown.Worker()()
 	g.setLabels()
 	r := &reader{room: make(chan struct{}, 1)}
 	core.Call(func() {
@@ -212,9 +215,11 @@ func (g *gather[T]) pause(left time.Duration) {
 		g.timer.Reset(left)
 		up = g.timer.C
 	}
+	g.shown.Blocked()
 	select {
 	case <-g.ready:
 	case <-up:
 	case <-g.call.Ctx.Done():
 	}
+	g.shown.Woken()
 }

@@ -47,13 +47,14 @@ type loop struct {
 	ctx   loopContext
 	clock clock
 
-	ended    atomic.Bool   // no further item may start
-	check    atomic.Bool   // stopped must be called before an item starts: ended is set, or the parent is done
-	unwatch  func() bool   // ends watchContext; nil before that; written before there are helpers, or once under mu
-	noticed  chan struct{} // closed when watchContext has set check
-	joining  atomic.Bool   // a helper that has not begun need not begin
-	own      *goroutines   // goroutines that need neither a pool nor the budget, and helpers outside a pool; nil until there is one
-	itemEnds race.Point    // orders items before the end of the loop
+	ended    atomic.Bool     // no further item may start
+	check    atomic.Bool     // stopped must be called before an item starts: ended is set, or the parent is done
+	unwatch  func() bool     // ends watchContext; nil before that; written before there are helpers, or once under mu
+	noticed  chan struct{}   // closed when watchContext has set check
+	joining  atomic.Bool     // a helper that has not begun need not begin
+	shown    *sched.LoopNote // shows the loop in package tree; may be nil; written before there are helpers, or under mu with workers
+	own      *goroutines     // goroutines that need neither a pool nor the budget, and helpers outside a pool; nil until there is one
+	itemEnds race.Point      // orders items before the end of the loop
 
 	mu      sync.Mutex
 	workers Workers      // nil until there is a helper; guarded by mu
@@ -112,6 +113,9 @@ func (l *loop) startHelper(f, left func()) bool {
 		return false
 	}
 	if l.workers == nil {
+		if l.own == nil { // a loop over indexes; other loops have asked before
+			l.shown = sched.NoteLoop(l.call.Ctx)
+		}
 		if l.call.New != nil {
 			l.workers = l.call.New()
 		} else {
@@ -143,6 +147,7 @@ func (l *loop) help(f, left func()) {
 	if l.joining.Load() {
 		return // the caller waits already, so f has nothing to do
 	}
+	defer l.shown.Worker()()
 	// Otherwise a worker of a pool without a name would keep the labels.
 	defer pprof.SetGoroutineLabels(context.Background())
 	l.setLabels()
@@ -215,6 +220,8 @@ func (l *loop) stop(cause error) {
 // wait blocks until every helper has ended.
 func (l *loop) wait() {
 	l.joining.Store(true)
+	l.shown.Blocked()
+	defer l.shown.End()
 	if l.own != nil {
 		l.own.Wait()
 	}

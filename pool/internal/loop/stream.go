@@ -32,6 +32,7 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
+	"github.com/coterie-go/coterie/core/sched"
 )
 
 // An Input is the sequence that a stream reads. One of its fields is set.
@@ -125,6 +126,7 @@ func (s *stream[T, R]) run(call Call, yield func(R, error) bool) {
 	s.results = make(chan struct{}, 1)
 	s.limit = s.maxInFlight()
 
+	s.shown = sched.NoteLoop(call.Ctx)
 	s.own = new(goroutines)
 	s.own.TryGo(s.read)
 	if s.nested {
@@ -149,6 +151,7 @@ func (s *stream[T, R]) read() {
 		close(s.inputDone)
 		race.Send(s.results, struct{}{})
 	}()
+	defer s.shown.Worker()()
 	s.setLabels()
 	core.Call(func() {
 		if s.in.Failing == nil {
@@ -335,10 +338,12 @@ func (s *stream[T, R]) await(k uint64) bool {
 		}
 		s.resultAt.Store(k + 1)
 		if !s.has(k) && !s.exhausted(k) {
+			s.shown.Blocked()
 			select {
 			case <-s.results:
 			case <-s.call.Ctx.Done():
 			}
+			s.shown.Woken()
 		}
 		s.resultAt.Store(0)
 	}

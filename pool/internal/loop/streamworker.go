@@ -48,6 +48,7 @@ func (s *stream[T, R]) helper() {
 
 // lentWorker runs the worker that has the caller's place.
 func (s *stream[T, R]) lentWorker() {
+	defer s.shown.Worker()()
 	s.setLabels()
 	s.serve(true)
 }
