@@ -111,8 +111,10 @@ func checkFunc(isNil bool) {
 // been blocked in Go of their own group for a second.
 //
 // A short task costs about a tenth of a go statement, and, in a group that is in use, no
-// allocation. Tasks may share a goroutine. docs/guide/goroutines.md lists what a goroutine can
+// allocation. Tasks may share a goroutine. [docs/guide/goroutines.md] lists what a goroutine can
 // carry from one task to the next. [Options.Isolate] prevents it.
+//
+// [docs/guide/goroutines.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/goroutines.md
 func (g *Group) Go(f func() error) {
 	if !g.scheduler.Go(nil, g.task(f)) {
 		g.refuse()

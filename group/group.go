@@ -79,13 +79,15 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 //     sets with pprof.SetGoroutineLabels stay for the next task, unless the task resets them, as
 //     pprof.Do does. A group with a name sets the label "coterie", and no other, for every task.
 //   - A [runtime.LockOSThread] without UnlockOSThread, and other settings of the goroutine or its
-//     thread. docs/guide/goroutines.md has the complete list.
+//     thread. [docs/guide/goroutines.md] has the complete list.
 //
 // Code that leaves such settings needs [Options.Isolate]. A task must not call Goexit to end its
 // thread, because Wait would then end the goroutine that waits.
 //
 // In a group without a limit Go costs an uncontended lock, and the end of a short task costs one
 // atomic addition. Some calls also start a goroutine.
+//
+// [docs/guide/goroutines.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/goroutines.md
 func (g *Group) Go(f func()) {
 	if !g.scheduler.Go(nil, g.task(f)) {
 		g.refuse()

@@ -7,8 +7,10 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// Options are the settings of a [Pool]. The zero Options suit most pools. docs/guide/numbers.md
-// lists what 0 means in each option and setter.
+// Options are the settings of a [Pool]. The zero Options suit most pools.
+// [docs/guide/numbers.md] lists what 0 means in each option and setter.
+//
+// [docs/guide/numbers.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/numbers.md
 type Options struct {
 	// Name stands in stuck reports. The pool's tasks have it as the value of the pprof label
 	// "coterie". The name nests in that task's path if a task is started with the context of

@@ -16,7 +16,10 @@
 // a second, and not at all if there are more than 2500 goroutines. Up to that number, the world
 // stops for less than 50 ms.
 //
-// [github.com/coterie-go/coterie/group.Observe] follows tasks over time.
+// [github.com/coterie-go/coterie/group.Observe] follows tasks over time. [docs/guide/doing.md] finds
+// out why a service hangs.
+//
+// [docs/guide/doing.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/doing.md
 package tree
 
 import (
