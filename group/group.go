@@ -64,8 +64,8 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 // Go starts f as if in a goroutine of its own. f may block for as long as it likes, wait for any
 // other task, even for a task that is started later, and call Go. It holds up no other task. Go
 // blocks only while the group is at its limit, and until a task ends or SetLimit makes room. It
-// panics if f is nil, or if the group is that of a [Run] that has returned. Go panics in the oldest
-// task if all tasks that run have been blocked in Go of their own group for a second.
+// panics if f is nil, or if the group is that of a [Run] that has returned. If every running task
+// has been blocked in Go of its own group for a second, Go panics in the oldest of them.
 //
 // The group applies its [core.PanicPolicy] if f panics. Wait calls [runtime.Goexit] if f does.
 //
@@ -178,7 +178,7 @@ func (g *Group) Background(ctx context.Context, f func(ctx context.Context)) {
 // there is none, the next Wait does. No later Wait raises it again.
 //
 // A task must not wait for its own group: the Wait would never end. Wait panics in such a task as
-// soon as another goroutine waits for the group too. Before that it does not look for this mistake.
+// soon as another goroutine waits for the group too. Until then it only blocks.
 // [Group.WaitContext] with the task's context panics at once. Neither finds the mistake if a task
 // of another group is in between.
 func (g *Group) Wait() { _ = g.scheduler.Wait(nil) }

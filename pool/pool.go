@@ -115,8 +115,8 @@ func (p *Pool) beginSlow() {
 
 // Go puts f into the queue; a worker runs it as soon as one is free. Go blocks while the queue is
 // full. Blocked submitters are served in the order in which they came. Go panics if f is nil or the
-// pool is closed. Go panics in the oldest task if all tasks that run have been blocked in Go of
-// their own pool for a second.
+// pool is closed. If every running task has been blocked in Go of its own pool for a second, Go
+// panics in the oldest of them.
 //
 // A panic of f goes to Options.OnPanic, or ends the process if that is nil. A Goexit of f ends only
 // the task.
