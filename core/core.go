@@ -18,6 +18,12 @@
 // -race it makes these edges and no others. The bookkeeping is full of atomic operations and locks.
 // If the detector saw it, two unordered tasks would look ordered, and the detector would not report
 // a data race between them. See core/race.
+//
+// [docs/guide/limits.md] shows a Semaphore that several owners share, and [docs/guide/stuck.md] what
+// a StuckError reports.
+//
+// [docs/guide/limits.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/limits.md
+// [docs/guide/stuck.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/stuck.md
 package core
 
 import "errors"

@@ -42,6 +42,11 @@ func TestAPI(t *testing.T) {
 					t.Error(without)
 				}
 			})
+			t.Run("links in doc comments name files of the repository", func(t *testing.T) {
+				for _, broken := range api.brokenLinks() {
+					t.Error(broken)
+				}
+			})
 			t.Run("docs/api has its declarations", func(t *testing.T) {
 				file := filepath.Join("api", file)
 				if *update {
@@ -228,4 +233,48 @@ func (p api) unexemplified() []string {
 	}
 	slices.Sort(without)
 	return without
+}
+
+// fileURL is where a file of the repository can be read.
+const fileURL = "https://github.com/coterie-go/coterie/blob/main/"
+
+// plainPage matches the name of a page that is not the text of a link.
+var plainPage = regexp.MustCompile(`(?:^|[^\[/\w])docs/[\w/-]+\.md`)
+
+// brokenLinks returns the links in doc comments that no text uses or that name no file, and the
+// pages that are named without a link.
+func (p api) brokenLinks() (broken []string) {
+	for _, text := range p.comments() {
+		for _, link := range p.Parser().Parse(text).Links {
+			name, ours := strings.CutPrefix(link.URL, fileURL)
+			if !link.Used {
+				broken = append(broken, link.Text+": no text uses it")
+			} else if _, err := os.Stat(filepath.Join("..", name)); ours && err != nil {
+				broken = append(broken, link.URL+": no such file")
+			}
+		}
+		for _, page := range plainPage.FindAllString(text, -1) {
+			broken = append(broken, page+": no link")
+		}
+	}
+	return broken
+}
+
+// comments returns the doc comments of the package and of what it exports.
+func (p api) comments() []string {
+	texts := []string{p.Doc}
+	add := func(values []*doc.Value, funcs ...[]*doc.Func) {
+		for _, v := range values {
+			texts = append(texts, v.Doc)
+		}
+		for _, f := range slices.Concat(funcs...) {
+			texts = append(texts, f.Doc)
+		}
+	}
+	add(slices.Concat(p.Consts, p.Vars), p.Funcs)
+	for _, typ := range p.Types {
+		texts = append(texts, typ.Doc)
+		add(slices.Concat(typ.Consts, typ.Vars), typ.Funcs, typ.Methods)
+	}
+	return texts
 }

@@ -50,17 +50,17 @@ var kits = []kit{
 	},
 }
 
-// A behaviour is a thing to do, and what comes of it with theirs and ours, in
-// words. They make the tables of docs/errgroup-differences.md.
+// A behaviour is a use of a group, and what happens with theirs and with ours, in words. The
+// behaviours make the tables of docs/errgroup-differences.md.
 type behaviour struct {
 	name   string
 	do     func(ctx context.Context, k kit) string
 	theirs string
 	ours   string // empty if it is the same
-	why    string // it is not
+	why    string // the reason if it differs
 }
 
-// waited tells what Wait does.
+// waited returns what Wait does, in words.
 func waited(p peer) (what string) {
 	what = "Wait calls Goexit"
 	exits(func() {
@@ -90,21 +90,21 @@ var behaviours = []behaviour{
 		g.Go(sleepThen(time.Second, errBoom))
 		return waited(g)
 	}, "Wait returns boom", "", ""},
-	{"Wait of a group that is used again after an error", func(_ context.Context, k kit) string {
+	{"a group is used again after an error, and Wait is called again", func(_ context.Context, k kit) string {
 		g := k.zero()
 		g.Go(func() error { return errBoom })
 		_ = g.Wait()
 		g.Go(nothing)
 		return waited(g)
 	}, "Wait returns boom", "", ""},
-	{"two goroutines Wait", func(_ context.Context, k kit) string {
+	{"two goroutines call Wait, and a task fails", func(_ context.Context, k kit) string {
 		g := k.zero()
 		g.Go(sleepThen(time.Second, errBoom))
 		other := make(chan string)
 		go func() { other <- waited(g) }()
 		return waited(g) + "; " + <-other
 	}, "Wait returns boom; Wait returns boom", "", ""},
-	{"tasks start tasks while Wait waits", func(_ context.Context, k kit) string {
+	{"a task starts another while Wait blocks, and the other fails", func(_ context.Context, k kit) string {
 		g := k.zero()
 		g.Go(func() error {
 			g.Go(sleepThen(time.Second, errBoom))
@@ -133,7 +133,7 @@ var behaviours = []behaviour{
 		_ = g.Wait()
 		return fmt.Sprintf("is done, with cause %v", context.Cause(ctx))
 	}, "is done, with cause context canceled", "", ""},
-	{"Go with the context done", func(ctx context.Context, k kit) string {
+	{"Go when the context is done", func(ctx context.Context, k kit) string {
 		g, _ := k.withContext(ctx)
 		_ = g.Wait()
 		what := "does not run the task"
@@ -150,7 +150,7 @@ var behaviours = []behaviour{
 		}
 		return fmt.Sprintf("blocks until a task has ended: %v", time.Since(begin))
 	}, "blocks until a task has ended: 1s", "", ""},
-	{"Go at the limit, and the context becomes done meanwhile", func(ctx context.Context, k kit) string {
+	{"Go at the limit, and the context ends meanwhile", func(ctx context.Context, k kit) string {
 		g, _ := k.withContext(ctx)
 		g.SetLimit(1)
 		begin := time.Now()
@@ -166,8 +166,8 @@ var behaviours = []behaviour{
 		task := sleepThen(time.Second, nil)
 		what := fmt.Sprint(g.TryGo(task), ", ", g.TryGo(task))
 		_ = g.Wait()
-		return fmt.Sprint(what, ", and when that has ended ", g.TryGo(task))
-	}, "true, false, and when that has ended true", "", ""},
+		return fmt.Sprint(what, "; when the task has ended ", g.TryGo(task))
+	}, "true, false; when the task has ended true", "", ""},
 	{"TryGo after SetLimit(0)", func(_ context.Context, k kit) string {
 		g := k.zero()
 		g.SetLimit(0)
@@ -179,7 +179,7 @@ var behaviours = []behaviour{
 		g.SetLimit(-1)
 		return fmt.Sprint(g.TryGo(nothing))
 	}, "true", "", ""},
-	{"a task fails of a cancelled context that is not the group's", func(ctx context.Context, k kit) string {
+	{"a task returns the error of another context, which was cancelled", func(ctx context.Context, k kit) string {
 		g, _ := k.withContext(ctx)
 		g.Go(func() error { return cancelled().Err() })
 		return waited(g)
@@ -205,33 +205,33 @@ var behaviours = []behaviour{
 		g.Go(sleepThen(time.Second, errBoom))
 		cancel(errStop)
 		return waited(g)
-	}, "Wait returns context canceled", "Wait returns boom; context canceled", "the parent's cancellation does not erase a failure"},
-	{"the parent is cancelled, and then a task fails of another reason", func(ctx context.Context, k kit) string {
+	}, "Wait returns context canceled", "Wait returns boom; context canceled", "the cancellation of the parent does not hide a failure"},
+	{"the parent is cancelled, and then a task fails for another reason", func(ctx context.Context, k kit) string {
 		parent, cancel := context.WithCancelCause(ctx)
 		g, _ := k.withContext(parent)
 		g.Go(sleepThen(time.Second, errBoom))
 		cancel(errStop)
 		return waited(g)
-	}, "Wait returns boom", "Wait returns boom; stop", "the failure may well come of the cancellation, so both show; errors.Is finds either"},
+	}, "Wait returns boom", "Wait returns boom; stop", "the cancellation may have caused the failure, so Wait returns both; errors.Is finds each"},
 	{"a task panics", func(ctx context.Context, k kit) string {
 		g, ctx := k.withContext(ctx)
 		var ended atomic.Bool
 		g.Go(func() error { <-ctx.Done(); ended.Store(true); return nil })
 		g.Go(func() error { panic("oops") })
 		return fmt.Sprintf("%s; siblings cancelled and ended: %v", waited(g), ended.Load())
-	}, "the process ends: panic: oops", "Wait panics: oops; siblings cancelled and ended: true", "a panic belongs to whoever waits; the policies Crash and Capture are at hand"},
+	}, "the process ends: panic: oops", "Wait panics: oops; siblings cancelled and ended: true", "the caller that waits can handle the panic; the policy Crash ends the process, and Capture makes an error of it"},
 	{"a task calls Goexit, as t.FailNow does", func(ctx context.Context, k kit) string {
 		g, _ := k.withContext(ctx)
 		g.Go(goexit)
 		return waited(g)
-	}, "Wait returns nil", "Wait calls Goexit", "it is not a success; a failed assertion in a task ends the test"},
+	}, "Wait returns nil", "Wait calls Goexit", "a Goexit is no success; a failed assertion in a task ends the test"},
 	{"Go(nil)", func(_ context.Context, k kit) string {
 		g := k.zero()
 		if v := caught(func() { g.Go(nil) }); v != nil {
 			return fmt.Sprint("Go panics: ", v)
 		}
 		select {} // Wait would sometimes return before the process has ended
-	}, "the process ends: panic: runtime error: invalid memory address or nil pointer dereference", "Go panics: errgroup: nil func", "the mistake is reported where it was made"},
+	}, "the process ends: panic: runtime error: invalid memory address or nil pointer dereference", "Go panics: errgroup: nil func", "the panic comes in the call that made the mistake"},
 	{"SetLimit while tasks run, with a limit set before", func(_ context.Context, k kit) string {
 		g := k.zero()
 		g.SetLimit(1)
@@ -240,13 +240,13 @@ var behaviours = []behaviour{
 			return fmt.Sprint("SetLimit panics: ", v)
 		}
 		return fmt.Sprint("another task starts: ", g.TryGo(nothing), "; ", waited(g))
-	}, "SetLimit panics: errgroup: modify limit while 1 goroutines in the group are still active", "another task starts: true; Wait returns nil", "the limit may be changed at any time"},
+	}, "SetLimit panics: errgroup: modify limit while 1 goroutines in the group are still active", "another task starts: true; Wait returns nil", "the limit may change at any time"},
 	{"SetLimit while tasks run, with no limit set before", func(_ context.Context, k kit) string {
 		g := k.zero()
 		g.Go(sleepThen(time.Second, nil))
 		g.SetLimit(1)
 		return fmt.Sprint("another task starts: ", g.TryGo(nothing), "; ", waited(g))
-	}, "the program hangs", "another task starts: false; Wait returns nil", "the tasks that run already count"},
+	}, "the program hangs", "another task starts: false; Wait returns nil", "tasks that were started without a limit count"},
 	{"SetLimit(1) while Go waits for room", func(_ context.Context, k kit) string {
 		g := k.zero()
 		g.SetLimit(0)
@@ -254,7 +254,7 @@ var behaviours = []behaviour{
 		begin := time.Now()
 		g.Go(nothing)
 		return fmt.Sprintf("Go returns after %v; %s", time.Since(begin), waited(g))
-	}, "the program hangs", "Go returns after 1s; Wait returns nil", "whoever waits is served by the new limit"},
+	}, "the program hangs", "Go returns after 1s; Wait returns nil", "a caller that waits starts its task under the new limit"},
 }
 
 const resultMark = "the result: "
@@ -304,7 +304,7 @@ func TestBehaviours(t *testing.T) {
 	}
 }
 
-// differences is the page's text.
+// differences returns the text of the page.
 func differences() string {
 	var same, other strings.Builder
 	for _, b := range behaviours {
@@ -319,21 +319,22 @@ func differences() string {
 
 const differencesPage = `# errgroup: what differs from golang.org/x/sync/errgroup
 
-A program that uses golang.org/x/sync/errgroup need only change the import: all of its API is here, and the test suite
-that comes with it passes. Each row of the two tables is run, against both, by TestBehaviours in package errgroup, which
-also checks that this page says what it has seen.
+A program that uses golang.org/x/sync/errgroup needs only to change the import. Coterie's errgroup has the whole API of
+x/sync's, and passes its tests. A test, TestBehaviours in package errgroup, runs each row of the two tables with both packages,
+and another compares this page with what it saw.
 
 ## Different
 
 | what | x/sync | coterie | why |
 |---|---|---|---|
 %s
-A task may share its goroutine with the tasks before it, so what a task does to its goroutine and does not undo, such as
-runtime.LockOSThread, concerns those after it. In builds with -race each task has a goroutine of its own.
+Tasks may share a goroutine. If a task calls runtime.LockOSThread, for example, and does not undo it, the next task runs on the
+locked thread: [What a goroutine carries from one task to the next](guide/goroutines.md). In builds with -race each task has a
+goroutine of its own.
 
 ## The same
 
-| what | comes of it |
+| what | what happens in both |
 |---|---|
 %s`
 

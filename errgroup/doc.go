@@ -1,6 +1,6 @@
 // Package errgroup is [golang.org/x/sync/errgroup] on coterie's scheduler. Its groups own
 // goroutines that work on parts of one job, can fail, and are cancelled together. A program that
-// uses x/sync's errgroup needs only to change the import. docs/errgroup-differences.md lists the
+// uses x/sync's errgroup needs only to change the import. [docs/errgroup-differences.md] lists the
 // differences.
 //
 //	g, ctx := errgroup.WithContext(ctx)
@@ -47,4 +47,10 @@
 // Wait calls Goexit. Under [core.Crash] a panic ends the process with its own stack. Under
 // [core.Capture] the error of a task that panics is a *[core.PanicError], and the error of a task
 // that calls Goexit is [core.ErrGoexit].
+//
+// [docs/guide/errors.md] shows how to keep partial results, and how to add the name of a task to
+// its error.
+//
+// [docs/errgroup-differences.md]: https://github.com/coterie-go/coterie/blob/main/docs/errgroup-differences.md
+// [docs/guide/errors.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/errors.md
 package errgroup

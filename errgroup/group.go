@@ -107,12 +107,14 @@ func checkFunc(isNil bool) {
 // group's context is done, because f may have to clean up.
 //
 // See the package comment for errors, panics and Goexit. Go panics if f is nil, or if the
-// group is that of a [Run] that has ended. Go panics in the oldest task if all tasks that run have
-// been blocked in Go of their own group for a second.
+// group is that of a [Run] that has ended. If every running task has been blocked in Go of its own
+// group for a second, Go panics in the oldest of them.
 //
 // A short task costs about a tenth of a go statement, and, in a group that is in use, no
-// allocation. Tasks may share a goroutine. docs/guide/goroutines.md lists what a goroutine can
+// allocation. Tasks may share a goroutine. [docs/guide/goroutines.md] lists what a goroutine can
 // carry from one task to the next. [Options.Isolate] prevents it.
+//
+// [docs/guide/goroutines.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/goroutines.md
 func (g *Group) Go(f func() error) {
 	if !g.scheduler.Go(nil, g.task(f)) {
 		g.refuse()
@@ -215,8 +217,8 @@ func (g *Group) SetLimit(n int) {
 // may wait at once.
 //
 // A task must not wait for its own group: the Wait would never end. Wait panics in such a task as
-// soon as another goroutine waits for the group too. [Group.WaitContext] with the task's context
-// panics at once.
+// soon as another goroutine waits for the group too. Until then it only blocks.
+// [Group.WaitContext] with the task's context panics at once.
 func (g *Group) Wait() error {
 	_ = g.scheduler.Wait(nil)
 	return g.end()

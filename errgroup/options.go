@@ -6,8 +6,10 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// Options are the settings of a [Group]. docs/guide/numbers.md lists what 0 means in each option
+// Options are the settings of a [Group]. [docs/guide/numbers.md] lists what 0 means in each option
 // and setter.
+//
+// [docs/guide/numbers.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/numbers.md
 type Options struct {
 	// Name stands in stuck reports and in the errors of named tasks. The group's tasks have it as
 	// the value of the pprof label "coterie".
@@ -18,7 +20,7 @@ type Options struct {
 	// holds one of its permits.
 	Semaphore *core.Semaphore
 	// Isolate gives each task a goroutine of its own. It is for code that leaves settings on its
-	// goroutine; see docs/guide/goroutines.md. A task then costs about as much as a go statement.
+	// goroutine; see [Group.Go]. A task then costs about as much as a go statement.
 	Isolate bool
 	// Panics selects what happens when a task panics. Under [core.Propagate], the default, the
 	// context is cancelled at once, and Wait raises the panic. Under [core.Crash] the panic ends

@@ -37,7 +37,7 @@
 // Wait raises the panic when all tasks have ended, with the stack of the goroutine that panicked.
 // [core.Crash] ends the process at the panic, before any Wait returns. [core.Capture] passes the
 // panic to a function. Wait calls runtime.Goexit if a task does, so that t.FailNow and t.Skip in a
-// task end the test that waits. docs/guide/panics.md gives the reasons.
+// task end the test that waits. [docs/guide/panics.md] gives the reasons.
 //
 // # Limits and names
 //
@@ -56,4 +56,9 @@
 // fourteenth of the time of a thousand go statements. [Group.Go] lists what a goroutine can carry
 // from one task to the next. In builds with -race each task has a goroutine of its own, so that
 // races between tasks are reported.
+//
+// [docs/guide] has a page for each need, with programs.
+//
+// [docs/guide]: https://github.com/coterie-go/coterie/blob/main/docs/guide/README.md
+// [docs/guide/panics.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/panics.md
 package group

@@ -64,8 +64,8 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 // Go starts f as if in a goroutine of its own. f may block for as long as it likes, wait for any
 // other task, even for a task that is started later, and call Go. It holds up no other task. Go
 // blocks only while the group is at its limit, and until a task ends or SetLimit makes room. It
-// panics if f is nil, or if the group is that of a [Run] that has returned. Go panics in the oldest
-// task if all tasks that run have been blocked in Go of their own group for a second.
+// panics if f is nil, or if the group is that of a [Run] that has returned. If every running task
+// has been blocked in Go of its own group for a second, Go panics in the oldest of them.
 //
 // The group applies its [core.PanicPolicy] if f panics. Wait calls [runtime.Goexit] if f does.
 //
@@ -79,13 +79,15 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 //     sets with pprof.SetGoroutineLabels stay for the next task, unless the task resets them, as
 //     pprof.Do does. A group with a name sets the label "coterie", and no other, for every task.
 //   - A [runtime.LockOSThread] without UnlockOSThread, and other settings of the goroutine or its
-//     thread. docs/guide/goroutines.md has the complete list.
+//     thread. [docs/guide/goroutines.md] has the complete list.
 //
 // Code that leaves such settings needs [Options.Isolate]. A task must not call Goexit to end its
 // thread, because Wait would then end the goroutine that waits.
 //
 // In a group without a limit Go costs an uncontended lock, and the end of a short task costs one
 // atomic addition. Some calls also start a goroutine.
+//
+// [docs/guide/goroutines.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/goroutines.md
 func (g *Group) Go(f func()) {
 	if !g.scheduler.Go(nil, g.task(f)) {
 		g.refuse()
@@ -176,7 +178,7 @@ func (g *Group) Background(ctx context.Context, f func(ctx context.Context)) {
 // there is none, the next Wait does. No later Wait raises it again.
 //
 // A task must not wait for its own group: the Wait would never end. Wait panics in such a task as
-// soon as another goroutine waits for the group too. Before that it does not look for this mistake.
+// soon as another goroutine waits for the group too. Until then it only blocks.
 // [Group.WaitContext] with the task's context panics at once. Neither finds the mistake if a task
 // of another group is in between.
 func (g *Group) Wait() { _ = g.scheduler.Wait(nil) }

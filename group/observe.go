@@ -37,9 +37,9 @@ type Observer struct {
 	Ended   func(Event) // a task has ended, or will not run
 }
 
-// Observe makes o's functions be called for each named task of the program that is started after
-// Observe. stop ends that: it blocks until no call is under way, and no call follows. The functions
-// must not call stop. A program may have several observers at once. Observe panics if o is nil.
+// Observe calls o's functions for each named task that the program starts from now on, until stop
+// is called. stop blocks until no call is under way; no call follows. The functions must not call
+// stop. A program may have several observers at once. Observe panics if o is nil.
 //
 // In the terminology of [the Go memory model], a call of Observe "synchronizes before" each call of
 // the functions, and each of these before the return of stop.

@@ -9,7 +9,11 @@ import (
 )
 
 // Options are the settings of a [Group]. The zero Options are those of a zero Group.
-// docs/guide/numbers.md lists what 0 means in each option and setter.
+// [docs/guide/numbers.md] lists what 0 means in each option and setter, and
+// [docs/guide/limits.md] says what a limit does to tasks that start tasks.
+//
+// [docs/guide/numbers.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/numbers.md
+// [docs/guide/limits.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/limits.md
 type Options struct {
 	// Name stands in stuck reports and task errors. The group's tasks have it as the value of the
 	// pprof label "coterie".

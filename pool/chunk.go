@@ -20,8 +20,8 @@ import (
 // have not been yielded are lost. The range loop panics with a *[core.PanicError] if in panics,
 // after it has yielded the items before. The range loop calls Goexit if in does.
 //
-// in runs in a goroutine of its own, at most n items ahead of the range loop, without those of the
-// slice that the body has. That goroutine has the pprof labels of ctx. Chunk uses memory for the
+// in runs in a goroutine of its own. It is at most n items ahead of the range loop, not counting
+// the slice that the body has. That goroutine has the pprof labels of ctx. Chunk uses memory for the
 // items that it holds, however large n is.
 //
 // Chunk panics if n is less than 1, wait is negative, or ctx or in is nil.

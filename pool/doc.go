@@ -26,7 +26,7 @@
 //
 // Loops chain: [Then] is Map with another loop as its input. [Keep] makes a loop continue after an
 // error. [Chunk] makes slices by number or time. [Merge] makes one sequence of several. A body that
-// leaves the last loop ends all of them.
+// leaves the last loop ends all of them. [docs/guide/pipelines.md] builds pipelines of several stages.
 //
 // # Pools
 //
@@ -40,21 +40,26 @@
 // A pool has the five verbs of every owner: Go, TryGo, GoContext, Wait and WaitContext. See package
 // group. Close refuses new tasks, and blocks until the accepted tasks and the workers have ended.
 // Shutdown is Close, but when its context is done, it drops the queued tasks and returns an error
-// that lists the tasks that run.
+// that lists the tasks that run. [docs/guide/shutdown.md] ends a program without losing work.
 //
 // A [Batch] starts tasks and waits for them alone. [Submit] starts a task and returns a future for
 // its result. A [Keyed] starts tasks that have a key. It runs the tasks of one key one after
-// another, or up to a given number at once.
+// another, or up to a given number at once; see [docs/guide/keys.md].
 //
 // # Tasks that wait for tasks
 //
 // A task may start other tasks on its own pool and wait for them, to any depth. It must do so with
 // its own context: while it waits, it lends its place to them. See [Pool] for what that means for
-// the number of workers.
+// the number of workers, and [docs/guide/limits.md] for examples.
 //
 // # Panics and Goexit
 //
 // The loop, the Wait of a Batch or a Keyed, or the Get of a Submit raises a panic of its task. No
 // caller waits for a single task of Pool.Go: its panic goes to Options.OnPanic, or ends the
 // process. The pool stays usable after a Goexit, and after a panic that does not end the process.
+//
+// [docs/guide/keys.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/keys.md
+// [docs/guide/limits.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/limits.md
+// [docs/guide/pipelines.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/pipelines.md
+// [docs/guide/shutdown.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/shutdown.md
 package pool

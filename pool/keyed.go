@@ -31,10 +31,10 @@ var ErrReplaced = sched.ErrReplaced
 // closes. When a Shutdown gives up, they are dropped, and Stats counts them as it counts those in
 // the queue.
 //
-// [Keyed.WaitKey] and [Keyed.Wait] raise panics and Goexits of tasks. The process ends with a panic
-// that neither has raised when the Keyed is garbage-collected. Replace cancels the context of a
-// task only while the task runs. After that, the context is done when the context with which the
-// task was started is done.
+// [Keyed.WaitKey] and [Keyed.Wait] raise panics and Goexits of tasks. If neither has raised a
+// panic, the process ends with it when the Keyed is garbage-collected. Replace cancels the context
+// of a task only while the task runs. When the task has ended, only the end of the context with
+// which it was started ends its context.
 type Keyed[K comparable] struct {
 	_     [0]sync.Mutex // so that go vet reports a copy
 	pool  *Pool

@@ -25,9 +25,9 @@ import (
 // an item as one if both panic. The item's panic is raised if the body calls Goexit while an item
 // panics.
 //
-// seq runs in a goroutine of its own, ahead of the range loop. At most 4 items for each worker are
-// in flight: from when seq yields an item until the range loop asks for the result after the
-// item's. If items are measured to be quick, more may be in flight: for each worker as many as take
+// seq runs in a goroutine of its own, ahead of the range loop. An item is in flight from when seq
+// yields it until the range loop asks for the result after the item's. At most 4 items for each
+// worker are in flight. If items are measured to be quick, more may be in flight: for each worker as many as take
 // a millisecond, up to 1024 for each worker and 4096 in all. Then an item that takes no time costs
 // some 25 ns and no allocation. Workers beyond 64 count only when they have been started, and cost
 // nothing before. A seq that blocks holds up only the end of the loop.

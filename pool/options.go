@@ -7,12 +7,15 @@ import (
 	"github.com/coterie-go/coterie/core"
 )
 
-// Options are the settings of a [Pool]. The zero Options suit most pools. docs/guide/numbers.md
-// lists what 0 means in each option and setter.
+// Options are the settings of a [Pool]. The zero Options suit most pools.
+// [docs/guide/numbers.md] lists what 0 means in each option and setter.
+//
+// [docs/guide/numbers.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/numbers.md
 type Options struct {
 	// Name stands in stuck reports. The pool's tasks have it as the value of the pprof label
-	// "coterie". The name nests in that task's path if a task is started with the context of
-	// another owner's task. A pool without a name does not list its tasks, so they cost less.
+	// "coterie". If a task is started with the context of another owner's task, its path is that
+	// task's path followed by the name. A pool without a name does not list its tasks, so they cost
+	// less.
 	Name string
 	// Queue is how many tasks may wait for a worker; 0 means 1024. A submitter that finds the queue
 	// full blocks until there is room. Blocked submitters are served in the order in which they
@@ -24,9 +27,9 @@ type Options struct {
 	Queue int
 	// IdleAfter is how long a worker stays idle before it ends; 0 means one second.
 	//
-	// A worker belongs to the testing/synctest bubble in which it was started. So that no worker is
-	// left when a bubble ends, close the pools of the bubble before. If a pool outlives the bubble,
-	// as a package variable does, sleep for IdleAfter instead. Also sleep for IdleAfter before a
+	// A worker belongs to the testing/synctest bubble in which it was started, and must end before
+	// the bubble does. So close the pools of a bubble at its end. If a pool outlives the bubble, as
+	// a package variable does, sleep for IdleAfter instead. Also sleep for IdleAfter before a
 	// bubble uses a pool that was used outside.
 	IdleAfter time.Duration
 	// Isolate gives each task a goroutine of its own. It is for code that leaves settings on its

@@ -49,7 +49,7 @@ var ErrClosed = errors.New("pool: closed")
 //
 // One worker runs many tasks. State of its goroutine may pass from one task to the next: a
 // runtime.LockOSThread without its unlock, and pprof labels that a task without a context sets and
-// does not reset. docs/guide/goroutines.md has the complete list. [Options.Isolate] prevents it.
+// does not reset. [docs/guide/goroutines.md] has the complete list. [Options.Isolate] prevents it.
 // Workers start without the labels of the goroutine that starts them.
 //
 // In the terminology of [the Go memory model], a call that starts a task "synchronizes before" the
@@ -58,6 +58,7 @@ var ErrClosed = errors.New("pool: closed")
 // -race builds each task has a goroutine of its own, so that races between tasks are reported.
 //
 // [the Go memory model]: https://go.dev/ref/mem
+// [docs/guide/goroutines.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/goroutines.md
 type Pool struct {
 	scheduler sched.Scheduler
 
@@ -114,8 +115,8 @@ func (p *Pool) beginSlow() {
 
 // Go puts f into the queue; a worker runs it as soon as one is free. Go blocks while the queue is
 // full. Blocked submitters are served in the order in which they came. Go panics if f is nil or the
-// pool is closed. Go panics in the oldest task if all tasks that run have been blocked in Go of
-// their own pool for a second.
+// pool is closed. If every running task has been blocked in Go of its own pool for a second, Go
+// panics in the oldest of them.
 //
 // A panic of f goes to Options.OnPanic, or ends the process if that is nil. A Goexit of f ends only
 // the task.

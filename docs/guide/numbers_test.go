@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"os"
+	"reflect"
 	"regexp"
 	"runtime"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/group/grouptest"
 	"github.com/coterie-go/coterie/group/service"
+	"github.com/coterie-go/coterie/group/tree"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -82,6 +84,13 @@ var rows = map[string]func(t *testing.T){
 		const text = "group: OnPanic is required by, and only for, the policy Capture"
 		require.Equal(t, text, panicText(func() { group.New(group.Options{Panics: core.Capture}) }))
 		require.Equal(t, text, panicText(func() { group.New(group.Options{OnPanic: func(*core.PanicError) {}}) }))
+	},
+	"group.Observer.Queued, Started, Ended": func(t *testing.T) {
+		stop := group.Observe(&group.Observer{})
+		var g group.Group
+		g.GoNamed("x", func() {})
+		g.Wait()
+		stop()
 	},
 	"errgroup.Options.Limit": func(t *testing.T) {
 		g, _ := errgroup.New(t.Context(), errgroup.Options{Limit: 0})
@@ -356,6 +365,15 @@ var rows = map[string]func(t *testing.T){
 			require.NotEmpty(t, panicText(func() { grouptest.Patience(t, d) }))
 		}
 	},
+	"service.Service.Run": func(t *testing.T) {
+		require.EqualError(t, service.Run(t.Context(), service.Options{}, service.Service{Name: "a"}), "service: a: nil Run")
+	},
+	"service.Service.After": func(t *testing.T) {
+		start := time.Now()
+		job := service.Service{Name: "job", After: nil, Run: func(context.Context, func()) error { return nil }}
+		require.NoError(t, service.Run(t.Context(), service.Options{}, job))
+		require.Zero(t, time.Since(start))
+	},
 	"service.Restart.Backoff": func(t *testing.T) {
 		for _, backoff := range []func(int) time.Duration{nil, func(int) time.Duration { return 0 }, func(int) time.Duration { return -1 }} {
 			n, start := 0, time.Now()
@@ -381,6 +399,8 @@ func TestNumbers(t *testing.T) {
 	require.NoError(t, err)
 	_, table, ok := strings.Cut(string(text), "|---|---|---|---|\n")
 	require.True(t, ok)
+	table, _, ok = strings.Cut(table, "\n\n") // the second table is that of another module
+	require.True(t, ok)
 	var names []string
 	for _, m := range tableRow.FindAllStringSubmatch(table, -1) {
 		names = append(names, m[1])
@@ -391,6 +411,27 @@ func TestNumbers(t *testing.T) {
 			require.Contains(t, rows, name)
 			synctest.Test(t, rows[name])
 		})
+	}
+	for _, options := range []any{
+		group.Options{}, group.Observer{}, errgroup.Options{}, errgroup.RaceOptions[int]{}, pool.Options{},
+		service.Options{}, service.Service{}, service.Restart{}, tree.Options{},
+	} {
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(options)) {
+			of, _, _ := strings.Cut(reflect.TypeOf(options).String(), "[")
+			t.Run("the table has "+of+"."+field.Name, func(t *testing.T) {
+				switch field.Type.Kind() {
+				case reflect.Bool, reflect.String, reflect.Struct:
+					return // is no number, and cannot be nil
+				}
+				if field.Type == reflect.TypeFor[core.PanicPolicy]() {
+					return // is no number either
+				}
+				require.True(t, slices.ContainsFunc(names, func(row string) bool {
+					fields, ok := strings.CutPrefix(row, of+".")
+					return ok && slices.Contains(strings.Split(fields, ", "), field.Name)
+				}))
+			})
+		}
 	}
 }
 
@@ -409,6 +450,7 @@ func TestNil(t *testing.T) {
 		func() { g.Go(nil) }, func() { g.TryGo(nil) }, func() { _ = g.GoContext(t.Context(), nil) }, func() { g.GoNamed("x", nil) },
 		func() { _ = g.GoContext(none, func(context.Context) {}) }, func() { _ = g.WaitContext(none) }, func() { group.Run(nil) },
 		func() { group.Fork[int](&g, nil) }, func() { g.Background(t.Context(), nil) }, func() { g.Background(none, func(context.Context) {}) },
+		func() { group.Observe(nil) },
 		func() { e.Go(nil) }, func() { e.TryGo(nil) }, func() { _ = e.GoContext(t.Context(), nil) }, func() { e.Background(nil) },
 		func() { _ = e.WaitContext(none) }, func() { errgroup.WithContext(none) }, func() { _ = errgroup.Run(t.Context(), nil) },
 		func() { p.Go(nil) }, func() { p.TryGo(nil) }, func() { _ = p.GoContext(t.Context(), nil) }, func() { _ = p.WaitContext(none) },
@@ -418,8 +460,7 @@ func TestNil(t *testing.T) {
 		func() { pool.Map(t.Context(), 1, noSeq, f) }, func() { pool.Map[int, int](t.Context(), 1, items, nil) },
 		func() { pool.Chunk(t.Context(), noSeq, 1, 0) }, func() { pool.Merge(t.Context(), noSeq) }, func() { pool.Keep[int, int](nil) },
 	} {
-		require.Regexp(t, `^(core|group|errgroup|pool): nil (func|context|seq)$`, panicText(call))
+		require.Regexp(t, `^(core|group|errgroup|pool): nil (func|context|seq|observer)$`, panicText(call))
 	}
 	p.Close()
-	require.EqualError(t, service.Run(t.Context(), service.Options{}, service.Service{Name: "a"}), "service: a: nil Run")
 }

@@ -7,7 +7,10 @@
 //		...
 //	}
 //
-// Call both at the start of the test. Both work within testing/synctest.
+// Call both at the start of the test. Both work within testing/synctest. [docs/guide/testing.md]
+// shows how to test code that waits.
+//
+// [docs/guide/testing.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/testing.md
 package grouptest
 
 import (

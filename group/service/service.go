@@ -36,6 +36,10 @@
 //
 // When its context is cancelled, a service must end within its Grace. If it does not, Run reports
 // it with the stack of its goroutine, no longer waits for it, and stops the services before it.
+//
+// [docs/guide/service.md] shows how to write services and their order.
+//
+// [docs/guide/service.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/service.md
 package service
 
 import (

@@ -13,10 +13,13 @@
 //
 // A snapshot locks one owner at a time, to copy at most 1000 of its tasks. So two owners may be
 // shown at two instants. A snapshot stops the world only to read stacks. It reads them at most once
-// a second, and not at all if there are more than 2500 goroutines. Up to that number, the world
-// stops for less than 50 ms.
+// a second, and not at all if there are more than 2500 goroutines or their stacks have more than
+// 30,000 frames. Up to these numbers, the world stops for less than 50 ms.
 //
-// [github.com/coterie-go/coterie/group.Observe] follows tasks over time.
+// [github.com/coterie-go/coterie/group.Observe] follows tasks over time. [docs/guide/doing.md] finds
+// out why a service hangs.
+//
+// [docs/guide/doing.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/doing.md
 package tree
 
 import (
