@@ -455,6 +455,22 @@ func TestKeyedContext(t *testing.T) {
 		})
 	})
 
+	t.Run("is done if the submitter's ended before anybody asked for Done", func(t *testing.T) {
+		p := pool.New(1, pool.Options{})
+		k := pool.NewKeyed[string](p, 1)
+		cause := errors.New("cause")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		var got error
+		require.NoError(t, k.GoContext(ctx, "a", func(ctx context.Context) {
+			cancel(cause)
+			<-ctx.Done()
+			got = context.Cause(ctx)
+		}))
+		k.Wait()
+		require.Equal(t, cause, got)
+		closeEmpty(t, p)
+	})
+
 	t.Run("reaches a task that waits for it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("late"))
