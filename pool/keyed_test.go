@@ -19,6 +19,7 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/child"
+	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -547,6 +548,37 @@ func TestKeyedReplace(t *testing.T) {
 		k.Wait()
 		require.Equal(t, "inside", got)
 		closeEmpty(t, p)
+	})
+
+	t.Run("does not cancel the context of a task that has ended", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(2, pool.Options{Name: "ended"})
+			k := pool.NewKeyed[string](p, 1)
+			var first sync.Once
+			var replaced atomic.Bool
+			stop := group.Observe(&group.Observer{Ended: func(e group.Event) {
+				if e.Path != "ended" {
+					return
+				}
+				first.Do(func() { // the worker has yet to take the task off its key
+					go func() {
+						assert.NoError(t, k.Replace(t.Context(), "a", func(context.Context) { replaced.Store(true) }))
+					}()
+					synctest.Wait()
+					assert.False(t, replaced.Load())
+				})
+			}})
+			defer stop()
+			var kept context.Context
+			require.NoError(t, k.GoContext(t.Context(), "a", func(ctx context.Context) {
+				kept = ctx
+				_ = ctx.Done()
+			}))
+			k.Wait()
+			p.Close()
+			require.True(t, replaced.Load())
+			require.NoError(t, kept.Err())
+		})
 	})
 
 	t.Run("makes room for those that wait for it", func(t *testing.T) {
