@@ -27,11 +27,11 @@ func Parse(trace []byte) Trace {
 		// A frame is a line and the indented lines below it.
 		end := bytes.IndexByte(rest, '\n')
 		for end >= 0 && rest[end+1] == '\t' { // rest does not end with a line end
-			if next := bytes.IndexByte(rest[end+1:], '\n'); next >= 0 {
-				end += 1 + next
-			} else {
-				end = -1
+			next := bytes.IndexByte(rest[end+1:], '\n')
+			if next >= 0 {
+				next += end + 1
 			}
+			end = next
 		}
 		if end < 0 {
 			t.Frames = append(t.Frames, rest)
