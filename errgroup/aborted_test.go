@@ -182,6 +182,31 @@ func TestKeepsABoundedNumberOfPanics(t *testing.T) {
 	runtime.KeepAlive(g)
 }
 
+// An error that MaxErrors drops is not kept.
+func TestKeepsNoDroppedError(t *testing.T) {
+	g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true, MaxErrors: 2})
+	var freed func() bool
+	func() {
+		large := new(largeError)
+		freed = child.Cleanup(large)
+		for i := range 3 {
+			g.Go(func() error {
+				if i == 2 {
+					return large
+				}
+				return errBoom
+			})
+		}
+		require.Len(t, multierr.Errors(g.Wait()), 3)
+	}()
+	child.Collect(freed)
+	runtime.KeepAlive(g)
+}
+
+type largeError [1 << 20]byte
+
+func (*largeError) Error() string { return "large" }
+
 // A handler of net/http may abort in a task: nothing is logged, as without the group.
 func TestAbortHandler(t *testing.T) {
 	var logged strings.Builder

@@ -56,6 +56,32 @@ func TestGroup(t *testing.T) {
 			caught(func() { _ = g.Wait() }).(*core.PanicError).Value)
 	})
 
+	t.Run("a zero group says that it is one of errgroup, however its first task was started", func(t *testing.T) {
+		if race.Hidden {
+			t.Skip("the scheduler of a zero group does not know it there")
+		}
+		for name, start := range map[string]func(g *errgroup.Group, f func() error){
+			"Go":    (*errgroup.Group).Go,
+			"TryGo": func(g *errgroup.Group, f func() error) { g.TryGo(f) },
+			"GoContext": func(g *errgroup.Group, f func() error) {
+				_ = g.GoContext(t.Context(), func(context.Context) error { return f() })
+			},
+			"GoNamed":    func(g *errgroup.Group, f func() error) { g.GoNamed("named", f) },
+			"Background": func(g *errgroup.Group, f func() error) { g.Background(func(context.Context) error { return f() }) },
+			"Fork":       func(g *errgroup.Group, f func() error) { errgroup.Fork(g, func() (int, error) { return 0, f() }) },
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				var g errgroup.Group
+				start(&g, func() error {
+					time.Sleep(time.Second) // another goroutine waits too
+					return g.Wait()         //coterie:selfwait that it panics is the point
+				})
+				require.Equal(t, "errgroup: Wait on a group within one of its own tasks",
+					caught(func() { _ = g.Wait() }).(*core.PanicError).Value, name)
+			})
+		}
+	})
+
 	t.Run("several goroutines begin to use a zero group at once", func(t *testing.T) {
 		for range 2000 {
 			var g errgroup.Group

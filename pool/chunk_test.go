@@ -103,6 +103,27 @@ func TestChunk(t *testing.T) {
 		})
 	})
 
+	t.Run("goes out to the nanosecond when its time is up", func(t *testing.T) {
+		for _, wait := range []time.Duration{1, time.Second} {
+			for _, body := range []time.Duration{wait - 1, wait, wait + 1} {
+				synctest.Test(t, func(t *testing.T) {
+					started := time.Now()
+					var at []time.Duration
+					for range pool.Chunk(t.Context(), func(yield func(int) bool) {
+						if yield(0) && yield(1) && yield(2) {
+							time.Sleep(time.Hour)
+						}
+					}, 2, wait) {
+						at = append(at, time.Since(started))
+						synctest.Wait() // the reader has put the third item
+						time.Sleep(body)
+					}
+					require.Equal(t, []time.Duration{0, max(wait, body)}, at)
+				})
+			}
+		}
+	})
+
 	t.Run("is filled while the body runs, by n items at most", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var in counting

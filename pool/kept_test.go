@@ -139,3 +139,56 @@ func TestKeepsABoundedNumberOfPanics(t *testing.T) {
 		closeEmpty(t, p)
 	})
 }
+
+// A loop keeps neither an item that has ended nor a result that was yielded.
+func TestLoopsKeepNoItemThatHasEnded(t *testing.T) {
+	type item struct{ large *[1 << 20]byte }
+	var freed [3]func() bool
+	items := func(yield func(item) bool) {
+		for i := range freed {
+			large := new([1 << 20]byte)
+			freed[i] = child.Cleanup(large)
+			if !yield(item{large}) {
+				return
+			}
+		}
+	}
+	t.Run("Map: an item", func(t *testing.T) {
+		var n atomic.Int32
+		for _, err := range pool.Map(t.Context(), 1, items, func(_ context.Context, v item) (int, error) {
+			if i := n.Add(1); i > 1 {
+				child.Collect(freed[i-2])
+			}
+			runtime.KeepAlive(v)
+			return 0, nil
+		}) {
+			require.NoError(t, err)
+		}
+		require.EqualValues(t, 3, n.Load())
+	})
+
+	t.Run("Map: a result", func(t *testing.T) {
+		n := 0
+		for v, err := range pool.Map(t.Context(), 1, items, func(_ context.Context, v item) (item, error) { return v, nil }) {
+			require.NoError(t, err)
+			if n > 0 {
+				child.Collect(freed[n-1])
+			}
+			n++
+			runtime.KeepAlive(v)
+		}
+		require.Equal(t, 3, n)
+	})
+
+	t.Run("Merge", func(t *testing.T) {
+		n := 0
+		for v := range pool.Merge(t.Context(), items) {
+			if n > 0 {
+				child.Collect(freed[n-1])
+			}
+			n++
+			runtime.KeepAlive(v)
+		}
+		require.Equal(t, 3, n)
+	})
+}

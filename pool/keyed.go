@@ -176,6 +176,7 @@ func (t *keyedTask) Run(w *sched.Worker) {
 	f := t.f
 	t.f = nil
 	f(&t.ctx)
+	t.Returned()
 }
 
 // Replaced implements [sched.KeyedTask].

@@ -19,6 +19,7 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/child"
+	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -455,6 +456,22 @@ func TestKeyedContext(t *testing.T) {
 		})
 	})
 
+	t.Run("is done if the submitter's ended before anybody asked for Done", func(t *testing.T) {
+		p := pool.New(1, pool.Options{})
+		k := pool.NewKeyed[string](p, 1)
+		cause := errors.New("cause")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		var got error
+		require.NoError(t, k.GoContext(ctx, "a", func(ctx context.Context) {
+			cancel(cause)
+			<-ctx.Done()
+			got = context.Cause(ctx)
+		}))
+		k.Wait()
+		require.Equal(t, cause, got)
+		closeEmpty(t, p)
+	})
+
 	t.Run("reaches a task that waits for it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("late"))
@@ -531,6 +548,37 @@ func TestKeyedReplace(t *testing.T) {
 		k.Wait()
 		require.Equal(t, "inside", got)
 		closeEmpty(t, p)
+	})
+
+	t.Run("does not cancel the context of a task that has ended", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(2, pool.Options{Name: "ended"})
+			k := pool.NewKeyed[string](p, 1)
+			var first sync.Once
+			var replaced atomic.Bool
+			stop := group.Observe(&group.Observer{Ended: func(e group.Event) {
+				if e.Path != "ended" {
+					return
+				}
+				first.Do(func() { // the worker has yet to take the task off its key
+					go func() {
+						assert.NoError(t, k.Replace(t.Context(), "a", func(context.Context) { replaced.Store(true) }))
+					}()
+					synctest.Wait()
+					assert.False(t, replaced.Load())
+				})
+			}})
+			defer stop()
+			var kept context.Context
+			require.NoError(t, k.GoContext(t.Context(), "a", func(ctx context.Context) {
+				kept = ctx
+				_ = ctx.Done()
+			}))
+			k.Wait()
+			p.Close()
+			require.True(t, replaced.Load())
+			require.NoError(t, kept.Err())
+		})
 	})
 
 	t.Run("makes room for those that wait for it", func(t *testing.T) {

@@ -323,6 +323,29 @@ func TestLoopsWithoutALimit(t *testing.T) {
 		})
 	}
 
+	t.Run("a stream that the pool refused a helper gets one when the pool has room", func(t *testing.T) {
+		for _, m := range []mapper{pool.Map[int, int], pool.MapUnordered[int, int]} {
+			synctest.Test(t, func(t *testing.T) {
+				p := pool.New(2, pool.Options{Queue: 1})
+				p.Go(func() { time.Sleep(500 * time.Millisecond) })
+				full := make(chan struct{})
+				var took time.Duration
+				require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+					<-full
+					start := time.Now()
+					for _, err := range m(ctx, 2, (&input{n: 9}).seq, sleeper(time.Second)) {
+						require.NoError(t, err)
+					}
+					took = time.Since(start)
+				}))
+				p.Go(func() {})
+				close(full)
+				p.Close()
+				require.Equal(t, 5*time.Second, took, "one item alone, then two at once")
+			})
+		}
+	})
+
 	t.Run("the items in flight are bounded by the workers that are used", func(t *testing.T) {
 		if raceBuild {
 			t.Skip("items are slow to begin there, so more workers are used")

@@ -75,6 +75,30 @@ func TestPool(t *testing.T) {
 		})
 	})
 
+	t.Run("as many tasks run as GOMAXPROCS if no number of workers is given", func(t *testing.T) {
+		workers := runtime.GOMAXPROCS(0)
+		for name, p := range map[string]*pool.Pool{"New": pool.New(0, pool.Options{}), "the zero value": new(pool.Pool)} {
+			begun, release := make(chan struct{}), make(chan struct{})
+			for range workers + 3 {
+				p.Go(func() {
+					begun <- struct{}{}
+					<-release
+				})
+			}
+			for range workers {
+				<-begun
+			}
+			require.Equal(t, pool.Stats{Workers: workers, Busy: workers, Queued: 3, Submitted: uint64(workers + 3)}, p.Stats(), name)
+			go func() {
+				for range 3 {
+					<-begun
+				}
+			}()
+			close(release)
+			closeEmpty(t, p)
+		}
+	})
+
 	t.Run("the queue is first in, first out", func(t *testing.T) {
 		for _, queue := range []int{1, 2, 63, 64, 100, 1024} {
 			p := pool.New(1, pool.Options{Queue: queue})

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"os/exec"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -125,4 +127,35 @@ func TestSubmit(t *testing.T) {
 		b.Wait()
 		closeEmpty(t, p)
 	})
+}
+
+// A panic that no Get has raised ends the process when the future is collected.
+func TestSubmitPanicUnseen(t *testing.T) {
+	run := func(gets bool) (collected func() bool) {
+		p := pool.New(1, pool.Options{})
+		defer p.Close()
+		f, err := pool.Submit(t.Context(), p, func(context.Context) (int, error) { panic("boom") })
+		require.NoError(t, err)
+		if gets {
+			require.NotNil(t, caught(func() { f.Get() }))
+		}
+		return child.Cleanup(f)
+	}
+	for name, gets := range map[string]bool{"raised": true, "not raised": false} {
+		t.Run(name, func(t *testing.T) {
+			inside, output, err := child.Run(t)
+			switch {
+			case inside:
+				child.Unseen(run(gets), gets)
+			case gets:
+				require.NoError(t, err, output)
+			default:
+				var exit *exec.ExitError
+				require.ErrorAs(t, err, &exit)
+				require.Equal(t, 2, exit.ExitCode())
+				require.Contains(t, output, "panic: boom")
+				require.Contains(t, output, "pool_test.TestSubmitPanicUnseen.func")
+			}
+		})
+	}
 }

@@ -69,6 +69,20 @@ func TestObserve(t *testing.T) {
 			require.ErrorIs(t, err, bad)
 			p.Close()
 		}, group.Event{Path: "seen", Err: bad}, 1},
+		{"pool: two tasks with a key", func(t *testing.T) {
+			p := pool.New(1, pool.Options{Name: "seen"})
+			k := pool.NewKeyed[string](p, 1)
+			for range 2 {
+				require.NoError(t, k.GoContext(t.Context(), "key", func(context.Context) { time.Sleep(time.Second) }))
+			}
+			p.Close()
+		}, group.Event{Path: "seen", Ran: time.Second}, 2},
+		{"pool: a task with a key that calls Goexit", func(t *testing.T) {
+			p := pool.New(1, pool.Options{Name: "seen"})
+			k := pool.NewKeyed[string](p, 1)
+			require.NoError(t, k.GoContext(t.Context(), "key", func(context.Context) { runtime.Goexit() }))
+			p.Close()
+		}, group.Event{Path: "seen", Err: core.ErrGoexit}, 1},
 		{"pool: a task whose context is done at its turn", func(t *testing.T) {
 			p := pool.New(1, pool.Options{Name: "seen"})
 			ctx, cancel := context.WithCancelCause(t.Context())

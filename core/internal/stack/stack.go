@@ -26,12 +26,12 @@ func Parse(trace []byte) Trace {
 	for len(rest) > 0 {
 		// A frame is a line and the indented lines below it.
 		end := bytes.IndexByte(rest, '\n')
-		for end >= 0 && end+1 < len(rest) && rest[end+1] == '\t' {
-			if next := bytes.IndexByte(rest[end+1:], '\n'); next >= 0 {
-				end += 1 + next
-			} else {
-				end = -1
+		for end >= 0 && rest[end+1] == '\t' { // rest does not end with a line end
+			next := bytes.IndexByte(rest[end+1:], '\n')
+			if next >= 0 {
+				next += end + 1
 			}
+			end = next
 		}
 		if end < 0 {
 			t.Frames = append(t.Frames, rest)
@@ -253,9 +253,7 @@ func (f Frame) function() []byte {
 
 // packagePath returns the path of the function's package.
 func packagePath(function []byte) []byte {
-	if i := bytes.IndexByte(function, '['); i >= 0 { // type arguments have paths of their own
-		function = function[:i]
-	}
+	function, _, _ = bytes.Cut(function, []byte("[")) // type arguments have paths of their own
 	slash := bytes.LastIndexByte(function, '/') + 1
 	name, _, _ := bytes.Cut(function[slash:], []byte("."))
 	return function[:slash+len(name)]

@@ -155,3 +155,21 @@ func TestHeader(t *testing.T) {
 		require.Equal(t, want.bubble, trace.Bubble(), header)
 	}
 }
+
+func TestTop(t *testing.T) {
+	for _, c := range []struct {
+		name, text, function, file string
+		line                       int
+	}{
+		{"is below the toolkit's frames and the runtime's", waiting, "example.com/app.ingest[...]", "/src/app/ingest.go", 14},
+		{"is the innermost of the user's", panicking, "main.task", "/src/app/main.go", 14},
+		{"is not there without a user's frame", noUsers, "", "", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			function, file, line := stack.Parse([]byte(c.text)).Top()
+			require.Equal(t, c.function, function)
+			require.Equal(t, c.file, file)
+			require.Equal(t, c.line, line)
+		})
+	}
+}

@@ -179,13 +179,9 @@ func (g *gather[T]) take(next []T) []T {
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			r.ends = g.readers == 0
-			if n := len(g.items); n > 0 && n < g.callAt && !r.ends {
-				if g.maxWait > 0 {
-					r.left = g.maxWait - time.Since(g.since)
-				}
-				if r.left <= 0 && g.maxWait > 0 {
-					r.ends = true
-				}
+			if n := len(g.items); n > 0 && n < g.callAt && !r.ends && g.maxWait > 0 {
+				r.left = g.maxWait - time.Since(g.since)
+				r.ends = r.left <= 0
 			}
 			if len(g.items) < g.callAt && !r.ends {
 				return r

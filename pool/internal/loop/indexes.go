@@ -291,9 +291,10 @@ func (r *indexRange) take(most uint32, others bool) (lo, hi uint32) {
 		if lo == hi {
 			return lo, lo
 		}
-		n := min(most, hi-lo)
+		left := hi - lo
+		n := min(most, left)
 		if others {
-			n = min(n, (hi-lo+1)/2)
+			n = min(n, (left+1)/2)
 		}
 		end := lo + n
 		if r.word.CompareAndSwap(word, pack(end, hi)) {

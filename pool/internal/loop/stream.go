@@ -268,16 +268,16 @@ func (s *stream[T, R]) waitRoom() bool {
 // consume yields results until there are no more, or the body leaves the loop. If err is not nil,
 // run yields r and err when the helpers have ended.
 func (s *stream[T, R]) consume(yield func(R, error) bool) (r R, err error) {
-	pulled := uint64(0) // the last value of tail that consume has read
 	for k := uint64(0); ; k++ {
-		if k == pulled || k%8 == 0 || !s.quick() || s.cell(k).seq.Load() != k+1 {
+		// If item k has not been pulled, its cell is there anyway: k is not the first of a segment,
+		// because segmentSize is a multiple of 8.
+		if k%8 == 0 || !s.quick() || s.cell(k).seq.Load() != k+1 {
 			if !s.await(k) {
 				if s.call.Ctx.Err() != nil {
 					return r, context.Cause(s.call.Ctx)
 				}
 				return r, s.inputErr
 			}
-			pulled = s.tail.Load()
 		}
 		c := s.cell(k)
 		if c.failed != nil {

@@ -16,7 +16,7 @@ import (
 type streamWorker[T any] struct {
 	grain grainSizer
 	items []T
-	at    int    // index in items of the next item
+	at    int    // index in items of the item that runs
 	first uint64 // the number of items[0]
 }
 
@@ -81,7 +81,7 @@ func (s *stream[T, R]) claim(w *streamWorker[T]) bool {
 	head := s.head.Load()
 	left := int(s.tail.Load() - head)
 	n := min(w.grain.take, 1+left/(2*min(s.call.Workers, eagerWorkers)), left)
-	w.items, w.at, w.first = w.items[:0], 0, head
+	w.items, w.first = w.items[:0], head
 	for i := range n {
 		c := s.cell(head + uint64(i))
 		w.items = append(w.items, c.item)
