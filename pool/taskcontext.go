@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 	"weak"
 
 	"github.com/coterie-go/coterie/core/race"
@@ -84,7 +85,7 @@ func (c *taskContext) make() *innerContext {
 	case base.Err() != nil:
 		inner.cancel(context.Cause(base))
 	case base.Done() != nil:
-		known, l := weak.Make(inner), new(link)
+		known, l := weak.Make(inner), &link{bubble: sched.IsFake(time.Now())}
 		l.cut = context.AfterFunc(base, func() {
 			l.ended.Store(1)
 			if inner := known.Value(); inner != nil {
@@ -99,14 +100,16 @@ func (c *taskContext) make() *innerContext {
 
 // A link connects a base context to an inner context.
 type link struct {
-	cut   func() bool
-	ended race.Uint64 // 1 when the base context has ended
+	cut    func() bool
+	bubble bool        // it was made in a testing/synctest bubble
+	ended  race.Uint64 // 1 when the base context has ended
 }
 
-// forget is a cleanup, so it runs outside of any testing/synctest bubble. From there it may call
-// cut only while the base context has not ended.
+// forget is a cleanup, so it runs outside of any bubble. From there it must not call cut for a link
+// of a bubble, because cut may close a channel of the bubble. Such a link stays until the base
+// context ends.
 func (l *link) forget() {
-	if l.ended.Load() == 0 {
+	if !l.bubble && l.ended.Load() == 0 {
 		l.cut()
 	}
 }
