@@ -120,7 +120,7 @@ func (f *Future[T]) helped(ctx context.Context) bool {
 
 func (f *Future[T]) result() (T, error) {
 	if f.panicked != nil {
-		f.panicked.mark.Set()
+		f.panicked.told.Set()
 		f.panicked.Raise()
 	}
 	return f.value, f.err
@@ -146,7 +146,7 @@ func (f *Future[T]) resolve(value T, err error, panicked *PanicError) {
 
 // endUntold ends the process with p if no Get has raised p.
 func endUntold(p *PanicError) {
-	if !p.mark.IsSet() {
+	if !p.told.IsSet() {
 		p.Raise()
 	}
 }

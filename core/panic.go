@@ -139,12 +139,12 @@ type PanicError struct {
 	// More is the number of further panics that did not fit into Others.
 	More int
 
-	mark   *told.Mark
+	told   *told.Flag
 	raised *PanicError // in the copy with which Raise panics: the original; otherwise nil
 }
 
 func init() {
-	told.Of = func(panicked error) *told.Mark { return panicked.(*PanicError).mark }
+	told.Of = func(panicked error) *told.Flag { return panicked.(*PanicError).told }
 }
 
 // NewPanicError makes a PanicError of v, the value that recover returned. The deferred function
@@ -156,12 +156,12 @@ func NewPanicError(v any) *PanicError {
 	inner := innermost(v)
 	if inner == nil {
 		trace := stack.Parse(debug.Stack()).TrimOwn()
-		return &PanicError{Value: v, Stack: trace.Append(nil), mark: new(told.Mark)}
+		return &PanicError{Value: v, Stack: trace.Append(nil), told: new(told.Flag)}
 	}
 	if p, ok := v.(*PanicError); ok && p == inner {
 		return p.original()
 	}
-	return &PanicError{Value: v, Task: inner.Task, Stack: inner.Stack, mark: inner.mark}
+	return &PanicError{Value: v, Task: inner.Task, Stack: inner.Stack, told: inner.told}
 }
 
 // innermost returns v if it is a PanicError, the PanicError that v wraps, or nil.

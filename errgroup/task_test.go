@@ -3,7 +3,6 @@ package errgroup_test
 import (
 	"context"
 	"os"
-	"os/exec"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -166,11 +165,7 @@ func TestCrash(t *testing.T) {
 					start(g)
 					os.Exit(0)
 				}
-				var exit *exec.ExitError
-				require.ErrorAs(t, err, &exit)
-				require.Equal(t, 2, exit.ExitCode())
-				require.Contains(t, output, "panic: boom")
-				require.Contains(t, output, "errgroup_test.TestCrash.func1")
+				child.Panicked(t, output, err, "panic: boom", "errgroup_test.TestCrash.func1")
 			}
 		})
 	}

@@ -3,7 +3,6 @@ package group_test
 import (
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"regexp"
 	"runtime"
 	"strings"
@@ -71,9 +70,7 @@ func TestCrash(t *testing.T) {
 					victims[name]()
 					os.Exit(0)
 				}
-				var exit *exec.ExitError
-				require.ErrorAs(t, err, &exit)
-				require.Equal(t, 2, exit.ExitCode(), output)
+				child.Panicked(t, output, err)
 				checkCrash(t, name, output)
 			}
 		})

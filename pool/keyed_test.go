@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"os/exec"
 	"runtime"
 	"slices"
 	"sync"
@@ -1131,11 +1130,7 @@ func TestKeyedPanicUnseen(t *testing.T) {
 			case told:
 				require.NoError(t, err, output)
 			default:
-				var exit *exec.ExitError
-				require.ErrorAs(t, err, &exit)
-				require.Equal(t, 2, exit.ExitCode())
-				require.Contains(t, output, "panic: boom")
-				require.Contains(t, output, "pool_test.TestKeyedPanicUnseen.func")
+				child.Panicked(t, output, err, "panic: boom", "pool_test.TestKeyedPanicUnseen.func")
 			}
 		})
 	}

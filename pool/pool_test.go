@@ -870,11 +870,7 @@ func TestCrash(t *testing.T) {
 					p.Wait()
 					os.Exit(0)
 				}
-				var exit *exec.ExitError
-				require.ErrorAs(t, err, &exit)
-				require.Equal(t, 2, exit.ExitCode())
-				require.Contains(t, output, c.text)
-				require.Contains(t, output, "pool_test.TestCrash.func")
+				child.Panicked(t, output, err, c.text, "pool_test.TestCrash.func")
 			}
 		})
 	}

@@ -3,7 +3,6 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"os/exec"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -150,11 +149,7 @@ func TestSubmitPanicUnseen(t *testing.T) {
 			case gets:
 				require.NoError(t, err, output)
 			default:
-				var exit *exec.ExitError
-				require.ErrorAs(t, err, &exit)
-				require.Equal(t, 2, exit.ExitCode())
-				require.Contains(t, output, "panic: boom")
-				require.Contains(t, output, "pool_test.TestSubmitPanicUnseen.func")
+				child.Panicked(t, output, err, "panic: boom", "pool_test.TestSubmitPanicUnseen.func")
 			}
 		})
 	}

@@ -98,6 +98,18 @@ func Unseen(collected func() bool, told bool) {
 	}
 }
 
+// Panicked requires that a child has ended by a panic, and that its output holds the texts. err and
+// output are results of [Run].
+func Panicked(t *testing.T, output string, err error, texts ...string) {
+	t.Helper()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, 2, exit.ExitCode())
+	for _, text := range texts {
+		require.Contains(t, output, text)
+	}
+}
+
 // Racy builds the program in dir with the race detector, and returns its path. It skips the test if
 // there is no detector. It calls [Long].
 func Racy(t *testing.T, dir string) string {

@@ -193,8 +193,8 @@ func withoutOthers(p *core.PanicError) *core.PanicError {
 
 // origin returns a value that is equal for two PanicErrors of the same panic.
 func origin(p *core.PanicError) any {
-	if mark := told.Of(p); mark != nil {
-		return mark
+	if flag := told.Of(p); flag != nil {
+		return flag
 	}
 	return p
 }

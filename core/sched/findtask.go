@@ -14,7 +14,7 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	x := s.shared
 	switch {
 	case x == nil && s.first != nil:
-		w.takeLocked(ended)
+		w.findTaskLocked(ended)
 		return begin
 	case x == nil:
 		s.idleNowLocked(do)
@@ -28,7 +28,7 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 		return w.visitLentLocked(do)
 	}
 	surplus := s.fullLocked()
-	found := !surplus && w.takeLocked(ended)
+	found := !surplus && w.findTaskLocked(ended)
 	if !x.limiter.submitters.Empty() {
 		if found || surplus {
 			s.admitLocked(do)
@@ -36,7 +36,7 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 			s.searching++ // so that the first task that is admitted needs no further worker
 			s.admitLocked(do)
 			s.searching--
-			found = w.takeLocked(ended)
+			found = w.findTaskLocked(ended)
 		}
 	}
 	switch {
@@ -59,10 +59,10 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 // the goroutine that yields.
 const mostYields = 2
 
-// takeLocked claims a task, and reports whether it found one. A worker that was searching steals
+// findTaskLocked claims a task, and reports whether it found one. A worker that was searching steals
 // from a taken segment first. A worker whose task has just ended steals only if such a segment is
 // late, or the queue is empty.
-func (w *Worker) takeLocked(ended bool) bool {
+func (w *Worker) findTaskLocked(ended bool) bool {
 	s, x := w.s, w.s.shared
 	if x != nil && !x.queue.taken.Empty() && (!ended || x.queue.late(2*uint32(x.procs))) && w.stealLocked() {
 		return true
@@ -196,7 +196,7 @@ func (w *Worker) countLocked() {
 
 // visitLentLocked is visitLocked on a lent place.
 func (w *Worker) visitLentLocked(do *todo) verdict {
-	if w.takeLentLocked(do) {
+	if w.findLentTaskLocked(do) {
 		return begin
 	}
 	w.unlistLocked()
@@ -204,9 +204,9 @@ func (w *Worker) visitLentLocked(do *todo) verdict {
 	return leave
 }
 
-// takeLentLocked claims a task of the set for a worker on a lent place. It returns the place and
+// findLentTaskLocked claims a task of the set for a worker on a lent place. It returns the place and
 // reports false if there is none or the waiter wants its place back.
-func (w *Worker) takeLentLocked(do *todo) bool {
+func (w *Worker) findLentTaskLocked(do *todo) bool {
 	s, set := w.s, w.lender
 	if set == nil {
 		return false

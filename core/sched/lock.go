@@ -33,8 +33,8 @@ var (
 )
 
 func (s *Scheduler) lockSlow(pauses []int) {
-	for _, turns := range pauses {
-		for range turns {
+	for _, spins := range pauses {
+		for range spins {
 		}
 		if s.mu.TryLock() {
 			return

@@ -556,7 +556,7 @@ next:	/* visitLocked */
 			:: else -> seg = c; segment[c].attached++; c = NONE
 			fi
 		}
-	:: atomic { c == NONE && onLent -> /* takeLentLocked */
+	:: atomic { c == NONE && onLent -> /* findLentTaskLocked */
 			if
 			:: alive[_pid] == onLentPlace && t == NONE && setLent <= lender && childQueued > 0 ->
 				queue?<u>;

@@ -4,19 +4,19 @@ package told
 
 import "github.com/coterie-go/coterie/core/race"
 
-// A Mark records whether a Get has raised a panic. All copies of one PanicError share it.
-type Mark struct{ told race.Uint64 }
+// A Flag records whether a Get has raised a panic. All copies of one PanicError share it.
+type Flag struct{ told race.Uint64 }
 
-// Set records that a Get is about to raise the panic. It does nothing if m is nil.
-func (m *Mark) Set() {
-	if m != nil {
-		m.told.Store(1)
+// Set records that a Get is about to raise the panic. It does nothing if f is nil.
+func (f *Flag) Set() {
+	if f != nil {
+		f.told.Store(1)
 	}
 }
 
-// IsSet reports whether Set was called. It reports false if m is nil.
-func (m *Mark) IsSet() bool { return m != nil && m.told.Load() != 0 }
+// IsSet reports whether Set was called. It reports false if f is nil.
+func (f *Flag) IsSet() bool { return f != nil && f.told.Load() != 0 }
 
-// Of returns the mark of a *core.PanicError, or nil if that has none. Package core sets Of when it
+// Of returns the flag of a *core.PanicError, or nil if that has none. Package core sets Of when it
 // is initialized.
-var Of func(panicked error) *Mark
+var Of func(panicked error) *Flag

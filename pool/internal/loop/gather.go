@@ -28,7 +28,7 @@ func Merge[T any](ctx context.Context, in []iter.Seq[T]) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		g := &gather[T]{ahead: mergeAhead, callAt: 1}
 		g.run(ctx, in, func() {
-			for items := g.take(nil); len(items) > 0; items = g.take(items) {
+			for items := g.receive(nil); len(items) > 0; items = g.receive(items) {
 				for i, v := range items {
 					if ctx.Err() != nil || !yield(v) {
 						return
@@ -51,7 +51,7 @@ func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, maxWait time.Durat
 		}
 		g.run(ctx, []iter.Seq[T]{in}, func() {
 			for last := 0; ; {
-				chunk := g.take(make([]T, 0, last))
+				chunk := g.receive(make([]T, 0, last))
 				if last = len(chunk); last == 0 || !yield(chunk) {
 					return
 				}
@@ -165,9 +165,9 @@ func (g *gather[T]) put(r *reader, v T) bool {
 	}
 }
 
-// take blocks until there are enough items for the caller, and returns them. It returns no items if
+// receive blocks until there are enough items for the caller, and returns them. It returns no items if
 // the context is done or no items are left. Readers put further items in next.
-func (g *gather[T]) take(next []T) []T {
+func (g *gather[T]) receive(next []T) []T {
 	for g.call.Ctx.Err() == nil {
 		type result struct {
 			items   []T
