@@ -159,6 +159,7 @@ func TestTake(t *testing.T) {
 			require.Equal(t, tree.Closed, o.State)
 			require.Equal(t, []uint64{6, 6, 1}, []uint64{o.Started, o.Ended, o.Dropped})
 			require.Empty(t, o.Tasks)
+			runtime.KeepAlive(p) // a pool that nobody holds leaves the tree
 		})
 	})
 
@@ -335,6 +336,7 @@ func TestTake(t *testing.T) {
 				}
 				return nil
 			}))
+			synctest.Wait() // so that its wait comes first
 			g.GoNamed("ctx of group", func() error {
 				for range pool.Map(ctx, 1, slices.Values([]int{1}), block) { //coterie:waiterr no call fails
 				}
