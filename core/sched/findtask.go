@@ -41,7 +41,7 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	}
 	switch {
 	case found:
-		w.foundLocked(ended, do)
+		w.foundLocked(do)
 		return begin
 	case !surplus && yields < mostYields && w.yieldsLocked():
 		s.searching++
@@ -120,12 +120,8 @@ func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
 }
 
 // foundLocked wakes further workers and submitters after the worker has claimed a task.
-func (w *Worker) foundLocked(ended bool, do *todo) {
-	want := int16(1)
-	if w.seg == nil || !ended {
-		want = w.s.shared.limiter.spread
-	}
-	w.s.tendLocked(want, do)
+func (w *Worker) foundLocked(do *todo) {
+	w.s.tendLocked(1, do)
 	w.beganLocked(do)
 	w.busyLocked()
 }
