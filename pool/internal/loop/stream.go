@@ -232,11 +232,6 @@ func (s *stream[T, R]) adapt(each time.Duration) {
 	if window != s.window.Load() {
 		s.window.Store(window)
 	}
-	if window > 0 {
-		// The workers have called the reader and the consumer. If they never yielded, these would
-		// not run until the workers had no items.
-		runtime.Gosched()
-	}
 }
 
 // done reports whether no further item may start.

@@ -7,6 +7,7 @@ package loop
 import (
 	"context"
 	"runtime"
+	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
@@ -18,7 +19,13 @@ type streamWorker[T any] struct {
 	items []T
 	at    int    // index in items of the item that runs
 	first uint64 // the number of items[0]
+
+	yielded time.Duration // when the worker last yielded
 }
+
+// yieldEvery is how long a worker runs quick items between two yields to the reader and the
+// consumer. With a yield after each look at the clock, 1000 items of 10 us took 9 % longer.
+const yieldEvery = 100 * time.Microsecond
 
 // callWorker makes a worker look for items, if there can be one that is not busy. The caller has
 // published an item.
@@ -161,6 +168,12 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 	}
 	if w.grain.count(len(w.items)) && !s.clock.frozen {
 		s.adapt(w.grain.each)
+		if now := w.grain.last; now-w.yielded > yieldEvery && s.quick() {
+			// The worker has called the reader and the consumer. If workers never yielded, these
+			// would not run until the workers had no items.
+			w.yielded = now
+			runtime.Gosched()
+		}
 	}
 	return true
 }
