@@ -101,9 +101,9 @@ type claimable interface{ Claim() bool }
 func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped) {
 	x := s.shared
 	x.limiter.dropped = true
-	if s.first != nil {
-		all = append(all, Dropped{s.first, nil})
-		s.first = nil
+	if x.first != nil {
+		all = append(all, Dropped{x.first, nil})
+		x.first = nil
 	}
 	for g := x.queue.stealable(nil, true); g != nil; g = x.queue.stealable(nil, true) {
 		g.attached++

@@ -119,13 +119,11 @@ func (s *Scheduler) lookLocked() View {
 	if config.Semaphore != nil {
 		v.Semaphore = config.Semaphore
 	}
-	if s.first != nil {
-		v.addQueued(s.first)
-	}
 	if x := s.shared; x != nil {
+		if x.first != nil {
+			v.addQueued(x.first)
+		}
 		x.lookLocked(&v)
-	} else if s.begun {
-		v.Accepted = 1
 	}
 	return v
 }

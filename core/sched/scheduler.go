@@ -25,10 +25,8 @@ type Scheduler struct {
 
 	mu sync.Mutex // guards what follows; nothing blocks while it is held
 
-	busy      int32 // workers that have a task, each on a place of its own
-	searching int16 // workers that look for a task; each is counted before it is started or woken
-	begun     bool  // a task was accepted while shared was nil
-	first     Task  // an unclaimed task of the scheduler's own set, or nil; older than all tasks in queue
+	busy int32         // workers that have a task, each on a place of its own
+	only atomic.Uint32 // the state of an only task; not guarded by mu; see only.go
 
 	waiters *park.Parker // waiters for all tasks, linked by Next
 	shared  *shared      // nil until it is needed; then it stays
@@ -38,12 +36,14 @@ type Scheduler struct {
 	Owner Owner
 }
 
-// shared holds the fields that a scheduler of a single plain task does not need.
+// shared holds the fields that a scheduler of an only task does not need.
 type shared struct {
-	queue   runQueue
+	queue     runQueue
+	first     Task  // an unclaimed task of the scheduler's own set, or nil; older than all tasks in queue
+	searching int16 // workers that look for a task; each is counted before it is started or woken
+
 	limiter limiter
-	work    func() // calls Scheduler.work; kept, so that a go statement allocates nothing
-	procs   int16  // GOMAXPROCS when shared was made
+	procs   int16 // GOMAXPROCS when shared was made
 
 	semaphore *core.Semaphore    // of the Config
 	lent      int32              // tasks that run on a lent place
@@ -123,6 +123,8 @@ type Worker struct {
 	seg    *segment // the taken segment from which it claims; nil if there is none
 	busy   bool     // it has a task, or its last task is not yet counted as ended; otherwise it searches
 	lent   bool     // it runs on a lent place
+	only   bool     // it was started by goOnly, and runs its first task
+	start  func()   // calls work; also set while the Worker is not in use, so that a go statement allocates nothing
 
 	ending ending       // how the task ended
 	lender *Set         // it runs tasks of this set only; nil: of all sets
