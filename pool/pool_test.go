@@ -122,7 +122,8 @@ func TestPool(t *testing.T) {
 			}
 		}})
 		var ran atomic.Int32
-		for i := range 10000 {
+		third := child.Many(500, 3333)
+		for i := range 3*third + 1 {
 			p.Go(func() {
 				switch i % 3 {
 				case 0:
@@ -134,10 +135,11 @@ func TestPool(t *testing.T) {
 			})
 		}
 		p.Wait()
-		require.EqualValues(t, 3333, ran.Load())
-		require.EqualValues(t, 3334, panics.Load())
+		require.EqualValues(t, third, ran.Load())
+		require.EqualValues(t, third+1, panics.Load())
 		require.LessOrEqual(t, p.Stats().Workers, 2)
-		require.Equal(t, pool.Stats{Submitted: 10000, Completed: 10000, Panicked: 3334}, closeEmpty(t, p))
+		all := uint64(3*third + 1)
+		require.Equal(t, pool.Stats{Submitted: all, Completed: all, Panicked: uint64(third + 1)}, closeEmpty(t, p))
 	})
 
 	t.Run("as many tasks run as before when tasks have panicked and called Goexit", func(t *testing.T) {
