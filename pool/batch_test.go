@@ -409,8 +409,8 @@ func TestBatch(t *testing.T) {
 	})
 
 	t.Run("a million rounds leave nothing behind", func(t *testing.T) {
-		rounds := 1_000_000
-		if testing.Short() || raceBuild {
+		rounds := child.Many(100_000, 1_000_000)
+		if raceBuild {
 			rounds = 2000
 		}
 		p := pool.New(1, pool.Options{})

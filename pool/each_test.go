@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -64,7 +65,7 @@ func TestEach(t *testing.T) {
 		everywhereByRealClock(t, func(t *testing.T, here place) {
 			here.needs(t, 8)
 			broken := errors.New("broken")
-			for range 500 {
+			for range child.Many(100, 500) {
 				var waits atomic.Int32
 				require.Equal(t, broken, pool.Each(here.ctx, 8, (&input{n: 8}).seq, func(ctx context.Context, _ int) error {
 					if waits.Add(1) == 8 {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -114,7 +115,7 @@ func TestClose(t *testing.T) {
 func TestShutdownDropsNoTaskThatItsSubmitterRuns(t *testing.T) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range 50 {
+	for range child.Many(10, 50) {
 		p := pool.New(1, pool.Options{})
 		waits := make(chan struct{})
 		dropped := uint64(0)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core/child"
 )
 
 // A numbered task is told from others by its number.
@@ -224,11 +226,7 @@ func (m *queueModel) checkPlaces() {
 
 // The run queue gives out each task once, in order, however it is used.
 func TestRunQueue(t *testing.T) {
-	rounds := 100
-	if testing.Short() {
-		rounds = 30
-	}
-	for seed := range uint64(rounds) {
+	for seed := range uint64(child.Many(10, 100)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			m := newQueueModel(t)
