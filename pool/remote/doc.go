@@ -81,9 +81,9 @@
 //     deletes the record, and then the message and the token. A worker that finds a
 //     message without a record drops it.
 //  8. Each engine writes a sign of life every two seconds. If an engine has been silent
-//     for nine seconds, another engine gives up its submissions, as in 7. After a
-//     restart of the server, or after it has itself been suspended, an engine first
-//     waits as long.
+//     for nine seconds, another engine gives up its submissions, as in 7. It does so
+//     only if the server has answered it for as long, so that after a restart of the
+//     server all engines can write first.
 //
 // Engines tell each other that a task is over, or given up, by plain messages, which
 // may be lost. So an engine also looks at some of its records at each sign of life, and
