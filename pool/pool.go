@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -14,7 +13,7 @@ import (
 
 // ErrClosed is the error for a task that the pool did not accept, or dropped, because it was
 // closed.
-var ErrClosed = errors.New("pool: closed")
+var ErrClosed = sched.ErrClosed
 
 // A Pool runs tasks on a bounded number of workers. A bounded number of further tasks may wait in
 // its queue.
@@ -169,15 +168,7 @@ func (p *Pool) goContext(ctx context.Context, b *Batch, f func(ctx context.Conte
 		set = b.set
 	}
 	t.Init(ctx, &p.scheduler, set)
-	return closedError(p.scheduler.GoContext(ctx, set, t))
-}
-
-// closedError returns err, or [ErrClosed] if err is [sched.ErrClosed].
-func closedError(err error) error {
-	if err == sched.ErrClosed {
-		return ErrClosed
-	}
-	return err
+	return p.scheduler.GoContext(ctx, set, t)
 }
 
 // Wait blocks until every task has ended, also those of batches. It panics if a task of the pool

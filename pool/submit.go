@@ -61,7 +61,7 @@ func (t *submitted[T]) promise() core.Promise[T] { return core.PromiseOf(&t.futu
 
 func (t *submitted[T]) start(ctx context.Context, p *Pool, as sched.Task) (*core.Future[T], error) {
 	if err := p.scheduler.GoContext(ctx, nil, as); err != nil {
-		return nil, closedError(err)
+		return nil, err
 	}
 	return &t.future, nil
 }

@@ -23,7 +23,7 @@ import (
 
 // A taskContext is the context of a task with a key.
 type taskContext struct {
-	context.Context                 // the task's sched.Context
+	context.Context                 // base, with the labels of the task
 	base            context.Context // the context with which the task was started
 	set             *sched.Set      // of the task's key
 
@@ -41,10 +41,10 @@ type innerContext struct {
 }
 
 // begin sets the fields when the task begins.
-func (c *taskContext) begin(task, base context.Context, set *sched.Set) {
+func (c *taskContext) begin(labelled, base context.Context, set *sched.Set) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.Context, c.base, c.set, c.begun = task, base, set, true
+	c.Context, c.base, c.set, c.begun = labelled, base, set, true
 	if c.cancel != nil || race.Hidden { // in a race build: if a task made it, the detector would see that order other goroutines
 		c.make()
 	}
@@ -149,11 +149,8 @@ type taskContextKey struct{}
 // Value returns the value for key of the inner context, so that the context package finds the
 // context that it must cancel.
 func (c *taskContext) Value(key any) any {
-	switch {
-	case key == taskContextKey{}:
+	if key == (taskContextKey{}) {
 		return c
-	case sched.IsContextKey(key):
-		return c.Context.Value(key)
 	}
 	return c.made().Value(key)
 }
@@ -190,7 +187,11 @@ func (s successor) Value(key any) any {
 // chain of contexts stays behind.
 func outlived(ctx context.Context) context.Context {
 	for {
-		c, ok := ctx.(*taskContext)
+		task, ok := ctx.(*sched.Context)
+		if !ok {
+			return ctx
+		}
+		c, ok := task.Context.(*taskContext)
 		if !ok || c.ended.Load() == 0 {
 			return ctx
 		}

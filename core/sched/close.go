@@ -86,7 +86,11 @@ func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
 	all := race.Copy(get(s, func(do *todo) []Dropped { return s.dropLocked(dropped, do) }))
 	for i := range all {
 		all[i].Task = uncarry(all[i].Task)
-		_ = declined(all[i].Task, ErrClosed)
+		if e, ok := all[i].Task.(*keyEntry); ok {
+			race.Load(&e.task).dropped(ErrClosed)
+		} else {
+			_ = declined(all[i].Task, ErrClosed)
+		}
 	}
 	return all
 }

@@ -167,7 +167,7 @@ func (q *keyQueue) lookLocked(v *View) {
 	v.Keyed += q.waits
 	for e := q.line.Front(); e != nil && len(v.Line) < MaxLooked; e = e.Next() {
 		if t := e.Value; t.parker == nil {
-			v.Line = append(v.Line, QueuedView{v.Path, t.since.time(), true})
+			v.Line = append(v.Line, QueuedView{t.task.taskPath(), t.task.queuedSince().time(), true})
 		}
 	}
 }

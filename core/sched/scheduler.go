@@ -421,18 +421,19 @@ type keyQueue struct {
 type KeyTask struct {
 	own       keyEntry // its entry in the run queue, unless it uses the entry of the task that it replaces
 	task      KeyedTask
-	queue     *keyQueue           // of its key; guarded by mu
+	key       *keyQueue           // of its key; guarded by mu
 	place     list.Elem[*KeyTask] // in keyQueue.line
 	blocked   list.Elem[*KeyTask] // in keys.blocked
 	parker    *park.Parker        // of its submitter; nil unless that is blocked
 	refused   error               // what its submitter returns; nil if the task was accepted
 	exclusive bool                // set by Replace: it becomes active only when no other task of the key is active
-	since     moment              // when the task was queued, in an owner with a name
 	from      race.Point          // from its submitter to the task
 }
 
-// A KeyedTask is a task with a key.
+// A KeyedTask is a task with a key. It embeds a Context.
 type KeyedTask interface {
+	pathed
+	watching() *record
 	Task
 	// Replaced cancels the context of the task, which has begun and may have ended.
 	Replaced()
