@@ -87,7 +87,6 @@ func (c *taskContext) make() *innerContext {
 	case base.Done() != nil:
 		known, l := weak.Make(inner), &link{bubble: sched.IsFake(time.Now())}
 		l.cut = context.AfterFunc(base, func() {
-			l.ended.Store(1)
 			if inner := known.Value(); inner != nil {
 				inner.cancel(context.Cause(base))
 			}
@@ -101,15 +100,14 @@ func (c *taskContext) make() *innerContext {
 // A link connects a base context to an inner context.
 type link struct {
 	cut    func() bool
-	bubble bool        // it was made in a testing/synctest bubble
-	ended  race.Uint64 // 1 when the base context has ended
+	bubble bool // it was made in a testing/synctest bubble
 }
 
 // forget is a cleanup, so it runs outside of any bubble. From there it must not call cut for a link
 // of a bubble, because cut may close a channel of the bubble. Such a link stays until the base
 // context ends.
 func (l *link) forget() {
-	if !l.bubble && l.ended.Load() == 0 {
+	if !l.bubble {
 		l.cut()
 	}
 }
