@@ -22,6 +22,7 @@ func (l *limited) Aborted(_ *Scheduler, set *Set, _ Task, p *core.PanicError) { 
 
 // A keyedFunc is a task with a key that does nothing if it is replaced.
 type keyedFunc struct {
+	Context
 	KeyTask
 	f func()
 }
@@ -29,9 +30,10 @@ type keyedFunc struct {
 func (t *keyedFunc) Run(*Worker) { t.f() }
 func (t *keyedFunc) Replaced()   {}
 
-func keyedTask(f func()) *KeyTask {
+func keyedTask(s *Scheduler, f func()) *KeyTask {
 	t := &keyedFunc{f: f}
-	t.Init(t)
+	t.Context.Init(context.Background(), s, nil)
+	t.KeyTask.Init(t)
 	return &t.KeyTask
 }
 
@@ -56,10 +58,10 @@ func TestAKeyIsForgotten(t *testing.T) {
 				k := NewKeyed[int](s, 1, 10)
 				release, hold := make(chan struct{}), make(chan struct{})
 				s.Go(nil, Func(func() { <-release }))
-				require.NoError(t, k.GoContext(t.Context(), -1, keyedTask(func() { <-hold })))
+				require.NoError(t, k.GoContext(t.Context(), -1, keyedTask(s, func() { <-hold })))
 				for key := range keys {
 					go func() {
-						require.NoError(t, k.GoContext(t.Context(), key, keyedTask(func() {})))
+						require.NoError(t, k.GoContext(t.Context(), key, keyedTask(s, func() {})))
 					}()
 				}
 				synctest.Wait()
@@ -81,15 +83,16 @@ func TestAKeyIsForgotten(t *testing.T) {
 		s := newLimited("", 1, 0)
 		k := NewKeyed[int](s, 1, 10)
 		s.Shut()
-		require.ErrorIs(t, k.GoContext(t.Context(), 1, keyedTask(func() {})), ErrClosed)
-		require.ErrorIs(t, k.Replace(t.Context(), 1, keyedTask(func() {}), false), ErrClosed)
+		require.ErrorIs(t, k.GoContext(t.Context(), 1, keyedTask(s, func() {})), ErrClosed)
+		require.ErrorIs(t, k.Replace(t.Context(), 1, keyedTask(s, func() {}), false), ErrClosed)
 		require.Empty(t, k.queues)
 	})
 
 	t.Run("when a wait raises its panic", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			k := NewKeyed[int](newLimited("", 1, 0), 1, 10)
-			require.NoError(t, k.GoContext(t.Context(), 1, keyedTask(func() { panic("boom") })))
+			s := newLimited("", 1, 0)
+			k := NewKeyed[int](s, 1, 10)
+			require.NoError(t, k.GoContext(t.Context(), 1, keyedTask(s, func() { panic("boom") })))
 			synctest.Wait()
 			require.Len(t, k.queues, 1)
 			raise, err := k.WaitKey(t.Context(), 1)
@@ -106,7 +109,7 @@ func TestAKeyIsForgotten(t *testing.T) {
 			s.Go(nil, Func(func() { time.Sleep(time.Minute) }))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			require.ErrorIs(t, k.GoContext(ctx, 1, keyedTask(func() {})), context.DeadlineExceeded)
+			require.ErrorIs(t, k.GoContext(ctx, 1, keyedTask(s, func() {})), context.DeadlineExceeded)
 			require.Empty(t, k.queues)
 			require.NoError(t, s.Wait(nil))
 		})
@@ -129,7 +132,7 @@ func TestLookListsSoManyTasks(t *testing.T) {
 			release := make(chan struct{})
 			s.Go(nil, s.InOwner(Func(func() { <-release })))
 			for range more {
-				require.NoError(t, k.GoContext(t.Context(), 1, keyedTask(func() {})))
+				require.NoError(t, k.GoContext(t.Context(), 1, keyedTask(s, func() {})))
 			}
 			synctest.Wait()
 			v := look(t, s)
