@@ -53,13 +53,6 @@ func (s *stream[T, R]) helper() {
 	s.serve(!s.nested)
 }
 
-// lentWorker runs the worker that has the caller's place.
-func (s *stream[T, R]) lentWorker() {
-	defer s.shown.Worker()()
-	s.setLabels()
-	s.serve(true)
-}
-
 // left is called when a helper is no longer counted. The reader publishes an item before it checks
 // whether a helper is wanted. A helper is uncounted before left checks for items. So one of the two
 // calls a worker.
@@ -79,7 +72,7 @@ func (s *stream[T, R]) serve(waits bool) {
 				return
 			}
 		}
-	}, func(p *core.PanicError) { s.abortItem(w.first+uint64(w.at), p) })
+	}, func(p *core.PanicError) { s.finishFailed(w.first+uint64(w.at), *new(R), aborted(p)) })
 }
 
 // claim takes items from the ring. It reports false if there are none.
@@ -159,7 +152,7 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 				core.Call(func() {
 					r, err := f(ctx, v)
 					s.finish(k, r, err)
-				}, func(p *core.PanicError) { s.abortItem(k, p) })
+				}, func(p *core.PanicError) { s.finishFailed(k, *new(R), aborted(p)) })
 			})
 			continue
 		}
@@ -211,11 +204,6 @@ func (s *stream[T, R]) finishFailed(k uint64, r R, o outcome) {
 	}
 	s.deliver(k, r, &o)
 	s.settle()
-}
-
-// abortItem is finishFailed for a panic, or, if p is nil, for a Goexit.
-func (s *stream[T, R]) abortItem(k uint64, p *core.PanicError) {
-	s.finishFailed(k, *new(R), aborted(p))
 }
 
 // deliver puts result k in its cell, and wakes the consumer if it waits for that result.
