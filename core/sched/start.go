@@ -31,14 +31,21 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 	return true
 }
 
-// acceptFastLocked accepts a task and reports true if the run queue has a place for it, the budget
-// is not spent, and no worker must be woken.
+// acceptFastLocked accepts a task and reports true if there is a place for it without a new segment,
+// the budget is not spent, and no worker must be woken.
 func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
 	x := s.shared
-	if x == nil || x.limiter.budget <= 0 || !x.queue.fits(set) || !s.attendedLocked(set) {
+	if x == nil || x.limiter.budget <= 0 || !s.attendedLocked(set) {
 		return false
 	}
-	x.queue.pushFast(t)
+	switch {
+	case x.queue.fits(set):
+		x.queue.pushFast(t)
+	case x.firstIsFree(set):
+		x.first = t
+	default:
+		return false
+	}
 	x.limiter.budget--
 	x.accepted++
 	return true

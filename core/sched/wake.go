@@ -13,7 +13,7 @@ func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 		return
 	}
 	x := s.share()
-	if set == nil && x.first == nil && x.queue.n == 0 {
+	if x.firstIsFree(set) {
 		x.first = t
 	} else {
 		x.queue.push(t, set)
@@ -25,6 +25,9 @@ func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 	}
 	s.tendLocked(x.limiter.spread, do)
 }
+
+// firstIsFree reports whether a task of set may stand in first.
+func (x *shared) firstIsFree(set *Set) bool { return set == nil && x.first == nil && x.queue.n == 0 }
 
 // requeueLocked records that a task, whose submitter was blocked until now, is queued now.
 func (s *Scheduler) requeueLocked(t Task) {
