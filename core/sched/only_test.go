@@ -101,23 +101,37 @@ func TestOnlyTask(t *testing.T) {
 		})
 	})
 
+	// notBegun returns a scheduler with an only task whose worker has not begun, and begins it.
+	notBegun := func(task func()) (s *Scheduler, begin func()) {
+		s = new(Scheduler)
+		s.only.Store(starting)
+		return s, func() {
+			w := newWorker(s)
+			w.task, w.busy, w.only = Func(task), true, true
+			w.start()
+		}
+	}
+
 	t.Run("whose worker has not begun, no further worker is started for the next", func(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-		var s Scheduler
+		s, begin := notBegun(func() {})
+		var ran atomic.Int32
 		for range 10 {
-			require.True(t, s.Go(nil, Func(func() {})))
+			require.True(t, s.Go(nil, Func(func() { ran.Add(1) })))
 		}
-		require.Zero(t, peek(&s, func() int { return s.shared.workers }))
+		require.Zero(t, peek(s, func() int { return s.shared.workers }))
+		begin()
 		require.NoError(t, s.Wait(nil))
-		require.Zero(t, peek(&s, func() int16 { return s.shared.searching }))
+		require.EqualValues(t, 10, ran.Load())
 	})
 
 	t.Run("whose worker has not begun holds up no other", func(t *testing.T) {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-		var s Scheduler
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that one searching worker is enough
 		release := make(chan struct{})
-		require.True(t, s.Go(nil, Func(func() { <-release })))
+		s, begin := notBegun(func() { <-release })
 		require.True(t, s.Go(nil, Func(func() { close(release) })))
+		require.Zero(t, peek(s, func() int { return s.shared.workers }))
+		begin()
 		require.NoError(t, s.Wait(nil))
 	})
 

@@ -113,7 +113,9 @@ func (l *loop) startHelper(f, left func()) bool {
 		return false
 	}
 	if l.workers == nil {
-		l.show()
+		if l.own == nil { // a loop over indexes; the others have called show before
+			l.show()
+		}
 		l.workers = new(goroutines)
 		if l.call.New != nil {
 			l.workers = l.call.New()
