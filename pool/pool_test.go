@@ -856,7 +856,7 @@ func TestCrash(t *testing.T) {
 		"OnPanic's": {func(*core.PanicError) { panic("again") }, "panic: again"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for range child.Many(4, 20) {
+			for range child.Many(1, 20) {
 				inside, output, err := child.Run(t)
 				if inside {
 					p := pool.New(1, pool.Options{OnPanic: c.onPanic})
