@@ -347,7 +347,7 @@ func TestKeyed(t *testing.T) {
 		k := pool.NewKeyed[int](p, 1)
 		before := heap()
 		p.SetWorkers(0)
-		for i := range child.Many(20_000, 100_000) {
+		for i := range child.Many(40_000, 100_000) {
 			require.NoError(t, k.GoContext(t.Context(), i/2, func(context.Context) {}))
 		}
 		p.SetWorkers(2)
