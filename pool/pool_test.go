@@ -228,7 +228,7 @@ func TestPool(t *testing.T) {
 	})
 
 	t.Run("pools that are closed leave nothing behind", func(t *testing.T) {
-		rounds := child.Many(2000, 20_000)
+		rounds := child.Many(3000, 20_000)
 		if raceBuild {
 			rounds = 500
 		}
