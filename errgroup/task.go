@@ -72,17 +72,12 @@ func (t *contextTask) Run(w *sched.Worker) {
 func (g *Group) task(f func() error) sched.Task {
 	checkFunc(f == nil)
 	g.setOwner()
-	if g.settings == nil {
-		if race.Hidden {
-			return &task{group: g, f: f}
-		}
-		return plain(f)
-	}
+	o := g.options()
 	var t sched.Task = plain(f)
-	if g.settings.collect {
+	if o.Collect || race.Hidden && g.settings == nil {
 		t = &task{group: g, f: f, number: g.number()}
 	}
-	if g.settings.config.Labels != nil {
+	if o.config.Labels != nil {
 		t = g.scheduler.InOwner(t)
 	}
 	return t
@@ -120,7 +115,7 @@ func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.
 		err = p
 	}
 	g := (*Group)(o)
-	switch policy := g.options().panics; {
+	switch policy := g.options().Panics; {
 	case policy == core.Capture:
 		g.record(known.number, known.error, err, false)
 	case policy == core.Crash && p != nil:
@@ -137,7 +132,7 @@ func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.
 // number returns the number of the next task, or 0 without Collect. It is hidden from the race
 // detector, which would see it order the goroutines that start tasks.
 func (g *Group) number() uint64 {
-	if !g.options().collect {
+	if !g.options().Collect {
 		return 0
 	}
 	return g.started.Add(1)
@@ -170,7 +165,7 @@ type forked[T any] struct {
 }
 
 func (t *forked[T]) resolve(err error, p *core.PanicError) {
-	policy := t.group.options().panics
+	policy := t.group.options().Panics
 	switch {
 	case p == nil:
 		t.promise.Resolve(t.value, err)

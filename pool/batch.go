@@ -30,7 +30,7 @@ type Batch struct {
 // while the batch has no other.
 type lost struct {
 	cause    error  // of the first task that did not run because its context was done
-	closed   bool   // Shutdown has dropped tasks
+	closed   error  // ErrClosed if Shutdown has dropped tasks
 	reported bool   // a Wait has returned since the first loss
 	round    uint64 // the round in which that Wait returned; the next round clears the reasons
 }
@@ -108,7 +108,7 @@ func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 func (b *Batch) Wait() {
 	b.check()
 	raise := b.set.Wait()
-	_ = b.report()
+	_ = b.err(true)
 	raise()
 }
 
@@ -127,7 +127,7 @@ func (b *Batch) WaitContext(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = b.report()
+	err = b.err(true)
 	raise()
 	return err
 }
@@ -137,9 +137,7 @@ func (b *Batch) WaitContext(ctx context.Context) error {
 // Shutdown dropped tasks, or both. The next task that is started clears it.
 func (b *Batch) Err() error { return b.err(false) }
 
-// report returns the same as Err. After it, the next task clears the error.
-func (b *Batch) report() error { return b.err(true) }
-
+// err returns what Err returns. If reports is set, the next task clears the error.
 func (b *Batch) err(reports bool) error {
 	b.check()
 	round := b.set.Round()
@@ -154,10 +152,7 @@ func (b *Batch) err(reports bool) error {
 		}
 		return b.lost
 	})
-	if why.closed {
-		return multierr.Append(why.cause, ErrClosed)
-	}
-	return why.cause
+	return multierr.Append(why.cause, why.closed)
 }
 
 // lose records why a task does not run.
@@ -168,7 +163,7 @@ func (b *Batch) lose(err error) {
 			b.lost = lost{}
 		}
 		if err == ErrClosed {
-			b.lost.closed = true
+			b.lost.closed = ErrClosed
 		} else if b.lost.cause == nil {
 			b.lost.cause = err
 		}

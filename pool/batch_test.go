@@ -546,3 +546,24 @@ func TestErrOfABatchThatLostTasksInBothWays(t *testing.T) {
 		p.Close()
 	})
 }
+
+func TestErrOfABatchEndsWithATaskThatRunsInPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(1, pool.Options{Queue: 1})
+		require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+			b := p.Batch(ctx)
+			lost, cancel := context.WithCancel(ctx)
+			require.NoError(t, b.GoContext(lost, func(context.Context) {}))
+			cancel()
+			require.ErrorIs(t, b.WaitContext(ctx), context.Canceled)
+			require.ErrorIs(t, b.Err(), context.Canceled)
+			p.Go(func() {}) // the queue is full
+			require.NoError(t, b.GoContext(ctx, func(context.Context) {
+				require.NoError(t, b.Err())
+			}))
+			require.NoError(t, b.Err())
+		}))
+		p.Wait()
+		p.Close()
+	})
+}

@@ -83,7 +83,8 @@ func (k *Keyed[K]) checkMade() {
 // GoContext costs one allocation, and another if the key has no other task.
 func (k *Keyed[K]) GoContext(ctx context.Context, key K, f func(ctx context.Context)) error {
 	t := k.task(ctx, key, f)
-	return closedError(k.tasks.GoContext(ctx, key, &t.KeyTask))
+	t.Enter(ctx, &k.pool.scheduler)
+	return k.tasks.GoContext(ctx, key, &t.KeyTask)
 }
 
 // Replace starts f in place of all other tasks of the key. It drops those that have not begun, and
@@ -105,7 +106,8 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Contex
 	if within != nil {
 		t.parent = succeeding(ctx, within)
 	}
-	return closedError(k.tasks.Replace(ctx, key, &t.KeyTask, within != nil))
+	t.Enter(t.parent, &k.pool.scheduler)
+	return k.tasks.Replace(ctx, key, &t.KeyTask, within != nil)
 }
 
 // WaitKey blocks until no task of the key is left. It raises the first panic of a task, with the
@@ -128,7 +130,7 @@ func (k *Keyed[K]) WaitKey(ctx context.Context, key K) error {
 	if raise != nil {
 		raise()
 	}
-	return closedError(err)
+	return err
 }
 
 // Wait blocks until no task of any key is left, and raises their panics and Goexits as WaitKey
@@ -154,7 +156,7 @@ func (k *Keyed[K]) task(ctx context.Context, key K, f func(ctx context.Context))
 
 type keyedTask struct {
 	sched.KeyTask
-	sched.Context // initialized when the task begins
+	sched.Context // its parent is ctx, so that a Replace ends it
 	ctx           taskContext
 	parent        context.Context // the context with which the task is started
 	f             func(ctx context.Context)
@@ -164,18 +166,18 @@ type keyedTask struct {
 func (t *keyedTask) Run(w *sched.Worker) {
 	parent := outlived(t.parent)
 	t.parent = nil
-	if parent.Err() != nil {
-		w.Drop()
+	t.Attach(parent, t.Set())
+	if t.Err() != nil {
+		t.Skip(w)
 		return
 	}
-	t.Context.Init(parent, w.Scheduler(), t.Set())
-	t.ctx.begin(&t.Context, parent, t.Set())
-	t.Begin(w)
+	t.ctx.begin(t.Context.Context, parent, t.Set())
+	t.BeginWithin(w, &t.ctx)
 	defer t.End(w)
 	defer t.ctx.end()
 	f := t.f
 	t.f = nil
-	f(&t.ctx)
+	f(&t.Context)
 	t.Returned()
 }
 

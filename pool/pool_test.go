@@ -291,7 +291,9 @@ func TestPoolInAndOutsideOfBubbles(t *testing.T) {
 	// A timer for idle workers is left, but no worker.
 	leaveTimer := func(t *testing.T, p *pool.Pool, at place) {
 		at.run(t, func(t *testing.T) {
-			p.Go(func() {})
+			ran := make(chan struct{})
+			p.Go(func() { close(ran) })
+			<-ran // without workers it would stay in the queue
 			at.rest()
 			p.SetWorkers(0)
 			for p.Stats().Workers > 0 {

@@ -245,6 +245,31 @@ func TestShutdown(t *testing.T) {
 		})
 	})
 
+	t.Run("drops what a worker has taken in one go, and no wait for the rest hangs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 1000})
+			first, second := make(chan struct{}), make(chan struct{})
+			p.Go(func() { <-first })
+			synctest.Wait()
+			b := p.Batch(t.Context())
+			b.Go(func() { <-second })
+			for range 20 {
+				b.Go(func() { panic("ran") })
+			}
+			close(first)
+			synctest.Wait()
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			var stuck *core.StuckError
+			require.ErrorAs(t, p.Shutdown(ctx), &stuck)
+			require.Equal(t, 20, stuck.Dropped)
+			require.Equal(t, 1, stuck.Running)
+			close(second)
+			require.Equal(t, pool.ErrClosed, b.WaitContext(t.Context()))
+			require.Equal(t, pool.Stats{Submitted: 22, Completed: 2, Dropped: 20}, closeEmpty(t, p))
+		})
+	})
+
 	t.Run("that has dropped tasks is an error even if none is running", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(1, pool.Options{})

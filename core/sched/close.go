@@ -86,7 +86,11 @@ func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
 	all := race.Copy(get(s, func(do *todo) []Dropped { return s.dropLocked(dropped, do) }))
 	for i := range all {
 		all[i].Task = uncarry(all[i].Task)
-		_ = declined(all[i].Task, ErrClosed)
+		if e, ok := all[i].Task.(*keyEntry); ok {
+			race.Load(&e.task).dropped(ErrClosed)
+		} else {
+			_ = declined(all[i].Task, ErrClosed)
+		}
 	}
 	return all
 }
@@ -101,9 +105,9 @@ type claimable interface{ Claim() bool }
 func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped) {
 	x := s.shared
 	x.limiter.dropped = true
-	if s.first != nil {
-		all = append(all, Dropped{s.first, nil})
-		s.first = nil
+	if x.first != nil {
+		all = append(all, Dropped{x.first, nil})
+		x.first = nil
 	}
 	for g := x.queue.stealable(nil, true); g != nil; g = x.queue.stealable(nil, true) {
 		g.attached++

@@ -23,9 +23,6 @@ func (n *names) has(owner *Config) bool {
 
 type contextKey struct{}
 
-// IsContextKey reports whether key is the key for which a Context returns itself as the value.
-func IsContextKey(key any) bool { return key == contextKey{} }
-
 // Value returns c for the key of this package, so that contexts that derive from c find the task.
 func (c *Context) Value(key any) any {
 	if key == (contextKey{}) {
@@ -109,9 +106,21 @@ func (c *Context) end() {
 // names, it is the owner's path. So a name stands in a path once, however deep tasks of one owner
 // nest.
 func (c *Context) Init(ctx context.Context, s *Scheduler, set *Set) {
+	c.Enter(ctx, s)
+	c.Attach(ctx, set)
+}
+
+// Enter is the part of Init that comes before a task is submitted. A task with a key calls Enter
+// then, and Attach when it begins.
+func (c *Context) Enter(ctx context.Context, s *Scheduler) {
 	config := s.config()
-	c.Context, c.sched, c.set, c.names, c.isTask = ctx, s, set, &config.names, true
-	c.nestIn(taskOf(ctx), config)
+	c.sched, c.names, c.isTask = s, &config.names, true
+	if parent := taskOf(ctx); parent != nil {
+		c.nest(parent)
+		if config.Name != "" && !parent.names.has(config) {
+			c.names = &names{joinPath(parent.names.path, config.Name), config, parent.names}
+		}
+	}
 	if config.entry != nil {
 		c.queue(now())
 	}
@@ -120,22 +129,16 @@ func (c *Context) Init(ctx context.Context, s *Scheduler, set *Set) {
 	}
 }
 
-// nestIn sets the parent, the names and the labels of a task that is started within parent, which
-// may be nil.
-func (c *Context) nestIn(parent *Context, config *Config) {
-	if parent != nil {
-		c.nest(parent)
-		if config.Name != "" && !parent.names.has(config) {
-			c.names = &names{joinPath(parent.names.path, config.Name), config, parent.names}
-		}
-		if c.Context == context.Context(parent) && parent.isTask {
-			c.Context = parent.Context
-			if c.names == parent.names { // the labels are the same
-				return
-			}
+// Attach sets the parent, the labels and the set of a task that has called Enter.
+func (c *Context) Attach(ctx context.Context, set *Set) {
+	c.Context, c.set = ctx, set
+	if parent, ok := ctx.(*Context); ok && parent.isTask {
+		c.Context = parent.Context
+		if c.names == parent.names { // the labels are the same
+			return
 		}
 	}
-	if config.Name != "" {
+	if c.sched.config().Name != "" {
 		c.Context = labelled(c.Context, c.names.path)
 	}
 }

@@ -170,7 +170,7 @@ func (s *Scheduler) answer(b *submitter) submitterState {
 func (s *Scheduler) judgeLocked(do *todo) {
 	x := s.shared
 	l := &x.limiter
-	if l.limit <= 0 || l.reserved > 0 || l.yielding > 0 || s.searching > 0 || x.lent > 0 {
+	if l.limit <= 0 || l.reserved > 0 || l.yielding > 0 || x.searching > 0 || x.lent > 0 {
 		return
 	}
 	var oldest *submitter

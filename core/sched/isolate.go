@@ -93,7 +93,7 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 	if r.verdict == parkIdle {
 		w.busy = false
 	}
-	w.s.spawn(nil, &r.do)
+	w.s.spawn(&r.do)
 	return r.verdict, r.do
 }
 

@@ -78,17 +78,18 @@ func (q *queueOf[K]) forget() {
 // key is busy, among the tasks that wait for their keys. It returns the cause if ctx ends first. It
 // returns ErrClosed if the scheduler is closed. A task of the scheduler does not block: if its key
 // is busy, the new task waits without room, and else GoContext may run it on the task's place.
-func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
+func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) (err error) {
+	defer func() { _ = declined(t.task, err) }()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	s := k.sched
 	inside := taskOf(ctx).lends(s)
-	t.enters(s)
+	t.from.Release()
 	enter := func(p *park.Parker) error {
 		return get(s, func(do *todo) error { return k.queueLocked(key).enterLocked(t, inside, p, do) })
 	}
-	err := enter(nil)
+	err = enter(nil)
 	if err == ErrFull {
 		p := park.Get(true)
 		defer p.Free()
@@ -102,8 +103,8 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 	}
 	err = s.start(ctx, t.Set(), &t.own)
 	s.locked(func(*todo) {
-		t.queue.entering--
-		t.queue.forgetLocked()
+		t.key.entering--
+		t.key.forgetLocked()
 	})
 	return err
 }
@@ -112,7 +113,8 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) error {
 // cancels those that run, and blocks until they have ended. It blocks until there is room if none
 // runs. It returns the cause, and t does not run, if ctx ends first. If ofKey is set, the caller
 // is a task of the key: then Replace does not block.
-func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, ofKey bool) error {
+func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, ofKey bool) (err error) {
+	defer func() { _ = declined(t.task, err) }()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -120,15 +122,14 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, ofKey bool) e
 	inside := taskOf(ctx).lends(s)
 	p := park.Get(true)
 	defer p.Free()
-	t.enters(s)
-	type result struct {
-		running []*KeyTask
-		err     error
-	}
-	r := get(s, func(do *todo) (r result) {
-		r.running, r.err = k.queueLocked(key).replaceLocked(t, inside, ofKey, p, do)
+	t.from.Release()
+	r := get(s, func(do *todo) (r replacement) {
+		r.err = k.queueLocked(key).replaceLocked(t, inside, ofKey, p, &r, do)
 		return r
 	})
+	for _, old := range race.Copy(r.dropped) {
+		old.dropped(ErrReplaced)
+	}
 	for _, old := range race.Copy(r.running) {
 		race.Do(func() {
 			old.from.Acquire()
@@ -140,6 +141,13 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, ofKey bool) e
 		return k.await(ctx, t, p)
 	}
 	return r.err
+}
+
+// A replacement is what a Replace has done: the tasks that run, whose contexts it cancels, those
+// that it has dropped, and its error.
+type replacement struct {
+	running, dropped []*KeyTask
+	err              error
 }
 
 // find returns the set of a key, or nil if the key is forgotten.
@@ -215,7 +223,7 @@ func (k *keys) roomLocked(inside bool) bool {
 // submitter with p, and returns errBlocked; if p is nil, it returns ErrFull.
 func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo) error {
 	k, s := q.keys, q.keys.sched
-	t.queue = q
+	t.key = q
 	switch {
 	case k.closedLocked(inside):
 		q.forgetLocked()
@@ -239,19 +247,20 @@ func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo
 	return errBlocked
 }
 
-// replaceLocked is the part of Replace that needs mu. It returns the tasks whose contexts Replace
-// cancels, and errBlocked if the submitter must block.
-func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker, do *todo) ([]*KeyTask, error) {
+// replaceLocked is the part of Replace that needs mu. It returns errBlocked if the submitter must
+// block.
+func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker, r *replacement, do *todo) error {
 	k, s := q.keys, q.keys.sched
-	t.queue = q
+	t.key = q
 	if k.closedLocked(inside) {
 		q.forgetLocked()
-		return nil, ErrClosed
+		return ErrClosed
 	}
 	for !q.line.Empty() {
 		if old := q.line.Front().Value; q.unlineLocked(old) {
 			s.shared.accepted++
 			s.shared.dropped++
+			r.dropped = append(r.dropped, old)
 		} else {
 			old.releaseLocked(ErrReplaced, do)
 		}
@@ -260,32 +269,31 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker,
 		s.replaceSubmittersLocked(&q.Set, do)
 	}
 	defer k.admitLocked(do)
-	running, free := q.dismissLocked(t)
 	switch {
-	case free:
+	case q.dismissLocked(t, r):
 		s.shared.accepted++ // t, in the place of a task that is now dropped
 		s.shared.dropped++
-		return nil, nil
+		return nil
 	case q.actives > 0:
 		t.exclusive = true
 		if ofKey {
 			q.waitLocked(t)
-			return running, nil
+			return nil
 		}
 		q.lineUpLocked(t, p)
-		return running, errBlocked
+		return errBlocked
 	case s.fitsLocked():
 		s.shared.limiter.budget--
 		s.pushLocked(&q.Set, &t.own, do)
-		return nil, nil
+		return nil
 	case k.roomLocked(inside):
 		q.waitLocked(t)
 		q.fillLocked(do)
-		return nil, nil
+		return nil
 	}
 	k.blocked.PushBack(&t.blocked)
 	q.lineUpLocked(t, p)
-	return nil, errBlocked
+	return errBlocked
 }
 
 // replaceSubmittersLocked ends the wait of the submitters that are blocked with a task of set until
@@ -306,10 +314,10 @@ func (k *keys) await(ctx context.Context, t *KeyTask, p *park.Parker) error {
 			if t.parker == nil {
 				return false
 			}
-			t.queue.unlineLocked(t)
+			t.key.unlineLocked(t)
 			t.parker = nil
-			t.queue.fillLocked(do)
-			t.queue.restLocked(do)
+			t.key.fillLocked(do)
+			t.key.restLocked(do)
 			return true
 		})
 		if gaveUp {

@@ -30,30 +30,8 @@ func (t *KeyTask) Init(task KeyedTask) {
 	t.own.place.Value, t.place.Value, t.blocked.Value = &t.own, t, t
 }
 
-// enters records when and after what the task was submitted. The submitter calls it.
-func (t *KeyTask) enters(s *Scheduler) {
-	if s.config().entry != nil {
-		t.since = now()
-	}
-	t.from.Release()
-}
-
-// queue records when the entry's task was queued. It is called with mu held.
-func (e *keyEntry) queue(at moment) {
-	if e.task != nil {
-		e.task.since = at
-	}
-}
-
-func (e *keyEntry) queuedSince() moment {
-	if e.task == nil {
-		return 0
-	}
-	return e.task.since
-}
-
 // Set returns the wait set of the task's key. The task must have been submitted.
-func (t *KeyTask) Set() *Set { return &race.Load(&t.queue).Set }
+func (t *KeyTask) Set() *Set { return &race.Load(&t.key).Set }
 
 // fullLocked reports whether a further task must wait in line.
 func (q *keyQueue) fullLocked() bool { return q.actives >= q.keys.perKey || !q.line.Empty() }
@@ -193,9 +171,9 @@ func (q *keyQueue) forgetLocked() {
 	q.self.forget()
 }
 
-// dismissLocked drops the active tasks that have not begun, and returns those that have. If it
-// drops one and none has begun, it gives the entry of the dropped task to t and reports replaced.
-func (q *keyQueue) dismissLocked(t *KeyTask) (running []*KeyTask, replaced bool) {
+// dismissLocked drops the active tasks that have not begun, and adds them and those that have to r.
+// If it drops one and none has begun, it gives the entry of the dropped task to t and reports true.
+func (q *keyQueue) dismissLocked(t *KeyTask, r *replacement) bool {
 	var free *keyEntry
 	for at := q.active.Front(); at != nil; {
 		e := at.Value
@@ -204,26 +182,28 @@ func (q *keyQueue) dismissLocked(t *KeyTask) (running []*KeyTask, replaced bool)
 		case free == nil && e.body.Load() != nil:
 			free = e
 		case e.body.Swap(nil) == nil:
-			running = append(running, e.task)
+			r.running = append(r.running, e.task)
 		default:
-			q.dropLocked(e)
+			q.dropLocked(e, r)
 		}
 	}
 	switch {
 	case free == nil:
-		return running, false
-	case len(running) == 0 && free.body.CompareAndSwap(free.task, t):
+	case len(r.running) == 0 && free.body.CompareAndSwap(free.task, t):
+		r.dropped = append(r.dropped, free.task)
 		free.task = t
-		return nil, true
+		return true
 	case free.body.Swap(nil) == nil:
-		return append(running, free.task), false
+		r.running = append(r.running, free.task)
+	default:
+		q.dropLocked(free, r)
 	}
-	q.dropLocked(free)
-	return running, false
+	return false
 }
 
-// dropLocked makes an entry inactive whose task was dropped. The entry stays in the run queue.
-func (q *keyQueue) dropLocked(e *keyEntry) {
+// dropLocked drops the task of an entry, which becomes inactive and stays in the run queue.
+func (q *keyQueue) dropLocked(e *keyEntry, r *replacement) {
+	r.dropped = append(r.dropped, e.task)
 	e.task = nil
 	q.inactiveLocked(e)
 }
@@ -267,10 +247,10 @@ func (k *keys) admitLocked(do *todo) {
 		t := k.blocked.Front().Value
 		k.blocked.Remove(&t.blocked)
 		t.releaseLocked(nil, do)
-		k.sched.requeueLocked(&t.own)
-		t.queue.waits++
+		k.sched.requeueLocked(t.task)
+		t.key.waits++
 		k.waiting++
-		t.queue.fillLocked(do)
+		t.key.fillLocked(do)
 	}
 }
 

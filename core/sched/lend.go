@@ -58,12 +58,12 @@ func (s *Scheduler) runInline(parent *Context, set *Set, t Task, void int) {
 			set.busy++
 		}
 	})
-	w := newWorker()
-	w.s, w.lent, w.busy, w.task, w.set, w.back = s, true, true, t, set, p
+	w := newWorker(s)
+	w.lent, w.busy, w.task, w.set, w.back = true, true, t, set, p
 	if race.Hidden {
 		w.edges = s.edgesOf(set)
 	}
-	go w.run()
+	go w.start()
 	p.Wait(nil)
 	p.Free()
 	if parent.isLent() {
@@ -81,13 +81,6 @@ func (c *Context) passLocked(by int, do *todo) {
 		c.lender.passed += by
 		c.lender.giveBackLocked(do)
 	}
-}
-
-// workLent runs a worker on the place of a waiter for set until the worker leaves.
-func (s *Scheduler) workLent(set *Set) {
-	w := newWorker()
-	w.s, w.lent, w.lender = s, true, set
-	w.run()
 }
 
 // A lender is the task whose place a waiter or a submitter may lend.

@@ -119,13 +119,11 @@ func (s *Scheduler) lookLocked() View {
 	if config.Semaphore != nil {
 		v.Semaphore = config.Semaphore
 	}
-	if s.first != nil {
-		v.addQueued(s.first)
-	}
 	if x := s.shared; x != nil {
+		if x.first != nil {
+			v.addQueued(x.first)
+		}
 		x.lookLocked(&v)
-	} else if s.begun {
-		v.Accepted = 1
 	}
 	return v
 }
@@ -169,7 +167,7 @@ func (q *keyQueue) lookLocked(v *View) {
 	v.Keyed += q.waits
 	for e := q.line.Front(); e != nil && len(v.Line) < MaxLooked; e = e.Next() {
 		if t := e.Value; t.parker == nil {
-			v.Line = append(v.Line, QueuedView{v.Path, t.since.time(), true})
+			v.Line = append(v.Line, QueuedView{t.task.taskPath(), t.task.queuedSince().time(), true})
 		}
 	}
 }

@@ -68,11 +68,15 @@ func (n *Named) Run(w *Worker) {
 
 // A task with a context calls Begin when it begins, and End when it ends, also by a panic or
 // Goexit.
-func (c *Context) Begin(w *Worker) {
+func (c *Context) Begin(w *Worker) { c.BeginWithin(w, c.Context) }
+
+// BeginWithin is Begin, but makes parent, which derives from the parent of c, the new parent.
+func (c *Context) BeginWithin(w *Worker, parent context.Context) {
 	var labels context.Context
 	if config := w.s.config(); config.Labels != nil || config.Base != nil {
 		labels = c.Context
 	}
+	c.Context = parent
 	c.record = w.begin(c, c.record, labels)
 	c.lender = w.lender
 	if w.s.config().IdleAfter > 0 {

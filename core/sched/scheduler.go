@@ -25,10 +25,8 @@ type Scheduler struct {
 
 	mu sync.Mutex // guards what follows; nothing blocks while it is held
 
-	busy      int32 // workers that have a task, each on a place of its own
-	searching int16 // workers that look for a task; each is counted before it is started or woken
-	begun     bool  // a task was accepted while shared was nil
-	first     Task  // an unclaimed task of the scheduler's own set, or nil; older than all tasks in queue
+	busy int32         // workers that have a task, each on a place of its own
+	only atomic.Uint32 // the state of an only task; not guarded by mu; see only.go
 
 	waiters *park.Parker // waiters for all tasks, linked by Next
 	shared  *shared      // nil until it is needed; then it stays
@@ -38,12 +36,14 @@ type Scheduler struct {
 	Owner Owner
 }
 
-// shared holds the fields that a scheduler of a single plain task does not need.
+// shared holds the fields that a scheduler of an only task does not need.
 type shared struct {
-	queue   runQueue
+	queue     runQueue
+	first     Task  // an unclaimed task of the scheduler's own set, or nil; older than all tasks in queue
+	searching int16 // workers that look for a task; each is counted before it is started or woken
+
 	limiter limiter
-	work    func() // calls Scheduler.work; kept, so that a go statement allocates nothing
-	procs   int16  // GOMAXPROCS when shared was made
+	procs   int16 // GOMAXPROCS when shared was made
 
 	semaphore *core.Semaphore    // of the Config
 	lent      int32              // tasks that run on a lent place
@@ -123,6 +123,8 @@ type Worker struct {
 	seg    *segment // the taken segment from which it claims; nil if there is none
 	busy   bool     // it has a task, or its last task is not yet counted as ended; otherwise it searches
 	lent   bool     // it runs on a lent place
+	only   bool     // it was started by goOnly, and runs its first task
+	start  func()   // calls work; also set while the Worker is not in use, so that a go statement allocates nothing
 
 	ending ending       // how the task ended
 	lender *Set         // it runs tasks of this set only; nil: of all sets
@@ -419,18 +421,19 @@ type keyQueue struct {
 type KeyTask struct {
 	own       keyEntry // its entry in the run queue, unless it uses the entry of the task that it replaces
 	task      KeyedTask
-	queue     *keyQueue           // of its key; guarded by mu
+	key       *keyQueue           // of its key; guarded by mu
 	place     list.Elem[*KeyTask] // in keyQueue.line
 	blocked   list.Elem[*KeyTask] // in keys.blocked
 	parker    *park.Parker        // of its submitter; nil unless that is blocked
 	refused   error               // what its submitter returns; nil if the task was accepted
 	exclusive bool                // set by Replace: it becomes active only when no other task of the key is active
-	since     moment              // when the task was queued, in an owner with a name
 	from      race.Point          // from its submitter to the task
 }
 
-// A KeyedTask is a task with a key.
+// A KeyedTask is a task with a key. It embeds a Context.
 type KeyedTask interface {
+	pathed
+	watching() *record
 	Task
 	// Replaced cancels the context of the task, which has begun and may have ended.
 	Replaced()

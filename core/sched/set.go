@@ -41,7 +41,7 @@ func (s *Scheduler) quietLocked() bool {
 	case s.busy > 0:
 		return false
 	case x == nil:
-		return s.first == nil
+		return true
 	}
 	return x.lent == 0 && s.unclaimedLocked() == x.void
 }

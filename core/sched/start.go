@@ -18,6 +18,9 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 	if race.Hidden {
 		return s.goHidden(set, t)
 	}
+	if s.only.Load() == noTask && set == nil && s.goOnly(t) {
+		return true
+	}
 	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
 		s.lockSlow(patient)
 	}
@@ -46,7 +49,7 @@ func (s *Scheduler) attendedLocked(set *Set) bool {
 	if set != nil && set.lenders > 0 {
 		return false
 	}
-	return s.searching >= s.shared.limiter.spread || s.fullLocked()
+	return s.shared.searching >= s.shared.limiter.spread || s.fullLocked()
 }
 
 // goSlow is Go without the fast path. It is called with mu held, and releases it.
@@ -106,6 +109,9 @@ func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 
 // acceptNow accepts a task if there is room and it needs no permit.
 func (s *Scheduler) acceptNow(set *Set, t Task) bool {
+	if s.only.Load() == noTask && set == nil && s.goOnly(t) {
+		return true
+	}
 	if !s.mu.TryLock() {
 		s.lockSlow(patient)
 	}

@@ -26,7 +26,7 @@ func (w *Worker) Void() { w.ending = endedVoid }
 
 // ErrClosed is the error for a task that was not accepted, or was dropped, because its scheduler
 // was closed.
-var ErrClosed = errors.New("closed")
+var ErrClosed = errors.New("pool: closed")
 
 // ErrFull is the error of calls that do not block for room, if there is none.
 var ErrFull = errors.New("full")
@@ -57,10 +57,16 @@ func uncarry(t Task) Task {
 	return t
 }
 
-// bare returns the task that was given to carry, but does not acquire the edge.
+// bare returns the task that was given to carry, or that a keyEntry stands for. It does not acquire
+// the edge.
 func bare(t Task) Task {
-	if c, ok := t.(*carried); ok {
-		return c.Task
+	switch t := t.(type) {
+	case *carried:
+		return t.Task
+	case *keyEntry:
+		if t.task != nil {
+			return t.task.task
+		}
 	}
 	return t
 }

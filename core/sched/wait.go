@@ -25,8 +25,14 @@ func (s *Scheduler) Wait(ctx context.Context) error {
 
 // join is Wait, but returns the round instead of raising it.
 func (s *Scheduler) join(ctx context.Context) (*round, error) {
-	if !peek(s, s.idleLocked) {
+	if s.only.Load() == noTask {
+		return nil, nil
+	}
+	if s.only.Load() < counted || !peek(s, s.idleLocked) {
 		runtime.Gosched() // the last task that was started runs now; if it is short, the wait need not park
+		if s.only.Load() == noTask {
+			return nil, nil
+		}
 	}
 	w := wait{s: s}
 	r, err := w.until(ctx)

@@ -62,6 +62,14 @@ func (c *Context) Skip(w *Worker) {
 	}
 }
 
+// dropped calls Ended with err for an accepted task that will not run. t may be nil.
+func (t *KeyTask) dropped(err error) {
+	if t != nil {
+		t.from.Acquire()
+		_ = declined(t.task, err)
+	}
+}
+
 // declined calls Ended with err for a task that will not run. It does nothing if err is nil. It
 // returns err.
 func declined(t Task, err error) error {

@@ -14,16 +14,14 @@ import (
 
 // spawn starts the workers that do lists. In a race build the goroutine that calls the scheduler
 // runs it, not the hidden one, because the workers inherit its clock.
-func (s *Scheduler) spawn(x *shared, do *todo) {
+func (s *Scheduler) spawn(do *todo) {
 	for range do.spawn {
-		if x == nil {
-			go s.work()
-		} else {
-			go x.work()
-		}
+		go newWorker(s).start()
 	}
 	for _, set := range race.Copy(do.lends) {
-		go s.workLent(set)
+		w := newWorker(s)
+		w.lent, w.lender = true, set
+		go w.start()
 	}
 	if race.Hidden && do.start != nil {
 		s.startDirect(race.Load(do.start))
@@ -31,9 +29,10 @@ func (s *Scheduler) spawn(x *shared, do *todo) {
 }
 
 // work runs a new worker until it leaves.
-func (s *Scheduler) work() {
-	w := newWorker()
-	w.s = s
+func (w *Worker) work() {
+	if w.only {
+		w.beginOnly()
+	}
 	w.run()
 }
 
@@ -87,6 +86,9 @@ func (w *Worker) claim() bool {
 // next counts the worker's task as ended, and claims the next one. It parks while the worker is
 // idle. It reports false if the worker leaves.
 func (w *Worker) next() bool {
+	if w.only && w.endOnly() {
+		return false
+	}
 	for yields := 0; ; yields++ {
 		var v verdict
 		var do todo
@@ -120,16 +122,23 @@ func (w *Worker) next() bool {
 // workers holds Workers that are not in use.
 var workers = sync.Pool{New: func() any { return new(Worker) }}
 
-func newWorker() *Worker {
+func newWorker(s *Scheduler) *Worker {
+	var w *Worker
 	if race.Hidden { // the detector would see the pool order tasks
-		return new(Worker)
+		w = new(Worker)
+	} else {
+		w = workers.Get().(*Worker)
 	}
-	return workers.Get().(*Worker)
+	if w.start == nil {
+		w.start = w.work
+	}
+	w.s = s
+	return w
 }
 
 func (w *Worker) free() {
 	if !race.Hidden {
-		*w = Worker{}
+		*w = Worker{start: w.start}
 		workers.Put(w)
 	}
 }

@@ -76,7 +76,7 @@ func TestObserve(t *testing.T) {
 				require.NoError(t, k.GoContext(t.Context(), "key", func(context.Context) { time.Sleep(time.Second) }))
 			}
 			p.Close()
-		}, group.Event{Path: "seen", Ran: time.Second}, 2},
+		}, group.Event{Path: "seen", Waited: time.Second, Ran: time.Second}, 2},
 		{"pool: a task with a key that calls Goexit", func(t *testing.T) {
 			p := pool.New(1, pool.Options{Name: "seen"})
 			k := pool.NewKeyed[string](p, 1)

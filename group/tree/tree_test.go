@@ -250,6 +250,24 @@ func TestTake(t *testing.T) {
 		})
 	})
 
+	t.Run("how long a task with a key ignores that it was replaced", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			p := pool.New(1, pool.Options{Name: "stubborn"})
+			k := pool.NewKeyed[string](p, 1)
+			require.NoError(t, k.GoContext(t.Context(), "key", func(context.Context) { fetch(release) }))
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			require.Error(t, k.Replace(ctx, "key", func(context.Context) {}))
+			owner(t, "stubborn") // sees it first
+			time.Sleep(2 * time.Second)
+			require.Equal(t, 2*time.Second, owner(t, "stubborn").Tasks[0].Ignored)
+			close(release)
+			p.Close()
+		})
+	})
+
 	t.Run("how long a task with a name of its own is queued", func(t *testing.T) {
 		if raceBuild {
 			t.Skip("a race build does not queue the task")

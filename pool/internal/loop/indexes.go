@@ -183,19 +183,16 @@ func (l *indexLoop) items(lo, hi uint32) bool {
 
 // itemsIsolated is items in a build with race.Hidden.
 func (l *indexLoop) itemsIsolated(from, to int) bool {
-	for i := from; i < to && !(l.check.Load() && l.stopped()); i++ {
+	for i := from; i < to && !l.stopped(); i++ {
 		race.Isolate(&l.itemEnds, func() {
 			core.Call(func() {
-				next, err := l.block(l, i, i+1)
-				if err != nil {
+				if _, err := l.block(l, i, i+1); err != nil {
 					l.fail(outcome{err: err})
-				} else if next == i { // check was set
-					l.stopped()
 				}
 			}, l.abort)
 		})
 	}
-	return !l.ended.Load()
+	return !l.stopped()
 }
 
 // spawnWorker starts a helper. It reports false if there can be none.
@@ -216,7 +213,7 @@ func (l *indexLoop) share() bool {
 
 // helper runs a helper.
 func (l *indexLoop) helper() {
-	own := newIndexRange()
+	own := &new(paddedRange).indexRange
 	l.mu.Lock()
 	own.next = l.ranges.Load()
 	l.ranges.Store(own)
@@ -260,13 +257,10 @@ type indexRange struct {
 	next *indexRange   // in the loop's list; written before the range is in it
 }
 
-// newIndexRange returns a range with a cache line of its own.
-func newIndexRange() *indexRange {
-	r := new(struct {
-		indexRange
-		_ [48]byte
-	})
-	return &r.indexRange
+// A paddedRange has a cache line of its own.
+type paddedRange struct {
+	indexRange
+	_ [48]byte
 }
 
 func pack(lo, hi uint32) uint64 { return uint64(lo)<<32 | uint64(hi) }
@@ -288,9 +282,6 @@ func (r *indexRange) take(most uint32, others bool) (lo, hi uint32) {
 	for {
 		word := r.word.Load()
 		lo, hi := unpack(word)
-		if lo == hi {
-			return lo, lo
-		}
 		left := hi - lo
 		n := min(most, left)
 		if others {
@@ -308,9 +299,6 @@ func (r *indexRange) stealHalf() (lo, hi uint32) {
 	for {
 		word := r.word.Load()
 		lo, hi := unpack(word)
-		if lo == hi {
-			return lo, lo
-		}
 		middle := lo + (hi-lo)/2
 		if r.word.CompareAndSwap(word, pack(lo, middle)) {
 			return middle, hi

@@ -32,7 +32,6 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
-	"github.com/coterie-go/coterie/core/sched"
 )
 
 // An Input is the sequence that a stream reads. One of its fields is set.
@@ -126,11 +125,10 @@ func (s *stream[T, R]) run(call Call, yield func(R, error) bool) {
 	s.results = make(chan struct{}, 1)
 	s.limit = s.maxInFlight()
 
-	s.shown = sched.NoteLoop(call.Ctx)
-	s.own = new(goroutines)
-	s.own.TryGo(s.read)
+	s.show()
+	s.start(s.read)
 	if s.nested {
-		s.own.TryGo(s.lentWorker)
+		s.start(func() { s.serve(true) }) // the worker that has the caller's place
 	}
 	var r R
 	var err error
@@ -151,8 +149,6 @@ func (s *stream[T, R]) read() {
 		close(s.inputDone)
 		race.Send(s.results, struct{}{})
 	}()
-	defer s.shown.Worker()()
-	s.setLabels()
 	core.Call(func() {
 		if s.in.Failing == nil {
 			for v := range s.in.Seq {
@@ -231,11 +227,6 @@ func (s *stream[T, R]) adapt(each time.Duration) {
 	}
 	if window != s.window.Load() {
 		s.window.Store(window)
-	}
-	if window > 0 {
-		// The workers have called the reader and the consumer. If they never yielded, these would
-		// not run until the workers had no items.
-		runtime.Gosched()
 	}
 }
 

@@ -7,6 +7,7 @@ package loop
 import (
 	"context"
 	"runtime"
+	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
@@ -18,7 +19,13 @@ type streamWorker[T any] struct {
 	items []T
 	at    int    // index in items of the item that runs
 	first uint64 // the number of items[0]
+
+	yielded time.Duration // when the worker last yielded
 }
+
+// yieldEvery is how long a worker runs quick items between two yields to the reader and the
+// consumer. With a yield after each look at the clock, 1000 items of 10 us took 9 % longer.
+const yieldEvery = 100 * time.Microsecond
 
 // callWorker makes a worker look for items, if there can be one that is not busy. The caller has
 // published an item.
@@ -46,13 +53,6 @@ func (s *stream[T, R]) helper() {
 	s.serve(!s.nested)
 }
 
-// lentWorker runs the worker that has the caller's place.
-func (s *stream[T, R]) lentWorker() {
-	defer s.shown.Worker()()
-	s.setLabels()
-	s.serve(true)
-}
-
 // left is called when a helper is no longer counted. The reader publishes an item before it checks
 // whether a helper is wanted. A helper is uncounted before left checks for items. So one of the two
 // calls a worker.
@@ -72,7 +72,7 @@ func (s *stream[T, R]) serve(waits bool) {
 				return
 			}
 		}
-	}, func(p *core.PanicError) { s.abortItem(w.first+uint64(w.at), p) })
+	}, func(p *core.PanicError) { s.finishFailed(w.first+uint64(w.at), *new(R), aborted(p)) })
 }
 
 // claim takes items from the ring. It reports false if there are none.
@@ -152,7 +152,7 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 				core.Call(func() {
 					r, err := f(ctx, v)
 					s.finish(k, r, err)
-				}, func(p *core.PanicError) { s.abortItem(k, p) })
+				}, func(p *core.PanicError) { s.finishFailed(k, *new(R), aborted(p)) })
 			})
 			continue
 		}
@@ -161,6 +161,12 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 	}
 	if w.grain.count(len(w.items)) && !s.clock.frozen {
 		s.adapt(w.grain.each)
+		if now := w.grain.last; now-w.yielded > yieldEvery && s.quick() {
+			// The worker has called the reader and the consumer. If workers never yielded, these
+			// would not run until the workers had no items.
+			w.yielded = now
+			runtime.Gosched()
+		}
 	}
 	return true
 }
@@ -198,11 +204,6 @@ func (s *stream[T, R]) finishFailed(k uint64, r R, o outcome) {
 	}
 	s.deliver(k, r, &o)
 	s.settle()
-}
-
-// abortItem is finishFailed for a panic, or, if p is nil, for a Goexit.
-func (s *stream[T, R]) abortItem(k uint64, p *core.PanicError) {
-	s.finishFailed(k, *new(R), aborted(p))
 }
 
 // deliver puts result k in its cell, and wakes the consumer if it waits for that result.
