@@ -1123,6 +1123,7 @@ func TestKeyedPanicUnseen(t *testing.T) {
 	}
 	for wait, told := range map[string]bool{"all": true, "each": true, "two": false, "none": false} {
 		t.Run(wait, func(t *testing.T) {
+			t.Parallel()
 			inside, output, err := child.Run(t)
 			switch {
 			case inside:

@@ -858,6 +858,7 @@ func TestCrash(t *testing.T) {
 		"OnPanic's": {func(*core.PanicError) { panic("again") }, "panic: again"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for range child.Many(1, 20) {
 				inside, output, err := child.Run(t)
 				if inside {
