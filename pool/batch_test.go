@@ -409,7 +409,7 @@ func TestBatch(t *testing.T) {
 	})
 
 	t.Run("a million rounds leave nothing behind", func(t *testing.T) {
-		rounds := child.Many(100_000, 1_000_000)
+		rounds := child.Many(30_000, 1_000_000)
 		if raceBuild {
 			rounds = 2000
 		}

@@ -27,7 +27,9 @@ func TestEach(t *testing.T) {
 					return nil
 				}))
 				for i := range calls {
-					require.EqualValues(t, 1, calls[i].Load())
+					if calls[i].Load() != 1 {
+						require.Fail(t, "not once", "item %d: %d times", i, calls[i].Load())
+					}
 				}
 				require.EqualValues(t, 1, in.stopped.Load())
 			}

@@ -17,7 +17,7 @@ import (
 
 // A pool whose queue once held a million tasks keeps little, also after Close.
 func TestKeepsLittleOfALongQueue(t *testing.T) {
-	n := child.Many(100_000, 1_000_000)
+	n := child.Many(30_000, 1_000_000)
 	if raceBuild {
 		n = 20_000
 	}

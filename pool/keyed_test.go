@@ -347,7 +347,7 @@ func TestKeyed(t *testing.T) {
 		k := pool.NewKeyed[int](p, 1)
 		before := heap()
 		p.SetWorkers(0)
-		for i := range child.Many(20_000, 100_000) {
+		for i := range child.Many(40_000, 100_000) {
 			require.NoError(t, k.GoContext(t.Context(), i/2, func(context.Context) {}))
 		}
 		p.SetWorkers(2)
@@ -1123,6 +1123,7 @@ func TestKeyedPanicUnseen(t *testing.T) {
 	}
 	for wait, told := range map[string]bool{"all": true, "each": true, "two": false, "none": false} {
 		t.Run(wait, func(t *testing.T) {
+			t.Parallel()
 			inside, output, err := child.Run(t)
 			switch {
 			case inside:

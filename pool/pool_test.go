@@ -228,7 +228,7 @@ func TestPool(t *testing.T) {
 	})
 
 	t.Run("pools that are closed leave nothing behind", func(t *testing.T) {
-		rounds := child.Many(2000, 20_000)
+		rounds := child.Many(3000, 20_000)
 		if raceBuild {
 			rounds = 500
 		}
@@ -858,7 +858,8 @@ func TestCrash(t *testing.T) {
 		"OnPanic's": {func(*core.PanicError) { panic("again") }, "panic: again"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for range child.Many(4, 20) {
+			t.Parallel()
+			for range child.Many(1, 20) {
 				inside, output, err := child.Run(t)
 				if inside {
 					p := pool.New(1, pool.Options{OnPanic: c.onPanic})

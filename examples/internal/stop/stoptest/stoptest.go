@@ -68,7 +68,13 @@ func Status[R string | func()](t *testing.T, ready R, partial string, args ...st
 		_ = program.Wait()
 		return program.ProcessState.ExitCode(), printed + string(rest)
 	}
+	parallel := func(t *testing.T) {
+		if _, apart := any(ready).(string); apart {
+			t.Parallel()
+		}
+	}
 	t.Run("the status of -timeout", func(t *testing.T) {
+		parallel(t)
 		for timeout, printed := 50*time.Millisecond, ""; !strings.Contains(printed, partial); timeout *= 2 {
 			require.Less(t, timeout, time.Minute, printed)
 			var status int
@@ -81,6 +87,7 @@ func Status[R string | func()](t *testing.T, ready R, partial string, args ...st
 			if runtime.GOOS == "windows" {
 				t.Skip("cannot send signals")
 			}
+			parallel(t)
 			ended, printed := run(t, args, signal)
 			require.Equal(t, status, ended)
 			require.Contains(t, printed, partial)
