@@ -18,8 +18,7 @@ import (
 // tasks to future ones.
 //
 // Invariant, whenever mu is free: the line of a key is empty, or perKey of its tasks are active, or
-// the first in line replaces others, and either one of those is active or the first in line waits
-// for room.
+// the first in line replaces others and one of those is active.
 
 // ErrReplaced is the error for a task that was replaced before it was accepted. It is also the
 // cause with which Replace cancels the contexts of tasks that run.
@@ -89,24 +88,12 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) (err error)
 	enter := func(p *park.Parker) error {
 		return get(s, func(do *todo) error { return k.queueLocked(key).enterLocked(t, inside, p, do) })
 	}
-	err = enter(nil)
-	if err == ErrFull {
-		p := park.Get(true)
-		defer p.Free()
-		if err = enter(p); err == errBlocked {
-			defer s.noteBlocked(ForRoom).end()
-			return k.await(ctx, t, p)
-		}
-	}
-	if err != errNoRoom {
+	if err = enter(nil); err != ErrFull {
 		return err
 	}
-	err = s.start(ctx, t.Set(), &t.own)
-	s.locked(func(*todo) {
-		t.key.entering--
-		t.key.forgetLocked()
-	})
-	return err
+	p := park.Get(true)
+	defer p.Free()
+	return k.block(ctx, t, p, inside, ForRoom, enter(p))
 }
 
 // Replace accepts a task of a key in place of all others. It drops those that have not begun,
@@ -136,11 +123,7 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, ofKey bool) (
 			old.task.Replaced()
 		})
 	}
-	if r.err == errBlocked {
-		defer s.noteBlocked(ForSome).end()
-		return k.await(ctx, t, p)
-	}
-	return r.err
+	return k.block(ctx, t, p, inside, ForSome, r.err)
 }
 
 // A replacement is what a Replace has done: the tasks that run, whose contexts it cancels, those
@@ -219,8 +202,9 @@ func (k *keys) roomLocked(inside bool) bool {
 	return inside || k.blocked.Empty() && k.waiting < k.most
 }
 
-// enterLocked is the part of GoContext that needs mu. If the submitter must block, it lists the
-// submitter with p, and returns errBlocked; if p is nil, it returns ErrFull.
+// enterLocked is the part of GoContext that needs mu. If the submitter must block, it returns
+// ErrFull if p is nil. Otherwise it lists the submitter with p and returns errBlocked, or returns
+// errNoRoom.
 func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo) error {
 	k, s := q.keys, q.keys.sched
 	t.key = q
@@ -234,17 +218,29 @@ func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo
 			s.pushLocked(&q.Set, &t.own, do)
 			return nil
 		}
-		q.entering++
-		return errNoRoom
+		return q.noRoomLocked(t, inside, p)
 	case k.roomLocked(inside):
 		q.waitLocked(t)
 		return nil
 	case p == nil:
 		return ErrFull
 	}
-	k.blocked.PushBack(&t.blocked)
-	q.lineUpLocked(t, p)
+	q.blockLocked(t, p)
 	return errBlocked
+}
+
+// noRoomLocked is called for the task of a free key if there is no room in the run queue. The key
+// may be busy when there is. Then a submitter that is no task of the scheduler may have to block
+// again, with p.
+func (q *keyQueue) noRoomLocked(t *KeyTask, inside bool, p *park.Parker) error {
+	if p == nil {
+		return ErrFull
+	}
+	if !inside {
+		t.spare = p
+	}
+	q.entering++
+	return errNoRoom
 }
 
 // replaceLocked is the part of Replace that needs mu. It returns errBlocked if the submitter must
@@ -291,9 +287,7 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker,
 		q.fillLocked(do)
 		return nil
 	}
-	k.blocked.PushBack(&t.blocked)
-	q.lineUpLocked(t, p)
-	return errBlocked
+	return q.noRoomLocked(t, inside, p)
 }
 
 // replaceSubmittersLocked ends the wait of the submitters that are blocked with a task of set until
@@ -305,6 +299,27 @@ func (s *Scheduler) replaceSubmittersLocked(set *Set, do *todo) {
 			s.dismissLocked(b, replaced, do)
 		}
 	}
+}
+
+// block ends a GoContext or Replace, with the error that it has so far: errBlocked if the submitter is
+// listed, errNoRoom if it must block until there is room in the run queue.
+func (k *keys) block(ctx context.Context, t *KeyTask, p *park.Parker, inside bool, reason Reason, err error) error {
+	if err == errNoRoom {
+		err = k.sched.start(ctx, t.Set(), &t.own)
+		again := peek(k.sched, func() bool {
+			t.key.entering--
+			t.key.forgetLocked()
+			return !inside && t.spare == nil
+		})
+		if again {
+			err = errBlocked
+		}
+	}
+	if err != errBlocked {
+		return err
+	}
+	defer k.sched.noteBlocked(reason).end()
+	return k.await(ctx, t, p)
 }
 
 // await blocks until the submitter of t is released. It returns the cause if ctx ends first.

@@ -37,15 +37,21 @@ func (t *KeyTask) Set() *Set { return &race.Load(&t.key).Set }
 func (q *keyQueue) fullLocked() bool { return q.actives >= q.keys.perKey || !q.line.Empty() }
 
 // acceptLocked makes a task active if its key is not busy. Otherwise it puts the task in line and
-// reports false. It is called when there is room for the task in the run queue.
+// reports false. It is called when there is room for the task in the run queue. A submitter that
+// has waited for that blocks again if there is no room in line.
 func (q *keyQueue) acceptLocked(t Task) bool {
 	e := t.(*keyEntry)
-	if q.fullLocked() {
+	switch p := e.task.spare; {
+	case !q.fullLocked():
+		q.activeLocked(e)
+		return true
+	case p == nil || q.keys.roomLocked(false):
 		q.waitLocked(e.task)
-		return false
+	default:
+		e.task.spare = nil
+		q.blockLocked(e.task, p)
 	}
-	q.activeLocked(e)
-	return true
+	return false
 }
 
 func (q *keyQueue) activeLocked(e *keyEntry) {
@@ -77,6 +83,13 @@ func (q *keyQueue) lineUpLocked(t *KeyTask, p *park.Parker) {
 	}
 	q.line.PushBack(&t.place)
 	q.liveLocked()
+}
+
+// blockLocked adds a task to the line that is accepted when there is room for it. p is its blocked
+// submitter's Parker.
+func (q *keyQueue) blockLocked(t *KeyTask, p *park.Parker) {
+	q.keys.blocked.PushBack(&t.blocked)
+	q.lineUpLocked(t, p)
 }
 
 // unlineLocked takes a task out of the line. It reports whether the task was accepted before.
@@ -254,9 +267,12 @@ func (k *keys) admitLocked(do *todo) {
 	}
 }
 
-// pushLocked adds a task to the run queue, or to the line of its key if that is busy.
-func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) {
-	if q := set.queueOfKey(); q == nil || q.acceptLocked(t) {
-		s.queueLocked(set, t, do)
+// pushLocked adds a task to the run queue and reports true, or adds it to the line of its key if that
+// is busy.
+func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) bool {
+	if q := set.queueOfKey(); q != nil && !q.acceptLocked(t) {
+		return false
 	}
+	s.queueLocked(set, t, do)
+	return true
 }

@@ -140,8 +140,9 @@ func (s *Scheduler) admitLocked(do *todo) {
 // admitRoomLocked ends the wait of as many submitters as there is room for.
 func (s *Scheduler) admitRoomLocked(room int64, do *todo) {
 	l := &s.shared.limiter
-	for ; room > 0 && !l.submitters.Empty(); room-- {
+	for room > 0 && !l.submitters.Empty() {
 		b := l.submitters.Front().Value
+		room--
 		if b.reserves {
 			l.reserved++
 			s.dismissLocked(b, hasPlace, do)
@@ -153,7 +154,9 @@ func (s *Scheduler) admitRoomLocked(room int64, do *todo) {
 			continue
 		}
 		s.requeueLocked(b.task)
-		s.pushLocked(b.set, b.task, do)
+		if !s.pushLocked(b.set, b.task, do) {
+			room++ // the key of the task is busy
+		}
 		s.dismissLocked(b, admitted, do)
 	}
 	l.budget = 0
