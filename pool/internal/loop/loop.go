@@ -64,18 +64,16 @@ type loop struct {
 }
 
 // goroutines are Workers without a pool, and the goroutines that a loop needs itself.
-type goroutines struct{ unended core.WaitGroup }
+type goroutines struct{ core.WaitGroup }
 
 func (g *goroutines) TryGo(f func()) bool {
-	g.unended.Add(1)
+	g.Add(1)
 	go func() {
-		defer g.unended.Done()
+		defer g.Done()
 		f()
 	}()
 	return true
 }
-
-func (g *goroutines) Wait() { g.unended.Wait() }
 
 // begin prepares a loop that may have up to helpers helpers. If it is the outermost loop, it makes
 // a budget of budgeted workers, which it shares with the loops within its items.
@@ -113,7 +111,9 @@ func (l *loop) startHelper(f, left func()) bool {
 		return false
 	}
 	if l.workers == nil {
-		l.show()
+		if l.own == nil { // a loop over indexes: start has not done it
+			l.shown = sched.NoteLoop(l.call.Ctx)
+		}
 		l.workers = new(goroutines)
 		if l.call.New != nil {
 			l.workers = l.call.New()
@@ -148,6 +148,7 @@ func (l *loop) help(f, left func()) {
 func (l *loop) start(f func()) {
 	if l.own == nil {
 		l.own = new(goroutines)
+		l.shown = sched.NoteLoop(l.call.Ctx)
 	}
 	l.own.TryGo(func() { l.host(f) })
 }
@@ -159,13 +160,6 @@ func (l *loop) host(f func()) {
 	defer pprof.SetGoroutineLabels(context.Background())
 	pprof.SetGoroutineLabels(l.call.Ctx)
 	f()
-}
-
-// show makes package tree show the loop.
-func (l *loop) show() {
-	if l.shown == nil {
-		l.shown = sched.NoteLoop(l.call.Ctx)
-	}
 }
 
 // watchContext makes the next item notice when the parent context is done. A loop that may be short

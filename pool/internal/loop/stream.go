@@ -125,7 +125,6 @@ func (s *stream[T, R]) run(call Call, yield func(R, error) bool) {
 	s.results = make(chan struct{}, 1)
 	s.limit = s.maxInFlight()
 
-	s.show()
 	s.start(s.read)
 	if s.nested {
 		s.start(func() { s.serve(true) }) // the worker that has the caller's place

@@ -6,7 +6,6 @@ package loop
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
@@ -60,7 +59,7 @@ func (s *stream[T, R]) left() {
 func (s *stream[T, R]) serve(waits bool) {
 	w := &streamWorker[T]{grain: newGrainSizer(s.clock, s.clock.now())}
 	core.Call(func() {
-		for s.claim(w) || waits && s.waitItem(w) || !waits && s.lingerForItem(w) {
+		for s.claim(w) || waits && s.waitItem(w) {
 			if !s.runClaimed(w) {
 				return
 			}
@@ -87,18 +86,6 @@ func (s *stream[T, R]) claim(w *streamWorker[T]) bool {
 		s.callWorker()
 	}
 	return n > 0
-}
-
-// lingerForItem yields a few times to see whether an item comes, if items are quick. It reports
-// whether it has claimed one. To leave and be called again costs more than several yields.
-func (s *stream[T, R]) lingerForItem(w *streamWorker[T]) bool {
-	for yields := 0; yields < 4 && s.quick() && !s.done(); yields++ {
-		runtime.Gosched()
-		if s.claim(w) {
-			return true
-		}
-	}
-	return false
 }
 
 // waitItem blocks until there is an item, and claims it. It reports false if there will be none.
