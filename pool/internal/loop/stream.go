@@ -25,7 +25,6 @@ package loop
 import (
 	"context"
 	"iter"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -227,11 +226,6 @@ func (s *stream[T, R]) adapt(each time.Duration) {
 	if window != s.window.Load() {
 		s.window.Store(window)
 	}
-	if window > 0 {
-		// The workers have called the reader and the consumer. If they never yielded, these would
-		// not run until the workers had no items.
-		runtime.Gosched()
-	}
 }
 
 // done reports whether no further item may start.
@@ -315,7 +309,7 @@ func (s *stream[T, R]) exhausted(k uint64) bool {
 // await blocks until result k is ready. It reports false if there is no result k, or the context is
 // done.
 func (s *stream[T, R]) await(k uint64) bool {
-	for spins := 0; ; {
+	for {
 		if s.call.Ctx.Err() != nil {
 			return false
 		}
@@ -326,11 +320,6 @@ func (s *stream[T, R]) await(k uint64) bool {
 			return false
 		}
 		s.tellReader(k)
-		if spins < 4 && s.quick() {
-			spins++ // items are quick, so the result will be ready soon
-			runtime.Gosched()
-			continue
-		}
 		s.resultAt.Store(k + 1)
 		if !s.has(k) && !s.exhausted(k) {
 			s.shown.Blocked()
