@@ -64,16 +64,18 @@ type loop struct {
 }
 
 // goroutines are Workers without a pool, and the goroutines that a loop needs itself.
-type goroutines struct{ core.WaitGroup }
+type goroutines struct{ unended core.WaitGroup }
 
 func (g *goroutines) TryGo(f func()) bool {
-	g.Add(1)
+	g.unended.Add(1)
 	go func() {
-		defer g.Done()
+		defer g.unended.Done()
 		f()
 	}()
 	return true
 }
+
+func (g *goroutines) Wait() { g.unended.Wait() }
 
 // begin prepares a loop that may have up to helpers helpers. If it is the outermost loop, it makes
 // a budget of budgeted workers, which it shares with the loops within its items.
