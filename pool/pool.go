@@ -256,9 +256,11 @@ func (p *Pool) checkOutside(inside bool, method string) {
 // checkNumber panics if n is negative.
 func checkNumber[N int | time.Duration](name string, n N) {
 	if n < 0 {
-		panic(fmt.Sprintf("pool: negative %s, got %v", name, n))
+		panicNegative(name, n)
 	}
 }
+
+func panicNegative(name string, n any) { panic(fmt.Sprintf("pool: negative %s, got %v", name, n)) }
 
 func checkFunc(isNil bool) {
 	if isNil {

@@ -85,7 +85,6 @@ type reader struct {
 func (g *gather[T]) run(ctx context.Context, in []iter.Seq[T], body func()) {
 	g.begin(Call{Ctx: ctx}, 0, 0)
 	g.ctx.made()
-	g.show()
 	g.ready = make(chan struct{}, 1)
 	g.readers = len(in)
 	for _, seq := range in {

@@ -183,16 +183,19 @@ func (l *indexLoop) items(lo, hi uint32) bool {
 
 // itemsIsolated is items in a build with race.Hidden.
 func (l *indexLoop) itemsIsolated(from, to int) bool {
-	for i := from; i < to && !l.stopped(); i++ {
+	for i := from; i < to && !(l.check.Load() && l.stopped()); i++ {
 		race.Isolate(&l.itemEnds, func() {
 			core.Call(func() {
-				if _, err := l.block(l, i, i+1); err != nil {
+				next, err := l.block(l, i, i+1)
+				if err != nil {
 					l.fail(outcome{err: err})
+				} else if next == i { // check was set
+					l.stopped()
 				}
 			}, l.abort)
 		})
 	}
-	return !l.stopped()
+	return !l.ended.Load()
 }
 
 // spawnWorker starts a helper. It reports false if there can be none.
@@ -282,6 +285,9 @@ func (r *indexRange) take(most uint32, others bool) (lo, hi uint32) {
 	for {
 		word := r.word.Load()
 		lo, hi := unpack(word)
+		if lo == hi {
+			return lo, lo
+		}
 		left := hi - lo
 		n := min(most, left)
 		if others {

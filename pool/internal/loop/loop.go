@@ -113,8 +113,8 @@ func (l *loop) startHelper(f, left func()) bool {
 		return false
 	}
 	if l.workers == nil {
-		if l.own == nil { // a loop over indexes; the others have called show before
-			l.show()
+		if l.own == nil { // a loop over indexes: start has not done it
+			l.shown = sched.NoteLoop(l.call.Ctx)
 		}
 		l.workers = new(goroutines)
 		if l.call.New != nil {
@@ -150,6 +150,7 @@ func (l *loop) help(f, left func()) {
 func (l *loop) start(f func()) {
 	if l.own == nil {
 		l.own = new(goroutines)
+		l.shown = sched.NoteLoop(l.call.Ctx)
 	}
 	l.own.TryGo(func() { l.host(f) })
 }
@@ -161,13 +162,6 @@ func (l *loop) host(f func()) {
 	defer pprof.SetGoroutineLabels(context.Background())
 	pprof.SetGoroutineLabels(l.call.Ctx)
 	f()
-}
-
-// show makes package tree show the loop.
-func (l *loop) show() {
-	if l.shown == nil {
-		l.shown = sched.NoteLoop(l.call.Ctx)
-	}
 }
 
 // watchContext makes the next item notice when the parent context is done. A loop that may be short

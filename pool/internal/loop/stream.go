@@ -25,7 +25,6 @@ package loop
 import (
 	"context"
 	"iter"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -125,7 +124,6 @@ func (s *stream[T, R]) run(call Call, yield func(R, error) bool) {
 	s.results = make(chan struct{}, 1)
 	s.limit = s.maxInFlight()
 
-	s.show()
 	s.start(s.read)
 	if s.nested {
 		s.start(func() { s.serve(true) }) // the worker that has the caller's place
@@ -311,7 +309,7 @@ func (s *stream[T, R]) exhausted(k uint64) bool {
 // await blocks until result k is ready. It reports false if there is no result k, or the context is
 // done.
 func (s *stream[T, R]) await(k uint64) bool {
-	for spins := 0; ; {
+	for {
 		if s.call.Ctx.Err() != nil {
 			return false
 		}
@@ -322,11 +320,6 @@ func (s *stream[T, R]) await(k uint64) bool {
 			return false
 		}
 		s.tellReader(k)
-		if spins < 4 && s.quick() {
-			spins++ // items are quick, so the result will be ready soon
-			runtime.Gosched()
-			continue
-		}
 		s.resultAt.Store(k + 1)
 		if !s.has(k) && !s.exhausted(k) {
 			s.shown.Blocked()

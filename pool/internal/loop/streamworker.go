@@ -6,8 +6,6 @@ package loop
 
 import (
 	"context"
-	"runtime"
-	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
@@ -19,13 +17,7 @@ type streamWorker[T any] struct {
 	items []T
 	at    int    // index in items of the item that runs
 	first uint64 // the number of items[0]
-
-	yielded time.Duration // when the worker last yielded
 }
-
-// yieldEvery is how long a worker runs quick items between two yields to the reader and the
-// consumer. With a yield after each look at the clock, 1000 items of 10 us took 9 % longer.
-const yieldEvery = 100 * time.Microsecond
 
 // callWorker makes a worker look for items, if there can be one that is not busy. The caller has
 // published an item.
@@ -67,7 +59,7 @@ func (s *stream[T, R]) left() {
 func (s *stream[T, R]) serve(waits bool) {
 	w := &streamWorker[T]{grain: newGrainSizer(s.clock, s.clock.now())}
 	core.Call(func() {
-		for s.claim(w) || waits && s.waitItem(w) || !waits && s.lingerForItem(w) {
+		for s.claim(w) || waits && s.waitItem(w) {
 			if !s.runClaimed(w) {
 				return
 			}
@@ -94,18 +86,6 @@ func (s *stream[T, R]) claim(w *streamWorker[T]) bool {
 		s.callWorker()
 	}
 	return n > 0
-}
-
-// lingerForItem yields a few times to see whether an item comes, if items are quick. It reports
-// whether it has claimed one. To leave and be called again costs more than several yields.
-func (s *stream[T, R]) lingerForItem(w *streamWorker[T]) bool {
-	for yields := 0; yields < 4 && s.quick() && !s.done(); yields++ {
-		runtime.Gosched()
-		if s.claim(w) {
-			return true
-		}
-	}
-	return false
 }
 
 // waitItem blocks until there is an item, and claims it. It reports false if there will be none.
@@ -161,12 +141,6 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 	}
 	if w.grain.count(len(w.items)) && !s.clock.frozen {
 		s.adapt(w.grain.each)
-		if now := w.grain.last; now-w.yielded > yieldEvery && s.quick() {
-			// The worker has called the reader and the consumer. If workers never yielded, these
-			// would not run until the workers had no items.
-			w.yielded = now
-			runtime.Gosched()
-		}
 	}
 	return true
 }
