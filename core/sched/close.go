@@ -73,7 +73,7 @@ func (s *Scheduler) Join(ctx context.Context) error {
 	if _, err := s.join(ctx); err != nil {
 		return err
 	}
-	w := wait{s: s, workers: true}
+	w := wait{s, (*workersOf)(s)}
 	_, err := w.until(ctx)
 	return err
 }

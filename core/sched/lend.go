@@ -144,7 +144,7 @@ func (set *Set) wait(ctx context.Context, by lender) (raise func(), err error) {
 	if lends {
 		set.lend(by.task)
 	}
-	w := wait{s: s, set: set}
+	w := wait{s, set}
 	r, err := w.until(ctx)
 	if lends {
 		set.reclaim(by.task)

@@ -63,7 +63,7 @@ type shared struct {
 	bubble  uint64       // the testing/synctest bubble of the timer; see Bubble
 	gone    *park.Parker // waiters for the end of all workers
 
-	failures    failures
+	failures    *round // of the scheduler's own set; nil until a task fails
 	named       namedTasks
 	backgrounds backgrounds
 	alarm       *alarm // nil until a submitter has parked
@@ -199,7 +199,7 @@ type Set struct {
 	parent *Context   // the task for which the set was made; nil if there is none; does not change
 	maker  uint64     // number of the goroutine that made the set, if parent is not nil; does not change
 
-	failures   failures
+	failures   *round // nil until a task fails
 	round      uint64 // how often a task was accepted while the set had no other
 	busy       int    // workers that have a task of the set, or a segment
 	segments   int    // segments that hold tasks of the set
