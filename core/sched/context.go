@@ -112,11 +112,9 @@ func (c *Context) Init(ctx context.Context, s *Scheduler, set *Set) {
 	config := s.config()
 	c.Context, c.sched, c.set, c.names, c.isTask = ctx, s, set, &config.names, true
 	c.nestIn(taskOf(ctx), config)
-	if config.entry != nil {
-		c.queue(now())
-	}
-	if c.names.path != "" && observed() {
-		c.record = newWatched(c.names.path, config)
+	if c.names.path != "" {
+		c.record = new(record)
+		c.record.init(c.names.path, c, config)
 	}
 }
 
@@ -295,21 +293,4 @@ func doneOf(ctx context.Context) <-chan struct{} {
 		return nil
 	}
 	return ctx.Done()
-}
-
-// isMoment marks a value of Context.goroutine as a moment. Numbers of goroutines are smaller. A
-// separate field would make each task with a context larger, also in owners without a name.
-const isMoment = 1 << 63
-
-// queue records when the task was queued. It is not instrumented, because the race detector sees no
-// order between it and Begin.
-//
-//go:norace
-func (c *Context) queue(at moment) { c.goroutine = uint64(at) | isMoment }
-
-func (c *Context) queuedSince() moment {
-	if m := race.Load(&c.goroutine); m >= isMoment {
-		return moment(m &^ isMoment)
-	}
-	return 0
 }

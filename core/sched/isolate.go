@@ -97,17 +97,6 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 	return r.verdict, r.do
 }
 
-// listHidden lists a named task.
-//
-//go:norace
-func (s *Scheduler) listHidden(r *record) {
-	race.Disable()
-	s.mu.Lock()
-	s.shared.named.add(r)
-	s.mu.Unlock()
-	race.Enable()
-}
-
 func (s *Scheduler) startDirect(d direct) {
 	go func() {
 		w := &Worker{s: s, config: s.config(), task: d.task, set: d.set, busy: true, direct: true}

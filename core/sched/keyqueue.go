@@ -38,20 +38,6 @@ func (t *KeyTask) enters(s *Scheduler) {
 	t.from.Release()
 }
 
-// queue records when the entry's task was queued. It is called with mu held.
-func (e *keyEntry) queue(at moment) {
-	if e.task != nil {
-		e.task.since = at
-	}
-}
-
-func (e *keyEntry) queuedSince() moment {
-	if e.task == nil {
-		return 0
-	}
-	return e.task.since
-}
-
 // Set returns the wait set of the task's key. The task must have been submitted.
 func (t *KeyTask) Set() *Set { return &race.Load(&t.queue).Set }
 

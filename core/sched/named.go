@@ -17,53 +17,47 @@ import (
 // A Named is a task with a name and without a context.
 type Named struct {
 	Task
-	path   string
-	since  moment          // when the task was queued; 0 in an owner without a name
+	record record
 	labels context.Context // with the path; nil in an owner without a name
 }
 
 // WithPath returns t with a name of its own, which nests in the owner's name. The path is a pprof
-// label of the task if the owner has a name.
+// label of the task if the owner has a name. WithPath returns t itself if neither has a name.
 func (s *Scheduler) WithPath(name string, t Task) Task {
 	config := s.config()
-	n := &Named{Task: t, path: config.Join(name)}
-	if config.Labels != nil {
-		n.since = now()
-		n.labels = pprof.WithLabels(config.Labels, pprof.Labels("coterie", n.path))
+	path := config.Join(name)
+	if path == "" {
+		return t
 	}
-	if n.path != "" && observed() {
-		return n.watched(config)
+	n := &Named{Task: t, labels: config.Labels}
+	if config.Labels != nil && name != "" {
+		n.labels = labelled(config.Labels, path)
 	}
+	n.record.init(path, nil, config)
 	return n
-}
-
-// Unnamed returns the task that was given to WithPath or InOwner.
-func Unnamed(t Task) Task {
-	switch t := t.(type) {
-	case *Named:
-		return t.Task
-	case *watchedTask:
-		return t.Task
-	}
-	return t
 }
 
 // InOwner returns t with the name of its owner, or t itself if the owner has none.
 func (s *Scheduler) InOwner(t Task) Task {
-	config := s.config()
-	if config.Labels == nil {
+	if s.config().Labels == nil {
 		return t
 	}
-	n := &Named{Task: t, path: config.Path, labels: config.Labels, since: now()}
-	if observed() {
-		return n.watched(config)
+	return s.WithPath("", t)
+}
+
+// Unnamed returns the task that was given to WithPath or InOwner.
+func Unnamed(t Task) Task {
+	if n, ok := t.(*Named); ok {
+		return n.Task
 	}
-	return n
+	return t
 }
 
 func (n *Named) Run(w *Worker) {
-	defer w.finish(w.begin(n, nil, n.labels))
+	w.begin(&n.record, n.labels)
+	defer w.finish(&n.record)
 	n.Task.Run(w)
+	n.record.returned()
 }
 
 // A task with a context calls Begin when it begins, and End when it ends, also by a panic or
@@ -73,7 +67,7 @@ func (c *Context) Begin(w *Worker) {
 	if config := w.s.config(); config.Labels != nil || config.Base != nil {
 		labels = c.Context
 	}
-	c.record = w.begin(c, c.record, labels)
+	w.begin(c.record, labels)
 	c.lender = w.lender
 	if w.s.config().IdleAfter > 0 {
 		c.goroutine = w.id()
@@ -90,29 +84,19 @@ func (c *Context) End(w *Worker) {
 	}
 }
 
-// begin sets the goroutine's labels, unless labels is nil. It lists the task, unless its path is
-// empty, and returns its record. r is the task's record, or nil if it has none yet.
-func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
+// begin sets the goroutine's labels, unless labels is nil. It lists the task, unless r is nil.
+func (w *Worker) begin(r *record, labels context.Context) {
 	if labels != nil {
 		pprof.SetGoroutineLabels(labels)
 	}
-	if t.taskPath() == "" {
-		return nil
-	}
 	if r == nil {
-		r = new(record)
+		return
 	}
-	r.task, r.started, r.goroutine = t, now(), w.id()
+	r.started, r.goroutine = now(), w.id()
 	if r.watch != nil || trace.IsEnabled() {
 		r.watchBegin(labels)
 	}
-	if race.Hidden && w.direct {
-		w.s.enter.Release()
-		w.s.listHidden(r)
-	} else {
-		w.s.locked(func(*todo) { w.s.share().named.add(r) })
-	}
-	return r
+	w.s.locked(func(*todo) { w.s.share().named.PushBack(&r.place) })
 }
 
 // finish takes the task off the list. r may be nil.
@@ -123,13 +107,7 @@ func (w *Worker) finish(r *record) {
 	if r.watch != nil {
 		w.watchEnd(r)
 	}
-	if race.Hidden && w.direct { // its goroutine is about to exit, so the edges into it are harmless
-		w.s.lock()
-		w.s.shared.named.remove(r)
-		w.s.mu.Unlock()
-		return
-	}
-	w.s.locked(func(*todo) { w.s.shared.named.remove(r) })
+	w.s.locked(func(*todo) { w.s.shared.named.Remove(&r.place) })
 }
 
 // id returns the number of the worker's goroutine.
@@ -139,38 +117,6 @@ func (w *Worker) id() uint64 {
 	}
 	return w.goroutine
 }
-
-func (n *Named) taskPath() string { return n.path }
-
-func (n *Named) taskContext() context.Context { return nil }
-func (n *Named) queue(at moment)              { n.since = at }
-func (n *Named) queuedSince() moment          { return n.since }
-
-func (c *Context) taskPath() string { return c.names.path }
-
-func (c *Context) taskContext() context.Context { return c.Context }
-
-// A watchedTask is a Named that observers see.
-type watchedTask struct {
-	Named
-	record *record
-}
-
-func (n *Named) watched(config *Config) Task {
-	r := newWatched(n.path, config)
-	if r == nil {
-		return n
-	}
-	return &watchedTask{*n, r}
-}
-
-func (t *watchedTask) Run(w *Worker) {
-	defer w.finish(w.begin(&t.Named, t.record, t.labels))
-	t.Task.Run(w)
-	t.record.watch.returned = true
-}
-
-func (t *watchedTask) watching() *record { return t.record }
 
 // WaitContext is Wait, but returns a *core.StuckError if ctx ends while a task is left.
 func (s *Scheduler) WaitContext(ctx context.Context) error {
@@ -201,8 +147,9 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 			for e := x.lines.Front(); e != nil; e = e.Next() {
 				v.queued += e.Value.waits
 			}
-			for r := range x.named.all() {
-				v.tasks = append(v.tasks, Record{r.task.taskPath(), r.started.time(), r.goroutine})
+			for e := x.named.Front(); e != nil; e = e.Next() {
+				r := e.Value
+				v.tasks = append(v.tasks, Record{r.path, r.started.time(), r.goroutine})
 			}
 		}
 		return v

@@ -121,9 +121,9 @@ func (s *Scheduler) Cancelled(cause error) {
 		if s.shared == nil {
 			return
 		}
-		for r := range s.shared.named.all() {
-			if r.goroutine == id {
-				e.cancelled.By = r.task.taskPath()
+		for t := s.shared.named.Front(); t != nil; t = t.Next() {
+			if t.Value.goroutine == id {
+				e.cancelled.By = t.Value.path
 			}
 		}
 	})

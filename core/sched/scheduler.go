@@ -63,8 +63,8 @@ type shared struct {
 	bubble  uint64       // the testing/synctest bubble of the timer; see Bubble
 	gone    *park.Parker // waiters for the end of all workers
 
-	failures    *round // of the scheduler's own set; nil until a task fails
-	named       namedTasks
+	failures    *round             // of the scheduler's own set; nil until a task fails
+	named       list.List[*record] // the tasks with a name that run, the oldest first
 	backgrounds backgrounds
 	alarm       *alarm // nil until a submitter has parked
 }
@@ -270,8 +270,8 @@ type Context struct {
 	isTask          bool
 	background      bool    // the task has no place
 	lender          *Set    // the set whose waiter lent its place to the task; nil if there is none
-	record          *record // nil, unless the task has a name and runs, or observers see it
-	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter; before that a moment, see isMoment
+	record          *record // nil for a task without a name
+	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter
 }
 
 // A runQueue holds the unclaimed tasks, first in, first out, in segments. The scheduler's mu guards

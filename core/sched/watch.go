@@ -12,35 +12,38 @@ import (
 // trace. While there is no observer, that costs a named task two atomic loads: when it is started,
 // and when it begins.
 
-// newWatched calls Queued for a task that is about to be submitted. It returns the task's record,
-// or nil if there are no observers.
-func newWatched(path string, config *Config) *record {
+// watchQueued calls Queued for a task that is about to be submitted.
+func (r *record) watchQueued(config *Config) {
 	all := watchers.Load()
 	if all == nil {
-		return nil
+		return
 	}
-	r := new(record)
 	r.watch = &watch{
 		watchers: *all,
-		event:    Event{Path: path, Owner: config.number(), Task: r.id()},
+		event:    Event{Path: r.path, Owner: config.number(), Task: r.id()},
 		queued:   time.Now(),
 	}
 	for _, w := range r.watch.watchers {
 		w.call(w.Queued, r.watch.event)
 	}
-	return r
 }
-
-func (c *Context) watching() *record { return c.record }
 
 // A task with a context calls Returned when its function has returned, before it passes an error to
 // the owner.
 func (c *Context) Returned() {
-	if c.record != nil && c.record.watch != nil {
-		c.record.watch.returned = true
-		c.record.watch.event.Cancelled = c.Err() != nil
+	c.record.returned()
+}
+
+// returned records that the function of the task has returned. r may be nil.
+func (r *record) returned() {
+	if r != nil && r.watch != nil {
+		r.watch.returned = true
+		r.watch.event.Cancelled = r.isCancelled()
 	}
 }
+
+// isCancelled reports whether the task has a context, and that is done.
+func (r *record) isCancelled() bool { return r.context != nil && r.context.Err() != nil }
 
 // Failed records for observers that the worker's task is about to return err, and counts the
 // failure.
@@ -57,9 +60,7 @@ func (w *Worker) Failed(err error) {
 // and calls Ended.
 func (c *Context) Skip(w *Worker) {
 	w.Drop()
-	if c.record != nil && c.record.watch != nil {
-		c.record.watch.refused(context.Cause(c.Context))
-	}
+	c.record.refused(context.Cause(c.Context))
 }
 
 // declined calls Ended with err for a task that will not run. It does nothing if err is nil. It
@@ -68,15 +69,16 @@ func declined(t Task, err error) error {
 	if err == nil {
 		return nil
 	}
-	if t, ok := bare(t).(interface{ watching() *record }); ok {
-		if r := t.watching(); r != nil && r.watch != nil {
-			r.watch.refused(err)
-		}
-	}
+	recordOf(t).refused(err)
 	return err
 }
 
-func (x *watch) refused(err error) {
+// refused calls Ended with err for a task that will not run. r may be nil.
+func (r *record) refused(err error) {
+	if r == nil || r.watch == nil {
+		return
+	}
+	x := r.watch
 	x.event.Waited, x.event.Err, x.event.Cancelled = time.Since(x.queued), err, true
 	x.tellEnded()
 }
@@ -98,7 +100,7 @@ func (r *record) watchBegin(labels context.Context) {
 		if labels == nil {
 			labels = context.Background()
 		}
-		x.region = trace.StartRegion(labels, r.task.taskPath())
+		x.region = trace.StartRegion(labels, r.path)
 	}
 	if len(x.watchers) == 0 {
 		return
@@ -124,8 +126,7 @@ func (w *Worker) watchEnd(r *record) {
 	}
 	x.event.Ran = time.Since(x.began)
 	if !x.returned { // watchAborted is about to be called
-		ctx := r.task.taskContext()
-		x.event.Cancelled = ctx != nil && ctx.Err() != nil
+		x.event.Cancelled = r.isCancelled()
 		w.watched.ended = x
 		return
 	}
