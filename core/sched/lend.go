@@ -120,7 +120,7 @@ func (l *lender) holds(set *Set) bool {
 		return true
 	}
 	l.task = nil
-	return set.scheduler().hosts(hostsTasks)
+	return set.scheduler().IsWorker()
 }
 
 // Wait blocks until every task of the set has ended. raise raises their panics and Goexits. The

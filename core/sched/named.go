@@ -4,8 +4,6 @@ import (
 	"context"
 	"runtime/pprof"
 	"runtime/trace"
-	"slices"
-	"strings"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/quote"
@@ -234,21 +232,4 @@ func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
 			return nil, stuck
 		}
 	}
-}
-
-// IsWorker reports whether the caller's goroutine runs a task of the scheduler. It works only in
-// owners with IdleAfter. It takes microseconds, and stops the world if the task has a goroutine of
-// its own.
-func (s *Scheduler) IsWorker() bool {
-	ids := Ancestors(func(creator string) bool {
-		return strings.Contains(creator, "sched.(*Worker).isolate") || strings.Contains(creator, "sched.(*Scheduler).runInline")
-	})
-	return peek(s, func() bool {
-		for e := s.shared.all.Front(); e != nil; e = e.Next() {
-			if slices.Contains(ids, e.Value.goroutine) {
-				return true
-			}
-		}
-		return false
-	})
 }

@@ -2,14 +2,11 @@ package sched
 
 import (
 	"context"
-	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/noted"
-	"github.com/coterie-go/coterie/core/internal/stack"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -18,63 +15,31 @@ import (
 // parks. That takes some microseconds. The caller of a loop lists one note for the whole loop. For an
 // owner without a name there are no notes.
 
-var notes = sync.Pool{New: func() any { return new(note) }}
-
 // noteBlocked lists a note for the caller, which is about to park. The caller calls end after it.
 // noteBlocked returns nil for an owner without a name.
 func (s *Scheduler) noteBlocked(reason Reason) *note {
 	if s.config().entry == nil {
 		return nil
 	}
-	return s.noteSlow(reason)
-}
-
-func (s *Scheduler) noteSlow(reason Reason) *note {
-	n := new(note)
-	if !race.Hidden { // the detector would see the pool order the waiters
-		n = notes.Get().(*note)
-	}
-	n.s, n.reason, n.since = s, reason, time.Now()
-	n.goroutine = stack.ID(n.buf[:runtime.Stack(n.buf[:], false)])
-	n.place.Value = n
-	s.enter.Release()
+	n := &note{s: s, reason: reason, since: time.Now(), goroutine: GoroutineID()}
 	n.list()
 	return n
 }
 
 // end unlists the note when the goroutine is no longer blocked. n may be nil.
 func (n *note) end() {
-	if n == nil {
-		return
-	}
-	n.unlist()
-	if !race.Hidden {
-		n.s = nil
-		notes.Put(n)
+	if n != nil {
+		n.unlist()
 	}
 }
 
-// list and unlist run in the goroutine that is blocked, hidden from the race detector. So they call
-// only functions that the compiler inlines.
-//
-//go:norace
 func (n *note) list() {
-	e := n.s.config().entry
-	race.Disable()
-	n.s.mu.Lock()
-	e.notes.PushBack(&n.place)
-	n.s.mu.Unlock()
-	race.Enable()
+	n.place.Value = n
+	n.s.locked(func(*todo) { n.s.config().entry.notes.PushBack(&n.place) })
 }
 
-//go:norace
 func (n *note) unlist() {
-	e := n.s.config().entry
-	race.Disable()
-	n.s.mu.Lock()
-	e.notes.Remove(&n.place)
-	n.s.mu.Unlock()
-	race.Enable()
+	n.s.locked(func(*todo) { n.s.config().entry.notes.Remove(&n.place) })
 }
 
 // A LoopNote shows that the caller of a loop is blocked until items have ended, and which goroutines
@@ -124,7 +89,6 @@ func (l *LoopNote) Blocked() {
 	}
 	if n := &l.n; n.goroutine == 0 {
 		n.goroutine = GoroutineID()
-		n.place.Value = n
 		n.list()
 	}
 	l.n.waiting.Store(int64(now()))

@@ -47,7 +47,7 @@ type shared struct {
 
 	semaphore *core.Semaphore    // of the Config
 	lent      int32              // tasks that run on a lent place
-	all       list.List[*Worker] // workers whose goroutine number is known; with IdleAfter: all but those of runInline
+	all       list.List[*Worker] // with IdleAfter: the workers, except those of runInline
 
 	accepted, dropped, panicked uint64 // numbers of tasks; accepted and dropped count helpers too
 	helpers                     uint64 // the helpers among accepted
@@ -139,11 +139,12 @@ type Worker struct {
 	bubble  uint64             // the testing/synctest bubble in which it is idle; guarded by mu
 	expired bool               // it was woken to leave, and is not counted as searching; guarded by mu
 
+	hidden *Worker // does the bookkeeping for this worker; nil if it does that itself; see isolate and visitHidden
+
 	// In race builds.
 
-	hidden *Worker // see visitHidden
-	edges  edges   // of the task
-	direct bool    // see startDirect
+	edges  edges // of the task
+	direct bool  // see startDirect
 }
 
 // An ending is how a task ended. It selects the count that changes.
@@ -488,7 +489,6 @@ type note struct {
 	workers   []uint64     // of a loop: the goroutines that run its items or its input; guarded by the scheduler's mu
 	waiting   atomic.Int64 // of a loop: since when its caller has been blocked, as a moment; 0 while it is not
 	place     list.Elem[*note]
-	buf       [64]byte // holds the start of the goroutine's stack trace, with its number
 }
 
 // A Reason says what ends the block of a goroutine.

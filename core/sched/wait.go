@@ -64,8 +64,6 @@ func (s *Scheduler) takeLocked() *round {
 	return s.shared.failures.takeLocked()
 }
 
-func (s *Scheduler) runsCaller() bool { return s.hosts(hostsTasks, hostsBackgrounds) }
-
 func (set *Set) waitersLocked() **park.Parker { return &set.waiters }
 
 func (k *keys) waitersLocked() **park.Parker { return &k.waiters }

@@ -43,10 +43,7 @@ func (w *Worker) run() {
 	if w.config.Base != nil {
 		pprof.SetGoroutineLabels(w.config.Base)
 	}
-	if w.config.IdleAfter > 0 {
-		w.goroutine = GoroutineID()
-	}
-	core.Call(func() { w.s.hostTasks(w, (*Worker).serve) }, func(p *core.PanicError) { w.aborted(p) })
+	core.Call(func() { w.s.hostTasks(w, w.serve) }, func(p *core.PanicError) { w.aborted(p) })
 	w.free()
 }
 
