@@ -34,22 +34,14 @@ func (w *Worker) isolate() {
 // runIsolated calls host, which runs the worker's task. The caller's goroutine runs no other task.
 // runIsolated calls ended also if the task panics or calls Goexit, unless the process is about to end.
 func (w *Worker) runIsolated(host func(s *Scheduler, listed *Worker, run func()), ended func()) {
-	crashes := false
-	defer func() {
-		if !crashes {
-			ended()
-		}
-	}()
-	core.Call(func() { host(w.s, w.listed(), w.runTask) }, func(p *core.PanicError) {
-		w.panicked(p)
-		w.watchAborted(p)
-		core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
-			if again != nil {
-				crashes = true
-				panic(again.Value) // nothing recovers it: the process ends
-			}
-		})
-	})
+	returned := false
+	core.Call(func() {
+		host(w.s, w.listed(), w.runTask)
+		returned = true
+	}, func(p *core.PanicError) { w.aborted(p, ended) })
+	if returned {
+		ended()
+	}
 }
 
 // listed returns the worker that does the bookkeeping for w.
@@ -112,9 +104,6 @@ func (s *Scheduler) startDirect(d direct) {
 			w.edges.owner = &s.order
 			w.edges.acquire()
 		}
-		core.Call(func() { s.hostTasks(w, w.runTask) }, func(p *core.PanicError) { w.aborted(p) })
-		if w.busy {
-			w.exit()
-		}
+		w.runIsolated((*Scheduler).hostTasks, w.exit)
 	}()
 }

@@ -101,14 +101,14 @@ func (s *Scheduler) Look(bubble uint64) View {
 }
 
 func (s *Scheduler) lookLocked() View {
-	config := s.config()
+	config, c := s.config(), s.countsLocked()
 	e := config.entry
 	v := View{
 		Number: e.id, Kind: config.Kind, Path: config.Path, Made: e.made, At: e.at,
-		Limit: Unlimited, Failed: e.failed.Load(), Cancelled: e.cancelled,
-		Queued: s.unclaimedLocked(), Running: s.runningLocked(),
+		Limit: Unlimited, Running: c.Busy + c.Lent, Queued: c.Queued,
+		Accepted: c.Accepted, Failed: e.failed.Load(), Panicked: c.Panicked, Dropped: c.Dropped,
+		Cancelled: e.cancelled,
 	}
-	v.Running -= v.Queued
 	if e.parent != nil {
 		v.Parent = e.parent.id
 	}
@@ -123,8 +123,6 @@ func (s *Scheduler) lookLocked() View {
 	}
 	if x := s.shared; x != nil {
 		x.lookLocked(&v)
-	} else if s.begun {
-		v.Accepted = 1
 	}
 	return v
 }
@@ -146,9 +144,7 @@ func (x *shared) lookLocked(v *View) {
 	}
 	v.Queue = int(min(l.waiting, math.MaxInt))
 	v.Closed = l.closed
-	v.Queued -= x.void
 	v.Blocked = l.submitters.Len()
-	v.Accepted, v.Panicked, v.Dropped = x.accepted-x.helpers, x.panicked, x.dropped
 	for e := x.named.Front(); e != nil && len(v.Tasks) < MaxLooked; e = e.Next() {
 		r := e.Value
 		v.Tasks = append(v.Tasks, TaskView{Path: r.path, Started: r.started.time(), Goroutine: r.goroutine, record: r})

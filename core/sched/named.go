@@ -75,7 +75,7 @@ func (c *Context) Begin(w *Worker) {
 // End marks the context as that of a task that has ended, takes the task off the list, and resets
 // the labels.
 func (c *Context) End(w *Worker) {
-	c.end()
+	c.ended.Store(true)
 	w.finish(c.record)
 	if base := w.s.config().Base; base != nil {
 		pprof.SetGoroutineLabels(base)
@@ -137,11 +137,10 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 		tasks           []Record
 	}
 	v := peek(s, func() seen {
-		v := seen{queued: s.unclaimedLocked()}
-		v.running = s.runningLocked() - v.queued
+		c := s.countsLocked()
+		v := seen{running: c.Busy + c.Lent, queued: c.Queued}
 		if x := s.shared; x != nil {
 			v.running += x.backgrounds.n
-			v.queued -= x.void
 			for e := x.lines.Front(); e != nil; e = e.Next() {
 				v.queued += e.Value.waits
 			}
@@ -165,15 +164,8 @@ func (s *Scheduler) StuckNow(cause error) *core.StuckError {
 
 // Running returns the number of tasks that were accepted and have not ended.
 func (s *Scheduler) Running() int {
-	return peek(s, func() int { return s.runningLocked() })
-}
-
-func (s *Scheduler) runningLocked() int {
-	n := int(s.busy) + s.unclaimedLocked()
-	if s.shared != nil {
-		n += int(s.shared.lent)
-	}
-	return n
+	c := peek(s, s.countsLocked)
+	return c.Busy + c.Lent + c.Queued
 }
 
 // Quote returns name, in quotes if it has characters that are not printable.
@@ -187,15 +179,21 @@ type Counts struct {
 
 // Counts returns the scheduler's numbers.
 func (s *Scheduler) Counts() Counts {
-	return peek(s, func() Counts {
-		x := s.shared
-		c := Counts{
-			Workers: x.workers, Busy: int(s.busy), Lent: int(x.lent), Queued: s.unclaimedLocked() - x.void,
-			Accepted: x.accepted - x.helpers, Panicked: x.panicked, Dropped: x.dropped,
-		}
-		c.Completed = c.Accepted - c.Dropped - uint64(c.Queued+c.Busy+c.Lent-x.helping)
-		return c
-	})
+	return peek(s, s.countsLocked)
+}
+
+func (s *Scheduler) countsLocked() Counts {
+	c := Counts{Busy: int(s.busy), Queued: s.unclaimedLocked()}
+	helping := 0
+	if x := s.shared; x != nil {
+		c.Workers, c.Lent, c.Queued = x.workers, int(x.lent), c.Queued-x.void
+		c.Accepted, c.Panicked, c.Dropped = x.accepted-x.helpers, x.panicked, x.dropped
+		helping = x.helping
+	} else if s.begun {
+		c.Accepted = 1
+	}
+	c.Completed = c.Accepted - c.Dropped - uint64(c.Queued+c.Busy+c.Lent-helping)
+	return c
 }
 
 // Stuck returns a report of how many tasks of the set have not ended. cause is why a waiter gave

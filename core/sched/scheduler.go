@@ -266,8 +266,8 @@ type Context struct {
 	sched           *Scheduler
 	set             *Set
 	names           *names
-	outer           atomic.Pointer[Context] // the next task around it; see outward; hidden from the race detector
-	ended           atomic.Bool             // the task has ended, or this is not the context of a task; hidden from the race detector
+	outer           race.Pointer[Context] // the next task around it; see outward
+	ended           race.Bool             // the task has ended, or this is not the context of a task
 	isTask          bool
 	background      bool    // the task has no place
 	lender          *Set    // the set whose waiter lent its place to the task; nil if there is none
