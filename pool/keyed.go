@@ -176,7 +176,7 @@ func (t *keyedTask) Run(w *sched.Worker) {
 	f := t.f
 	t.f = nil
 	f(&t.ctx)
-	t.Returned()
+	w.Returned()
 }
 
 // Replaced implements [sched.KeyedTask].

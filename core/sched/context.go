@@ -142,7 +142,7 @@ func (c *Context) nestIn(parent *Context, config *Config) {
 	if parent != nil {
 		c.nest(parent)
 		if config.Name != "" && !parent.names.has(config) {
-			c.names = &names{joinPath(parent.names.path, config.Name), config, parent.names}
+			c.names = parent.inner(config.Name, config)
 		}
 		if c.Context == context.Context(parent) && parent.isTask {
 			c.Context = parent.Context
@@ -173,12 +173,8 @@ func (c *Context) nest(parent *Context) {
 // of ctx. The owner becomes a task of the execution trace if one is being recorded, and the
 // returned context carries that task.
 func (c *Config) Nest(ctx context.Context) context.Context {
-	c.Path = c.Name
-	if parent := taskOf(ctx); parent != nil {
-		c.Path = joinPath(parent.names.path, c.Name)
-		c.names.outer = parent.names
-	}
-	c.names.path, c.names.owner = c.Path, c
+	c.names = *taskOf(ctx).inner(c.Name, c)
+	c.Path = c.names.path
 	if c.Name != "" {
 		if trace.IsEnabled() {
 			c.trace = new(traceTask)
@@ -206,8 +202,7 @@ func (s *Scheduler) Within(ctx context.Context) context.Context {
 	if config.Path == "" {
 		return ctx
 	}
-	c := newNames(ctx, "")
-	c.names = &config.names
+	c := withNames(ctx, &config.names)
 	if config.Name != "" {
 		c.Context = labelled(ctx, config.Path)
 	}
@@ -218,25 +213,33 @@ func (s *Scheduler) Within(ctx context.Context) context.Context {
 // context. The context carries the path as its pprof label. WithName returns ctx and its path if
 // name is empty.
 func WithName(ctx context.Context, name string) (named context.Context, path string) {
-	c := newNames(ctx, name)
 	if name == "" {
-		return ctx, c.names.path
+		return ctx, Path(ctx)
 	}
+	c := withNames(ctx, taskOf(ctx).inner(name, nil))
 	c.Context = labelled(ctx, c.names.path)
 	return c, c.names.path
 }
 
-// newNames returns a context in which names nest in name. It is not the context of a task.
-func newNames(ctx context.Context, name string) *Context {
+// withNames returns a context derived from ctx in which names nest in n. It is not the context of a
+// task.
+func withNames(ctx context.Context, n *names) *Context {
 	c := &Context{Context: ctx}
 	c.ended.Store(true)
-	n := &names{path: name}
 	if parent := taskOf(ctx); parent != nil {
 		c.nest(parent)
-		n.path, n.outer = joinPath(parent.names.path, name), parent.names
 	}
 	c.names = n
 	return c
+}
+
+// inner returns the names of c, which may be nil, with name as the innermost. owner is the owner
+// with that name, or nil.
+func (c *Context) inner(name string, owner *Config) *names {
+	if c == nil {
+		return &names{path: name, owner: owner}
+	}
+	return &names{joinPath(c.names.path, name), owner, c.names}
 }
 
 func labelled(ctx context.Context, path string) context.Context {

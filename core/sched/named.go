@@ -55,7 +55,7 @@ func (n *Named) Run(w *Worker) {
 	w.begin(&n.record, n.labels)
 	defer w.finish(&n.record)
 	n.Task.Run(w)
-	n.record.returned()
+	w.Returned()
 }
 
 // A task with a context calls Begin when it begins, and End when it ends, also by a panic or
@@ -90,6 +90,7 @@ func (w *Worker) begin(r *record, labels context.Context) {
 	if r == nil {
 		return
 	}
+	w.record = r
 	r.started, r.goroutine = now(), w.id()
 	if r.watch != nil || trace.IsEnabled() {
 		r.watchBegin(labels)

@@ -44,7 +44,7 @@ func (n *note) unlist() {
 
 // A LoopNote shows that the caller of a loop is blocked until items have ended, and which goroutines
 // run the items. A nil LoopNote does nothing.
-type LoopNote struct{ n note }
+type LoopNote struct{ note }
 
 // NoteLoop returns a note for a loop that has been given ctx. It returns nil if ctx is not that of a
 // named owner, or of a task within one. In builds with race.Hidden it returns nil too: there each
@@ -70,12 +70,12 @@ func (l *LoopNote) Worker() (left func()) {
 	if l == nil {
 		return func() {}
 	}
-	id, n := GoroutineID(), &l.n
-	n.s.locked(func(*todo) { n.workers = append(n.workers, id) })
+	id := GoroutineID()
+	l.s.locked(func(*todo) { l.workers = append(l.workers, id) })
 	return func() {
-		n.s.locked(func(*todo) {
-			if at := slices.Index(n.workers, id); at >= 0 {
-				n.workers = slices.Delete(n.workers, at, at+1)
+		l.s.locked(func(*todo) {
+			if at := slices.Index(l.workers, id); at >= 0 {
+				l.workers = slices.Delete(l.workers, at, at+1)
 			}
 		})
 	}
@@ -87,24 +87,24 @@ func (l *LoopNote) Blocked() {
 	if l == nil {
 		return
 	}
-	if n := &l.n; n.goroutine == 0 {
-		n.goroutine = GoroutineID()
-		n.list()
+	if l.goroutine == 0 {
+		l.goroutine = GoroutineID()
+		l.list()
 	}
-	l.n.waiting.Store(int64(now()))
+	l.waiting.Store(int64(now()))
 }
 
 // Woken records that the caller is no longer blocked.
 func (l *LoopNote) Woken() {
 	if l != nil {
-		l.n.waiting.Store(0)
+		l.waiting.Store(0)
 	}
 }
 
 // End unlists the note when the loop has ended.
 func (l *LoopNote) End() {
-	if l != nil && l.n.goroutine != 0 {
-		l.n.unlist()
+	if l != nil && l.goroutine != 0 {
+		l.unlist()
 	}
 }
 

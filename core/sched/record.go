@@ -102,11 +102,4 @@ type watch struct {
 	queued   time.Time
 	began    time.Time
 	region   *trace.Region
-	returned bool
-}
-
-// watched is what a worker records of its task for observers.
-type watched struct {
-	err   error  // the error that the task is about to return
-	ended *watch // of a task that has panicked or called Goexit, until watchAborted
 }

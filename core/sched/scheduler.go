@@ -130,7 +130,8 @@ type Worker struct {
 
 	goroutine  uint64  // its number in stack traces; 0 until it is needed
 	busyStreak int     // how often it has found a task since it parked, up to longStreak
-	watched    watched // for observers of its task
+	record     *record // of its task, from begin until that has returned; nil if it has none
+	err        error   // for observers: what its task is about to return
 
 	parker  *park.Parker       // while it is idle
 	place   list.Elem[*Worker] // in shared.all

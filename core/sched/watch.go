@@ -28,18 +28,14 @@ func (r *record) watchQueued(config *Config) {
 	}
 }
 
-// A task with a context calls Returned when its function has returned, before it passes an error to
-// the owner.
-func (c *Context) Returned() {
-	c.record.returned()
-}
-
-// returned records that the function of the task has returned. r may be nil.
-func (r *record) returned() {
+// A task with a name or a context calls Returned when its function has returned, before it passes an
+// error to the owner.
+func (w *Worker) Returned() {
+	r := w.record
 	if r != nil && r.watch != nil {
-		r.watch.returned = true
 		r.watch.event.Cancelled = r.isCancelled()
 	}
+	w.record = nil
 }
 
 // isCancelled reports whether the task has a context, and that is done.
@@ -52,7 +48,7 @@ func (w *Worker) Failed(err error) {
 		e.failed.Add(1)
 	}
 	if observed() {
-		w.watched.err = err
+		w.err = err
 	}
 }
 
@@ -119,15 +115,14 @@ func (w *Worker) watchEnd(r *record) {
 	if x.region != nil {
 		x.region.End()
 	}
-	err := w.watched.err
-	w.watched.err = nil
+	err := w.err
+	w.err = nil
 	if len(x.watchers) == 0 {
 		return
 	}
 	x.event.Ran = time.Since(x.began)
-	if !x.returned { // watchAborted is about to be called
+	if w.record != nil { // watchAborted is about to be called
 		x.event.Cancelled = r.isCancelled()
-		w.watched.ended = x
 		return
 	}
 	x.event.Err = err
@@ -137,11 +132,10 @@ func (w *Worker) watchEnd(r *record) {
 // watchAborted calls Ended for a task that has panicked with p, or, if p is nil, has called
 // runtime.Goexit.
 func (w *Worker) watchAborted(p *core.PanicError) {
-	x := w.watched.ended
-	if x == nil {
+	if w.record == nil || w.record.watch == nil {
 		return
 	}
-	w.watched.ended = nil
+	x := w.record.watch
 	if x.event.Panic = p; p == nil {
 		x.event.Err = core.ErrGoexit
 	}
