@@ -1,10 +1,9 @@
 package sched
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
-	"slices"
-	"strings"
 
 	"github.com/coterie-go/coterie/core/internal/stack"
 )
@@ -44,37 +43,27 @@ const (
 // stack stops the world.
 func (s *Scheduler) hosts(functions ...string) (worker string, ok bool) {
 	var all map[uint64][]byte
-	for trace := ownStack(); ; {
-		if worker, ok = s.hostIn(trace, functions); ok {
-			return worker, true
+	for text := stackText(1<<12, false); ; {
+		for _, function := range functions {
+			call := fmt.Appendf(nil, "%s%s(%p, ", schedulers, function, s)
+			if _, args, ok := bytes.Cut(text, call); ok {
+				listed, _, _ := bytes.Cut(args, []byte(", "))
+				return string(listed), true
+			}
 		}
-		creator, submitter := trace.Creator()
+		creator, submitter := stack.Parse(text).Creator()
 		if creator != schedulers+"runInline" {
 			return "", false
 		}
 		if all == nil {
 			all = allStacks(1 << 10)
 		}
-		trace = stack.Parse(all[submitter])
+		text = all[submitter]
 	}
 }
 
 // schedulers is how the names of the methods of Scheduler begin in stack traces.
 const schedulers = "github.com/coterie-go/coterie/core/sched.(*Scheduler)."
-
-func (s *Scheduler) hostIn(trace stack.Trace, functions []string) (worker string, ok bool) {
-	of := fmt.Sprintf("%p", s)
-	for _, f := range trace.Frames {
-		line, _, _ := strings.Cut(string(f), "\n")
-		name, args, _ := strings.Cut(strings.TrimPrefix(line, schedulers), "(")
-		first, args, _ := strings.Cut(args, ", ")
-		if first == of && slices.Contains(functions, name) {
-			worker, _, _ = strings.Cut(args, ", ")
-			return worker, true
-		}
-	}
-	return "", false
-}
 
 // IsWorker reports whether the caller's goroutine runs a task of the scheduler, or runs a task in
 // place of one. It takes microseconds.

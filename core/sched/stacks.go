@@ -141,8 +141,6 @@ func Stuck(e core.StuckError, records []Record) *core.StuckError {
 	return &e
 }
 
-func ownStack() stack.Trace { return stack.Parse(stackText(1<<12, false)) }
-
 // Bubble returns the number of the testing/synctest bubble that the caller is in, or 0.
 func Bubble() uint64 {
 	if !IsFake(time.Now()) {

@@ -43,6 +43,9 @@ func (w *Worker) run() {
 	if w.config.Base != nil {
 		pprof.SetGoroutineLabels(w.config.Base)
 	}
+	if w.config.IdleAfter > 0 {
+		w.goroutine = GoroutineID() // here, because the stack is short
+	}
 	core.Call(func() { w.s.hostTasks(w, w.serve) }, func(p *core.PanicError) { w.aborted(p, w.exit) })
 	w.free()
 }
