@@ -64,7 +64,7 @@ func (t *contextTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
 	err := t.f(&t.Context)
-	t.Returned()
+	w.Returned()
 	t.done(w, err)
 }
 

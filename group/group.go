@@ -234,7 +234,7 @@ func (t *contextTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
 	t.f(&t.Context)
-	t.Returned()
+	w.Returned()
 }
 
 // Fork starts f in g, as [Group.Go] does, and returns a future for its result. It blocks while g is

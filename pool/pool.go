@@ -331,5 +331,5 @@ func (t *contextTask) Run(w *sched.Worker) {
 	f := t.f
 	t.f = nil
 	f(&t.Context)
-	t.Returned()
+	w.Returned()
 }

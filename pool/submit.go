@@ -81,7 +81,7 @@ func (t *submitted[T]) Run(w *sched.Worker) {
 		}
 		return v, err
 	})
-	t.Returned()
+	w.Returned()
 }
 
 func (t *submitted[T]) drop(err error) {

@@ -141,7 +141,7 @@ func (s *Scheduler) askLocked(do *todo) {
 // until the submitter is dismissed. It panics if the submitter's state is deadlocked.
 func (s *Scheduler) answer(b *submitter) submitterState {
 	runs := outsider
-	if s.hosts(hostsTasks) {
+	if s.IsWorker() {
 		runs = insider
 	}
 	parker := park.Get(false)

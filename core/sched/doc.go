@@ -81,7 +81,7 @@
 //	context.go    the contexts of tasks, and how names nest
 //	isolate.go    a goroutine for each task: with Options.Isolate, and in race builds; edges.go: what orders tasks there
 //	task.go       the interfaces of tasks and owners; cancelreport.go: errors that are no failures
-//	named.go      named tasks, and reports of tasks that run; record.go: the list of named tasks; stacks.go: stack traces
+//	named.go      named tasks, and reports of tasks that run; record.go: what is known of a named task; stacks.go: stack traces
 //	registry.go   the named owners of the process; look.go: a copy of one's state; note.go: goroutines blocked on it
 //	watch.go      events of tasks for observers and execution traces; observe.go: the observers
 //

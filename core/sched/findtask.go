@@ -17,7 +17,7 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 		s.idleNowLocked(do)
 		return leave
 	}
-	if w.goroutine != 0 && !w.place.Listed() {
+	if w.config.IdleAfter > 0 && !w.place.Listed() {
 		w.place.Value = w
 		x.all.PushBack(&w.place)
 	}

@@ -113,7 +113,7 @@ func (l *lender) holds(set *Set) bool {
 		return true
 	}
 	l.task = nil
-	return set.scheduler().hosts(hostsTasks)
+	return set.scheduler().IsWorker()
 }
 
 // Wait blocks until every task of the set has ended. raise raises their panics and Goexits. The
@@ -137,7 +137,7 @@ func (set *Set) wait(ctx context.Context, by lender) (raise func(), err error) {
 	if lends {
 		set.lend(by.task)
 	}
-	w := wait{s: s, set: set}
+	w := wait{s, set}
 	r, err := w.until(ctx)
 	if lends {
 		set.reclaim(by.task)

@@ -84,7 +84,7 @@ func TestOnlyTask(t *testing.T) {
 				synctest.Wait()
 				close(release)
 			}()
-			require.Nil(t, s.Close())
+			s.Close().raise()
 			require.False(t, s.Go(nil, Func(func() {})))
 		})
 	})
@@ -200,7 +200,7 @@ func TestOnlyTaskAtEachMoment(t *testing.T) {
 				if rand.IntN(2) == 0 {
 					require.NoError(t, s.Wait(nil))
 				} else {
-					require.Nil(t, s.Close())
+					s.Close().raise()
 				}
 				require.Equal(t, accepted.Load(), ran.Load())
 				require.Zero(t, s.Running())

@@ -1,40 +1,57 @@
 package sched
 
 import (
-	"context"
-	"iter"
 	"runtime/trace"
 	"time"
 
+	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the list of the named tasks that run. A record is in the list only while its task
-// runs. The links are part of the record, so the list allocates nothing else.
+// This file holds what is known of a task with a name. A record is made with its task, and listed
+// while the task runs. The links are part of the record, so the list allocates nothing else.
 
-// A pathed is a task with a name: a *Named or a *Context.
-type pathed interface {
-	queueable
-	taskPath() string
-	taskContext() context.Context // nil for a task without one
-}
-
-// A queueable is a task that records when it was queued. The scheduler's mu guards the record after
-// the task has been submitted.
-type queueable interface {
-	queue(at moment)
-	queuedSince() moment
-}
-
-// A record describes a named task that runs, or that observers see.
+// A record describes a task with a name.
 type record struct {
-	task      pathed
-	started   moment
-	goroutine uint64
+	path      string
+	context   *Context    // of a task that has one; otherwise nil
+	queued    moment      // when the task was queued; 0 in an owner without a name; guarded by the scheduler's mu after that
+	started   moment      // when it began to run
+	goroutine uint64      // the number of its goroutine
 	number    race.Uint64 // of the task in events and snapshots; 0 until the first call of id
 	watch     *watch      // nil, unless observers see the task or it is a region of an execution trace
 
-	next, prev *record // in namedTasks; nil if not listed; guarded by the scheduler's mu
+	place list.Elem[*record] // in shared.named
+}
+
+// init makes r the record of a task of the owner that is about to be submitted. c may be nil.
+func (r *record) init(path string, c *Context, config *Config) {
+	r.path, r.context, r.place.Value = path, c, r
+	if config.entry != nil {
+		r.queued = now()
+	}
+	if observed() {
+		r.watchQueued(config)
+	}
+}
+
+// recordOf returns the record of a task, or nil if it has none.
+func recordOf(t Task) *record {
+	if t, ok := bare(t).(interface{ recorded() *record }); ok {
+		return t.recorded()
+	}
+	return nil
+}
+
+func (n *Named) recorded() *record   { return &n.record }
+func (c *Context) recorded() *record { return c.record }
+
+// queuedAt returns where it is recorded when a task was queued, or nil if it is not.
+func queuedAt(t Task) *moment {
+	if r := recordOf(t); r != nil {
+		return &r.queued
+	}
+	return nil
 }
 
 // A moment is a point in time: nanoseconds since the program began, or, on the clock of a
@@ -75,40 +92,6 @@ func (r *record) id() uint64 {
 // numbers is the last number that a task has been given.
 var numbers race.Uint64
 
-// namedTasks lists records in the order in which their tasks began. The scheduler's mu
-// guards it.
-type namedTasks struct{ first *record } // a ring
-
-func (l *namedTasks) add(r *record) {
-	if l.first == nil {
-		l.first, r.next, r.prev = r, r, r
-		return
-	}
-	r.next, r.prev = l.first, l.first.prev
-	r.prev.next, r.next.prev = r, r
-}
-
-func (l *namedTasks) remove(r *record) {
-	switch {
-	case r.next == r:
-		l.first = nil
-	case l.first == r:
-		l.first = r.next
-	}
-	r.prev.next, r.next.prev = r.next, r.prev
-	r.next, r.prev = nil, nil
-}
-
-func (l *namedTasks) all() iter.Seq[*record] {
-	return func(yield func(*record) bool) {
-		for r := l.first; r != nil && yield(r); {
-			if r = r.next; r == l.first {
-				return
-			}
-		}
-	}
-}
-
 // A watch describes a task that observers see, or that is a region of an execution trace.
 type watch struct {
 	watchers []*watcher // those in use when the task was started
@@ -116,11 +99,4 @@ type watch struct {
 	queued   time.Time
 	began    time.Time
 	region   *trace.Region
-	returned bool
-}
-
-// watched is what a worker records of its task for observers.
-type watched struct {
-	err   error  // the error that the task is about to return
-	ended *watch // of a task that has panicked or called Goexit, until watchAborted
 }

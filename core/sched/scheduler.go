@@ -47,7 +47,7 @@ type shared struct {
 
 	semaphore *core.Semaphore    // of the Config
 	lent      int32              // tasks that run on a lent place
-	all       list.List[*Worker] // workers whose goroutine number is known; with IdleAfter: all but those of runInline
+	all       list.List[*Worker] // with IdleAfter: the workers, except those of runInline
 
 	accepted, dropped, panicked uint64 // numbers of tasks; accepted and dropped count helpers too
 	helpers                     uint64 // the helpers among accepted
@@ -63,8 +63,8 @@ type shared struct {
 	bubble  uint64       // the testing/synctest bubble of the timer; see Bubble
 	gone    *park.Parker // waiters for the end of all workers
 
-	failures    failures
-	named       namedTasks
+	failures    *round             // of the scheduler's own set; nil until a task fails
+	named       list.List[*record] // the tasks with a name that run, the oldest first
 	backgrounds backgrounds
 	alarm       *alarm // nil until a submitter has parked
 }
@@ -132,7 +132,8 @@ type Worker struct {
 
 	goroutine  uint64  // its number in stack traces; 0 until it is needed
 	busyStreak int     // how often it has found a task since it parked, up to longStreak
-	watched    watched // for observers of its task
+	record     *record // of its task, from begin until that has returned; nil if it has none
+	err        error   // for observers: what its task is about to return
 
 	parker  *park.Parker       // while it is idle
 	place   list.Elem[*Worker] // in shared.all
@@ -141,11 +142,12 @@ type Worker struct {
 	bubble  uint64             // the testing/synctest bubble in which it is idle; guarded by mu
 	expired bool               // it was woken to leave, and is not counted as searching; guarded by mu
 
+	hidden *Worker // does the bookkeeping for this worker; nil if it does that itself; see isolate and visitHidden
+
 	// In race builds.
 
-	hidden *Worker // see visitHidden
-	edges  edges   // of the task
-	direct bool    // see startDirect
+	edges  edges // of the task
+	direct bool  // see startDirect
 }
 
 // An ending is how a task ended. It selects the count that changes.
@@ -201,7 +203,7 @@ type Set struct {
 	parent *Context   // the task for which the set was made; nil if there is none; does not change
 	maker  uint64     // number of the goroutine that made the set, if parent is not nil; does not change
 
-	failures   failures
+	failures   *round // nil until a task fails
 	round      uint64 // how often a task was accepted while the set had no other
 	busy       int    // workers that have a task of the set, or a segment
 	segments   int    // segments that hold tasks of the set
@@ -267,13 +269,13 @@ type Context struct {
 	sched           *Scheduler
 	set             *Set
 	names           *names
-	outer           atomic.Pointer[Context] // the next task around it; see outward; hidden from the race detector
-	ended           atomic.Bool             // the task has ended, or this is not the context of a task; hidden from the race detector
+	outer           race.Pointer[Context] // the next task around it; see outward
+	ended           race.Bool             // the task has ended, or this is not the context of a task
 	isTask          bool
 	background      bool    // the task has no place
 	lender          *Set    // the set whose waiter lent its place to the task; nil if there is none
-	record          *record // nil, unless the task has a name and runs, or observers see it
-	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter; before that a moment, see isMoment
+	record          *record // nil for a task without a name
+	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter
 }
 
 // A runQueue holds the unclaimed tasks, first in, first out, in segments. The scheduler's mu guards
@@ -433,8 +435,7 @@ type KeyTask struct {
 
 // A KeyedTask is a task with a key. It embeds a Context.
 type KeyedTask interface {
-	pathed
-	watching() *record
+	recorded() *record
 	Task
 	// Replaced cancels the context of the task, which has begun and may have ended.
 	Replaced()
@@ -492,7 +493,6 @@ type note struct {
 	workers   []uint64     // of a loop: the goroutines that run its items or its input; guarded by the scheduler's mu
 	waiting   atomic.Int64 // of a loop: since when its caller has been blocked, as a moment; 0 while it is not
 	place     list.Elem[*note]
-	buf       [64]byte // holds the start of the goroutine's stack trace, with its number
 }
 
 // A Reason says what ends the block of a goroutine.

@@ -54,7 +54,7 @@ func (s *Scheduler) idleNowLocked(do *todo) {
 	case s.shared != nil && s.shared.backgrounds.n > 0:
 		s.shared.dismissLocked(do)
 	default:
-		release(&s.waiters, s.failuresLocked(), do)
+		release(&s.waiters, s.takeLocked(), do)
 	}
 }
 
@@ -67,16 +67,9 @@ func (x *shared) dismissLocked(do *todo) {
 	}
 }
 
-// release empties a list of waiters, which is linked by Next. Each waiter gets the round of fs.
-// unlock wakes them.
-func release(list **park.Parker, fs *failures, do *todo) {
-	if *list == nil {
-		return
-	}
-	var r *round
-	if fs != nil {
-		r = fs.takeLocked()
-	}
+// release empties a list of waiters, which is linked by Next. Each waiter gets r. unlock wakes
+// them.
+func release(list **park.Parker, r *round, do *todo) {
 	for p := *list; p != nil; {
 		next := p.Next
 		p.Result = r
@@ -95,14 +88,6 @@ func withdraw(list **park.Parker, p *park.Parker) bool {
 		}
 	}
 	return false
-}
-
-// failuresLocked returns the failures of the scheduler's own set, or nil if shared is nil.
-func (s *Scheduler) failuresLocked() *failures {
-	if s.shared == nil {
-		return nil
-	}
-	return &s.shared.failures
 }
 
 // returnLocked returns a lent place. There are at most as many lent places as waiters that lend or

@@ -34,8 +34,8 @@ func (s *Scheduler) requeueLocked(t Task) {
 	if s.config().entry == nil {
 		return
 	}
-	if t, ok := bare(t).(queueable); ok {
-		t.queue(now())
+	if at := queuedAt(t); at != nil {
+		*at = now()
 	}
 }
 

@@ -43,9 +43,9 @@ func (w *Worker) run() {
 		pprof.SetGoroutineLabels(w.config.Base)
 	}
 	if w.config.IdleAfter > 0 {
-		w.goroutine = GoroutineID()
+		w.goroutine = GoroutineID() // here, because the stack is short
 	}
-	core.Call(func() { w.s.hostTasks(w, (*Worker).serve) }, func(p *core.PanicError) { w.aborted(p) })
+	core.Call(func() { w.s.hostTasks(w, w.serve) }, func(p *core.PanicError) { w.aborted(p, w.exit) })
 	w.free()
 }
 
@@ -143,18 +143,18 @@ func (w *Worker) free() {
 	}
 }
 
-// aborted ends a worker whose task has panicked with p, or, if p is nil, has called runtime.Goexit.
-// It runs on top of the task's stack.
-func (w *Worker) aborted(p *core.PanicError) {
+// aborted reports that the worker's task has panicked with p, or, if p is nil, has called
+// runtime.Goexit. Then it calls ended. It runs on top of the task's stack.
+func (w *Worker) aborted(p *core.PanicError, ended func()) {
 	w.panicked(p)
 	w.watchAborted(p)
 	core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
 		if again != nil {
 			panic(again.Value) // nothing recovers it: the process ends
 		}
-		w.exit() // the owner's function has called Goexit
+		ended() // the owner's function has called Goexit
 	})
-	w.exit()
+	ended()
 }
 
 // panicked records for the counts that the task has panicked, if p is not nil.
