@@ -43,6 +43,19 @@ func (s *Scheduler) InOwner(t Task) Task {
 	return s.WithPath("", t)
 }
 
+// init makes r the record of a task of the owner that is about to be submitted. c may be nil.
+func (r *record) init(path string, c *Context, config *Config) {
+	r.path, r.context, r.place.Value = path, c, r
+	if config.entry != nil {
+		r.queued = now()
+	}
+	if observed() {
+		r.watchQueued(config)
+	}
+}
+
+func (n *Named) recorded() *record { return &n.record }
+
 // Unnamed returns the task that was given to WithPath or InOwner.
 func Unnamed(t Task) Task {
 	if n, ok := t.(*Named); ok {

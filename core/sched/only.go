@@ -1,8 +1,8 @@
 package sched
 
-// This file holds an only task: a task that is accepted while the scheduler has no other, has not
-// had two at once, and has no settings. Go, its worker and Wait use four atomic operations for it.
-// With mu these are five locks, and a group of one task takes 1.4 times as long.
+// This file holds the states of an only task: a task that is accepted while the scheduler has no
+// other, has not had two at once, and has no settings. Go, its worker and Wait use four atomic
+// operations for it. With mu these are five locks, and a group of one task takes 1.4 times as long.
 //
 // The field only holds one of the states below. Whoever locks mu first counts an only task as busy:
 // from then on mu guards it as it guards all tasks. Invariant:
@@ -23,40 +23,6 @@ const (
 	countedStarting        // as starting, but mu guards the task
 	counted                // mu guards all tasks
 )
-
-// goOnly accepts a task if there is no other, and reports whether it has.
-func (s *Scheduler) goOnly(t Task) bool {
-	if c := s.config(); c.Semaphore != nil || c.entry != nil || c.trace != nil || !s.only.CompareAndSwap(noTask, starting) {
-		return false
-	}
-	w := newWorker(s)
-	w.task, w.busy, w.only = t, true, true
-	go w.start()
-	return true
-}
-
-// beginOnly is called by the worker of the only task before it runs the task.
-func (w *Worker) beginOnly() {
-	if s := w.s; !s.only.CompareAndSwap(starting, running) {
-		s.locked(func(do *todo) {
-			s.only.Store(counted)
-			if s.shared != nil {
-				s.shared.searching--
-				s.wakeLocked(1, do)
-			}
-		})
-	}
-}
-
-// endOnly ends the only task, without mu, and reports true. It reports false if the task was counted.
-func (w *Worker) endOnly() bool {
-	w.only = false
-	if !w.s.only.CompareAndSwap(running, noTask) {
-		return false
-	}
-	w.busy = false
-	return true
-}
 
 // countOnlyLocked counts the only task, if there is one.
 func (s *Scheduler) countOnlyLocked() {

@@ -4,36 +4,11 @@ import (
 	"runtime/trace"
 	"time"
 
-	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/race"
 )
 
 // This file holds what is known of a task with a name. A record is made with its task, and listed
 // while the task runs. The links are part of the record, so the list allocates nothing else.
-
-// A record describes a task with a name.
-type record struct {
-	path      string
-	context   *Context    // of a task that has one; otherwise nil
-	queued    moment      // when the task was queued; 0 in an owner without a name; guarded by the scheduler's mu after that
-	started   moment      // when it began to run
-	goroutine uint64      // the number of its goroutine
-	number    race.Uint64 // of the task in events and snapshots; 0 until the first call of id
-	watch     *watch      // nil, unless observers see the task or it is a region of an execution trace
-
-	place list.Elem[*record] // in shared.named
-}
-
-// init makes r the record of a task of the owner that is about to be submitted. c may be nil.
-func (r *record) init(path string, c *Context, config *Config) {
-	r.path, r.context, r.place.Value = path, c, r
-	if config.entry != nil {
-		r.queued = now()
-	}
-	if observed() {
-		r.watchQueued(config)
-	}
-}
 
 // recordOf returns the record of a task, or nil if it has none.
 func recordOf(t Task) *record {
@@ -43,7 +18,6 @@ func recordOf(t Task) *record {
 	return nil
 }
 
-func (n *Named) recorded() *record   { return &n.record }
 func (c *Context) recorded() *record { return c.record }
 
 // queuedAt returns where it is recorded when a task was queued, or nil if it is not.
@@ -53,11 +27,6 @@ func queuedAt(t Task) *moment {
 	}
 	return nil
 }
-
-// A moment is a point in time: nanoseconds since the program began, or, on the clock of a
-// testing/synctest bubble, Unix nanoseconds. It takes a third of the memory of a time.Time. 0 means
-// no time.
-type moment int64
 
 // fakeMoments is less than all moments of bubbles, whose clocks begin with the year 2000, and more
 // than all others: it is 18 years.

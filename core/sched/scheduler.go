@@ -520,3 +520,21 @@ type edges struct {
 	key   *race.Point // from the tasks of its key that have ended to the task, if perKey is 1; otherwise nil
 	all   *race.Point // from the end of a task with a key to the waits for all keys; otherwise nil
 }
+
+// A record describes a task with a name.
+type record struct {
+	path      string
+	context   *Context    // of a task that has one; otherwise nil
+	queued    moment      // when the task was queued; 0 in an owner without a name; guarded by the scheduler's mu after that
+	started   moment      // when it began to run
+	goroutine uint64      // the number of its goroutine
+	number    race.Uint64 // of the task in events and snapshots; 0 until the first call of id
+	watch     *watch      // nil, unless observers see the task or it is a region of an execution trace
+
+	place list.Elem[*record] // in shared.named
+}
+
+// A moment is a point in time: nanoseconds since the program began, or, on the clock of a
+// testing/synctest bubble, Unix nanoseconds. It takes a third of the memory of a time.Time. 0 means
+// no time.
+type moment int64

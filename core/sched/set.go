@@ -46,6 +46,14 @@ func (s *Scheduler) quietLocked() bool {
 	return x.lent == 0 && s.unclaimedLocked() == x.void
 }
 
+// takeLocked takes the failures of the scheduler's own set. It returns nil if there are none.
+func (s *Scheduler) takeLocked() *round {
+	if s.shared == nil {
+		return nil
+	}
+	return s.shared.failures.takeLocked()
+}
+
 // idleNowLocked releases the waiters if no task is left. It has the contexts of background tasks
 // cancelled if only these are left and a goroutine waits.
 func (s *Scheduler) idleNowLocked(do *todo) {

@@ -31,6 +31,17 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 	return true
 }
 
+// goOnly accepts a task if there is no other, and reports whether it has.
+func (s *Scheduler) goOnly(t Task) bool {
+	if c := s.config(); c.Semaphore != nil || c.entry != nil || c.trace != nil || !s.only.CompareAndSwap(noTask, starting) {
+		return false
+	}
+	w := newWorker(s)
+	w.task, w.busy, w.only = t, true, true
+	go w.start()
+	return true
+}
+
 // acceptFastLocked accepts a task and reports true if there is a place for it without a new segment,
 // the budget is not spent, and no worker must be woken.
 func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {

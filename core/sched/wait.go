@@ -63,13 +63,6 @@ type waited interface {
 
 func (s *Scheduler) waitersLocked() **park.Parker { return &s.waiters }
 
-func (s *Scheduler) takeLocked() *round {
-	if s.shared == nil {
-		return nil
-	}
-	return s.shared.failures.takeLocked()
-}
-
 func (set *Set) waitersLocked() **park.Parker { return &set.waiters }
 
 func (k *keys) waitersLocked() **park.Parker { return &k.waiters }

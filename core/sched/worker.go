@@ -36,6 +36,29 @@ func (w *Worker) work() {
 	w.run()
 }
 
+// beginOnly is called by the worker of the only task before it runs the task.
+func (w *Worker) beginOnly() {
+	if s := w.s; !s.only.CompareAndSwap(starting, running) {
+		s.locked(func(do *todo) {
+			s.only.Store(counted)
+			if s.shared != nil {
+				s.shared.searching--
+				s.wakeLocked(1, do)
+			}
+		})
+	}
+}
+
+// endOnly ends the only task, without mu, and reports true. It reports false if the task was counted.
+func (w *Worker) endOnly() bool {
+	w.only = false
+	if !w.s.only.CompareAndSwap(running, noTask) {
+		return false
+	}
+	w.busy = false
+	return true
+}
+
 // run runs tasks until the worker leaves, or a task panics or calls runtime.Goexit.
 func (w *Worker) run() {
 	w.config = w.s.config()
