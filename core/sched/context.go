@@ -286,3 +286,5 @@ func doneOf(ctx context.Context) <-chan struct{} {
 	}
 	return ctx.Done()
 }
+
+func (c *Context) recorded() *record { return c.record }

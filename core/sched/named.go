@@ -58,6 +58,8 @@ func (n *Named) Run(w *Worker) {
 	w.Returned()
 }
 
+func (n *Named) recorded() *record { return &n.record }
+
 // A task with a context calls Begin when it begins, and End when it ends, also by a panic or
 // Goexit.
 func (c *Context) Begin(w *Worker) {

@@ -24,39 +24,6 @@ type record struct {
 	place list.Elem[*record] // in shared.named
 }
 
-// init makes r the record of a task of the owner that is about to be submitted. c may be nil.
-func (r *record) init(path string, c *Context, config *Config) {
-	r.path, r.context, r.place.Value = path, c, r
-	if config.entry != nil {
-		r.queued = now()
-	}
-	if observed() {
-		r.watchQueued(config)
-	}
-}
-
-// recordOf returns the record of a task, or nil if it has none.
-func recordOf(t Task) *record {
-	if t, ok := bare(t).(interface{ recorded() *record }); ok {
-		return t.recorded()
-	}
-	return nil
-}
-
-func (n *Named) recorded() *record   { return &n.record }
-func (c *Context) recorded() *record { return c.record }
-
-// queuedAt returns where it is recorded when a task was queued, or nil if it is not.
-func queuedAt(t Task) *moment {
-	if r := recordOf(t); r != nil {
-		return &r.queued
-	}
-	if e, ok := bare(t).(*keyEntry); ok && e.task != nil {
-		return &e.task.since
-	}
-	return nil
-}
-
 // A moment is a point in time: nanoseconds since the program began, or, on the clock of a
 // testing/synctest bubble, Unix nanoseconds. It takes a third of the memory of a time.Time. 0 means
 // no time.

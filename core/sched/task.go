@@ -70,3 +70,22 @@ type Dropped struct {
 	Task Task
 	Set  *Set
 }
+
+// recordOf returns the record of a task, or nil if it has none.
+func recordOf(t Task) *record {
+	if t, ok := bare(t).(interface{ recorded() *record }); ok {
+		return t.recorded()
+	}
+	return nil
+}
+
+// queuedAt returns where it is recorded when a task was queued, or nil if it is not.
+func queuedAt(t Task) *moment {
+	if r := recordOf(t); r != nil {
+		return &r.queued
+	}
+	if e, ok := bare(t).(*keyEntry); ok && e.task != nil {
+		return &e.task.since
+	}
+	return nil
+}

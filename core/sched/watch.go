@@ -12,6 +12,17 @@ import (
 // trace. While there is no observer, that costs a named task two atomic loads: when it is started,
 // and when it begins.
 
+// init makes r the record of a task of the owner that is about to be submitted. c may be nil.
+func (r *record) init(path string, c *Context, config *Config) {
+	r.path, r.context, r.place.Value = path, c, r
+	if config.entry != nil {
+		r.queued = now()
+	}
+	if observed() {
+		r.watchQueued(config)
+	}
+}
+
 // watchQueued calls Queued for a task that is about to be submitted.
 func (r *record) watchQueued(config *Config) {
 	all := watchers.Load()
