@@ -15,7 +15,7 @@ type plain func() error
 func (f plain) Run(w *sched.Worker) {
 	if err := f(); err != nil {
 		w.Failed(err)
-		(*Group)(w.Scheduler().Owner.(*owner)).fail(0, nil, err)
+		(*Group)(race.Load(&w.Scheduler().Owner).(*owner)).fail(0, nil, err)
 	}
 }
 
@@ -46,10 +46,6 @@ func (t *task) done(w *sched.Worker, err error) {
 	}
 }
 
-// Owner returns the group as the owner of its tasks, for a scheduler that does not know it; see
-// setOwner.
-func (t *task) Owner() sched.Owner { return (*owner)(t.group) }
-
 // fail records err as an error of the group.
 func (t *task) fail(err error) { t.group.fail(t.number, t.error, err) }
 
@@ -73,9 +69,6 @@ func (g *Group) task(f func() error) sched.Task {
 	checkFunc(f == nil)
 	g.setOwner()
 	if g.settings == nil {
-		if race.Hidden {
-			return &task{group: g, f: f}
-		}
 		return plain(f)
 	}
 	var t sched.Task = plain(f)
@@ -88,13 +81,11 @@ func (g *Group) task(f func() error) sched.Task {
 	return t
 }
 
-// setOwner makes a zero group the owner of its scheduler, before the first task. In a race build it
-// does nothing, because the detector would see it order the goroutines that start tasks. There each
-// task points to its group.
+// setOwner makes a zero group the owner of its scheduler, before the first task.
 func (g *Group) setOwner() {
-	if !race.Hidden && !g.owned.Load() {
+	if g.owned.Load() == 0 {
 		g.scheduler.SetOwner((*owner)(g))
-		g.owned.Store(true)
+		g.owned.Store(1)
 	}
 }
 

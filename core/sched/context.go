@@ -255,7 +255,7 @@ func (c *Context) in(s *Scheduler, set *Set) bool {
 func Owners(ctx context.Context) iter.Seq[Owner] {
 	return func(yield func(Owner) bool) {
 		for c := taskOf(ctx).of(nil); c != nil; c = c.outward().of(nil) {
-			if c.sched.Owner != nil && !yield(c.sched.Owner) {
+			if o := race.Load(&c.sched.Owner); o != nil && !yield(o) {
 				return
 			}
 		}
