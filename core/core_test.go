@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/coterie-go/coterie/core/child"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -21,14 +23,9 @@ func onProcs(t *testing.T, f func(t *testing.T)) {
 	}
 }
 
-// stormRounds is how often a storm blows: long enough to have failed at least
-// once in each of ten runs of each mistake that was tried.
-func stormRounds() int {
-	if testing.Short() {
-		return 1000
-	}
-	return 5000
-}
+// stormRounds is how often a storm blows. With -long, each mistake that was tried failed at least
+// once in each of ten runs.
+func stormRounds() int { return child.Many(1000, 5000) }
 
 // shake yields now and then, so that others come in between.
 func shake() {

@@ -205,6 +205,7 @@ func TestUnreadPanics(t *testing.T) {
 		{"the future is not watched, it does not end the process", false, func(*core.Future[int]) {}, false},
 	} {
 		t.Run("if "+c.name, func(t *testing.T) {
+			t.Parallel()
 			inside, output, err := child.Run(t)
 			switch {
 			case inside:

@@ -712,3 +712,49 @@ func TestSemaphoreAllocations(t *testing.T) {
 		s.Release(2)
 	}))
 }
+
+// A lateContext is done before its Done says so.
+type lateContext struct {
+	context.Context
+	done  chan struct{} // stays open
+	ended atomic.Bool
+}
+
+func (c *lateContext) Done() <-chan struct{} { return c.done }
+
+func (c *lateContext) Err() error {
+	if c.ended.Load() {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestAcquireWhoseContextEndsWithItsWait(t *testing.T) {
+	for name, end := range map[string]struct {
+		by   func(s *core.Semaphore)
+		want error
+	}{
+		"gives back what it was granted, and lets the next one in": {func(s *core.Semaphore) { s.Release(3) }, context.Canceled},
+		"and that was for too much says so":                        {func(s *core.Semaphore) { s.SetLimit(1); s.Release(3) }, core.ErrWeight},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := core.NewSemaphore(3)
+				require.NoError(t, s.Acquire(t.Context(), 3))
+				ctx := &lateContext{Context: t.Context(), done: make(chan struct{})}
+				first, next := make(chan error, 1), make(chan error, 1)
+				go func() { first <- s.Acquire(ctx, 3) }()
+				synctest.Wait()
+				go func() { next <- s.Acquire(t.Context(), 1) }()
+				synctest.Wait()
+				ctx.ended.Store(true)
+				end.by(s)
+				synctest.Wait()
+				require.Equal(t, end.want, <-first)
+				require.NoError(t, <-next)
+				require.EqualValues(t, 1, s.InUse())
+				require.Zero(t, s.Waiting())
+			})
+		})
+	}
+}

@@ -18,7 +18,7 @@ import (
 // instant. So a wait whose context is already done may report a task as running although the caller
 // has the task's result.
 type StuckError struct {
-	Kind    string    // of the owner: "group", "errgroup" or "pool"
+	Kind    string    // of the owner: "group", "errgroup", "pool", "batch of pool" or "service", for example
 	Owner   string    // the owner's name; empty if it has none
 	Running int       // tasks that had begun and not ended
 	Queued  int       // tasks that were accepted and had not begun

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core/child"
 )
 
 // The README's program is pasted into an empty module, by the commands that the
@@ -23,6 +25,7 @@ func TestReadme(t *testing.T) {
 	}
 
 	t.Run("its program runs in a module of its own", func(t *testing.T) {
+		child.Long(t)
 		require.Len(t, blocks["go"], 1)
 		require.Len(t, blocks["text"], 1)
 		require.Len(t, blocks["sh"], 2)

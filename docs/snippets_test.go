@@ -61,12 +61,12 @@ var (
 	punctuation = regexp.MustCompile(`[^\pL\pN _-]`)
 )
 
-// shown is what the pages may show: code and output, each with where it stands,
+// showable is what the pages may show: code and output, each with where it stands,
 // and all Go files of a folder.
-type shown struct{ code, output, source map[string]string }
+type showable struct{ code, output, source map[string]string }
 
-func collect(t *testing.T) shown {
-	s := shown{make(map[string]string), make(map[string]string), make(map[string]string)}
+func collect(t *testing.T) showable {
+	s := showable{make(map[string]string), make(map[string]string), make(map[string]string)}
 	err := filepath.WalkDir(filepath.FromSlash("../docs"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

@@ -159,7 +159,7 @@ func TestGoexitIsNoCancellationReport(t *testing.T) {
 
 // However many tasks panic, a bounded number of panics is kept, and none after Wait.
 func TestKeepsABoundedNumberOfPanics(t *testing.T) {
-	const n = 1000
+	n := child.Many(100, 1000)
 	for _, collect := range []bool{false, true} {
 		g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: collect})
 		for i := range n {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coterie-go/coterie/core"
@@ -22,11 +23,11 @@ type contest[T any] struct {
 	strict bool     // only a failure of the function that was started last starts the next one early
 	failed chan int // gets the index of each function that fails; a send never blocks; nil without a Stagger
 
-	mu       sync.Mutex // guards what follows; nothing blocks while it is held
-	results  []T        // in the order in which they came, at most need
-	mayFail  int        // how many more functions may fail
-	final    error      // the permanent error that is the answer
-	answered bool
+	mu       sync.Mutex  // guards what follows; nothing blocks while it is held
+	results  []T         // in the order in which they came, at most need
+	mayFail  int         // how many more functions may fail
+	final    error       // the permanent error that is the answer
+	answered atomic.Bool // written under mu
 }
 
 func newContest[T any](ctx context.Context, need int, opts RaceOptions[T], fs []func(ctx context.Context) (T, error)) *contest[T] {
@@ -45,27 +46,23 @@ func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error)
 	// are cancellation reports.
 	c.group, c.ctx = New(c.ctx, Options{Collect: true})
 	c.group.settings.lenient = true
-	returned := false
+	succeeded := false
 	defer func() {
-		if returned {
+		if succeeded {
 			return
 		}
-		v := recover() // a panic or Goexit is raised, so run returns no results
-		defer c.group.scheduler.Seal(v)
+		v := recover()                  // Wait may have raised a panic or a Goexit
+		defer c.group.scheduler.Seal(v) // raises the panics and Goexits of Discard too
 		c.discardResults()
 	}()
 	c.start(fs)
 	err := c.group.Wait()
-	if len(c.results) == c.need {
-		returned = true
+	if succeeded = len(c.results) == c.need; succeeded {
 		return c.results, nil
 	}
 	if c.final != nil {
 		err = c.final
 	}
-	c.discardResults()
-	_ = c.group.Wait() // raises panics and Goexits of Discard
-	returned = true
 	return nil, err
 }
 
@@ -133,11 +130,11 @@ func (c *contest[T]) end(t *task, i int, value T, err error) {
 // count adds the result of a function to the contest. It reports whether that is a success that has
 // lost, and whether it has made the answer.
 func (c *contest[T]) count(value T, err error) (lost, answers bool) {
-	final := err != nil && c.opts.Permanent != nil && !c.isAnswered() && c.opts.Permanent(err)
+	final := err != nil && c.opts.Permanent != nil && !c.answered.Load() && c.opts.Permanent(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.answered:
+	case c.answered.Load():
 		return err == nil, false
 	case final:
 		c.final = err
@@ -146,14 +143,9 @@ func (c *contest[T]) count(value T, err error) (lost, answers bool) {
 	default:
 		c.results = append(c.results, value)
 	}
-	c.answered = c.final != nil || c.mayFail < 0 || len(c.results) == c.need
-	return false, c.answered
-}
-
-func (c *contest[T]) isAnswered() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.answered
+	answers = c.final != nil || c.mayFail < 0 || len(c.results) == c.need
+	c.answered.Store(answers)
+	return false, answers
 }
 
 // discardResults calls Discard with the results after every function has ended. It continues if a

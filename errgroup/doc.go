@@ -26,8 +26,8 @@
 //  3. A cancellation report is an error that only reports that the group's context is done.
 //     Unless the parent context was done first, Wait returns it only if there is no
 //     other error.
-//  4. If the parent context is done first, Wait returns two errors: the error of a
-//     task, and the parent's cause.
+//  4. If the parent context is done first and a task then fails for another reason,
+//     Wait returns both: the error of the task, and the parent's cause.
 //  5. The cause that is given to [Group.Cancel] is an error of the group.
 //
 // An error is a cancellation report if the group's context is done, and the error is equal to the

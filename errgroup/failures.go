@@ -15,17 +15,13 @@ import (
 // failures holds the errors of a group. It is not hidden from the race detector: a task uses it
 // only when it has failed. So the detector sees order only between the ends of tasks.
 type failures struct {
+	settings *settings // of the group
+
 	mu           sync.Mutex // guards what follows; nothing blocks while it is held
-	first        error      // the first error; only without Collect
+	kept         []numbered // without Collect only the first error
+	dropped      int        // how many errors are not kept because of MaxErrors
 	cancellation error      // the first cancellation report
-
-	// Only with Collect.
-
-	most      int // how many errors are kept; 0 means all
-	collected []numbered
-	dropped   int
-
-	joined error // the last result; nil if errors were added since
+	joined       error      // the last result; nil if errors were added since
 }
 
 // A numbered is an error with the number of its task. Numbers are in the order of start.
@@ -34,23 +30,17 @@ type numbered struct {
 	err    error
 }
 
-// add records an error. Without collect it keeps only the first, and returns that; with collect it
-// returns nil.
-func (fs *failures) add(number uint64, err error, collect bool) (first error) {
+// add records an error. Without Collect, add returns the first error.
+func (fs *failures) add(number uint64, err error) (first error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if !collect {
-		if fs.first == nil {
-			fs.first, fs.joined = err, nil
-		}
-		return fs.first
+	if fs.settings.Collect || len(fs.kept) == 0 {
+		fs.kept, fs.joined = append(fs.kept, numbered{number, err}), nil
 	}
-	fs.collected = append(fs.collected, numbered{number, err})
-	fs.joined = nil
-	if fs.most > 0 && len(fs.collected) >= 2*fs.most { // not each time, because trim sorts
+	if most := fs.settings.MaxErrors; most > 0 && len(fs.kept) >= 2*most { // not each time, because trim sorts
 		fs.trim()
 	}
-	return nil
+	return fs.kept[0].err
 }
 
 // addCancellation keeps err if it is the first cancellation report.
@@ -62,13 +52,12 @@ func (fs *failures) addCancellation(err error) {
 	fs.mu.Unlock()
 }
 
-// trim sorts the collected errors by number, and drops the last if there are more than most.
+// trim sorts the errors by number, and drops the last if there are more than MaxErrors.
 func (fs *failures) trim() {
-	slices.SortStableFunc(fs.collected, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
-	if fs.most > 0 && len(fs.collected) > fs.most {
-		fs.dropped += len(fs.collected) - fs.most
-		clear(fs.collected[fs.most:])
-		fs.collected = fs.collected[:fs.most]
+	slices.SortStableFunc(fs.kept, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
+	if most := fs.settings.MaxErrors; most > 0 && len(fs.kept) > most {
+		fs.dropped += len(fs.kept) - most
+		fs.kept = slices.Delete(fs.kept, most, len(fs.kept))
 	}
 }
 
@@ -87,16 +76,14 @@ func (fs *failures) result(both bool) error {
 func (fs *failures) join(both bool) error {
 	fs.trim()
 	var errs []error
-	if fs.first != nil {
-		errs = append(errs, fs.first)
-	}
-	for _, e := range fs.collected {
+	for _, e := range fs.kept {
 		errs = append(errs, e.err)
 	}
 	if fs.dropped > 0 {
 		errs = append(errs, fmt.Errorf("errgroup: %d more errors dropped", fs.dropped))
 	}
-	if fs.cancellation != nil && !sched.SameError(fs.cancellation, fs.first) && (both || len(errs) == 0) {
+	isFirst := !fs.settings.Collect && len(errs) > 0 && sched.SameError(fs.cancellation, errs[0])
+	if fs.cancellation != nil && !isFirst && (both || len(errs) == 0) {
 		errs = append(errs, fs.cancellation)
 	}
 	return multierr.Combine(errs...)
@@ -113,20 +100,18 @@ func (fs *failures) isLastResult(err error) bool {
 // fail records an error, and, without Collect, then cancels the context. Collected errors are
 // sorted by number; 0 comes before all tasks. name wraps the error, unless it is nil.
 func (g *Group) fail(number uint64, name *TaskError, err error) {
-	done := g.ctx != nil && g.ctx.Err() != nil
-	g.record(number, name, err, done && sched.IsCancellationReport(err, g.ctx, g.options().lenient))
+	g.record(number, name, err, g.ctx != nil && sched.IsCancellationReport(err, g.ctx, g.options().lenient))
 }
 
 // record is fail for an error that is, or is not, a cancellation report.
 func (g *Group) record(number uint64, name *TaskError, err error, cancellation bool) {
-	o := g.options()
 	if name != nil {
 		name.Err = err
 		err = name
 	}
 	fs := g.failures.Load()
 	if fs == nil {
-		g.failures.CompareAndSwap(nil, &failures{most: o.maxErrors})
+		g.failures.CompareAndSwap(nil, &failures{settings: g.options()})
 		fs = g.failures.Load()
 	}
 	if cancellation {
@@ -136,7 +121,7 @@ func (g *Group) record(number uint64, name *TaskError, err error, cancellation b
 	if g.ctx != nil && g.ctx.Err() != nil {
 		fs.addCancellation(context.Cause(g.ctx)) // result returns it if it is the parent's
 	}
-	if first := fs.add(number, err, o.collect); first != nil {
+	if first := fs.add(number, err); !fs.settings.Collect {
 		g.stop(first) // with the first error as the cause, also if a later task gets here first
 	}
 }

@@ -31,11 +31,9 @@ type Group struct {
 
 // settings hold the options of a group.
 type settings struct {
-	config    sched.Config
-	panics    core.PanicPolicy
-	collect   bool
-	maxErrors int
-	lenient   bool // an error that wraps the context's Err is a cancellation report
+	Options
+	config  sched.Config
+	lenient bool // an error that wraps the context's Err is a cancellation report
 }
 
 var zeroSettings = settings{config: sched.Config{Kind: "errgroup"}, lenient: true}
@@ -53,10 +51,10 @@ func (g *Group) options() *settings {
 func WithContext(ctx context.Context) (*Group, context.Context) {
 	checkContext(ctx)
 	if sched.Path(ctx) == "" {
-		return newGroup(ctx, &zeroSettings, 0)
+		return newGroup(ctx, &zeroSettings)
 	}
 	s := zeroSettings
-	return newGroup(ctx, &s, 0)
+	return newGroup(ctx, &s)
 }
 
 // New is [WithContext] with options. It panics if an option is out of range, or if ctx is nil.
@@ -64,17 +62,15 @@ func New(ctx context.Context, opts Options) (*Group, context.Context) {
 	checkContext(ctx)
 	opts.check()
 	return newGroup(ctx, &settings{
+		Options: opts,
 		config: sched.Config{
 			Kind: "errgroup", Name: opts.Name, Semaphore: opts.Semaphore, Isolate: opts.Isolate,
 		},
-		panics:    opts.Panics,
-		collect:   opts.Collect,
-		maxErrors: opts.MaxErrors,
-		lenient:   !opts.Collect,
-	}, opts.Limit)
+		lenient: !opts.Collect,
+	})
 }
 
-func newGroup(ctx context.Context, s *settings, limit int) (*Group, context.Context) {
+func newGroup(ctx context.Context, s *settings) (*Group, context.Context) {
 	outer := ctx
 	if s != &zeroSettings {
 		ctx = s.config.Nest(ctx)
@@ -83,8 +79,8 @@ func newGroup(ctx context.Context, s *settings, limit int) (*Group, context.Cont
 	g.scheduler.Owner = (*owner)(g)
 	g.owned.Store(1)
 	g.ctx, g.cancel = context.WithCancelCause(g.scheduler.Within(ctx))
-	if limit > 0 {
-		g.scheduler.Limit(limit, 0)
+	if s.Limit > 0 {
+		g.scheduler.Limit(s.Limit, 0)
 	}
 	g.scheduler.Register(outer)
 	return g, g.ctx
@@ -144,9 +140,6 @@ func (g *Group) TryGo(f func() error) bool {
 func (g *Group) GoContext(ctx context.Context, f func(ctx context.Context) error) error {
 	checkContext(ctx)
 	checkFunc(f == nil)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	g.setOwner()
 	t := &contextTask{f: f, task: task{group: g, number: g.number()}}
 	t.Init(ctx, &g.scheduler, nil)
@@ -250,7 +243,7 @@ func (g *Group) Cancel(cause error) {
 		cause = context.Canceled
 	}
 	g.fail(g.number(), nil, cause)
-	if g.options().collect {
+	if g.options().Collect {
 		g.stop(cause)
 	}
 }
@@ -313,14 +306,10 @@ func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Gro
 		g.scheduler.Seal(v)
 	}()
 	err := body(ctx, g)
-	returned = true
-	if err == nil {
-		return returned
-	}
-	if fs := g.failures.Load(); fs == nil || !fs.isLastResult(err) {
+	if fs := g.failures.Load(); err != nil && (fs == nil || !fs.isLastResult(err)) {
 		g.fail(0, nil, err) // before those of all tasks
 	}
-	return returned
+	return true
 }
 
 // abortCause returns the cause for the context if body has panicked with recovered, or, if that is

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/multierr"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/errgroup"
 )
 
@@ -259,7 +260,7 @@ func TestFork(t *testing.T) {
 	} {
 		t.Run(name+" has cancelled the context when the future tells of it", func(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
-			for range 1000 {
+			for range child.Many(200, 1000) {
 				g, ctx := errgroup.New(t.Context(), errgroup.Options{Panics: tc.policy})
 				f := errgroup.Fork(g, func() (int, error) { return 0, tc.f() })
 				for ended := false; !ended; {

@@ -60,7 +60,7 @@ func (t *contextTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
 	err := t.f(&t.Context)
-	t.Returned()
+	w.Returned()
 	t.done(w, err)
 }
 
@@ -68,14 +68,12 @@ func (t *contextTask) Run(w *sched.Worker) {
 func (g *Group) task(f func() error) sched.Task {
 	checkFunc(f == nil)
 	g.setOwner()
-	if g.settings == nil {
-		return plain(f)
-	}
+	o := g.options()
 	var t sched.Task = plain(f)
-	if g.settings.collect {
+	if o.Collect {
 		t = &task{group: g, f: f, number: g.number()}
 	}
-	if g.settings.config.Labels != nil {
+	if o.config.Labels != nil {
 		t = g.scheduler.InOwner(t)
 	}
 	return t
@@ -111,7 +109,7 @@ func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.
 		err = p
 	}
 	g := (*Group)(o)
-	switch policy := g.options().panics; {
+	switch policy := g.options().Panics; {
 	case policy == core.Capture:
 		g.record(known.number, known.error, err, false)
 	case policy == core.Crash && p != nil:
@@ -128,7 +126,7 @@ func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.
 // number returns the number of the next task, or 0 without Collect. It is hidden from the race
 // detector, which would see it order the goroutines that start tasks.
 func (g *Group) number() uint64 {
-	if !g.options().collect {
+	if !g.options().Collect {
 		return 0
 	}
 	return g.started.Add(1)
@@ -161,7 +159,7 @@ type forked[T any] struct {
 }
 
 func (t *forked[T]) resolve(err error, p *core.PanicError) {
-	policy := t.group.options().panics
+	policy := t.group.options().Panics
 	switch {
 	case p == nil:
 		t.promise.Resolve(t.value, err)

@@ -157,7 +157,8 @@ func TestCrash(t *testing.T) {
 		"a fork's": func(g *errgroup.Group) { _, _ = errgroup.Fork(g, crash).Get() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			for range 5 {
+			t.Parallel()
+			for range child.Many(1, 5) {
 				inside, output, err := child.Run(t)
 				if inside {
 					g, ctx := errgroup.New(t.Context(), errgroup.Options{Panics: core.Crash})

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core/child"
 )
 
 // goTool runs the go command and returns what it prints.
@@ -25,9 +27,7 @@ func goTool(t *testing.T, args ...string) string {
 // cache and laid over a folder that does not exist.
 func TestUpstreamSuite(t *testing.T) {
 	const theirs, ours = "golang.org/x/sync/errgroup", "github.com/coterie-go/coterie/errgroup"
-	if testing.Short() {
-		t.Skip("compiles a test binary")
-	}
+	child.Long(t)
 	dir := strings.TrimSpace(goTool(t, "list", "-f", "{{.Dir}}", theirs))
 	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 	require.NoError(t, err)

@@ -82,7 +82,7 @@ func TestKeepsNoPanic(t *testing.T) {
 
 // However many tasks panic before somebody waits, a bounded number of panics is kept.
 func TestKeepsABoundedNumberOfPanics(t *testing.T) {
-	const n = 10_000
+	n := child.Many(1000, 10_000)
 	var g group.Group
 	before := heap()
 	for i := range n {
@@ -107,8 +107,8 @@ func TestKeepsABoundedNumberOfPanics(t *testing.T) {
 
 // A group through which a million tasks have gone at once keeps little.
 func TestKeepsLittleOfALongQueue(t *testing.T) {
-	n := 1_000_000
-	if testing.Short() || race.Hidden {
+	n := child.Many(100_000, 1_000_000)
+	if race.Hidden {
 		n = 20_000
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that they wait

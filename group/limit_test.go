@@ -391,6 +391,25 @@ func TestSharedSemaphore(t *testing.T) {
 		})
 	})
 
+	t.Run("a task that lends its permit within its own group leaves the limit as it was", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			shared := core.NewSemaphore(1)
+			g := group.New(group.Options{Semaphore: shared, Limit: 3})
+			require.NoError(t, g.GoContext(t.Context(), func(ctx context.Context) {
+				for range 5 {
+					require.NoError(t, g.GoContext(ctx, func(context.Context) {}))
+				}
+			}))
+			g.Wait()
+			shared.SetLimit(10)
+			for i := range 5 {
+				require.Equal(t, i < 3, g.TryGo(func() { time.Sleep(time.Second) }))
+			}
+			g.Wait()
+			require.Zero(t, shared.InUse())
+		})
+	})
+
 	t.Run("who waits for it neither loses nor keeps a permit when a limit is set", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			shared := core.NewSemaphore(1)

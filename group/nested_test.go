@@ -107,6 +107,35 @@ func TestRecursionUnderALimit(t *testing.T) {
 		})
 	})
 
+	t.Run("only a task that has a permit lends it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			sem := core.NewSemaphore(1)
+			g, other := group.New(group.Options{Semaphore: sem}), group.New(group.Options{Limit: 1})
+			var ended context.Context
+			require.NoError(t, g.GoContext(t.Context(), func(ctx context.Context) { ended = ctx }))
+			g.Wait()
+			var within gauge
+			hold := func(context.Context) {
+				within.enter()
+				time.Sleep(time.Second)
+				within.leave()
+			}
+			require.NoError(t, g.GoContext(t.Context(), hold))
+			require.NoError(t, g.GoContext(ended, hold))
+			require.NoError(t, other.GoContext(t.Context(), func(ctx context.Context) {
+				require.NoError(t, g.GoContext(ctx, hold))
+			}))
+			other.Wait()
+			require.NoError(t, g.GoContext(t.Context(), hold))
+			g.Background(t.Context(), func(ctx context.Context) {
+				require.NoError(t, g.GoContext(context.WithoutCancel(ctx), hold))
+			})
+			g.Wait()
+			require.EqualValues(t, 1, within.most.Load())
+			require.Zero(t, sem.InUse())
+		})
+	})
+
 	t.Run("a task whose context ended before there was room does not run", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := group.New(group.Options{Limit: 1})

@@ -46,7 +46,12 @@ func (o *Options) apply(s *sched.Scheduler) {
 		panic(fmt.Sprintf("group: unknown panic policy, got %d", o.Panics))
 	}
 	if o.Name != "" || o.Semaphore != nil || o.Isolate || o.Panics != core.Propagate {
-		s.Owner = o.owner()
+		w := &owner{
+			Options: *o,
+			config:  sched.Config{Kind: "group", Name: o.Name, Semaphore: o.Semaphore, Isolate: o.Isolate},
+		}
+		w.config.Nest(context.Background())
+		s.Owner = w
 	}
 	if o.Limit > 0 {
 		s.Limit(o.Limit, 0)
@@ -54,39 +59,20 @@ func (o *Options) apply(s *sched.Scheduler) {
 	s.Register(context.Background())
 }
 
-func (o *Options) owner() *owner {
-	w := &owner{
-		config:  sched.Config{Kind: "group", Name: o.Name, Semaphore: o.Semaphore, Isolate: o.Isolate},
-		panics:  o.Panics,
-		onPanic: o.OnPanic,
-	}
-	w.config.Nest(context.Background())
-	return w
-}
-
-// unlimited returns limit, or [sched.Unlimited] if limit is negative.
-func unlimited(limit int) int {
-	if limit < 0 {
-		return sched.Unlimited
-	}
-	return limit
-}
-
 // An owner is the sched.Owner of a group with options.
 type owner struct {
-	config  sched.Config
-	panics  core.PanicPolicy
-	onPanic func(*core.PanicError)
+	Options
+	config sched.Config
 }
 
 func (o *owner) Config() *sched.Config { return &o.config }
 
 func (o *owner) Aborted(s *sched.Scheduler, _ *sched.Set, _ sched.Task, p *core.PanicError) {
 	switch {
-	case p != nil && o.panics == core.Crash:
+	case p != nil && o.Panics == core.Crash:
 		panic(p.Value)
-	case p != nil && o.panics == core.Capture:
-		o.onPanic(p)
+	case p != nil && o.Panics == core.Capture:
+		o.OnPanic(p)
 	default:
 		s.Fail(p)
 	}
@@ -94,7 +80,7 @@ func (o *owner) Aborted(s *sched.Scheduler, _ *sched.Set, _ sched.Task, p *core.
 
 func (g *Group) policy() core.PanicPolicy {
 	if o, ok := g.scheduler.Owner.(*owner); ok {
-		return o.panics
+		return o.Panics
 	}
 	return core.Propagate
 }

@@ -2,7 +2,6 @@ package group_test
 
 import (
 	"context"
-	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,13 +38,4 @@ func TestBadInput(t *testing.T) {
 	}
 	require.Zero(t, g.Running())
 	g.Wait()
-}
-
-func TestVet(t *testing.T) {
-	if testing.Short() {
-		t.Skip("runs go vet")
-	}
-	out, err := exec.Command("go", "vet", "./testdata/copied").CombinedOutput()
-	require.Error(t, err)
-	require.Contains(t, string(out), "copies lock value to g: github.com/coterie-go/coterie/group.Group contains")
 }

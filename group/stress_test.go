@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/group"
 )
 
@@ -19,10 +20,7 @@ func TestDependencyChains(t *testing.T) {
 	for _, procs := range []int{1, 2, 8} {
 		t.Run(fmt.Sprintf("on %d P every task ends", procs), func(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-			rounds := 30
-			if testing.Short() {
-				rounds = 3
-			}
+			rounds := child.Many(6, 30)
 			var reused group.Group
 			for round := range rounds {
 				g := &reused

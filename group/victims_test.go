@@ -61,9 +61,10 @@ var victims = map[string]func(){
 }
 
 func TestCrash(t *testing.T) {
-	runs := child.Many(3, 40) // of each of the victims
+	runs := child.Many(1, 40) // of each of the victims
 	for name := range victims {
 		t.Run(name+" ends the process with its own stack first", func(t *testing.T) {
+			t.Parallel()
 			for range runs {
 				inside, output, err := child.Run(t)
 				if inside {

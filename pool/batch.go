@@ -108,7 +108,7 @@ func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 func (b *Batch) Wait() {
 	b.check()
 	raise := b.set.Wait()
-	_ = b.report()
+	_ = b.err(true)
 	raise()
 }
 
@@ -127,7 +127,7 @@ func (b *Batch) WaitContext(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = b.report()
+	err = b.err(true)
 	raise()
 	return err
 }
@@ -137,9 +137,7 @@ func (b *Batch) WaitContext(ctx context.Context) error {
 // Shutdown dropped tasks, or both. The next task that is started clears it.
 func (b *Batch) Err() error { return b.err(false) }
 
-// report returns the same as Err. After it, the next task clears the error.
-func (b *Batch) report() error { return b.err(true) }
-
+// err returns what Err returns. If reports is set, the next task clears the error.
 func (b *Batch) err(reports bool) error {
 	b.check()
 	round := b.set.Round()

@@ -409,8 +409,8 @@ func TestBatch(t *testing.T) {
 	})
 
 	t.Run("a million rounds leave nothing behind", func(t *testing.T) {
-		rounds := 1_000_000
-		if testing.Short() || raceBuild {
+		rounds := child.Many(30_000, 1_000_000)
+		if raceBuild {
 			rounds = 2000
 		}
 		p := pool.New(1, pool.Options{})
@@ -543,6 +543,27 @@ func TestErrOfABatchThatLostTasksInBothWays(t *testing.T) {
 		close(release)
 		b.Wait()
 		require.Equal(t, []error{late, pool.ErrClosed}, multierr.Errors(b.Err()))
+		p.Close()
+	})
+}
+
+func TestErrOfABatchEndsWithATaskThatRunsInPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(1, pool.Options{Queue: 1})
+		require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+			b := p.Batch(ctx)
+			lost, cancel := context.WithCancel(ctx)
+			require.NoError(t, b.GoContext(lost, func(context.Context) {}))
+			cancel()
+			require.ErrorIs(t, b.WaitContext(ctx), context.Canceled)
+			require.ErrorIs(t, b.Err(), context.Canceled)
+			p.Go(func() {}) // the queue is full
+			require.NoError(t, b.GoContext(ctx, func(context.Context) {
+				require.NoError(t, b.Err())
+			}))
+			require.NoError(t, b.Err())
+		}))
+		p.Wait()
 		p.Close()
 	})
 }

@@ -31,9 +31,7 @@ func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, wait time.Duration
 	if n < 1 {
 		panic(fmt.Sprintf("pool: chunks of less than 1 item, got %d", n))
 	}
-	if wait < 0 {
-		panic(fmt.Sprintf("pool: negative wait, got %v", wait))
-	}
+	checkNumber("wait", wait)
 	return loop.Chunk(ctx, in, n, wait)
 }
 

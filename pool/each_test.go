@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -26,7 +27,9 @@ func TestEach(t *testing.T) {
 					return nil
 				}))
 				for i := range calls {
-					require.EqualValues(t, 1, calls[i].Load())
+					if calls[i].Load() != 1 {
+						require.Fail(t, "not once", "item %d: %d times", i, calls[i].Load())
+					}
 				}
 				require.EqualValues(t, 1, in.stopped.Load())
 			}
@@ -64,7 +67,7 @@ func TestEach(t *testing.T) {
 		everywhereByRealClock(t, func(t *testing.T, here place) {
 			here.needs(t, 8)
 			broken := errors.New("broken")
-			for range 500 {
+			for range child.Many(100, 500) {
 				var waits atomic.Int32
 				require.Equal(t, broken, pool.Each(here.ctx, 8, (&input{n: 8}).seq, func(ctx context.Context, _ int) error {
 					if waits.Add(1) == 8 {

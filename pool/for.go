@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/coterie-go/coterie/pool/internal/loop"
 )
@@ -36,9 +35,7 @@ import (
 func For(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error {
 	call := newCall(ctx, workers)
 	checkFunc(f == nil)
-	if n < 0 {
-		panic(fmt.Sprintf("pool: negative count, got %d", n))
-	}
+	checkNumber("count", n)
 	return loop.For(call, n, f)
 }
 

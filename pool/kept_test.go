@@ -17,8 +17,8 @@ import (
 
 // A pool whose queue once held a million tasks keeps little, also after Close.
 func TestKeepsLittleOfALongQueue(t *testing.T) {
-	n := 1_000_000
-	if testing.Short() || raceBuild {
+	n := child.Many(30_000, 1_000_000)
+	if raceBuild {
 		n = 20_000
 	}
 	p := pool.New(1, pool.Options{Queue: n + 1})
@@ -93,7 +93,7 @@ func TestKeepsNoTaskThatHasEnded(t *testing.T) {
 // However many tasks panic before somebody waits, a bounded number of panics is kept, and
 // none after the wait.
 func TestKeepsABoundedNumberOfPanics(t *testing.T) {
-	const n = 1000
+	n := child.Many(100, 1000)
 	t.Run("by a batch", func(t *testing.T) {
 		p := pool.New(4, pool.Options{})
 		b := p.Batch(t.Context())

@@ -178,7 +178,7 @@ func (t *keyedTask) Run(w *sched.Worker) {
 	f := t.f
 	t.f = nil
 	f(&t.Context)
-	t.Returned()
+	w.Returned()
 }
 
 // Replaced implements [sched.KeyedTask].

@@ -307,7 +307,7 @@ func TestKeyed(t *testing.T) {
 		defer cancel()
 		var ran atomic.Int32
 		before := heap()
-		n := child.Many(100_000, 1_000_000)
+		n := child.Many(30_000, 1_000_000)
 		for key := range n {
 			require.NoError(t, k.GoContext(ctx, key, func(ctx context.Context) {
 				ran.Add(1)
@@ -347,7 +347,7 @@ func TestKeyed(t *testing.T) {
 		k := pool.NewKeyed[int](p, 1)
 		before := heap()
 		p.SetWorkers(0)
-		for i := range 100_000 {
+		for i := range child.Many(40_000, 100_000) {
 			require.NoError(t, k.GoContext(t.Context(), i/2, func(context.Context) {}))
 		}
 		p.SetWorkers(2)
@@ -1123,6 +1123,7 @@ func TestKeyedPanicUnseen(t *testing.T) {
 	}
 	for wait, told := range map[string]bool{"all": true, "each": true, "two": false, "none": false} {
 		t.Run(wait, func(t *testing.T) {
+			t.Parallel()
 			inside, output, err := child.Run(t)
 			switch {
 			case inside:

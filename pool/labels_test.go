@@ -101,6 +101,17 @@ func TestTaskLabels(t *testing.T) {
 			require.NoError(t, p.GoContext(ctx, look))
 			p.Wait()
 		})
+
+		t.Run("of a task with a context end with it, in a pool that is "+name, func(t *testing.T) {
+			p := pool.New(1, opts)
+			defer p.Close()
+			want := strings.TrimSuffix(with(""), ", ")
+			for range 2 {
+				require.NoError(t, p.GoContext(pprof.WithLabels(t.Context(), pprof.Labels("other", "y")), func(context.Context) {}))
+				p.Go(func() { require.Equal(t, want, allLabels(t)) })
+			}
+			p.Wait()
+		})
 	}
 
 	t.Run("those of nested groups end with them", func(t *testing.T) {

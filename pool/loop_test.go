@@ -146,7 +146,7 @@ func TestLoopEndsWithinABlock(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				var noticed atomic.Bool
 				var after atomic.Int32
-				require.Equal(t, context.Canceled, loop(ctx, workers, 1_000_000, func(_ context.Context, i int) error {
+				require.Equal(t, context.Canceled, loop(ctx, workers, 100_000, func(_ context.Context, i int) error {
 					if noticed.Load() {
 						after.Add(1)
 					}

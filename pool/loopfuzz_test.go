@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -233,8 +234,8 @@ func (s scenario) checkFirst(t *testing.T, name string, r *record, err error) {
 }
 
 func TestLoopsAgreeWithSequentialLoops(t *testing.T) {
-	rounds := 150
-	if raceBuild || testing.Short() {
+	rounds := child.Many(50, 150)
+	if raceBuild {
 		rounds = 20
 	}
 	for seed := range uint64(rounds) {

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -312,9 +313,10 @@ func TestLoopsWithoutALimit(t *testing.T) {
 		})
 		t.Run(name+" runs all items at once", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				for _, workers := range append(numbers, 1000, 2000) {
+				n := child.Many(200, 1000)
+				for _, workers := range append(numbers, n, 2*n) {
 					start := time.Now()
-					require.NoError(t, loop(t.Context(), workers, 1000, func(context.Context, int) error {
+					require.NoError(t, loop(t.Context(), workers, n, func(context.Context, int) error {
 						time.Sleep(time.Second)
 						return nil
 					}))

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/core/race"
 	"github.com/coterie-go/coterie/pool"
 )
@@ -73,7 +74,7 @@ func sleeper(d time.Duration) func(context.Context, int) (int, error) {
 func TestMap(t *testing.T) {
 	t.Run("yields each result once", func(t *testing.T) {
 		matrix(t, func(t *testing.T, here place, m mapper, ordered bool, workers int) {
-			for _, n := range []int{0, 1, 2, 7, 100, 5000} {
+			for _, n := range []int{0, 1, 2, 7, 100, child.Many(1000, 5000)} {
 				in := &input{n: n}
 				var got, want []int
 				for r, err := range m(here.ctx, workers, in.seq, square) {
@@ -331,7 +332,7 @@ func TestMapLeave(t *testing.T) {
 	for name, leave := range ways {
 		t.Run("by "+name, func(t *testing.T) {
 			matrix(t, func(t *testing.T, here place, m mapper, _ bool, workers int) {
-				for last := range 20 {
+				for last := range child.Many(8, 20) {
 					in := &input{n: -1}
 					var running atomic.Int64
 					var itemCtx atomic.Pointer[context.Context]

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -106,7 +107,7 @@ func TestNestedWaits(t *testing.T) {
 				t.Run(fmt.Sprintf("%s on %d workers with a queue of %d", name, workers, queue), func(t *testing.T) {
 					n := &nester{pool: pool.New(workers, pool.Options{Queue: queue}), start: start}
 					want := 0
-					for depth, tasks := 1, 1; depth <= 6; depth++ {
+					for depth, tasks := 1, 1; depth <= child.Many(5, 6); depth++ {
 						want += tasks
 						tasks = tasks*fanOut + 1
 						b := n.pool.Batch(t.Context())

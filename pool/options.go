@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/coterie-go/coterie/core"
@@ -49,12 +48,8 @@ const (
 
 // checked returns the options with their defaults. It panics if one is negative.
 func (o Options) checked() Options {
-	if o.Queue < 0 {
-		panic(fmt.Sprintf("pool: negative queue, got %d", o.Queue))
-	}
-	if o.IdleAfter < 0 {
-		panic(fmt.Sprintf("pool: negative IdleAfter, got %v", o.IdleAfter))
-	}
+	checkNumber("queue", o.Queue)
+	checkNumber("IdleAfter", o.IdleAfter)
 	if o.Queue == 0 {
 		o.Queue = defaultQueue
 	}

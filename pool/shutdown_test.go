@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -114,7 +115,7 @@ func TestClose(t *testing.T) {
 func TestShutdownDropsNoTaskThatItsSubmitterRuns(t *testing.T) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range 50 {
+	for range child.Many(10, 50) {
 		p := pool.New(1, pool.Options{})
 		waits := make(chan struct{})
 		dropped := uint64(0)
@@ -241,6 +242,31 @@ func TestShutdown(t *testing.T) {
 			require.Equal(t, pool.ErrClosed, b.Err())
 			require.Equal(t, pool.ErrClosed, b.WaitContext(t.Context()))
 			require.Equal(t, pool.Stats{Submitted: 6, Completed: 1, Dropped: 5}, closeEmpty(t, p))
+		})
+	})
+
+	t.Run("drops what a worker has taken in one go, and no wait for the rest hangs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 1000})
+			first, second := make(chan struct{}), make(chan struct{})
+			p.Go(func() { <-first })
+			synctest.Wait()
+			b := p.Batch(t.Context())
+			b.Go(func() { <-second })
+			for range 20 {
+				b.Go(func() { panic("ran") })
+			}
+			close(first)
+			synctest.Wait()
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			var stuck *core.StuckError
+			require.ErrorAs(t, p.Shutdown(ctx), &stuck)
+			require.Equal(t, 20, stuck.Dropped)
+			require.Equal(t, 1, stuck.Running)
+			close(second)
+			require.Equal(t, pool.ErrClosed, b.WaitContext(t.Context()))
+			require.Equal(t, pool.Stats{Submitted: 22, Completed: 2, Dropped: 20}, closeEmpty(t, p))
 		})
 	})
 

@@ -34,8 +34,10 @@ func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T,
 	t.Init(ctx, &p.scheduler, nil)
 	t.promise().Watch()
 	t.promise().Owned(uint32(p.scheduler.Number()))
+	var entry sched.Task = t
 	if place, ok := p.scheduler.PlaceOf(ctx); ok {
 		n := &nested[T]{submitted: t}
+		entry = n
 		t.promise().Help(func(ctx context.Context) {
 			at, holds := place, ctx == nil && place.IsCallers()
 			if ctx != nil {
@@ -45,9 +47,11 @@ func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T,
 				p.scheduler.RunClaimed(at, t)
 			}
 		})
-		return t.start(ctx, p, n)
 	}
-	return t.start(ctx, p, t)
+	if err := p.scheduler.GoContext(ctx, nil, entry); err != nil {
+		return nil, err
+	}
+	return &t.future, nil
 }
 
 // A submitted is a task with a context and a result.
@@ -58,13 +62,6 @@ type submitted[T any] struct {
 }
 
 func (t *submitted[T]) promise() core.Promise[T] { return core.PromiseOf(&t.future) }
-
-func (t *submitted[T]) start(ctx context.Context, p *Pool, as sched.Task) (*core.Future[T], error) {
-	if err := p.scheduler.GoContext(ctx, nil, as); err != nil {
-		return nil, err
-	}
-	return &t.future, nil
-}
 
 // Run calls f, unless the context is done.
 func (t *submitted[T]) Run(w *sched.Worker) {
@@ -84,7 +81,7 @@ func (t *submitted[T]) Run(w *sched.Worker) {
 		}
 		return v, err
 	})
-	t.Returned()
+	w.Returned()
 }
 
 func (t *submitted[T]) drop(err error) {

@@ -142,6 +142,7 @@ func TestSubmitPanicUnseen(t *testing.T) {
 	}
 	for name, gets := range map[string]bool{"raised": true, "not raised": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inside, output, err := child.Run(t)
 			switch {
 			case inside:

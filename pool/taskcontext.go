@@ -46,7 +46,7 @@ func (c *taskContext) begin(labelled, base context.Context, set *sched.Set) {
 	defer c.mu.Unlock()
 	c.Context, c.base, c.set, c.begun = labelled, base, set, true
 	if c.cancel != nil || race.Hidden { // in a race build: if a task made it, the detector would see that order other goroutines
-		c.make()
+		c.madeLocked()
 	}
 }
 
@@ -67,16 +67,25 @@ func (c *taskContext) replace() {
 		return
 	}
 	c.cancel = ErrReplaced
-	switch inner := c.inner.Load(); {
-	case inner != nil:
-		inner.cancel(ErrReplaced)
-	case c.begun:
-		c.make()
+	if c.begun {
+		c.madeLocked().cancel(ErrReplaced)
 	}
 }
 
-// make makes the inner context. The caller holds mu.
-func (c *taskContext) make() *innerContext {
+// made returns the inner context. It makes it if there is none.
+func (c *taskContext) made() *innerContext {
+	if inner := c.inner.Load(); inner != nil {
+		return inner
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.madeLocked()
+}
+
+func (c *taskContext) madeLocked() *innerContext {
+	if inner := c.inner.Load(); inner != nil {
+		return inner
+	}
 	inner := new(innerContext)
 	inner.Context, inner.cancel = context.WithCancelCause(context.WithoutCancel(c.Context))
 	switch base := c.base; {
@@ -87,7 +96,6 @@ func (c *taskContext) make() *innerContext {
 	case base.Done() != nil:
 		known, l := weak.Make(inner), &link{bubble: sched.IsFake(time.Now())}
 		l.cut = context.AfterFunc(base, func() {
-			l.ended.Store(1)
 			if inner := known.Value(); inner != nil {
 				inner.cancel(context.Cause(base))
 			}
@@ -101,34 +109,16 @@ func (c *taskContext) make() *innerContext {
 // A link connects a base context to an inner context.
 type link struct {
 	cut    func() bool
-	bubble bool        // it was made in a testing/synctest bubble
-	ended  race.Uint64 // 1 when the base context has ended
+	bubble bool // it was made in a testing/synctest bubble
 }
 
 // forget is a cleanup, so it runs outside of any bubble. From there it must not call cut for a link
 // of a bubble, because cut may close a channel of the bubble. Such a link stays until the base
 // context ends.
 func (l *link) forget() {
-	if !l.bubble && l.ended.Load() == 0 {
+	if !l.bubble {
 		l.cut()
 	}
-}
-
-// made returns the inner context. It makes it if there is none.
-func (c *taskContext) made() *innerContext {
-	if inner := c.inner.Load(); inner != nil {
-		return inner
-	}
-	return c.makeSlow()
-}
-
-func (c *taskContext) makeSlow() *innerContext {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if inner := c.inner.Load(); inner != nil {
-		return inner
-	}
-	return c.make()
 }
 
 func (c *taskContext) Done() <-chan struct{} { return c.made().Done() }

@@ -53,7 +53,8 @@ func Long(t *testing.T) {
 	}
 }
 
-// Many returns how often a test repeats its work: few, or many with the flag -long.
+// Many returns the size of a test, for example how often it repeats its work: few, or many with
+// the flag -long.
 func Many(few, many int) int {
 	if *long {
 		return many

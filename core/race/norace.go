@@ -25,6 +25,9 @@ func (p *Point) Acquire() {}
 // A Uint64 is an atomic number.
 type Uint64 = atomic.Uint64
 
+// A Bool is an atomic bool.
+type Bool = atomic.Bool
+
 // A Pointer is an atomic pointer.
 type Pointer[T any] = atomic.Pointer[T]
 

@@ -60,6 +60,15 @@ func (u *Uint64) CompareAndSwap(old, v uint64) bool {
 	return hidden(func() bool { return u.v.CompareAndSwap(old, v) })
 }
 
+// A Bool is an atomic bool whose operations order no two goroutines.
+type Bool struct{ v atomic.Bool }
+
+// Load returns the bool.
+func (b *Bool) Load() bool { return hidden(b.v.Load) }
+
+// Store sets the bool to v.
+func (b *Bool) Store(v bool) { hidden(func() bool { return b.v.Swap(v) }) }
+
 // A Pointer is an atomic pointer whose operations order no two goroutines.
 type Pointer[T any] struct{ v atomic.Pointer[T] }
 

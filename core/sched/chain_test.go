@@ -16,13 +16,16 @@ import (
 )
 
 // A ruler is a context that says how many functions have passed a question on to it.
-type ruler struct{ context.Context }
+type ruler struct {
+	context.Context
+	callers []uintptr
+}
 
 type deepKey struct{}
 
 func (d ruler) Value(key any) any {
 	if key == (deepKey{}) {
-		return runtime.Callers(0, make([]uintptr, 1<<14))
+		return runtime.Callers(0, d.callers)
 	}
 	return d.Context.Value(key)
 }
@@ -83,7 +86,7 @@ func chain(start starter, n int, each func(ctx context.Context, i int)) {
 			start(ctx, next(i+1))
 		}
 	}
-	start(ruler{context.Background()}, next(1))
+	start(ruler{context.Background(), make([]uintptr, 1<<14)}, next(1))
 	<-done
 }
 

@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -14,25 +15,20 @@ import (
 func (s *Scheduler) Close() *round {
 	for {
 		first, _ := s.join(nil)
-		type end struct {
-			ended bool
-			*round
-		}
-		e := get(s, func(do *todo) (e end) {
+		r := get(s, func(do *todo) *round {
 			l := &s.share().limiter
 			if first != nil { // for later waits, or for this one
 				s.shared.failures.putBackLocked(first)
 			}
-			if e.ended = s.idleLocked(); !e.ended {
-				return e
+			if !s.idleLocked() {
+				return nil
 			}
-			e.round = s.shared.failures.takeLocked()
 			l.closed, l.dropped = true, true
 			s.refuseLocked(do, func(*submitter) submitterState { return refused })
-			return e
+			return cmp.Or(s.takeLocked(), new(round))
 		})
-		if e.ended {
-			return e.round
+		if r != nil {
+			return r
 		}
 	}
 }
@@ -73,7 +69,7 @@ func (s *Scheduler) Join(ctx context.Context) error {
 	if _, err := s.join(ctx); err != nil {
 		return err
 	}
-	w := wait{s: s, workers: true}
+	w := wait{s, (*workersOf)(s)}
 	_, err := w.until(ctx)
 	return err
 }
@@ -105,9 +101,9 @@ type claimable interface{ Claim() bool }
 func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped) {
 	x := s.shared
 	x.limiter.dropped = true
-	if s.first != nil {
-		all = append(all, Dropped{s.first, nil})
-		s.first = nil
+	if x.first != nil {
+		all = append(all, Dropped{x.first, nil})
+		x.first = nil
 	}
 	for g := x.queue.stealable(nil, true); g != nil; g = x.queue.stealable(nil, true) {
 		g.attached++

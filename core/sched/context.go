@@ -39,25 +39,34 @@ func taskOf(ctx context.Context) *Context {
 
 // outward returns the innermost task around c that has not ended, or nil.
 func (c *Context) outward() *Context {
-	race.Disable()
-	defer race.Enable()
 	o := c.outer.Load()
-	if o == nil || !o.ended.Load() {
+	if o == nil || o.runs() {
 		return o
 	}
-	for o != nil && o.ended.Load() {
+	for o != nil && !o.runs() {
 		o = o.outer.Load()
 	}
 	c.outer.Store(o) // so that c does not keep tasks that have ended
 	return o
 }
 
-// of returns the innermost task of s that has not ended, among c and the tasks around it, or nil.
-// The task may be of any scheduler if s is nil.
+// tasks yields the tasks that have not ended, among c and those around it, the innermost first. c
+// may be nil.
+func (c *Context) tasks() iter.Seq[*Context] {
+	return func(yield func(*Context) bool) {
+		for ; c != nil; c = c.outward() {
+			if c.runs() && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// of returns the innermost task of s among c.tasks, or nil.
 func (c *Context) of(s *Scheduler) *Context {
-	for ; c != nil; c = c.outward() {
-		if c.sched != nil && (s == nil || c.sched == s) && c.runs() {
-			return c
+	for task := range c.tasks() {
+		if task.sched == s {
+			return task
 		}
 	}
 	return nil
@@ -74,32 +83,42 @@ func (c *Context) place(s *Scheduler) *Context {
 // lends reports whether c.place(s) is not nil: then c can lend a place of s.
 func (c *Context) lends(s *Scheduler) bool { return c.place(s) != nil }
 
-// holds finds the innermost task, at or around c, that has not ended and whose owner uses sem. It
-// reports whether that task holds a permit. A background task holds none.
+// holds reports whether the innermost task among c.tasks whose owner uses sem holds a permit. A
+// background task holds none.
 func (c *Context) holds(sem *core.Semaphore) bool {
-	for ; c != nil; c = c.outward() {
-		if c.sched != nil && c.sched.config().Semaphore == sem && c.runs() {
-			return !c.background
+	for task := range c.tasks() {
+		if task.sched.config().Semaphore == sem {
+			return !task.background
 		}
 	}
 	return false
 }
 
-func (c *Context) runs() bool {
-	if c == nil {
-		return false
+// Owners yields the owners of the tasks that have not ended and from whose contexts ctx derives,
+// the innermost first.
+func Owners(ctx context.Context) iter.Seq[Owner] {
+	return func(yield func(Owner) bool) {
+		for task := range taskOf(ctx).tasks() {
+			if o := race.Load(&task.sched.Owner); o != nil && !yield(o) {
+				return
+			}
+		}
 	}
-	race.Disable()
-	runs := !c.ended.Load()
-	race.Enable()
-	return runs
 }
 
-func (c *Context) end() {
-	race.Disable()
-	c.ended.Store(true)
-	race.Enable()
+// Runs reports whether ctx derives from the context of a task of s and set that has not ended. Any
+// set of s counts if set is nil.
+func (s *Scheduler) Runs(ctx context.Context, set *Set) bool {
+	for task := range taskOf(ctx).tasks() {
+		if task.sched == s && (set == nil || task.set == set) {
+			return true
+		}
+	}
+	return false
 }
+
+// runs reports whether c is the context of a task that has not ended. c may be nil.
+func (c *Context) runs() bool { return c != nil && !c.ended.Load() }
 
 // Init makes c the context of a task of s and set that is started with ctx. The path of the task is
 // the path of ctx, followed by the owner's name if the path does not have it yet. If ctx carries no
@@ -118,14 +137,12 @@ func (c *Context) Enter(ctx context.Context, s *Scheduler) {
 	if parent := taskOf(ctx); parent != nil {
 		c.nest(parent)
 		if config.Name != "" && !parent.names.has(config) {
-			c.names = &names{joinPath(parent.names.path, config.Name), config, parent.names}
+			c.names = parent.inner(config.Name, config)
 		}
 	}
-	if config.entry != nil {
-		c.queue(now())
-	}
-	if c.names.path != "" && observed() {
-		c.record = newWatched(c.names.path, config)
+	if c.names.path != "" {
+		c.record = new(record)
+		c.record.init(c.names.path, c, config)
 	}
 }
 
@@ -147,14 +164,12 @@ func (c *Context) Attach(ctx context.Context, set *Set) {
 // that has not ended.
 func (c *Context) nest(parent *Context) {
 	c.names = parent.names
-	outer := parent.outward()
+	outer := parent.outward() // also if parent runs, so that parent does not keep tasks that have ended
 	if parent.runs() {
 		outer = parent
 	}
 	if outer != nil {
-		race.Disable()
 		c.outer.Store(outer)
-		race.Enable()
 	}
 }
 
@@ -162,12 +177,8 @@ func (c *Context) nest(parent *Context) {
 // of ctx. The owner becomes a task of the execution trace if one is being recorded, and the
 // returned context carries that task.
 func (c *Config) Nest(ctx context.Context) context.Context {
-	c.Path = c.Name
-	if parent := taskOf(ctx); parent != nil {
-		c.Path = joinPath(parent.names.path, c.Name)
-		c.names.outer = parent.names
-	}
-	c.names.path, c.names.owner = c.Path, c
+	c.names = *taskOf(ctx).inner(c.Name, c)
+	c.Path = c.names.path
 	if c.Name != "" {
 		if trace.IsEnabled() {
 			c.trace = new(traceTask)
@@ -195,8 +206,7 @@ func (s *Scheduler) Within(ctx context.Context) context.Context {
 	if config.Path == "" {
 		return ctx
 	}
-	c := newNames(ctx, "")
-	c.names = &config.names
+	c := withNames(ctx, &config.names)
 	if config.Name != "" {
 		c.Context = labelled(ctx, config.Path)
 	}
@@ -207,25 +217,33 @@ func (s *Scheduler) Within(ctx context.Context) context.Context {
 // context. The context carries the path as its pprof label. WithName returns ctx and its path if
 // name is empty.
 func WithName(ctx context.Context, name string) (named context.Context, path string) {
-	c := newNames(ctx, name)
 	if name == "" {
-		return ctx, c.names.path
+		return ctx, Path(ctx)
 	}
+	c := withNames(ctx, taskOf(ctx).inner(name, nil))
 	c.Context = labelled(ctx, c.names.path)
 	return c, c.names.path
 }
 
-// newNames returns a context in which names nest in name. It is not the context of a task.
-func newNames(ctx context.Context, name string) *Context {
+// withNames returns a context derived from ctx in which names nest in n. It is not the context of a
+// task.
+func withNames(ctx context.Context, n *names) *Context {
 	c := &Context{Context: ctx}
 	c.ended.Store(true)
-	n := &names{path: name}
 	if parent := taskOf(ctx); parent != nil {
 		c.nest(parent)
-		n.path, n.outer = joinPath(parent.names.path, name), parent.names
 	}
 	c.names = n
 	return c
+}
+
+// inner returns the names of c, which may be nil, with name as the innermost. owner is the owner
+// with that name, or nil.
+func (c *Context) inner(name string, owner *Config) *names {
+	if c == nil {
+		return &names{path: name, owner: owner}
+	}
+	return &names{joinPath(c.names.path, name), owner, c.names}
 }
 
 func labelled(ctx context.Context, path string) context.Context {
@@ -238,33 +256,6 @@ func joinPath(parent, name string) string {
 	}
 	return parent + "/" + name
 }
-
-// in reports whether c, or a task around it, is a task of s and set that has not ended. Any set of
-// s counts if set is nil.
-func (c *Context) in(s *Scheduler, set *Set) bool {
-	for c = c.of(s); c != nil; c = c.outward().of(s) {
-		if set == nil || c.set == set {
-			return true
-		}
-	}
-	return false
-}
-
-// Owners yields the owners of the tasks that have not ended and from whose contexts ctx derives,
-// the innermost first.
-func Owners(ctx context.Context) iter.Seq[Owner] {
-	return func(yield func(Owner) bool) {
-		for c := taskOf(ctx).of(nil); c != nil; c = c.outward().of(nil) {
-			if o := race.Load(&c.sched.Owner); o != nil && !yield(o) {
-				return
-			}
-		}
-	}
-}
-
-// Runs reports whether ctx derives from the context of a task of s and set that has not ended. Any
-// set of s counts if set is nil.
-func (s *Scheduler) Runs(ctx context.Context, set *Set) bool { return taskOf(ctx).in(s, set) }
 
 // A Place is the place of a task. A goroutine that waits may lend it.
 type Place struct {
@@ -298,21 +289,4 @@ func doneOf(ctx context.Context) <-chan struct{} {
 		return nil
 	}
 	return ctx.Done()
-}
-
-// isMoment marks a value of Context.goroutine as a moment. Numbers of goroutines are smaller. A
-// separate field would make each task with a context larger, also in owners without a name.
-const isMoment = 1 << 63
-
-// queue records when the task was queued. It is not instrumented, because the race detector sees no
-// order between it and Begin.
-//
-//go:norace
-func (c *Context) queue(at moment) { c.goroutine = uint64(at) | isMoment }
-
-func (c *Context) queuedSince() moment {
-	if m := race.Load(&c.goroutine); m >= isMoment {
-		return moment(m &^ isMoment)
-	}
-	return 0
 }

@@ -141,7 +141,7 @@ func (s *Scheduler) askLocked(do *todo) {
 // until the submitter is dismissed. It panics if the submitter's state is deadlocked.
 func (s *Scheduler) answer(b *submitter) submitterState {
 	runs := outsider
-	if s.hosts(hostsTasks) {
+	if s.IsWorker() {
 		runs = insider
 	}
 	parker := park.Get(false)
@@ -170,7 +170,7 @@ func (s *Scheduler) answer(b *submitter) submitterState {
 func (s *Scheduler) judgeLocked(do *todo) {
 	x := s.shared
 	l := &x.limiter
-	if l.limit <= 0 || l.reserved > 0 || l.yielding > 0 || s.searching > 0 || x.lent > 0 {
+	if l.limit <= 0 || l.reserved > 0 || l.yielding > 0 || x.searching > 0 || x.lent > 0 {
 		return
 	}
 	var oldest *submitter

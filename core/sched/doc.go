@@ -17,9 +17,10 @@
 //
 // # Tasks and workers
 //
-// Accepted tasks stand in one run queue, first in, first out, in segments. There are two
-// exceptions: a task that finds the run queue empty may stand in a field of the Scheduler, and a
-// task whose key is busy waits in the line of its key. A task is unclaimed from acceptance until a
+// Accepted tasks stand in one run queue, first in, first out, in segments. There are three
+// exceptions: a task that finds the run queue empty may stand in a field of its own, a task whose
+// key is busy waits in the line of its key, and while a group has no more than one task, only.go
+// runs that without the lock and without what follows here. A task is unclaimed from acceptance until a
 // worker claims it. A worker usually takes a whole segment, and claims its tasks one by one with an
 // atomic addition, without the lock. The segment stays in a list. A searching worker may steal from
 // it the tasks that are still unclaimed.
@@ -60,7 +61,7 @@
 //
 //	scheduler.go  the structs, and what guards each field; settings.go: the settings of a scheduler
 //	lock.go       how mu is locked, and what follows its unlock
-//	start.go      how a task is accepted
+//	start.go      how a task is accepted; only.go: a task that is accepted while there is no other
 //	wake.go       how an accepted task gets a worker
 //	worker.go     a worker from its start to its exit
 //	findtask.go   how a worker finds its next task, and how a task ends
@@ -80,7 +81,7 @@
 //	context.go    the contexts of tasks, and how names nest
 //	isolate.go    a goroutine for each task: with Options.Isolate, and in race builds; edges.go: what orders tasks there
 //	task.go       the interfaces of tasks and owners; cancelreport.go: errors that are no failures
-//	named.go      named tasks, and reports of tasks that run; record.go: the list of named tasks; stacks.go: stack traces
+//	named.go      named tasks, and reports of tasks that run; record.go: what is known of a named task; stacks.go: stack traces
 //	registry.go   the named owners of the process; look.go: a copy of one's state; note.go: goroutines blocked on it
 //	watch.go      events of tasks for observers and execution traces; observe.go: the observers
 //

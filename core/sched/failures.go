@@ -33,26 +33,20 @@ const (
 	maxPanics = 1 + maxOthers
 )
 
-// failures holds the round of a set of tasks. The process ends with that panic if the set is
-// garbage-collected while the round has a panic that no Get has raised. If the panic's value points
-// back to the set, the set is never collected, and the process does not end.
-type failures struct {
-	collected *round // nil until a task fails
-}
-
-// addLocked adds f to the round. owner is the value on which a wait is called.
-func addLocked[T any](fs *failures, owner *T, f *failure) {
-	if fs.collected == nil {
-		fs.collected = new(round)
-		runtime.AddCleanup(owner, endUntold, fs.collected)
+// addLocked adds f to the round of owner, which it makes if it is nil. A wait is called on owner. The
+// process ends with the panic if owner is garbage-collected while the round has a panic that no Get
+// has raised. If the panic's value points back to owner, that is never collected, and the process
+// does not end.
+func addLocked[T any](r **round, owner *T, f *failure) {
+	if *r == nil {
+		*r = new(round)
+		runtime.AddCleanup(owner, endUntold, *r)
 	}
-	fs.collected.add(f)
+	(*r).add(f)
 }
 
-// empty reports whether a wait would raise nothing.
-func (fs *failures) empty() bool {
-	return fs.collected == nil || len(fs.collected.panics) == 0 && !fs.collected.exits
-}
+// empty reports whether a wait would raise nothing. r may be nil.
+func (r *round) empty() bool { return r == nil || len(r.panics) == 0 && !r.exits }
 
 // join adds the panics and Goexits of another round.
 func (r *round) join(other *round) {
@@ -80,20 +74,20 @@ func (r *round) add(f *failure) {
 	}
 }
 
-// takeLocked returns the round for waits to raise, and begins a new one. It returns nil if the
-// round is empty.
-func (fs *failures) takeLocked() *round {
-	if fs.empty() {
+// takeLocked returns the failures of r for waits to raise, and empties r. It returns nil if r is
+// nil or empty.
+func (r *round) takeLocked() *round {
+	if r.empty() {
 		return nil
 	}
-	taken := *fs.collected
-	*fs.collected = round{}
+	taken := *r
+	*r = round{}
 	return &taken
 }
 
 // putBackLocked undoes takeLocked.
-func (fs *failures) putBackLocked(r *round) {
-	*fs.collected = round{append(r.panics, fs.collected.panics...), r.more + fs.collected.more, r.exits || fs.collected.exits}
+func (r *round) putBackLocked(taken *round) {
+	*r = round{append(taken.panics, r.panics...), r.more + taken.more, r.exits || taken.exits}
 }
 
 // all returns the panics of a round as one, or nil, and whether a task called Goexit.

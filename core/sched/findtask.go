@@ -12,15 +12,12 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	ended := w.busy
 	w.endLocked(do)
 	x := s.shared
-	switch {
-	case x == nil && s.first != nil:
-		w.findTaskLocked(ended)
-		return begin
-	case x == nil:
+	if x == nil { // the task was an only task
+		s.only.Store(noTask)
 		s.idleNowLocked(do)
 		return leave
 	}
-	if w.goroutine != 0 && !w.place.Listed() {
+	if w.config.IdleAfter > 0 && !w.place.Listed() {
 		w.place.Value = w
 		x.all.PushBack(&w.place)
 	}
@@ -33,18 +30,18 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 		if found || surplus {
 			s.admitLocked(do)
 		} else {
-			s.searching++ // so that the first task that is admitted needs no further worker
+			x.searching++ // so that the first task that is admitted needs no further worker
 			s.admitLocked(do)
-			s.searching--
+			x.searching--
 			found = w.findTaskLocked(ended)
 		}
 	}
 	switch {
 	case found:
-		w.foundLocked(ended, do)
+		w.foundLocked(do)
 		return begin
 	case !surplus && yields < mostYields && w.yieldsLocked():
-		s.searching++
+		x.searching++
 		s.idleNowLocked(do)
 		return again
 	}
@@ -64,16 +61,13 @@ const mostYields = 2
 // late, or the queue is empty.
 func (w *Worker) findTaskLocked(ended bool) bool {
 	s, x := w.s, w.s.shared
-	if x != nil && !x.queue.taken.Empty() && (!ended || x.queue.late(2*uint32(x.procs))) && w.stealLocked() {
+	if !x.queue.taken.Empty() && (!ended || x.queue.late(2*uint32(x.procs))) && w.stealLocked() {
 		return true
 	}
-	if t := s.first; t != nil {
-		s.first = nil
+	if t := x.first; t != nil {
+		x.first = nil
 		w.claimedLocked(t, nil, nil)
 		return true
-	}
-	if x == nil {
-		return false
 	}
 	if x.queue.n > 0 {
 		if g := x.queue.popSegment(s.bulkLocked()); g != nil {
@@ -120,12 +114,8 @@ func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
 }
 
 // foundLocked wakes further workers and submitters after the worker has claimed a task.
-func (w *Worker) foundLocked(ended bool, do *todo) {
-	want := int16(1)
-	if w.seg == nil || !ended {
-		want = w.s.shared.limiter.spread
-	}
-	w.s.tendLocked(want, do)
+func (w *Worker) foundLocked(do *todo) {
+	w.s.tendLocked(1, do)
 	w.beganLocked(do)
 	w.busyLocked()
 }
@@ -154,7 +144,7 @@ func (w *Worker) endLocked(do *todo) {
 	switch {
 	case !w.busy:
 		if !w.lent && !w.expired {
-			s.searching--
+			s.shared.searching--
 		}
 		return
 	case w.lent:

@@ -17,7 +17,7 @@ import (
 // There are only the promised edges: from Go to the task, from the end of the task to the waits
 // that cover it, and, if the limit is 1, from each task to the next.
 func (w *Worker) isolate() {
-	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, edges: w.edges}
+	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, edges: w.edges, hidden: w.listed()}
 	ended := park.Get(false)
 	go func() {
 		in.edges.acquire()
@@ -33,23 +33,23 @@ func (w *Worker) isolate() {
 
 // runIsolated calls host, which runs the worker's task. The caller's goroutine runs no other task.
 // runIsolated calls ended also if the task panics or calls Goexit, unless the process is about to end.
-func (w *Worker) runIsolated(host func(s *Scheduler, w *Worker, run func(w *Worker)), ended func()) {
-	crashes := false
-	defer func() {
-		if !crashes {
-			ended()
-		}
-	}()
-	core.Call(func() { host(w.s, w, (*Worker).runTask) }, func(p *core.PanicError) {
-		w.panicked(p)
-		w.watchAborted(p)
-		core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
-			if again != nil {
-				crashes = true
-				panic(again.Value) // nothing recovers it: the process ends
-			}
-		})
-	})
+func (w *Worker) runIsolated(host func(s *Scheduler, listed *Worker, run func()), ended func()) {
+	returned := false
+	core.Call(func() {
+		host(w.s, w.listed(), w.runTask)
+		returned = true
+	}, func(p *core.PanicError) { w.aborted(p, ended) })
+	if returned {
+		ended()
+	}
+}
+
+// listed returns the worker that does the bookkeeping for w.
+func (w *Worker) listed() *Worker {
+	if w.hidden != nil {
+		return w.hidden
+	}
+	return w
 }
 
 func (w *Worker) runTask() {
@@ -62,7 +62,7 @@ func (w *Worker) runTask() {
 func (w *Worker) visitHidden(yields int) (verdict, todo) {
 	if w.hidden == nil {
 		w.hidden = &Worker{
-			s: w.s, config: w.config, task: w.task, set: w.set, busy: w.busy, lent: w.lent, lender: w.lender, goroutine: w.goroutine,
+			s: w.s, config: w.config, task: w.task, set: w.set, busy: w.busy, lent: w.lent, lender: w.lender,
 		}
 	}
 	if w.parker == nil {
@@ -93,19 +93,8 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 	if r.verdict == parkIdle {
 		w.busy = false
 	}
-	w.s.spawn(nil, &r.do)
+	w.s.spawn(&r.do)
 	return r.verdict, r.do
-}
-
-// listHidden lists a named task.
-//
-//go:norace
-func (s *Scheduler) listHidden(r *record) {
-	race.Disable()
-	s.mu.Lock()
-	s.shared.named.add(r)
-	s.mu.Unlock()
-	race.Enable()
 }
 
 func (s *Scheduler) startDirect(d direct) {
@@ -115,9 +104,6 @@ func (s *Scheduler) startDirect(d direct) {
 			w.edges.owner = &s.order
 			w.edges.acquire()
 		}
-		core.Call(func() { s.hostTasks(w, (*Worker).runTask) }, func(p *core.PanicError) { w.aborted(p) })
-		if w.busy {
-			w.exit()
-		}
+		w.runIsolated((*Scheduler).hostTasks, w.exit)
 	}()
 }

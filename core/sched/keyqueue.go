@@ -170,7 +170,7 @@ func (q *keyQueue) restLocked(do *todo) {
 		k.live--
 	}
 	if k.live == 0 && k.waiters != nil {
-		release(&k.waiters, k.failuresLocked(), do)
+		release(&k.waiters, k.takeLocked(), do)
 	}
 	q.forgetLocked()
 }
@@ -224,23 +224,23 @@ func (q *keyQueue) dropLocked(e *keyEntry, r *replacement) {
 // settleLocked releases the waiters of the set if no task of it is left.
 func (set *Set) settleLocked(do *todo) {
 	if set.waiters != nil && set.idleLocked() {
-		set.collectLocked()
-		release(&set.waiters, &set.failures, do)
+		release(&set.waiters, set.takeLocked(), do)
 	}
 	if set.key != nil {
 		set.key.restLocked(do)
 	}
 }
 
-// collectLocked keeps what a wait for one key is about to raise for the waiters for all keys.
-func (set *Set) collectLocked() {
-	if q := set.key; q != nil && q.keys.waiters != nil && set.failures.collected != nil {
-		q.keys.collected.join(set.failures.collected)
+// takeLocked takes the failures of the set. It keeps those of one key for the waiters for all keys.
+func (set *Set) takeLocked() *round {
+	if q := set.key; q != nil && q.keys.waiters != nil && set.failures != nil {
+		q.keys.collected.join(set.failures)
 	}
+	return set.failures.takeLocked()
 }
 
-// failuresLocked takes the failures of all keys.
-func (k *keys) failuresLocked() *failures {
+// takeLocked takes the failures of all keys.
+func (k *keys) takeLocked() *round {
 	all := k.collected
 	k.collected = round{}
 	for e := k.all.Front(); e != nil; {
@@ -251,7 +251,7 @@ func (k *keys) failuresLocked() *failures {
 			q.forgetLocked()
 		}
 	}
-	return &failures{collected: &all}
+	return all.takeLocked()
 }
 
 // admitLocked ends the wait of the submitters for which there is room.

@@ -58,12 +58,12 @@ func (s *Scheduler) runInline(parent *Context, set *Set, t Task, void int) {
 			set.busy++
 		}
 	})
-	w := newWorker()
-	w.s, w.lent, w.busy, w.task, w.set, w.back = s, true, true, t, set, p
+	w := newWorker(s)
+	w.lent, w.busy, w.task, w.set, w.back = true, true, t, set, p
 	if race.Hidden {
 		w.edges = s.edgesOf(set)
 	}
-	go w.run()
+	go w.start()
 	p.Wait(nil)
 	p.Free()
 	if parent.isLent() {
@@ -81,13 +81,6 @@ func (c *Context) passLocked(by int, do *todo) {
 		c.lender.passed += by
 		c.lender.giveBackLocked(do)
 	}
-}
-
-// workLent runs a worker on the place of a waiter for set until the worker leaves.
-func (s *Scheduler) workLent(set *Set) {
-	w := newWorker()
-	w.s, w.lent, w.lender = s, true, set
-	w.run()
 }
 
 // A lender is the task whose place a waiter or a submitter may lend.
@@ -120,7 +113,7 @@ func (l *lender) holds(set *Set) bool {
 		return true
 	}
 	l.task = nil
-	return set.scheduler().hosts(hostsTasks)
+	return set.scheduler().IsWorker()
 }
 
 // Wait blocks until every task of the set has ended. raise raises their panics and Goexits. The
@@ -144,7 +137,7 @@ func (set *Set) wait(ctx context.Context, by lender) (raise func(), err error) {
 	if lends {
 		set.lend(by.task)
 	}
-	w := wait{s: s, set: set}
+	w := wait{s, set}
 	r, err := w.until(ctx)
 	if lends {
 		set.reclaim(by.task)

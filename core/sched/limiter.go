@@ -68,14 +68,14 @@ func (s *Scheduler) roomLocked() int64 {
 
 // unclaimedLocked returns the number of tasks that no worker has claimed.
 func (s *Scheduler) unclaimedLocked() int {
-	n := 0
-	if s.first != nil {
-		n++
+	x := s.shared
+	switch {
+	case x == nil:
+		return 0
+	case x.first != nil:
+		return 1 + x.queue.unclaimed()
 	}
-	if s.shared != nil {
-		n += s.shared.queue.unclaimed()
-	}
-	return n
+	return x.queue.unclaimed()
 }
 
 // bulkLocked returns how many tasks a worker may take in one segment; 0 and 1 mean no segment. With

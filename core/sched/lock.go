@@ -21,6 +21,7 @@ func (s *Scheduler) lock() {
 		s.lockSlow(hasty)
 	}
 	s.enter.Acquire()
+	s.countOnlyLocked()
 }
 
 // The pauses between two tries, in turns of an empty loop. A submitter that starts tasks one after
@@ -87,7 +88,7 @@ func get[T any](s *Scheduler, f func(do *todo) T) T {
 		s.unlock(&r.do)
 		return r
 	})
-	s.spawn(nil, &r.do)
+	s.spawn(&r.do)
 	return r.v
 }
 
@@ -96,7 +97,6 @@ var todos = sync.Pool{New: func() any { return new(todo) }}
 
 // unlock releases mu, and then does what do lists. In a race build its caller starts the workers.
 func (s *Scheduler) unlock(do *todo) {
-	x := s.shared
 	s.mu.Unlock()
 	if do.wake == nil && do.spawn == 0 && do.lends == nil && do.cancel == nil {
 		return
@@ -109,7 +109,7 @@ func (s *Scheduler) unlock(do *todo) {
 		s.cancelAll(do)
 	}
 	if !race.Hidden {
-		s.spawn(x, do)
+		s.spawn(do)
 	}
 }
 

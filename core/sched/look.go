@@ -59,7 +59,6 @@ type TaskView struct {
 	Done      bool      // its context is done
 	Deadline  time.Time // of its context, if the context is done because of it; otherwise zero
 
-	ctx    context.Context
 	record *record
 }
 
@@ -102,14 +101,14 @@ func (s *Scheduler) Look(bubble uint64) View {
 }
 
 func (s *Scheduler) lookLocked() View {
-	config := s.config()
+	config, c := s.config(), s.countsLocked()
 	e := config.entry
 	v := View{
 		Number: e.id, Kind: config.Kind, Path: config.Path, Made: e.made, At: e.at,
-		Limit: Unlimited, Failed: e.failed.Load(), Cancelled: e.cancelled,
-		Queued: s.unclaimedLocked(), Running: s.runningLocked(),
+		Limit: Unlimited, Running: c.Busy + c.Lent, Queued: c.Queued,
+		Accepted: c.Accepted, Failed: e.failed.Load(), Panicked: c.Panicked, Dropped: c.Dropped,
+		Cancelled: e.cancelled,
 	}
-	v.Running -= v.Queued
 	if e.parent != nil {
 		v.Parent = e.parent.id
 	}
@@ -119,13 +118,11 @@ func (s *Scheduler) lookLocked() View {
 	if config.Semaphore != nil {
 		v.Semaphore = config.Semaphore
 	}
-	if s.first != nil {
-		v.addQueued(s.first)
-	}
 	if x := s.shared; x != nil {
+		if x.first != nil {
+			v.addQueued(x.first)
+		}
 		x.lookLocked(&v)
-	} else if s.begun {
-		v.Accepted = 1
 	}
 	return v
 }
@@ -147,16 +144,10 @@ func (x *shared) lookLocked(v *View) {
 	}
 	v.Queue = int(min(l.waiting, math.MaxInt))
 	v.Closed = l.closed
-	v.Queued -= x.void
 	v.Blocked = l.submitters.Len()
-	v.Accepted, v.Panicked, v.Dropped = x.accepted-x.helpers, x.panicked, x.dropped
-	for r := range x.named.all() {
-		if len(v.Tasks) == MaxLooked {
-			break
-		}
-		v.Tasks = append(v.Tasks, TaskView{
-			Path: r.task.taskPath(), Started: r.started.time(), Goroutine: r.goroutine, ctx: r.task.taskContext(), record: r,
-		})
+	for e := x.named.Front(); e != nil && len(v.Tasks) < MaxLooked; e = e.Next() {
+		r := e.Value
+		v.Tasks = append(v.Tasks, TaskView{Path: r.path, Started: r.started.time(), Goroutine: r.goroutine, record: r})
 	}
 	x.queue.lookLocked(v)
 	for e := x.lines.Front(); e != nil; e = e.Next() {
@@ -169,7 +160,8 @@ func (q *keyQueue) lookLocked(v *View) {
 	v.Keyed += q.waits
 	for e := q.line.Front(); e != nil && len(v.Line) < MaxLooked; e = e.Next() {
 		if t := e.Value; t.parker == nil {
-			v.Line = append(v.Line, QueuedView{t.task.taskPath(), t.task.queuedSince().time(), true})
+			r := t.task.recorded()
+			v.Line = append(v.Line, QueuedView{r.path, r.queued.time(), true})
 		}
 	}
 }
@@ -194,13 +186,12 @@ func (v *View) addQueued(t Task) {
 	if len(v.Line) == MaxLooked {
 		return
 	}
-	t = bare(t)
 	queued := QueuedView{Path: v.Path}
-	if t, ok := t.(pathed); ok {
-		queued.Path = t.taskPath()
+	if r := recordOf(t); r != nil {
+		queued.Path = r.path
 	}
-	if t, ok := t.(queueable); ok {
-		queued.Since = t.queuedSince().time()
+	if at := queuedAt(t); at != nil {
+		queued.Since = at.time()
 	}
 	v.Line = append(v.Line, queued)
 }
@@ -213,17 +204,18 @@ func (s *Scheduler) askContexts(v *View, bubble uint64) {
 	for i := range v.Tasks {
 		t := &v.Tasks[i]
 		t.Number = t.record.id()
-		if t.ctx != nil && e.bubble == bubble && IsFake(t.Started) == (bubble != 0) && t.ctx.Err() != nil {
+		ctx := t.record.context
+		if ctx != nil && e.bubble == bubble && IsFake(t.Started) == (bubble != 0) && ctx.Err() != nil {
 			t.Done = true
-			if at, ok := t.ctx.Deadline(); ok && errors.Is(t.ctx.Err(), context.DeadlineExceeded) {
+			if at, ok := ctx.Deadline(); ok && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				t.Deadline = at
 			}
 		}
-		t.ctx, t.record = nil, nil
+		t.record = nil
 	}
 	if e.parentTask != nil {
 		v.ParentTask = e.parentTask.id()
-		c, _ := e.parentTask.task.(*Context)
+		c := e.parentTask.context
 		v.Orphaned = c != nil && !c.runs()
 	}
 	if v.Cancelled.Cause != nil {

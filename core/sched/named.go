@@ -4,8 +4,6 @@ import (
 	"context"
 	"runtime/pprof"
 	"runtime/trace"
-	"slices"
-	"strings"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/quote"
@@ -17,53 +15,60 @@ import (
 // A Named is a task with a name and without a context.
 type Named struct {
 	Task
-	path   string
-	since  moment          // when the task was queued; 0 in an owner without a name
+	record record
 	labels context.Context // with the path; nil in an owner without a name
 }
 
 // WithPath returns t with a name of its own, which nests in the owner's name. The path is a pprof
-// label of the task if the owner has a name.
+// label of the task if the owner has a name. WithPath returns t itself if neither has a name.
 func (s *Scheduler) WithPath(name string, t Task) Task {
 	config := s.config()
-	n := &Named{Task: t, path: config.Join(name)}
-	if config.Labels != nil {
-		n.since = now()
-		n.labels = pprof.WithLabels(config.Labels, pprof.Labels("coterie", n.path))
+	path := config.Join(name)
+	if path == "" {
+		return t
 	}
-	if n.path != "" && observed() {
-		return n.watched(config)
+	n := &Named{Task: t, labels: config.Labels}
+	if config.Labels != nil && name != "" {
+		n.labels = labelled(config.Labels, path)
 	}
+	n.record.init(path, nil, config)
 	return n
-}
-
-// Unnamed returns the task that was given to WithPath or InOwner.
-func Unnamed(t Task) Task {
-	switch t := t.(type) {
-	case *Named:
-		return t.Task
-	case *watchedTask:
-		return t.Task
-	}
-	return t
 }
 
 // InOwner returns t with the name of its owner, or t itself if the owner has none.
 func (s *Scheduler) InOwner(t Task) Task {
-	config := s.config()
-	if config.Labels == nil {
+	if s.config().Labels == nil {
 		return t
 	}
-	n := &Named{Task: t, path: config.Path, labels: config.Labels, since: now()}
-	if observed() {
-		return n.watched(config)
+	return s.WithPath("", t)
+}
+
+// init makes r the record of a task of the owner that is about to be submitted. c may be nil.
+func (r *record) init(path string, c *Context, config *Config) {
+	r.path, r.context, r.place.Value = path, c, r
+	if config.entry != nil {
+		r.queued = now()
 	}
-	return n
+	if observed() {
+		r.watchQueued(config)
+	}
+}
+
+func (n *Named) recorded() *record { return &n.record }
+
+// Unnamed returns the task that was given to WithPath or InOwner.
+func Unnamed(t Task) Task {
+	if n, ok := t.(*Named); ok {
+		return n.Task
+	}
+	return t
 }
 
 func (n *Named) Run(w *Worker) {
-	defer w.finish(w.begin(n, nil, n.labels))
+	w.begin(&n.record, n.labels)
+	defer w.finish(&n.record)
 	n.Task.Run(w)
+	w.Returned()
 }
 
 // A task with a context calls Begin when it begins, and End when it ends, also by a panic or
@@ -77,7 +82,7 @@ func (c *Context) BeginWithin(w *Worker, parent context.Context) {
 		labels = c.Context
 	}
 	c.Context = parent
-	c.record = w.begin(c, c.record, labels)
+	w.begin(c.record, labels)
 	c.lender = w.lender
 	if w.s.config().IdleAfter > 0 {
 		c.goroutine = w.id()
@@ -87,36 +92,27 @@ func (c *Context) BeginWithin(w *Worker, parent context.Context) {
 // End marks the context as that of a task that has ended, takes the task off the list, and resets
 // the labels.
 func (c *Context) End(w *Worker) {
-	c.end()
+	c.ended.Store(true)
 	w.finish(c.record)
 	if base := w.s.config().Base; base != nil {
 		pprof.SetGoroutineLabels(base)
 	}
 }
 
-// begin sets the goroutine's labels, unless labels is nil. It lists the task, unless its path is
-// empty, and returns its record. r is the task's record, or nil if it has none yet.
-func (w *Worker) begin(t pathed, r *record, labels context.Context) *record {
+// begin sets the goroutine's labels, unless labels is nil. It lists the task, unless r is nil.
+func (w *Worker) begin(r *record, labels context.Context) {
 	if labels != nil {
 		pprof.SetGoroutineLabels(labels)
 	}
-	if t.taskPath() == "" {
-		return nil
-	}
 	if r == nil {
-		r = new(record)
+		return
 	}
-	r.task, r.started, r.goroutine = t, now(), w.id()
+	w.record = r
+	r.started, r.goroutine = now(), w.id()
 	if r.watch != nil || trace.IsEnabled() {
 		r.watchBegin(labels)
 	}
-	if race.Hidden && w.direct {
-		w.s.enter.Release()
-		w.s.listHidden(r)
-	} else {
-		w.s.locked(func(*todo) { w.s.share().named.add(r) })
-	}
-	return r
+	w.s.locked(func(*todo) { w.s.share().named.PushBack(&r.place) })
 }
 
 // finish takes the task off the list. r may be nil.
@@ -127,13 +123,7 @@ func (w *Worker) finish(r *record) {
 	if r.watch != nil {
 		w.watchEnd(r)
 	}
-	if race.Hidden && w.direct { // its goroutine is about to exit, so the edges into it are harmless
-		w.s.lock()
-		w.s.shared.named.remove(r)
-		w.s.mu.Unlock()
-		return
-	}
-	w.s.locked(func(*todo) { w.s.shared.named.remove(r) })
+	w.s.locked(func(*todo) { w.s.shared.named.Remove(&r.place) })
 }
 
 // id returns the number of the worker's goroutine.
@@ -143,38 +133,6 @@ func (w *Worker) id() uint64 {
 	}
 	return w.goroutine
 }
-
-func (n *Named) taskPath() string { return n.path }
-
-func (n *Named) taskContext() context.Context { return nil }
-func (n *Named) queue(at moment)              { n.since = at }
-func (n *Named) queuedSince() moment          { return n.since }
-
-func (c *Context) taskPath() string { return c.names.path }
-
-func (c *Context) taskContext() context.Context { return c.Context }
-
-// A watchedTask is a Named that observers see.
-type watchedTask struct {
-	Named
-	record *record
-}
-
-func (n *Named) watched(config *Config) Task {
-	r := newWatched(n.path, config)
-	if r == nil {
-		return n
-	}
-	return &watchedTask{*n, r}
-}
-
-func (t *watchedTask) Run(w *Worker) {
-	defer w.finish(w.begin(&t.Named, t.record, t.labels))
-	t.Task.Run(w)
-	t.record.watch.returned = true
-}
-
-func (t *watchedTask) watching() *record { return t.record }
 
 // WaitContext is Wait, but returns a *core.StuckError if ctx ends while a task is left.
 func (s *Scheduler) WaitContext(ctx context.Context) error {
@@ -197,16 +155,16 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 		tasks           []Record
 	}
 	v := peek(s, func() seen {
-		v := seen{queued: s.unclaimedLocked()}
-		v.running = s.runningLocked() - v.queued
+		c := s.countsLocked()
+		v := seen{running: c.Busy + c.Lent, queued: c.Queued}
 		if x := s.shared; x != nil {
 			v.running += x.backgrounds.n
-			v.queued -= x.void
 			for e := x.lines.Front(); e != nil; e = e.Next() {
 				v.queued += e.Value.waits
 			}
-			for r := range x.named.all() {
-				v.tasks = append(v.tasks, Record{r.task.taskPath(), r.started.time(), r.goroutine})
+			for e := x.named.Front(); e != nil; e = e.Next() {
+				r := e.Value
+				v.tasks = append(v.tasks, Record{r.path, r.started.time(), r.goroutine})
 			}
 		}
 		return v
@@ -224,15 +182,8 @@ func (s *Scheduler) StuckNow(cause error) *core.StuckError {
 
 // Running returns the number of tasks that were accepted and have not ended.
 func (s *Scheduler) Running() int {
-	return peek(s, func() int { return s.runningLocked() })
-}
-
-func (s *Scheduler) runningLocked() int {
-	n := int(s.busy) + s.unclaimedLocked()
-	if s.shared != nil {
-		n += int(s.shared.lent)
-	}
-	return n
+	c := peek(s, s.countsLocked)
+	return c.Busy + c.Lent + c.Queued
 }
 
 // Quote returns name, in quotes if it has characters that are not printable.
@@ -246,15 +197,21 @@ type Counts struct {
 
 // Counts returns the scheduler's numbers.
 func (s *Scheduler) Counts() Counts {
-	return peek(s, func() Counts {
-		x := s.shared
-		c := Counts{
-			Workers: x.workers, Busy: int(s.busy), Lent: int(x.lent), Queued: s.unclaimedLocked() - x.void,
-			Accepted: x.accepted - x.helpers, Panicked: x.panicked, Dropped: x.dropped,
-		}
-		c.Completed = c.Accepted - c.Dropped - uint64(c.Queued+c.Busy+c.Lent-x.helping)
-		return c
-	})
+	return peek(s, s.countsLocked)
+}
+
+func (s *Scheduler) countsLocked() Counts {
+	c := Counts{Busy: int(s.busy), Queued: s.unclaimedLocked()}
+	helping := 0
+	if x := s.shared; x != nil {
+		c.Workers, c.Lent, c.Queued = x.workers, int(x.lent), c.Queued-x.void
+		c.Accepted, c.Panicked, c.Dropped = x.accepted-x.helpers, x.panicked, x.dropped
+		helping = x.helping
+	} else {
+		c.Accepted = uint64(s.busy)
+	}
+	c.Completed = c.Accepted - c.Dropped - uint64(c.Queued+c.Busy+c.Lent-helping)
+	return c
 }
 
 // Stuck returns a report of how many tasks of the set have not ended. cause is why a waiter gave
@@ -291,21 +248,4 @@ func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
 			return nil, stuck
 		}
 	}
-}
-
-// IsWorker reports whether the caller's goroutine runs a task of the scheduler. It works only in
-// owners with IdleAfter. It takes microseconds, and stops the world if the task has a goroutine of
-// its own.
-func (s *Scheduler) IsWorker() bool {
-	ids := Ancestors(func(creator string) bool {
-		return strings.Contains(creator, "sched.(*Worker).isolate") || strings.Contains(creator, "sched.(*Scheduler).runInline")
-	})
-	return peek(s, func() bool {
-		for e := s.shared.all.Front(); e != nil; e = e.Next() {
-			if slices.Contains(ids, e.Value.goroutine) {
-				return true
-			}
-		}
-		return false
-	})
 }

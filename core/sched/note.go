@@ -2,14 +2,11 @@ package sched
 
 import (
 	"context"
-	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/noted"
-	"github.com/coterie-go/coterie/core/internal/stack"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -18,68 +15,36 @@ import (
 // parks. That takes some microseconds. The caller of a loop lists one note for the whole loop. For an
 // owner without a name there are no notes.
 
-var notes = sync.Pool{New: func() any { return new(note) }}
-
 // noteBlocked lists a note for the caller, which is about to park. The caller calls end after it.
 // noteBlocked returns nil for an owner without a name.
 func (s *Scheduler) noteBlocked(reason Reason) *note {
 	if s.config().entry == nil {
 		return nil
 	}
-	return s.noteSlow(reason)
-}
-
-func (s *Scheduler) noteSlow(reason Reason) *note {
-	n := new(note)
-	if !race.Hidden { // the detector would see the pool order the waiters
-		n = notes.Get().(*note)
-	}
-	n.s, n.reason, n.since = s, reason, time.Now()
-	n.goroutine = stack.ID(n.buf[:runtime.Stack(n.buf[:], false)])
-	n.place.Value = n
-	s.enter.Release()
+	n := &note{s: s, reason: reason, since: time.Now(), goroutine: GoroutineID()}
 	n.list()
 	return n
 }
 
 // end unlists the note when the goroutine is no longer blocked. n may be nil.
 func (n *note) end() {
-	if n == nil {
-		return
-	}
-	n.unlist()
-	if !race.Hidden {
-		n.s = nil
-		notes.Put(n)
+	if n != nil {
+		n.unlist()
 	}
 }
 
-// list and unlist run in the goroutine that is blocked, hidden from the race detector. So they call
-// only functions that the compiler inlines.
-//
-//go:norace
 func (n *note) list() {
-	e := n.s.config().entry
-	race.Disable()
-	n.s.mu.Lock()
-	e.notes.PushBack(&n.place)
-	n.s.mu.Unlock()
-	race.Enable()
+	n.place.Value = n
+	n.s.locked(func(*todo) { n.s.config().entry.notes.PushBack(&n.place) })
 }
 
-//go:norace
 func (n *note) unlist() {
-	e := n.s.config().entry
-	race.Disable()
-	n.s.mu.Lock()
-	e.notes.Remove(&n.place)
-	n.s.mu.Unlock()
-	race.Enable()
+	n.s.locked(func(*todo) { n.s.config().entry.notes.Remove(&n.place) })
 }
 
 // A LoopNote shows that the caller of a loop is blocked until items have ended, and which goroutines
 // run the items. A nil LoopNote does nothing.
-type LoopNote struct{ n note }
+type LoopNote struct{ note }
 
 // NoteLoop returns a note for a loop that has been given ctx. It returns nil if ctx is not that of a
 // named owner, or of a task within one. In builds with race.Hidden it returns nil too: there each
@@ -105,12 +70,12 @@ func (l *LoopNote) Worker() (left func()) {
 	if l == nil {
 		return func() {}
 	}
-	id, n := GoroutineID(), &l.n
-	n.s.locked(func(*todo) { n.workers = append(n.workers, id) })
+	id := GoroutineID()
+	l.s.locked(func(*todo) { l.workers = append(l.workers, id) })
 	return func() {
-		n.s.locked(func(*todo) {
-			if at := slices.Index(n.workers, id); at >= 0 {
-				n.workers = slices.Delete(n.workers, at, at+1)
+		l.s.locked(func(*todo) {
+			if at := slices.Index(l.workers, id); at >= 0 {
+				l.workers = slices.Delete(l.workers, at, at+1)
 			}
 		})
 	}
@@ -122,25 +87,24 @@ func (l *LoopNote) Blocked() {
 	if l == nil {
 		return
 	}
-	if n := &l.n; n.goroutine == 0 {
-		n.goroutine = GoroutineID()
-		n.place.Value = n
-		n.list()
+	if l.goroutine == 0 {
+		l.goroutine = GoroutineID()
+		l.list()
 	}
-	l.n.waiting.Store(int64(now()))
+	l.waiting.Store(int64(now()))
 }
 
 // Woken records that the caller is no longer blocked.
 func (l *LoopNote) Woken() {
 	if l != nil {
-		l.n.waiting.Store(0)
+		l.waiting.Store(0)
 	}
 }
 
 // End unlists the note when the loop has ended.
 func (l *LoopNote) End() {
-	if l != nil && l.n.goroutine != 0 {
-		l.n.unlist()
+	if l != nil && l.goroutine != 0 {
+		l.unlist()
 	}
 }
 

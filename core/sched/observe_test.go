@@ -10,10 +10,15 @@ func TestObserversStopByThemselves(t *testing.T) {
 	var first, second int
 	stopFirst := Observe(Observer{Queued: func(Event) { first++ }})
 	stopSecond := Observe(Observer{Queued: func(Event) { second++ }})
-	newWatched("task", new(Config))
+	start := func() *watch {
+		r := new(record)
+		r.init("task", nil, new(Config))
+		return r.watch
+	}
+	start()
 	stopFirst()
-	newWatched("task", new(Config))
+	start()
 	require.Equal(t, []int{1, 2}, []int{first, second})
 	stopSecond()
-	require.Nil(t, newWatched("task", new(Config)), "tasks cost nothing more when the last has stopped")
+	require.Nil(t, start(), "tasks cost nothing more when the last has stopped")
 }

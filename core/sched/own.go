@@ -1,30 +1,33 @@
 package sched
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
-	"slices"
-	"strings"
+
+	"github.com/coterie-go/coterie/core/internal/stack"
 )
 
 // This file holds how a goroutine without a context finds out whose task it runs: it reads its own
 // stack. Each goroutine that runs tasks has one of the two host functions below near the bottom of
-// its stack. The runtime prints their first argument: the scheduler. To read the stack takes
-// microseconds. hosts reports false if the runtime does not print the argument.
+// its stack. The runtime prints their first arguments: the scheduler and the worker. To read the
+// stack takes microseconds. A goroutine counts as one that runs no task if the runtime does not
+// print the arguments.
 
-// hostTasks calls run, which runs tasks of s.
+// hostTasks calls run, which runs tasks of s. listed is the worker that shared.all has for them.
 //
 //go:noinline
-func (s *Scheduler) hostTasks(w *Worker, run func(w *Worker)) {
-	run(w)
+func (s *Scheduler) hostTasks(listed *Worker, run func()) {
+	run()
 	runtime.KeepAlive(s) // so that the runtime prints the argument
+	runtime.KeepAlive(listed)
 }
 
 // hostBackground calls run, which runs a background task of s.
 //
 //go:noinline
-func (s *Scheduler) hostBackground(w *Worker, run func(w *Worker)) {
-	run(w)
+func (s *Scheduler) hostBackground(_ *Worker, run func()) {
+	run()
 	runtime.KeepAlive(s)
 }
 
@@ -34,34 +37,53 @@ const (
 	hostsBackgrounds = "hostBackground"
 )
 
-// hosts reports whether the stack of the caller's goroutine has one of the host functions with
-// these names, called on s.
-func (s *Scheduler) hosts(functions ...string) bool {
-	of := fmt.Sprintf("(%p", s)
-	for _, f := range ownStack().Frames {
-		line, _, _ := strings.Cut(string(f), "\n")
-		name, ok := strings.CutPrefix(line, "github.com/coterie-go/coterie/core/sched.(*Scheduler).")
-		if !ok {
-			continue
+// hosts reports whether the caller's goroutine has one of the host functions with these names,
+// called on s. It returns the text of the function's second argument: the worker. If the goroutine
+// runs a task in place of its submitter, the goroutine of the submitter counts too; to read that
+// stack stops the world.
+func (s *Scheduler) hosts(functions ...string) (worker string, ok bool) {
+	var all map[uint64][]byte
+	for text := stackText(1<<12, false); ; {
+		for _, function := range functions {
+			call := fmt.Appendf(nil, "%s%s(%p, ", schedulers, function, s)
+			if _, args, ok := bytes.Cut(text, call); ok {
+				listed, _, _ := bytes.Cut(args, []byte(", "))
+				return string(listed), true
+			}
 		}
-		name, args, _ := strings.Cut(name, "(")
-		first, _, _ := strings.Cut("("+strings.TrimSuffix(args, ")"), ",")
-		if first == of && slices.Contains(functions, name) {
-			return true
+		creator, submitter := stack.Parse(text).Creator()
+		if creator != schedulers+"runInline" {
+			return "", false
 		}
+		if all == nil {
+			all = allStacks(1 << 10)
+		}
+		text = all[submitter]
 	}
-	return false
 }
 
-// runsCaller reports whether the caller's goroutine runs a task of the set. It works only in owners
-// with IdleAfter. It takes microseconds, and stops the world if each task has a goroutine of its
-// own.
+// schedulers is how the names of the methods of Scheduler begin in stack traces.
+const schedulers = "github.com/coterie-go/coterie/core/sched.(*Scheduler)."
+
+// IsWorker reports whether the caller's goroutine runs a task of the scheduler, or runs a task in
+// place of one. It takes microseconds.
+func (s *Scheduler) IsWorker() bool {
+	_, ok := s.hosts(hostsTasks)
+	return ok
+}
+
+func (s *Scheduler) runsCaller() bool {
+	_, ok := s.hosts(hostsTasks, hostsBackgrounds)
+	return ok
+}
+
+// runsCaller works only in owners with IdleAfter, and not for tasks of runInline.
 func (set *Set) runsCaller() bool {
-	ids := Ancestors(func(creator string) bool { return strings.Contains(creator, "sched.(*Worker).isolate") })
 	s := set.scheduler()
-	return peek(s, func() bool {
+	worker, ok := s.hosts(hostsTasks)
+	return ok && peek(s, func() bool {
 		for e := s.shared.all.Front(); e != nil; e = e.Next() {
-			if e.Value.set == set && slices.Contains(ids, e.Value.goroutine) {
+			if e.Value.set == set && fmt.Sprintf("%p", e.Value) == worker {
 				return true
 			}
 		}

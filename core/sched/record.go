@@ -1,46 +1,32 @@
 package sched
 
 import (
-	"context"
-	"iter"
 	"runtime/trace"
 	"time"
 
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the list of the named tasks that run. A record is in the list only while its task
-// runs. The links are part of the record, so the list allocates nothing else.
+// This file holds what is known of a task with a name. A record is made with its task, and listed
+// while the task runs. The links are part of the record, so the list allocates nothing else.
 
-// A pathed is a task with a name: a *Named or a *Context.
-type pathed interface {
-	queueable
-	taskPath() string
-	taskContext() context.Context // nil for a task without one
+// recordOf returns the record of a task, or nil if it has none.
+func recordOf(t Task) *record {
+	if t, ok := bare(t).(interface{ recorded() *record }); ok {
+		return t.recorded()
+	}
+	return nil
 }
 
-// A queueable is a task that records when it was queued. The scheduler's mu guards the record after
-// the task has been submitted.
-type queueable interface {
-	queue(at moment)
-	queuedSince() moment
+func (c *Context) recorded() *record { return c.record }
+
+// queuedAt returns where it is recorded when a task was queued, or nil if it is not.
+func queuedAt(t Task) *moment {
+	if r := recordOf(t); r != nil {
+		return &r.queued
+	}
+	return nil
 }
-
-// A record describes a named task that runs, or that observers see.
-type record struct {
-	task      pathed
-	started   moment
-	goroutine uint64
-	number    race.Uint64 // of the task in events and snapshots; 0 until the first call of id
-	watch     *watch      // nil, unless observers see the task or it is a region of an execution trace
-
-	next, prev *record // in namedTasks; nil if not listed; guarded by the scheduler's mu
-}
-
-// A moment is a point in time: nanoseconds since the program began, or, on the clock of a
-// testing/synctest bubble, Unix nanoseconds. It takes a third of the memory of a time.Time. 0 means
-// no time.
-type moment int64
 
 // fakeMoments is less than all moments of bubbles, whose clocks begin with the year 2000, and more
 // than all others: it is 18 years.
@@ -75,40 +61,6 @@ func (r *record) id() uint64 {
 // numbers is the last number that a task has been given.
 var numbers race.Uint64
 
-// namedTasks lists records in the order in which their tasks began. The scheduler's mu
-// guards it.
-type namedTasks struct{ first *record } // a ring
-
-func (l *namedTasks) add(r *record) {
-	if l.first == nil {
-		l.first, r.next, r.prev = r, r, r
-		return
-	}
-	r.next, r.prev = l.first, l.first.prev
-	r.prev.next, r.next.prev = r, r
-}
-
-func (l *namedTasks) remove(r *record) {
-	switch {
-	case r.next == r:
-		l.first = nil
-	case l.first == r:
-		l.first = r.next
-	}
-	r.prev.next, r.next.prev = r.next, r.prev
-	r.next, r.prev = nil, nil
-}
-
-func (l *namedTasks) all() iter.Seq[*record] {
-	return func(yield func(*record) bool) {
-		for r := l.first; r != nil && yield(r); {
-			if r = r.next; r == l.first {
-				return
-			}
-		}
-	}
-}
-
 // A watch describes a task that observers see, or that is a region of an execution trace.
 type watch struct {
 	watchers []*watcher // those in use when the task was started
@@ -116,11 +68,4 @@ type watch struct {
 	queued   time.Time
 	began    time.Time
 	region   *trace.Region
-	returned bool
-}
-
-// watched is what a worker records of its task for observers.
-type watched struct {
-	err   error  // the error that the task is about to return
-	ended *watch // of a task that has panicked or called Goexit, until watchAborted
 }

@@ -1,8 +1,8 @@
 package sched
 
 import (
-	"cmp"
 	"context"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -79,22 +79,16 @@ func find(id uint64) *Scheduler {
 // Registered returns the schedulers of the named owners that have not been collected, the
 // oldest first.
 func Registered() []*Scheduler {
-	type owner struct {
-		id uint64
-		weak.Pointer[Scheduler]
-	}
-	owners := race.Copy(race.Get(func() []owner {
+	owners := race.Get(func() (owners []weak.Pointer[Scheduler]) {
 		registry.mu.Lock()
 		defer registry.mu.Unlock()
-		owners := make([]owner, 0, len(registry.owners))
-		for id, p := range registry.owners {
-			owners = append(owners, owner{id, p})
+		for _, id := range slices.Sorted(maps.Keys(registry.owners)) {
+			owners = append(owners, registry.owners[id])
 		}
 		return owners
-	}))
-	slices.SortFunc(owners, func(a, b owner) int { return cmp.Compare(a.id, b.id) })
-	schedulers := make([]*Scheduler, 0, len(owners))
-	for _, o := range owners {
+	})
+	var schedulers []*Scheduler
+	for _, o := range race.Copy(owners) {
 		if s := o.Value(); s != nil {
 			schedulers = append(schedulers, s)
 		}
@@ -121,9 +115,9 @@ func (s *Scheduler) Cancelled(cause error) {
 		if s.shared == nil {
 			return
 		}
-		for r := range s.shared.named.all() {
-			if r.goroutine == id {
-				e.cancelled.By = r.task.taskPath()
+		for t := s.shared.named.Front(); t != nil; t = t.Next() {
+			if t.Value.goroutine == id {
+				e.cancelled.By = t.Value.path
 			}
 		}
 	})

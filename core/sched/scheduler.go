@@ -25,10 +25,8 @@ type Scheduler struct {
 
 	mu sync.Mutex // guards what follows; nothing blocks while it is held
 
-	busy      int32 // workers that have a task, each on a place of its own
-	searching int16 // workers that look for a task; each is counted before it is started or woken
-	begun     bool  // a task was accepted while shared was nil
-	first     Task  // an unclaimed task of the scheduler's own set, or nil; older than all tasks in queue
+	busy int32         // workers that have a task, each on a place of its own
+	only atomic.Uint32 // the state of an only task; not guarded by mu; see only.go
 
 	waiters *park.Parker // waiters for all tasks, linked by Next
 	shared  *shared      // nil until it is needed; then it stays
@@ -38,16 +36,18 @@ type Scheduler struct {
 	Owner Owner
 }
 
-// shared holds the fields that a scheduler of a single plain task does not need.
+// shared holds the fields that a scheduler of an only task does not need.
 type shared struct {
-	queue   runQueue
+	queue     runQueue
+	first     Task  // an unclaimed task of the scheduler's own set, or nil; older than all tasks in queue
+	searching int16 // workers that look for a task; each is counted before it is started or woken
+
 	limiter limiter
-	work    func() // calls Scheduler.work; kept, so that a go statement allocates nothing
-	procs   int16  // GOMAXPROCS when shared was made
+	procs   int16 // GOMAXPROCS when shared was made
 
 	semaphore *core.Semaphore    // of the Config
 	lent      int32              // tasks that run on a lent place
-	all       list.List[*Worker] // workers whose goroutine number is known; with IdleAfter: all but those of runInline
+	all       list.List[*Worker] // with IdleAfter: the workers, except those of runInline
 
 	accepted, dropped, panicked uint64 // numbers of tasks; accepted and dropped count helpers too
 	helpers                     uint64 // the helpers among accepted
@@ -63,8 +63,8 @@ type shared struct {
 	bubble  uint64       // the testing/synctest bubble of the timer; see Bubble
 	gone    *park.Parker // waiters for the end of all workers
 
-	failures    failures
-	named       namedTasks
+	failures    *round             // of the scheduler's own set; nil until a task fails
+	named       list.List[*record] // the tasks with a name that run, the oldest first
 	backgrounds backgrounds
 	alarm       *alarm // nil until a submitter has parked
 }
@@ -123,6 +123,8 @@ type Worker struct {
 	seg    *segment // the taken segment from which it claims; nil if there is none
 	busy   bool     // it has a task, or its last task is not yet counted as ended; otherwise it searches
 	lent   bool     // it runs on a lent place
+	only   bool     // it was started by goOnly, and runs its first task
+	start  func()   // calls work; also set while the Worker is not in use, so that a go statement allocates nothing
 
 	ending ending       // how the task ended
 	lender *Set         // it runs tasks of this set only; nil: of all sets
@@ -130,7 +132,8 @@ type Worker struct {
 
 	goroutine  uint64  // its number in stack traces; 0 until it is needed
 	busyStreak int     // how often it has found a task since it parked, up to longStreak
-	watched    watched // for observers of its task
+	record     *record // of its task, from begin until that has returned; nil if it has none
+	err        error   // for observers: what its task is about to return
 
 	parker  *park.Parker       // while it is idle
 	place   list.Elem[*Worker] // in shared.all
@@ -139,11 +142,12 @@ type Worker struct {
 	bubble  uint64             // the testing/synctest bubble in which it is idle; guarded by mu
 	expired bool               // it was woken to leave, and is not counted as searching; guarded by mu
 
+	hidden *Worker // does the bookkeeping for this worker; nil if it does that itself; see isolate and visitHidden
+
 	// In race builds.
 
-	hidden *Worker // see visitHidden
-	edges  edges   // of the task
-	direct bool    // see startDirect
+	edges  edges // of the task
+	direct bool  // see startDirect
 }
 
 // An ending is how a task ended. It selects the count that changes.
@@ -199,7 +203,7 @@ type Set struct {
 	parent *Context   // the task for which the set was made; nil if there is none; does not change
 	maker  uint64     // number of the goroutine that made the set, if parent is not nil; does not change
 
-	failures   failures
+	failures   *round // nil until a task fails
 	round      uint64 // how often a task was accepted while the set had no other
 	busy       int    // workers that have a task of the set, or a segment
 	segments   int    // segments that hold tasks of the set
@@ -265,13 +269,13 @@ type Context struct {
 	sched           *Scheduler
 	set             *Set
 	names           *names
-	outer           atomic.Pointer[Context] // the next task around it; see outward; hidden from the race detector
-	ended           atomic.Bool             // the task has ended, or this is not the context of a task; hidden from the race detector
+	outer           race.Pointer[Context] // the next task around it; see outward
+	ended           race.Bool             // the task has ended, or this is not the context of a task
 	isTask          bool
 	background      bool    // the task has no place
 	lender          *Set    // the set whose waiter lent its place to the task; nil if there is none
-	record          *record // nil, unless the task has a name and runs, or observers see it
-	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter; before that a moment, see isMoment
+	record          *record // nil for a task without a name
+	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter
 }
 
 // A runQueue holds the unclaimed tasks, first in, first out, in segments. The scheduler's mu guards
@@ -431,8 +435,7 @@ type KeyTask struct {
 
 // A KeyedTask is a task with a key. It embeds a Context.
 type KeyedTask interface {
-	pathed
-	watching() *record
+	recorded() *record
 	Task
 	// Replaced cancels the context of the task, which has begun and may have ended.
 	Replaced()
@@ -490,7 +493,6 @@ type note struct {
 	workers   []uint64     // of a loop: the goroutines that run its items or its input; guarded by the scheduler's mu
 	waiting   atomic.Int64 // of a loop: since when its caller has been blocked, as a moment; 0 while it is not
 	place     list.Elem[*note]
-	buf       [64]byte // holds the start of the goroutine's stack trace, with its number
 }
 
 // A Reason says what ends the block of a goroutine.
@@ -518,3 +520,21 @@ type edges struct {
 	key   *race.Point // from the tasks of its key that have ended to the task, if perKey is 1; otherwise nil
 	all   *race.Point // from the end of a task with a key to the waits for all keys; otherwise nil
 }
+
+// A record describes a task with a name.
+type record struct {
+	path      string
+	context   *Context    // of a task that has one; otherwise nil
+	queued    moment      // when the task was queued; 0 in an owner without a name; guarded by the scheduler's mu after that
+	started   moment      // when it began to run
+	goroutine uint64      // the number of its goroutine
+	number    race.Uint64 // of the task in events and snapshots; 0 until the first call of id
+	watch     *watch      // nil, unless observers see the task or it is a region of an execution trace
+
+	place list.Elem[*record] // in shared.named
+}
+
+// A moment is a point in time: nanoseconds since the program began, or, on the clock of a
+// testing/synctest bubble, Unix nanoseconds. It takes a third of the memory of a time.Time. 0 means
+// no time.
+type moment int64

@@ -41,9 +41,17 @@ func (s *Scheduler) quietLocked() bool {
 	case s.busy > 0:
 		return false
 	case x == nil:
-		return s.first == nil
+		return true
 	}
 	return x.lent == 0 && s.unclaimedLocked() == x.void
+}
+
+// takeLocked takes the failures of the scheduler's own set. It returns nil if there are none.
+func (s *Scheduler) takeLocked() *round {
+	if s.shared == nil {
+		return nil
+	}
+	return s.shared.failures.takeLocked()
 }
 
 // idleNowLocked releases the waiters if no task is left. It has the contexts of background tasks
@@ -54,7 +62,7 @@ func (s *Scheduler) idleNowLocked(do *todo) {
 	case s.shared != nil && s.shared.backgrounds.n > 0:
 		s.shared.dismissLocked(do)
 	default:
-		release(&s.waiters, s.failuresLocked(), do)
+		release(&s.waiters, s.takeLocked(), do)
 	}
 }
 
@@ -67,16 +75,9 @@ func (x *shared) dismissLocked(do *todo) {
 	}
 }
 
-// release empties a list of waiters, which is linked by Next. Each waiter gets the round of fs.
-// unlock wakes them.
-func release(list **park.Parker, fs *failures, do *todo) {
-	if *list == nil {
-		return
-	}
-	var r *round
-	if fs != nil {
-		r = fs.takeLocked()
-	}
+// release empties a list of waiters, which is linked by Next. Each waiter gets r. unlock wakes
+// them.
+func release(list **park.Parker, r *round, do *todo) {
 	for p := *list; p != nil; {
 		next := p.Next
 		p.Result = r
@@ -95,14 +96,6 @@ func withdraw(list **park.Parker, p *park.Parker) bool {
 		}
 	}
 	return false
-}
-
-// failuresLocked returns the failures of the scheduler's own set, or nil if shared is nil.
-func (s *Scheduler) failuresLocked() *failures {
-	if s.shared == nil {
-		return nil
-	}
-	return &s.shared.failures
 }
 
 // returnLocked returns a lent place. There are at most as many lent places as waiters that lend or

@@ -60,12 +60,9 @@ func (s *Scheduler) share() *shared {
 	x := s.shared
 	if x == nil {
 		x = &shared{procs: processors(), semaphore: s.config().Semaphore}
-		if s.begun {
-			x.accepted = 1 // the first task
-		}
+		x.searching = s.countAllLocked()
 		x.queue.init()
 		x.limiter.init(Unlimited, 0)
-		x.work = func() { s.work() }
 		s.shared = x
 	}
 	return x

@@ -17,27 +17,7 @@ import (
 // microseconds, and more for a deeper stack.
 func GoroutineID() uint64 {
 	var buf [64]byte
-	return stack.Parse(buf[:runtime.Stack(buf[:], false)]).ID()
-}
-
-// Ancestors returns the number of the caller's goroutine. If inPlace reports true for the function
-// that started the goroutine, the number of the goroutine that ran that function follows, and so
-// on. Ancestors stops the world if there is a second number.
-func Ancestors(inPlace func(creator string) bool) []uint64 {
-	trace := ownStack()
-	ids := []uint64{trace.ID()}
-	var all map[uint64]stack.Trace
-	for {
-		creator, id := trace.Creator()
-		if id == 0 || !inPlace(creator) {
-			return ids
-		}
-		ids = append(ids, id)
-		if all == nil {
-			all = traces(nil)
-		}
-		trace = all[id]
-	}
+	return stack.ID(buf[:runtime.Stack(buf[:], false)])
 }
 
 // MaxStacks is the largest number of goroutines in the process for which Stacks reads stacks. To
@@ -52,50 +32,43 @@ func Stacks(ids []uint64) map[uint64][]byte {
 	if len(ids) == 0 || runtime.NumGoroutine() > MaxStacks {
 		return stacks
 	}
-	for id, trace := range traces(ids) {
-		stacks[id] = trace.TrimOwn().Append(nil)
+	all := allStacks(1 << 10)
+	for _, id := range ids {
+		if text, ok := all[id]; ok {
+			stacks[id] = stack.Parse(text).TrimOwn().Append(nil)
+		}
 	}
 	return stacks
 }
 
-// traces returns the stack traces of the goroutines with these numbers, or of all if ids is nil. It
-// stops the world.
-func traces(ids []uint64) map[uint64]stack.Trace {
-	const each = 1 << 10 // bytes of a trace, on average
-	buf := make([]byte, 1<<16+each*runtime.NumGoroutine())
-	n := runtime.Stack(buf, true)
-	for n == len(buf) {
-		buf = make([]byte, 2*len(buf))
-		n = runtime.Stack(buf, true)
+// AllStacks returns the stack traces of all goroutines, by their numbers. It stops the world. It
+// returns nil if there are more than most goroutines.
+func AllStacks(most int) map[uint64][]byte {
+	if runtime.NumGoroutine() > most {
+		return nil
 	}
-	wanted := make(map[uint64]bool, len(ids))
-	for _, id := range ids {
-		wanted[id] = true
-	}
-	found := make(map[uint64]stack.Trace)
-	for text := range bytes.SplitSeq(buf[:n], []byte("\n\n")) {
-		if id := stack.ID(text); ids == nil || wanted[id] {
-			found[id] = stack.Parse(text)
-		}
+	return allStacks(4 << 10)
+}
+
+// allStacks is AllStacks for any number of goroutines. each is about how many bytes a trace has.
+func allStacks(each int) map[uint64][]byte {
+	n := runtime.NumGoroutine()
+	found := make(map[uint64][]byte, n)
+	for text := range bytes.SplitSeq(stackText(1<<16+each*n, true), []byte("\n\n")) {
+		found[stack.ID(text)] = text
 	}
 	return found
 }
 
-// AllStacks returns the stack traces of all goroutines, by their numbers. It stops the world. It
-// returns nil if there are more than most goroutines. Its buffer has 4 KiB for each goroutine, and
-// it leaves out traces that do not fit.
-func AllStacks(most int) map[uint64][]byte {
-	n := runtime.NumGoroutine()
-	if n > most {
-		return nil
+// stackText returns the stack trace of the caller's goroutine, or of all. size is how many bytes
+// that has, if it has no more.
+func stackText(size int, all bool) []byte {
+	for ; ; size *= 2 {
+		buf := make([]byte, size)
+		if n := runtime.Stack(buf, all); n < size {
+			return buf[:n]
+		}
 	}
-	buf := make([]byte, 1<<16+n<<12)
-	buf = buf[:runtime.Stack(buf, true)]
-	found := make(map[uint64][]byte, n)
-	for text := range bytes.SplitSeq(buf, []byte("\n\n")) {
-		found[stack.ID(text)] = text
-	}
-	return found
 }
 
 // Frames returns the number of goroutines, and about how many frames their stack traces have. The
@@ -166,16 +139,6 @@ func Stuck(e core.StuckError, records []Record) *core.StuckError {
 		e.Tasks = append(e.Tasks, core.Task{Name: r.Name, Started: r.Started, Stack: stacks[r.Goroutine]})
 	}
 	return &e
-}
-
-func ownStack() stack.Trace {
-	buf := make([]byte, 1<<12)
-	n := runtime.Stack(buf, false)
-	for n == len(buf) {
-		buf = make([]byte, 2*len(buf))
-		n = runtime.Stack(buf, false)
-	}
-	return stack.Parse(buf[:n])
 }
 
 // Bubble returns the number of the testing/synctest bubble that the caller is in, or 0.

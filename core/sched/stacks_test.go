@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
@@ -104,33 +103,6 @@ func deep(frames int, f func()) {
 		return
 	}
 	f()
-}
-
-//go:noinline
-func startInPlace(f func()) {
-	done := make(chan struct{})
-	go func() { defer close(done); f() }()
-	<-done
-}
-
-func TestAncestors(t *testing.T) {
-	inPlace := func(creator string) bool { return strings.HasSuffix(creator, "sched_test.startInPlace") }
-	here := sched.GoroutineID()
-	require.Equal(t, []uint64{here}, sched.Ancestors(inPlace))
-	startInPlace(func() {
-		first := sched.GoroutineID()
-		require.Equal(t, []uint64{first, here}, sched.Ancestors(inPlace))
-		require.Equal(t, []uint64{first}, sched.Ancestors(func(string) bool { return false }))
-		startInPlace(func() {
-			deep(100, func() { require.Equal(t, []uint64{sched.GoroutineID(), first, here}, sched.Ancestors(inPlace)) })
-		})
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			assert.Equal(t, []uint64{sched.GoroutineID()}, sched.Ancestors(inPlace), "its creator does not wait for it")
-		}()
-		<-done
-	})
 }
 
 func TestStuck(t *testing.T) {

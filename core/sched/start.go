@@ -18,6 +18,9 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 	if race.Hidden {
 		return s.goHidden(set, t)
 	}
+	if s.only.Load() == noTask && set == nil && s.goOnly(t) {
+		return true
+	}
 	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
 		s.lockSlow(patient)
 	}
@@ -28,14 +31,32 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 	return true
 }
 
-// acceptFastLocked accepts a task and reports true if the run queue has a place for it, the budget
-// is not spent, and no worker must be woken.
-func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
-	x := s.shared
-	if x == nil || x.limiter.budget <= 0 || !x.queue.fits(set) || !s.attendedLocked(set) {
+// goOnly accepts a task if there is no other, and reports whether it has.
+func (s *Scheduler) goOnly(t Task) bool {
+	if c := s.config(); c.Semaphore != nil || c.entry != nil || c.trace != nil || !s.only.CompareAndSwap(noTask, starting) {
 		return false
 	}
-	x.queue.pushFast(t)
+	w := newWorker(s)
+	w.task, w.busy, w.only = t, true, true
+	go w.start()
+	return true
+}
+
+// acceptFastLocked accepts a task and reports true if there is a place for it without a new segment,
+// the budget is not spent, and no worker must be woken.
+func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
+	x := s.shared
+	if x == nil || x.limiter.budget <= 0 || !s.attendedLocked(set) {
+		return false
+	}
+	switch {
+	case x.queue.fits(set):
+		x.queue.pushFast(t)
+	case x.firstIsFree(set):
+		x.first = t
+	default:
+		return false
+	}
 	x.limiter.budget--
 	x.accepted++
 	return true
@@ -46,7 +67,7 @@ func (s *Scheduler) attendedLocked(set *Set) bool {
 	if set != nil && set.lenders > 0 {
 		return false
 	}
-	return s.searching >= s.shared.limiter.spread || s.fullLocked()
+	return s.shared.searching >= s.shared.limiter.spread || s.fullLocked()
 }
 
 // goSlow is Go without the fast path. It is called with mu held, and releases it.
@@ -106,6 +127,9 @@ func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 
 // acceptNow accepts a task if there is room and it needs no permit.
 func (s *Scheduler) acceptNow(set *Set, t Task) bool {
+	if s.only.Load() == noTask && set == nil && s.goOnly(t) {
+		return true
+	}
 	if !s.mu.TryLock() {
 		s.lockSlow(patient)
 	}

@@ -25,10 +25,16 @@ func (s *Scheduler) Wait(ctx context.Context) error {
 
 // join is Wait, but returns the round instead of raising it.
 func (s *Scheduler) join(ctx context.Context) (*round, error) {
-	if !peek(s, s.idleLocked) {
-		runtime.Gosched() // the last task that was started runs now; if it is short, the wait need not park
+	if s.only.Load() == noTask {
+		return nil, nil
 	}
-	w := wait{s: s}
+	if s.only.Load() < counted || !peek(s, s.idleLocked) {
+		runtime.Gosched() // the last task that was started runs now; if it is short, the wait need not park
+		if s.only.Load() == noTask {
+			return nil, nil
+		}
+	}
+	w := wait{s, s}
 	r, err := w.until(ctx)
 	if err == errWithin {
 		panic(s.config().Kind + ": Wait on " + s.Title() + " " + errWithin.Error())
@@ -42,65 +48,34 @@ func (s *Scheduler) join(ctx context.Context) (*round, error) {
 
 // A wait is one call of a Wait.
 type wait struct {
-	s       *Scheduler
-	set     *Set  // it waits for the tasks of this set; nil: for all
-	keys    *keys // it waits for the tasks of these keys; nil: for all
-	workers bool  // it waits until no worker is left, instead of for tasks
+	s  *Scheduler
+	on waited // what it waits for
 }
 
-// list returns the list of waiters that this wait joins.
-func (w *wait) list() **park.Parker {
-	switch {
-	case w.workers:
-		return &w.s.shared.gone
-	case w.keys != nil:
-		return &w.keys.waiters
-	case w.set != nil:
-		return &w.set.waiters
-	}
-	return &w.s.waiters
+// A waited is what a wait waits for: the tasks of a scheduler, of a set or of all keys, or the end
+// of all workers.
+type waited interface {
+	waitersLocked() **park.Parker // the list that the wait joins
+	idleLocked() bool             // the wait is over
+	takeLocked() *round           // takes the round that a finished wait raises, or returns nil
+	runsCaller() bool             // the caller runs one of the tasks; takes microseconds
 }
 
-func (w *wait) isOverLocked() bool {
-	switch {
-	case w.workers:
-		return w.s.shared.workers == 0
-	case w.keys != nil:
-		return w.keys.live == 0
-	case w.set != nil:
-		return w.set.idleLocked()
-	}
-	return w.s.idleLocked()
-}
+func (s *Scheduler) waitersLocked() **park.Parker { return &s.waiters }
 
-// takeLocked takes the round that a finished wait raises, or returns nil.
-func (w *wait) takeLocked() *round {
-	switch {
-	case w.workers:
-		return nil
-	case w.keys != nil:
-		return w.keys.failuresLocked().takeLocked()
-	case w.set != nil:
-		w.set.collectLocked()
-		return w.set.failures.takeLocked()
-	}
-	if fs := w.s.failuresLocked(); fs != nil {
-		return fs.takeLocked()
-	}
-	return nil
-}
+func (set *Set) waitersLocked() **park.Parker { return &set.waiters }
 
-// isWithin reports whether the caller runs one of the tasks for which it waits. It takes
-// microseconds.
-func (w *wait) isWithin() bool {
-	switch {
-	case w.workers, w.keys != nil:
-		return false
-	case w.set != nil:
-		return w.set.runsCaller()
-	}
-	return w.s.hosts(hostsTasks, hostsBackgrounds)
-}
+func (k *keys) waitersLocked() **park.Parker { return &k.waiters }
+func (k *keys) idleLocked() bool             { return k.live == 0 }
+func (k *keys) runsCaller() bool             { return false }
+
+// workersOf is a Scheduler whose workers are waited for, not its tasks.
+type workersOf Scheduler
+
+func (s *workersOf) waitersLocked() **park.Parker { return &s.shared.gone }
+func (s *workersOf) idleLocked() bool             { return s.shared.workers == 0 }
+func (s *workersOf) takeLocked() *round           { return nil }
+func (s *workersOf) runsCaller() bool             { return false }
 
 // errWithin is the error of a wait by one of the tasks for which it waits.
 var errWithin = errors.New("within one of its own tasks")
@@ -111,7 +86,7 @@ var hasLooked any = new(byte)
 // seen is the state that a wait finds.
 type seen struct {
 	idle       bool
-	othersWait bool // there are other waiters, so the caller must call isWithin
+	othersWait bool // there are other waiters, so the caller must call runsCaller
 	*round
 }
 
@@ -128,7 +103,7 @@ func (w *wait) until(ctx context.Context) (*round, error) {
 	p := park.Get(ctx != nil && ctx.Done() != nil)
 	v := get(w.s, func(do *todo) seen { return w.enterLocked(p, false, do) })
 	if v.othersWait {
-		if w.isWithin() {
+		if w.on.runsCaller() {
 			p.Free()
 			return nil, errWithin
 		}
@@ -144,7 +119,7 @@ func (w *wait) until(ctx context.Context) (*round, error) {
 		if next == nil {
 			return r, err
 		}
-		if listed = next; w.isWithin() && w.withdraw(listed) {
+		if listed = next; w.on.runsCaller() && w.withdraw(listed) {
 			listed.Free()
 			return nil, errWithin
 		}
@@ -152,17 +127,17 @@ func (w *wait) until(ctx context.Context) (*round, error) {
 }
 
 func (w *wait) lookLocked() (v seen) {
-	if v.idle = w.isOverLocked(); v.idle {
-		v.round = w.takeLocked()
+	if v.idle = w.on.idleLocked(); v.idle {
+		v.round = w.on.takeLocked()
 	}
 	return v
 }
 
-// enterLocked lists p, unless the wait is over or the caller must call isWithin first. It wakes a
-// single earlier waiter that has not called isWithin yet.
+// enterLocked lists p, unless the wait is over or the caller must call runsCaller first. It wakes a
+// single earlier waiter that has not called runsCaller yet.
 func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 	v := w.lookLocked()
-	list := w.list()
+	list := w.on.waitersLocked()
 	first := *list
 	if v.othersWait = !v.idle && !looked && first != nil; v.idle || v.othersWait {
 		return v
@@ -171,7 +146,7 @@ func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 		p.Result = hasLooked
 	}
 	if first != nil && first.Next == nil && first.Result == nil {
-		next := park.Get(true) // keeps the place of the earlier waiter while that calls isWithin
+		next := park.Get(true) // keeps the place of the earlier waiter while that calls runsCaller
 		next.Result = hasLooked
 		first.Result, *list = next, next
 		do.wakes(first)
@@ -181,11 +156,11 @@ func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 	return v
 }
 
-// park blocks until p is woken, or ctx ends. If the caller must call isWithin, park returns next: the
+// park blocks until p is woken, or ctx ends. If the caller must call runsCaller, park returns next: the
 // Parker that is listed instead of p.
 func (w *wait) park(ctx context.Context, p *park.Parker) (r *round, next *park.Parker, err error) {
 	reason := ForSome
-	if w.list() == &w.s.waiters {
+	if w.on == waited(w.s) {
 		reason = ForTasks
 	}
 	defer w.s.noteBlocked(reason).end()
@@ -203,14 +178,14 @@ func (w *wait) park(ctx context.Context, p *park.Parker) (r *round, next *park.P
 
 // withdraw takes p off the list, or reports false if it is not on it.
 func (w *wait) withdraw(p *park.Parker) bool {
-	return peek(w.s, func() bool { return withdraw(w.list(), p) })
+	return peek(w.s, func() bool { return withdraw(w.on.waitersLocked(), p) })
 }
 
 // settled yields up to 100 times, so that workers can count tasks that have already ended. It
 // reports whether no task is left. A wait that gives up calls it.
 func (s *Scheduler) settled(idle func() bool) bool {
 	for range 100 {
-		if peek(s, func() bool { return idle() }) {
+		if peek(s, idle) {
 			return true
 		}
 		runtime.Gosched()

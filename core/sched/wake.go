@@ -12,38 +12,30 @@ func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 		do.start = &d
 		return
 	}
-	x := s.shared
-	switch {
-	case x == nil && !s.begun:
-		s.first = t
-	case set == nil && s.first == nil && s.share().queue.n == 0:
-		s.first = t
-	default:
-		s.share().queue.push(t, set)
+	x := s.share()
+	if x.firstIsFree(set) {
+		x.first = t
+	} else {
+		x.queue.push(t, set)
 	}
-	x = s.shared
-	if x != nil {
-		x.accepted++
-	}
+	x.accepted++
 	if set.lendsLocked() {
 		set.lent++
 		do.lends = append(do.lends, set)
 	}
-	if x == nil {
-		s.begun = true
-		s.searching, do.spawn = 1, 1
-		return
-	}
 	s.tendLocked(x.limiter.spread, do)
 }
+
+// firstIsFree reports whether a task of set may stand in first.
+func (x *shared) firstIsFree(set *Set) bool { return set == nil && x.first == nil && x.queue.n == 0 }
 
 // requeueLocked records that a task, whose submitter was blocked until now, is queued now.
 func (s *Scheduler) requeueLocked(t Task) {
 	if s.config().entry == nil {
 		return
 	}
-	if t, ok := bare(t).(queueable); ok {
-		t.queue(now())
+	if at := queuedAt(t); at != nil {
+		*at = now()
 	}
 }
 
@@ -58,16 +50,17 @@ func (s *Scheduler) tendLocked(want int16, do *todo) {
 // wakeLocked makes up to want workers search while tasks are unclaimed. It counts them as
 // searching; unlock wakes or starts them.
 func (s *Scheduler) wakeLocked(want int16, do *todo) {
-	if s.searching >= want || s.fullLocked() {
+	x := s.shared
+	if x.searching >= want || s.fullLocked() {
 		return
 	}
 	want = int16(min(s.unclaimedLocked(), int(want)))
-	for s.searching < want && !s.fullLocked() {
-		s.searching++
-		if s.shared.idle != nil {
+	for x.searching < want && !s.fullLocked() {
+		x.searching++
+		if x.idle != nil {
 			s.wakeIdleLocked(do)
 		} else {
-			s.shared.workers++
+			x.workers++
 			do.spawn++
 		}
 	}
@@ -82,7 +75,9 @@ func (s *Scheduler) wakeIdleLocked(do *todo) {
 }
 
 // fullLocked reports whether the number of workers has reached its limit.
-func (s *Scheduler) fullLocked() bool { return s.busy+int32(s.searching) >= s.shared.limiter.workers }
+func (s *Scheduler) fullLocked() bool {
+	return s.busy+int32(s.shared.searching) >= s.shared.limiter.workers
+}
 
 // isDirectLocked reports whether submitters start their tasks themselves.
 func (s *Scheduler) isDirectLocked() bool { return race.Hidden && s.share().limiter.waiting == 0 }

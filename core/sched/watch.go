@@ -12,35 +12,34 @@ import (
 // trace. While there is no observer, that costs a named task two atomic loads: when it is started,
 // and when it begins.
 
-// newWatched calls Queued for a task that is about to be submitted. It returns the task's record,
-// or nil if there are no observers.
-func newWatched(path string, config *Config) *record {
+// watchQueued calls Queued for a task that is about to be submitted.
+func (r *record) watchQueued(config *Config) {
 	all := watchers.Load()
 	if all == nil {
-		return nil
+		return
 	}
-	r := new(record)
 	r.watch = &watch{
 		watchers: *all,
-		event:    Event{Path: path, Owner: config.number(), Task: r.id()},
+		event:    Event{Path: r.path, Owner: config.number(), Task: r.id()},
 		queued:   time.Now(),
 	}
 	for _, w := range r.watch.watchers {
 		w.call(w.Queued, r.watch.event)
 	}
-	return r
 }
 
-func (c *Context) watching() *record { return c.record }
-
-// A task with a context calls Returned when its function has returned, before it passes an error to
-// the owner.
-func (c *Context) Returned() {
-	if c.record != nil && c.record.watch != nil {
-		c.record.watch.returned = true
-		c.record.watch.event.Cancelled = c.Err() != nil
+// A task with a name or a context calls Returned when its function has returned, before it passes an
+// error to the owner.
+func (w *Worker) Returned() {
+	r := w.record
+	if r != nil && r.watch != nil {
+		r.watch.event.Cancelled = r.isCancelled()
 	}
+	w.record = nil
 }
+
+// isCancelled reports whether the task has a context, and that is done.
+func (r *record) isCancelled() bool { return r.context != nil && r.context.Err() != nil }
 
 // Failed records for observers that the worker's task is about to return err, and counts the
 // failure.
@@ -49,7 +48,7 @@ func (w *Worker) Failed(err error) {
 		e.failed.Add(1)
 	}
 	if observed() {
-		w.watched.err = err
+		w.err = err
 	}
 }
 
@@ -57,9 +56,7 @@ func (w *Worker) Failed(err error) {
 // and calls Ended.
 func (c *Context) Skip(w *Worker) {
 	w.Drop()
-	if c.record != nil && c.record.watch != nil {
-		c.record.watch.refused(context.Cause(c.Context))
-	}
+	c.record.refused(context.Cause(c.Context))
 }
 
 // dropped calls Ended with err for an accepted task that will not run. t may be nil.
@@ -76,15 +73,16 @@ func declined(t Task, err error) error {
 	if err == nil {
 		return nil
 	}
-	if t, ok := bare(t).(interface{ watching() *record }); ok {
-		if r := t.watching(); r != nil && r.watch != nil {
-			r.watch.refused(err)
-		}
-	}
+	recordOf(t).refused(err)
 	return err
 }
 
-func (x *watch) refused(err error) {
+// refused calls Ended with err for a task that will not run. r may be nil.
+func (r *record) refused(err error) {
+	if r == nil || r.watch == nil {
+		return
+	}
+	x := r.watch
 	x.event.Waited, x.event.Err, x.event.Cancelled = time.Since(x.queued), err, true
 	x.tellEnded()
 }
@@ -106,7 +104,7 @@ func (r *record) watchBegin(labels context.Context) {
 		if labels == nil {
 			labels = context.Background()
 		}
-		x.region = trace.StartRegion(labels, r.task.taskPath())
+		x.region = trace.StartRegion(labels, r.path)
 	}
 	if len(x.watchers) == 0 {
 		return
@@ -125,16 +123,14 @@ func (w *Worker) watchEnd(r *record) {
 	if x.region != nil {
 		x.region.End()
 	}
-	err := w.watched.err
-	w.watched.err = nil
+	err := w.err
+	w.err = nil
 	if len(x.watchers) == 0 {
 		return
 	}
 	x.event.Ran = time.Since(x.began)
-	if !x.returned { // watchAborted is about to be called
-		ctx := r.task.taskContext()
-		x.event.Cancelled = ctx != nil && ctx.Err() != nil
-		w.watched.ended = x
+	if w.record != nil { // watchAborted is about to be called
+		x.event.Cancelled = r.isCancelled()
 		return
 	}
 	x.event.Err = err
@@ -144,11 +140,10 @@ func (w *Worker) watchEnd(r *record) {
 // watchAborted calls Ended for a task that has panicked with p, or, if p is nil, has called
 // runtime.Goexit.
 func (w *Worker) watchAborted(p *core.PanicError) {
-	x := w.watched.ended
-	if x == nil {
+	if w.record == nil || w.record.watch == nil {
 		return
 	}
-	w.watched.ended = nil
+	x := w.record.watch
 	if x.event.Panic = p; p == nil {
 		x.event.Err = core.ErrGoexit
 	}

@@ -14,16 +14,14 @@ import (
 
 // spawn starts the workers that do lists. In a race build the goroutine that calls the scheduler
 // runs it, not the hidden one, because the workers inherit its clock.
-func (s *Scheduler) spawn(x *shared, do *todo) {
+func (s *Scheduler) spawn(do *todo) {
 	for range do.spawn {
-		if x == nil {
-			go s.work()
-		} else {
-			go x.work()
-		}
+		go newWorker(s).start()
 	}
 	for _, set := range race.Copy(do.lends) {
-		go s.workLent(set)
+		w := newWorker(s)
+		w.lent, w.lender = true, set
+		go w.start()
 	}
 	if race.Hidden && do.start != nil {
 		s.startDirect(race.Load(do.start))
@@ -31,10 +29,34 @@ func (s *Scheduler) spawn(x *shared, do *todo) {
 }
 
 // work runs a new worker until it leaves.
-func (s *Scheduler) work() {
-	w := newWorker()
-	w.s = s
+func (w *Worker) work() {
+	if w.only {
+		w.beginOnly()
+	}
 	w.run()
+}
+
+// beginOnly is called by the worker of the only task before it runs the task.
+func (w *Worker) beginOnly() {
+	if s := w.s; !s.only.CompareAndSwap(starting, running) {
+		s.locked(func(do *todo) {
+			s.only.Store(counted)
+			if s.shared != nil {
+				s.shared.searching--
+				s.wakeLocked(1, do)
+			}
+		})
+	}
+}
+
+// endOnly ends the only task, without mu, and reports true. It reports false if the task was counted.
+func (w *Worker) endOnly() bool {
+	w.only = false
+	if !w.s.only.CompareAndSwap(running, noTask) {
+		return false
+	}
+	w.busy = false
+	return true
 }
 
 // run runs tasks until the worker leaves, or a task panics or calls runtime.Goexit.
@@ -44,9 +66,9 @@ func (w *Worker) run() {
 		pprof.SetGoroutineLabels(w.config.Base)
 	}
 	if w.config.IdleAfter > 0 {
-		w.goroutine = GoroutineID()
+		w.goroutine = GoroutineID() // here, because the stack is short
 	}
-	core.Call(func() { w.s.hostTasks(w, (*Worker).serve) }, func(p *core.PanicError) { w.aborted(p) })
+	core.Call(func() { w.s.hostTasks(w, w.serve) }, func(p *core.PanicError) { w.aborted(p, w.exit) })
 	w.free()
 }
 
@@ -87,6 +109,9 @@ func (w *Worker) claim() bool {
 // next counts the worker's task as ended, and claims the next one. It parks while the worker is
 // idle. It reports false if the worker leaves.
 func (w *Worker) next() bool {
+	if w.only && w.endOnly() {
+		return false
+	}
 	for yields := 0; ; yields++ {
 		var v verdict
 		var do todo
@@ -120,32 +145,39 @@ func (w *Worker) next() bool {
 // workers holds Workers that are not in use.
 var workers = sync.Pool{New: func() any { return new(Worker) }}
 
-func newWorker() *Worker {
+func newWorker(s *Scheduler) *Worker {
+	var w *Worker
 	if race.Hidden { // the detector would see the pool order tasks
-		return new(Worker)
+		w = new(Worker)
+	} else {
+		w = workers.Get().(*Worker)
 	}
-	return workers.Get().(*Worker)
+	if w.start == nil {
+		w.start = w.work
+	}
+	w.s = s
+	return w
 }
 
 func (w *Worker) free() {
 	if !race.Hidden {
-		*w = Worker{}
+		*w = Worker{start: w.start}
 		workers.Put(w)
 	}
 }
 
-// aborted ends a worker whose task has panicked with p, or, if p is nil, has called runtime.Goexit.
-// It runs on top of the task's stack.
-func (w *Worker) aborted(p *core.PanicError) {
+// aborted reports that the worker's task has panicked with p, or, if p is nil, has called
+// runtime.Goexit. Then it calls ended. It runs on top of the task's stack.
+func (w *Worker) aborted(p *core.PanicError, ended func()) {
 	w.panicked(p)
 	w.watchAborted(p)
 	core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
 		if again != nil {
 			panic(again.Value) // nothing recovers it: the process ends
 		}
-		w.exit() // the owner's function has called Goexit
+		ended() // the owner's function has called Goexit
 	})
-	w.exit()
+	ended()
 }
 
 // panicked records for the counts that the task has panicked, if p is not nil.

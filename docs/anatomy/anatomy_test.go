@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -96,14 +95,6 @@ func TestTotalLengthInScope(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		require.Equal(t, 8, totalLengthInScope([]string{"one", "", "three"}))
 	})
-}
-
-func TestVetReportsCopies(t *testing.T) {
-	want, err := os.ReadFile("testdata/vet.txt")
-	require.NoError(t, err)
-	output, err := exec.CommandContext(t.Context(), "go", "vet", "./testdata/copied").CombinedOutput()
-	require.Error(t, err)
-	shown.Compare(t, string(want), string(output))
 }
 
 // snippet: read the word

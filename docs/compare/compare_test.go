@@ -22,7 +22,8 @@ const processEnds = "the process ends"
 
 // rows are the programs, by the row of the table.
 var rows = map[string]func(name string){
-	"a task panics": panics,
+	"a task panics":                                          panics,
+	"a task of a pool panics":                                panicsInPool,
 	"a panic can be given to a function instead":             panicToFunction,
 	"a panic can end the process":                            panicEnds,
 	"a task calls Goexit, as `t.FailNow` does":               goexit,

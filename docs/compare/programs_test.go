@@ -118,6 +118,36 @@ func panics(name string) {
 	}
 }
 
+// panicsInPool is panics for a task for which no caller waits in particular.
+func panicsInPool(name string) {
+	task := func() { panic(errFirst) }
+	switch name {
+	case "coterie":
+		p := pool.New(2, pool.Options{})
+		p.Go(task)
+		p.Close()
+	case "conc":
+		p := concpool.New().WithMaxGoroutines(2)
+		p.Go(task)
+		defer func() {
+			if recover() != nil {
+				fmt.Print("Wait raises it")
+			}
+		}()
+		p.Wait()
+	case "ants":
+		panics(name)
+	case "pond":
+		p := pond.NewPool(2)
+		p.Go(task)
+		p.StopAndWait()
+		if p.FailedTasks() == 1 {
+			fmt.Print("is counted")
+		}
+	}
+	time.Sleep(short) // a wait may return while the panic is under way
+}
+
 func panicToFunction(name string) {
 	got := make(chan any, 1)
 	switch name {

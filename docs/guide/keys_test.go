@@ -84,7 +84,7 @@ func TestBugHotKey(t *testing.T) {
 		started := time.Now()
 		p.Go(func() {
 			if waited := time.Since(started); waited > time.Second {
-				t.Errorf("bob's payment has waited for %v, and none of it for a worker that works", waited)
+				t.Errorf("bob's payment has waited for %v: all workers wait for the shop", waited)
 			}
 			l.book(b, payment{"bob", 5})
 		})

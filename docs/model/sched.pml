@@ -602,8 +602,7 @@ next:	/* visitLocked */
 				fi;
 				if
 				:: t != NONE && BROKEN == 1 -> yields = 0
-				:: t != NONE && BROKEN != 1 && (seg == NONE || last == NONE) -> yields = 0; tend(SPREAD)
-				:: t != NONE && BROKEN != 1 && !(seg == NONE || last == NONE) -> yields = 0; tend(1)
+				:: t != NONE && BROKEN != 1 -> yields = 0; tend(1)
 				:: t == NONE && !surplus && LIMITED && yields < YIELDS -> yields++; searching++; idleNow()
 				:: else -> tend(1); idleNow(); yields = 0; alive[_pid] = none
 				fi;

@@ -245,3 +245,15 @@ func TestOnce(t *testing.T) {
 		t.Error("the test has not failed")
 	}
 }
+
+func TestTheTestThatTakesTooLongIsKnown(t *testing.T) {
+	for _, out := range []string{
+		"panic: test timed out after 1s\n\trunning tests:\n\t\tTestSlow (1s)\n",
+		"panic: test timed out after 1s\nrunning tests:\n\tTestSlow (1s)\n",
+		"panic: test timed out after 1s\n\trunning tests:\n\t\tTestSlow/part (1s)\n",
+	} {
+		if got := failedName([]byte(out)); got != "TestSlow" {
+			t.Errorf("%q of %q", got, out)
+		}
+	}
+}

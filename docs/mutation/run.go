@@ -121,9 +121,9 @@ func overlay(tmp string, files map[string][]byte) (env []string, err error) {
 	return []string{"GOFLAGS=" + strings.TrimSpace(os.Getenv("GOFLAGS")+" -overlay="+path)}, os.WriteFile(path, text, 0o600)
 }
 
-// most is how long the tests of a package may take with a mutant.
+// most is how long the tests of a package may take with a mutant. Others run at the same time.
 func (r *runner) most(l *listed) time.Duration {
-	return min(r.timeout, 15*time.Second+3*r.took[l.ImportPath])
+	return min(r.timeout, 15*time.Second+3*time.Duration(r.parallel)*r.took[l.ImportPath])
 }
 
 // order returns the packages whose tests can see a mutant of t: its own, and then the quick ones first.
@@ -266,9 +266,9 @@ func (r *runner) watchMemory(pid int, ended <-chan struct{}, cancel func()) {
 	}
 }
 
-var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)|^(panic: .*|fatal error: .*|FAIL: .*)|running tests:\n\t(\S+)`)
+var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)|^(panic: .*|fatal error: .*|FAIL: .*)|running tests:\n\t+(\S+)`)
 
-var named = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)|running tests:\n\t(\S+)`)
+var named = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)|running tests:\n\t+(\S+)`)
 
 // failed says what has failed first in the output of a test.
 func failed(out []byte) string {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core/child"
 )
 
 // A project that is small and has one test whose result is another with coterie: a
@@ -57,6 +59,7 @@ func TestGoexit(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
+	child.Long(t)
 	dir := t.TempDir()
 	for name, content := range files {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o444))

@@ -12,9 +12,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/coterie-go/coterie/core/child"
 )
 
 // asProgram makes the test binary be the program, for tests that need a process.
@@ -153,26 +156,30 @@ files seen      3
 		require.Equal(t, "dedup: stat DIR/x: no such file or directory\ndedup: stat DIR/y: no such file or directory\n", stderr)
 	})
 
-	t.Run("finds the duplicates among ten thousand small files", func(t *testing.T) {
+	t.Run("finds the duplicates among thousands of small files", func(t *testing.T) {
+		n := child.Many(1000, 10_000)
 		files := make(map[string]string)
-		for i := range 10_000 {
-			files[fmt.Sprintf("%d/%d", i/100, i)] = fmt.Sprint(i / 2 * 2)
+		bytes := 0
+		for i := range n {
+			content := fmt.Sprint(i / 2 * 2)
+			files[fmt.Sprintf("%d/%d", i/100, i)] = content
+			bytes += len(content)
 		}
 		dir := tree(t, files)
 		status, stdout, stderr := dedup(t, dir, "-json", dir)
 		require.Zero(t, status, stderr)
 		var r report
 		require.NoError(t, json.Unmarshal([]byte(stdout), &r))
-		require.Len(t, r.Sets, 5000)
+		require.Len(t, r.Sets, n/2)
 		for _, s := range r.Sets {
 			require.Equal(t, 2, s.Count)
 		}
 		require.True(t, slices.IsSortedFunc(r.Sets, func(a, b set) int {
 			return cmp.Or(cmp.Compare(b.Size, a.Size), cmp.Compare(a.Paths[0], b.Paths[0]))
 		}))
-		require.Equal(t, 10_000, r.Summary.FilesSeen)
-		require.Equal(t, 10_000, r.Summary.FilesHashed)
-		require.EqualValues(t, 10+2*90+3*900+4*9000, r.Summary.BytesRead)
+		require.Equal(t, n, r.Summary.FilesSeen)
+		require.Equal(t, n, r.Summary.FilesHashed)
+		require.EqualValues(t, bytes, r.Summary.BytesRead)
 	})
 
 	t.Run("a wrong command line is status 2 and the usage", func(t *testing.T) {
@@ -201,11 +208,16 @@ files seen      3
 	})
 
 	t.Run("stops at the timeout with what it has", func(t *testing.T) {
+		const small = "2 files of 4 bytes\n  DIR/a\n  DIR/b\n\npartial result: timeout\nfiles seen      4\n"
 		dir := endless(t)
-		status, stdout, stderr := dedup(t, dir, "-timeout=1s", dir)
-		require.Equal(t, 124, status)
-		require.Empty(t, stderr)
-		require.Contains(t, stdout, "2 files of 4 bytes\n  DIR/a\n  DIR/b\n\npartial result: timeout\nfiles seen      4\n")
+		for timeout, stdout := 20*time.Millisecond, ""; !strings.Contains(stdout, small); timeout *= 2 {
+			require.Less(t, timeout, time.Minute, stdout) // it grows until the small files are read
+			var status int
+			var stderr string
+			status, stdout, stderr = dedup(t, dir, "-timeout", timeout.String(), dir)
+			require.Equal(t, 124, status)
+			require.Empty(t, stderr)
+		}
 	})
 
 	t.Run("reports that it cannot write", func(t *testing.T) {

@@ -18,14 +18,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/coterie-go/coterie/examples/internal/stop"
 	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core/child"
+	"github.com/coterie-go/coterie/examples/internal/stop"
 )
 
 func TestSearch(t *testing.T) {
 	t.Run("finds what comparing every file with every other finds", func(t *testing.T) {
 		sizes := []int{0, 1, 2, prefix - 1, prefix, prefix + 1, 2 * prefix, 10 * prefix}
-		for seed := range uint64(20) {
+		for seed := range uint64(child.Many(4, 20)) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			files := make(map[string]string)
 			for i := range 60 {

@@ -126,7 +126,7 @@ func TestSignals(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := endless(t)
-			program := exec.Command(os.Args[0], "-progress=always", dir)
+			program := exec.Command(os.Args[0], "-progress=always", "-workers=1", dir)
 			program.Env = append(os.Environ(), asProgram+"=1")
 			var out bytes.Buffer
 			program.Stdout = &out

@@ -16,6 +16,7 @@ import (
 
 func TestSignals(t *testing.T) {
 	t.Run("SIGTERM drains: what was accepted is done, and the page answers", func(t *testing.T) {
+		t.Parallel()
 		p := start(t, "-addr", "127.0.0.1:0", "-workers", "2", "-grace", "1m", "-flush", "1h")
 		p.until("web ready")
 		for range 10 {
@@ -33,6 +34,7 @@ func TestSignals(t *testing.T) {
 	// slow starts a server, sends it a request that does not end, and then the signal.
 	// It returns when both are under way. The request ends with the server.
 	slow := func(t *testing.T, grace string) (p *process) {
+		t.Parallel()
 		p = start(t, "-addr", "127.0.0.1:0", "-grace", grace)
 		p.until("web ready")
 		var asking group.Group

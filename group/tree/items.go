@@ -69,7 +69,7 @@ func itemCalls(calls []uintptr) []uintptr {
 	for i := range slices.Backward(calls) {
 		frame, _ := runtime.CallersFrames(calls[i : i+1]).Next()
 		name, ok := strings.CutPrefix(frame.Function, loops)
-		if !ok || name != "(*loop).help" && !strings.HasSuffix(name, ").lentWorker") {
+		if !ok || name != "(*loop).help" && !strings.HasSuffix(name, ").serve") {
 			continue
 		}
 		if function, _, _ := sched.Caller(calls[:i]); function == "" {

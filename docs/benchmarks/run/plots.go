@@ -216,7 +216,7 @@ func (th theme) bars(cv *canvas, c *workloadCase, title string, left, top float6
 	cv.line(zero, bottom, at(most), bottom, th.faint, 1, "")
 	if hasBaseline {
 		x, anchor := at(baseline.Center), "middle"
-		if x < zero+60 {
+		if x < zero+40 { // half as wide as the text
 			x, anchor = zero, "start"
 		}
 		cv.text(x, first-4, 11, anchor, "normal", "baseline "+figure(baseline.Center))

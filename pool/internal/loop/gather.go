@@ -17,7 +17,6 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
-	"github.com/coterie-go/coterie/core/sched"
 )
 
 // mergeAhead is how many items an input of Merge may put before the caller takes the buffer.
@@ -45,10 +44,6 @@ func Merge[T any](ctx context.Context, in []iter.Seq[T]) iter.Seq[T] {
 func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, maxWait time.Duration) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		g := &gather[T]{ahead: n, callAt: n, maxWait: maxWait}
-		if maxWait > 0 {
-			g.timer = time.NewTimer(maxWait)
-			defer g.timer.Stop()
-		}
 		g.run(ctx, []iter.Seq[T]{in}, func() {
 			for last := 0; ; {
 				chunk := g.receive(make([]T, 0, last))
@@ -66,7 +61,6 @@ type gather[T any] struct {
 	ahead   int           // how many items a reader may put before the caller takes the buffer
 	callAt  int           // how many items the caller waits for
 	maxWait time.Duration // how long after the first of them; 0 is no limit
-	timer   *time.Timer   // the caller's; nil if maxWait is 0
 	puts    race.Point    // from each put to each later take
 	ready   chan struct{} // holds a call if the caller should look again
 
@@ -93,10 +87,8 @@ func (g *gather[T]) run(ctx context.Context, in []iter.Seq[T], body func()) {
 	g.ctx.made()
 	g.ready = make(chan struct{}, 1)
 	g.readers = len(in)
-	g.shown = sched.NoteLoop(ctx)
-	g.own = new(goroutines)
 	for _, seq := range in {
-		g.own.TryGo(func() { g.read(seq) })
+		g.start(func() { g.read(seq) })
 	}
 	g.drive(body)
 }
@@ -113,8 +105,6 @@ func (g *gather[T]) read(seq iter.Seq[T]) {
 		})
 		race.Send(g.ready, struct{}{})
 	}()
-	defer g.shown.Worker()()
-	g.setLabels()
 	r := &reader{room: make(chan struct{}, 1)}
 	core.Call(func() {
 		for v := range seq {
@@ -122,7 +112,7 @@ func (g *gather[T]) read(seq iter.Seq[T]) {
 				return
 			}
 		}
-	}, func(p *core.PanicError) { g.abort(p) }) // the items before are still yielded
+	}, g.abort) // the items before are still yielded
 }
 
 // put adds an item, and blocks until the reader may pull another. It reports false if no more items
@@ -132,29 +122,7 @@ func (g *gather[T]) put(r *reader, v T) bool {
 		return false
 	}
 	g.puts.Release()
-	type result struct{ calls, waits bool }
-	then := race.Get(func() result {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if r.taken != g.taken {
-			r.taken, r.put = g.taken, 0
-		}
-		r.put++
-		g.items = append(g.items, v)
-		n := len(g.items)
-		if n == 1 && g.maxWait > 0 {
-			g.since = time.Now()
-		}
-		waits := r.put >= g.ahead
-		if waits {
-			g.waiting = append(g.waiting, r)
-		}
-		return result{n == g.callAt || n == 1 && g.maxWait > 0, waits}
-	})
-	if then.calls {
-		race.Send(g.ready, struct{}{})
-	}
-	if !then.waits {
+	if !race.Get(func() bool { return g.add(r, v) }) {
 		return true
 	}
 	select {
@@ -165,42 +133,70 @@ func (g *gather[T]) put(r *reader, v T) bool {
 	}
 }
 
+// add adds an item to the buffer. It reports whether the reader must wait for room.
+func (g *gather[T]) add(r *reader, v T) (waits bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r.taken != g.taken {
+		r.taken, r.put = g.taken, 0
+	}
+	r.put++
+	g.items = append(g.items, v)
+	n, timed := len(g.items), g.maxWait > 0
+	if n == 1 && timed {
+		g.since = time.Now()
+	}
+	if n == g.callAt || n == 1 && timed {
+		race.Send(g.ready, struct{}{})
+	}
+	if waits = r.put >= g.ahead; waits {
+		g.waiting = append(g.waiting, r)
+	}
+	return waits
+}
+
 // receive blocks until there are enough items for the caller, and returns them. It returns no items if
 // the context is done or no items are left. Readers put further items in next.
 func (g *gather[T]) receive(next []T) []T {
 	for g.call.Ctx.Err() == nil {
-		type result struct {
-			items   []T
-			waiting []*reader
-			ends    bool          // there will be no more items
-			left    time.Duration // until maxWait has passed; 0 if the caller waits without a time limit
-		}
-		r := race.Get(func() (r result) {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			r.ends = g.readers == 0
-			if n := len(g.items); n > 0 && n < g.callAt && !r.ends && g.maxWait > 0 {
-				r.left = g.maxWait - time.Since(g.since)
-				r.ends = r.left <= 0
-			}
-			if len(g.items) < g.callAt && !r.ends {
-				return r
-			}
-			r.items, g.items = g.items, next[:0]
-			r.waiting, g.waiting = g.waiting, nil
-			g.taken++
-			return r
-		})
-		if r.items != nil || r.ends {
+		b := race.Get(func() batch[T] { return g.take(next) })
+		if b.enough {
 			g.puts.Acquire()
-			for _, waiting := range race.Copy(r.waiting) {
-				race.Send(waiting.room, struct{}{})
-			}
-			return race.Copy(r.items)
+			return race.Copy(b.items)
 		}
-		g.pause(r.left)
+		g.pause(b.left)
 	}
 	return nil
+}
+
+// A batch holds the items for the caller, or says how long it should wait for more.
+type batch[T any] struct {
+	enough bool          // the caller need not wait
+	items  []T           // empty if no more will come
+	left   time.Duration // until maxWait has passed; 0 if the caller waits without a time limit
+}
+
+// take takes the buffer if it has enough items, or no more will come in time. It makes next the new
+// buffer then.
+func (g *gather[T]) take(next []T) (b batch[T]) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := len(g.items)
+	b.enough = n >= g.callAt || g.readers == 0
+	if !b.enough && n > 0 && g.maxWait > 0 {
+		b.left = g.maxWait - time.Since(g.since)
+		b.enough = b.left <= 0
+	}
+	if !b.enough {
+		return b
+	}
+	b.items, g.items = g.items, next[:0]
+	g.taken++
+	for _, r := range g.waiting {
+		race.Send(r.room, struct{}{})
+	}
+	g.waiting = g.waiting[:0]
+	return b
 }
 
 // pause blocks until ready holds a call, the context is done, or left has passed. There is no time
@@ -208,8 +204,7 @@ func (g *gather[T]) receive(next []T) []T {
 func (g *gather[T]) pause(left time.Duration) {
 	var up <-chan time.Time
 	if left > 0 {
-		g.timer.Reset(left)
-		up = g.timer.C
+		up = time.After(left)
 	}
 	g.shown.Blocked()
 	select {

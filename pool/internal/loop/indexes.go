@@ -216,7 +216,7 @@ func (l *indexLoop) share() bool {
 
 // helper runs a helper.
 func (l *indexLoop) helper() {
-	own := newIndexRange()
+	own := &new(paddedRange).indexRange
 	l.mu.Lock()
 	own.next = l.ranges.Load()
 	l.ranges.Store(own)
@@ -260,13 +260,10 @@ type indexRange struct {
 	next *indexRange   // in the loop's list; written before the range is in it
 }
 
-// newIndexRange returns a range with a cache line of its own.
-func newIndexRange() *indexRange {
-	r := new(struct {
-		indexRange
-		_ [48]byte
-	})
-	return &r.indexRange
+// A paddedRange has a cache line of its own.
+type paddedRange struct {
+	indexRange
+	_ [48]byte
 }
 
 func pack(lo, hi uint32) uint64 { return uint64(lo)<<32 | uint64(hi) }
@@ -308,9 +305,6 @@ func (r *indexRange) stealHalf() (lo, hi uint32) {
 	for {
 		word := r.word.Load()
 		lo, hi := unpack(word)
-		if lo == hi {
-			return lo, lo
-		}
 		middle := lo + (hi-lo)/2
 		if r.word.CompareAndSwap(word, pack(lo, middle)) {
 			return middle, hi

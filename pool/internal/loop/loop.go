@@ -53,7 +53,7 @@ type loop struct {
 	noticed  chan struct{}   // closed when watchContext has set check
 	joining  atomic.Bool     // a helper that has not begun need not begin
 	shown    *sched.LoopNote // shows the loop in package tree; may be nil; written before there are helpers, or under mu with workers
-	own      *goroutines     // goroutines that need neither a pool nor the budget, and helpers outside a pool; nil until there is one
+	own      *goroutines     // goroutines that need neither a pool nor the budget; nil if there are none
 	itemEnds race.Point      // orders items before the end of the loop
 
 	mu      sync.Mutex
@@ -63,7 +63,7 @@ type loop struct {
 	result  outcome      // guarded by mu
 }
 
-// goroutines are Workers without a pool.
+// goroutines are Workers without a pool, and the goroutines that a loop needs itself.
 type goroutines struct{ unended core.WaitGroup }
 
 func (g *goroutines) TryGo(f func()) bool {
@@ -113,16 +113,12 @@ func (l *loop) startHelper(f, left func()) bool {
 		return false
 	}
 	if l.workers == nil {
-		if l.own == nil { // a loop over indexes; other loops have asked before
+		if l.own == nil { // a loop over indexes: start has not done it
 			l.shown = sched.NoteLoop(l.call.Ctx)
 		}
+		l.workers = new(goroutines)
 		if l.call.New != nil {
 			l.workers = l.call.New()
-		} else {
-			if l.own == nil {
-				l.own = new(goroutines)
-			}
-			l.workers = l.own
 		}
 	}
 	if !l.workers.TryGo(func() { l.help(f, left) }) {
@@ -144,18 +140,29 @@ func (l *loop) help(f, left func()) {
 			left()
 		}
 	}()
-	if l.joining.Load() {
-		return // the caller waits already, so f has nothing to do
+	if !l.joining.Load() { // otherwise the caller waits already, so f has nothing to do
+		l.host(f)
 	}
+}
+
+// start starts a goroutine that needs neither a pool nor the budget, and runs f in it. The caller of
+// the loop calls it before there are helpers.
+func (l *loop) start(f func()) {
+	if l.own == nil {
+		l.own = new(goroutines)
+		l.shown = sched.NoteLoop(l.call.Ctx)
+	}
+	l.own.TryGo(func() { l.host(f) })
+}
+
+// host runs f in a goroutine of the loop, with the pprof labels of the caller's context.
+func (l *loop) host(f func()) {
 	defer l.shown.Worker()()
 	// Otherwise a worker of a pool without a name would keep the labels.
 	defer pprof.SetGoroutineLabels(context.Background())
-	l.setLabels()
+	pprof.SetGoroutineLabels(l.call.Ctx)
 	f()
 }
-
-// setLabels sets the pprof labels of the caller's context.
-func (l *loop) setLabels() { pprof.SetGoroutineLabels(l.call.Ctx) }
 
 // watchContext makes the next item notice when the parent context is done. A loop that may be short
 // does not call it, and checks the context itself from time to time.
@@ -235,39 +242,28 @@ func (l *loop) wait() {
 	if l.unwatch != nil && !l.unwatch() {
 		<-l.noticed
 	}
-	l.unwatch = nil
 	l.ctx.end()
 }
 
-// drive calls body in the caller's goroutine, while the helpers run. When body has returned, drive
-// stops and joins the helpers, and raises the panics and Goexits of items.
+// drive calls body in the caller's goroutine, while the helpers run. When body has ended, drive
+// stops and joins the helpers, and raises the panics and Goexits of items. If body has panicked, drive
+// raises an item's panic with that of body. If body has panicked or called Goexit, an item's Goexit
+// adds nothing.
 func (l *loop) drive(body func()) {
-	joined := false
-	defer l.joinAborted(&joined)
-	body()
-	l.stop(context.Canceled)
-	l.wait()
-	joined = true
-	l.raise()
-}
-
-// joinAborted is deferred by a loop whose body runs in the caller's goroutine. If joined is false,
-// the body has panicked or called Goexit. Then joinAborted joins the loop, and raises an item's
-// panic with that of the body. An item's Goexit adds nothing.
-func (l *loop) joinAborted(joined *bool) {
-	if *joined {
-		return
-	}
-	l.stop(context.Canceled)
-	l.wait()
-	if p := l.result.panicked; p != nil {
-		if v := recover(); v != nil {
-			both := aborted(core.NewPanicError(v))
-			both.add(aborted(p))
-			p = both.panicked
+	returned := false
+	defer func() {
+		l.stop(context.Canceled)
+		l.wait()
+		if !returned && l.result.panicked == nil {
+			return
 		}
-		p.Raise()
-	}
+		if v := recover(); v != nil {
+			l.result.panicked = sched.Combine(core.NewPanicError(v), l.result.panicked)
+		}
+		l.raise()
+	}()
+	body()
+	returned = true
 }
 
 // raise raises the panic or the Goexit of a loop that has ended.

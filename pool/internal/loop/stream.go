@@ -25,14 +25,12 @@ package loop
 import (
 	"context"
 	"iter"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
-	"github.com/coterie-go/coterie/core/sched"
 )
 
 // An Input is the sequence that a stream reads. One of its fields is set.
@@ -126,11 +124,9 @@ func (s *stream[T, R]) run(call Call, yield func(R, error) bool) {
 	s.results = make(chan struct{}, 1)
 	s.limit = s.maxInFlight()
 
-	s.shown = sched.NoteLoop(call.Ctx)
-	s.own = new(goroutines)
-	s.own.TryGo(s.read)
+	s.start(s.read)
 	if s.nested {
-		s.own.TryGo(s.lentWorker)
+		s.start(func() { s.serve(true) }) // the worker that has the caller's place
 	}
 	var r R
 	var err error
@@ -151,8 +147,6 @@ func (s *stream[T, R]) read() {
 		close(s.inputDone)
 		race.Send(s.results, struct{}{})
 	}()
-	defer s.shown.Worker()()
-	s.setLabels()
 	core.Call(func() {
 		if s.in.Failing == nil {
 			for v := range s.in.Seq {
@@ -231,11 +225,6 @@ func (s *stream[T, R]) adapt(each time.Duration) {
 	}
 	if window != s.window.Load() {
 		s.window.Store(window)
-	}
-	if window > 0 {
-		// The workers have called the reader and the consumer. If they never yielded, these would
-		// not run until the workers had no items.
-		runtime.Gosched()
 	}
 }
 
@@ -320,7 +309,7 @@ func (s *stream[T, R]) exhausted(k uint64) bool {
 // await blocks until result k is ready. It reports false if there is no result k, or the context is
 // done.
 func (s *stream[T, R]) await(k uint64) bool {
-	for spins := 0; ; {
+	for {
 		if s.call.Ctx.Err() != nil {
 			return false
 		}
@@ -331,11 +320,6 @@ func (s *stream[T, R]) await(k uint64) bool {
 			return false
 		}
 		s.tellReader(k)
-		if spins < 4 && s.quick() {
-			spins++ // items are quick, so the result will be ready soon
-			runtime.Gosched()
-			continue
-		}
 		s.resultAt.Store(k + 1)
 		if !s.has(k) && !s.exhausted(k) {
 			s.shown.Blocked()

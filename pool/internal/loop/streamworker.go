@@ -6,7 +6,6 @@ package loop
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
@@ -46,13 +45,6 @@ func (s *stream[T, R]) helper() {
 	s.serve(!s.nested)
 }
 
-// lentWorker runs the worker that has the caller's place.
-func (s *stream[T, R]) lentWorker() {
-	defer s.shown.Worker()()
-	s.setLabels()
-	s.serve(true)
-}
-
 // left is called when a helper is no longer counted. The reader publishes an item before it checks
 // whether a helper is wanted. A helper is uncounted before left checks for items. So one of the two
 // calls a worker.
@@ -67,12 +59,12 @@ func (s *stream[T, R]) left() {
 func (s *stream[T, R]) serve(waits bool) {
 	w := &streamWorker[T]{grain: newGrainSizer(s.clock, s.clock.now())}
 	core.Call(func() {
-		for s.claim(w) || waits && s.waitItem(w) || !waits && s.lingerForItem(w) {
+		for s.claim(w) || waits && s.waitItem(w) {
 			if !s.runClaimed(w) {
 				return
 			}
 		}
-	}, func(p *core.PanicError) { s.abortItem(w.first+uint64(w.at), p) })
+	}, func(p *core.PanicError) { s.finishFailed(w.first+uint64(w.at), *new(R), aborted(p)) })
 }
 
 // claim takes items from the ring. It reports false if there are none.
@@ -94,18 +86,6 @@ func (s *stream[T, R]) claim(w *streamWorker[T]) bool {
 		s.callWorker()
 	}
 	return n > 0
-}
-
-// lingerForItem yields a few times to see whether an item comes, if items are quick. It reports
-// whether it has claimed one. To leave and be called again costs more than several yields.
-func (s *stream[T, R]) lingerForItem(w *streamWorker[T]) bool {
-	for yields := 0; yields < 4 && s.quick() && !s.done(); yields++ {
-		runtime.Gosched()
-		if s.claim(w) {
-			return true
-		}
-	}
-	return false
 }
 
 // waitItem blocks until there is an item, and claims it. It reports false if there will be none.
@@ -152,7 +132,7 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 				core.Call(func() {
 					r, err := f(ctx, v)
 					s.finish(k, r, err)
-				}, func(p *core.PanicError) { s.abortItem(k, p) })
+				}, func(p *core.PanicError) { s.finishFailed(k, *new(R), aborted(p)) })
 			})
 			continue
 		}
@@ -198,11 +178,6 @@ func (s *stream[T, R]) finishFailed(k uint64, r R, o outcome) {
 	}
 	s.deliver(k, r, &o)
 	s.settle()
-}
-
-// abortItem is finishFailed for a panic, or, if p is nil, for a Goexit.
-func (s *stream[T, R]) abortItem(k uint64, p *core.PanicError) {
-	s.finishFailed(k, *new(R), aborted(p))
 }
 
 // deliver puts result k in its cell, and wakes the consumer if it waits for that result.

@@ -48,20 +48,15 @@ func newWatchdog(delay time.Duration) *watchdog {
 	return w
 }
 
-// ownsWatchdog reports whether the loop needs a watchdog of its own. It does in a synctest bubble,
-// because a timer must stay in its bubble, and in race builds, because the detector would see a
-// shared watchdog order its loops.
-func (l *indexLoop) ownsWatchdog() bool { return l.clock.frozen || race.Hidden }
-
-// watchdogFor returns a watchdog for a loop.
+// watchdogFor returns a watchdog for a loop. A loop in a synctest bubble has one of its own, because
+// a timer must stay in its bubble. In race builds each loop has one, because the detector would see a
+// shared watchdog order its loops: watchdogs is empty then.
 func watchdogFor(l *indexLoop) *watchdog {
-	if !l.ownsWatchdog() {
-		if w, _ := watchdogs.Get().(*watchdog); w != nil {
-			return w
-		}
-	}
 	if l.clock.frozen {
 		return newWatchdog(0) // fires as soon as the caller blocks
+	}
+	if w, _ := watchdogs.Get().(*watchdog); w != nil {
+		return w
 	}
 	return newWatchdog(watchAfter)
 }
@@ -121,7 +116,7 @@ func (w *watchdog) release(l *indexLoop) {
 		<-w.fired
 	}
 	w.watching = false
-	if l.ownsWatchdog() {
+	if l.clock.frozen || race.Hidden {
 		w.timer.Stop()
 	} else {
 		watchdogs.Put(w)

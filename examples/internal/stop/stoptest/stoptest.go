@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -38,9 +39,10 @@ func Program(t *testing.T, args ...string) *exec.Cmd {
 
 // Status checks the exit status of the program after signals and after its -timeout. With args the
 // program must run for long. Status sends a signal when the program has printed ready, or, if ready
-// is a function, when ready has returned. The program must print partial at its end.
+// is a function, when ready has returned. The program must print partial at its end. If partial
+// comes only when the program has worked for a while, the timeout grows until the program gets there.
 func Status[R string | func()](t *testing.T, ready R, partial string, args ...string) {
-	run := func(t *testing.T, args []string, signal os.Signal) (status int) {
+	run := func(t *testing.T, args []string, signal os.Signal) (status int, output string) {
 		program := Program(t, args...)
 		out, err := program.StdoutPipe()
 		require.NoError(t, err)
@@ -64,18 +66,31 @@ func Status[R string | func()](t *testing.T, ready R, partial string, args ...st
 		rest, err := io.ReadAll(lines)
 		require.NoError(t, err)
 		_ = program.Wait()
-		require.Contains(t, printed+string(rest), partial)
-		return program.ProcessState.ExitCode()
+		return program.ProcessState.ExitCode(), printed + string(rest)
+	}
+	parallel := func(t *testing.T) {
+		if _, apart := any(ready).(string); apart {
+			t.Parallel()
+		}
 	}
 	t.Run("the status of -timeout", func(t *testing.T) {
-		require.Equal(t, 124, run(t, append([]string{"-timeout=1s"}, args...), nil))
+		parallel(t)
+		for timeout, printed := 50*time.Millisecond, ""; !strings.Contains(printed, partial); timeout *= 2 {
+			require.Less(t, timeout, time.Minute, printed)
+			var status int
+			status, printed = run(t, append([]string{"-timeout", timeout.String()}, args...), nil)
+			require.Equal(t, 124, status)
+		}
 	})
 	for signal, status := range map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143} {
 		t.Run("the status of "+signal.String(), func(t *testing.T) {
 			if runtime.GOOS == "windows" {
 				t.Skip("cannot send signals")
 			}
-			require.Equal(t, status, run(t, args, signal))
+			parallel(t)
+			ended, printed := run(t, args, signal)
+			require.Equal(t, status, ended)
+			require.Contains(t, printed, partial)
 		})
 	}
 }

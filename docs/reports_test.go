@@ -1,6 +1,7 @@
-// Package reports_test runs, with coterie, the programs of public reports of bugs in
-// other packages. The table in docs/proof.md lists them.
-package reports_test
+package docs_test
+
+// This file runs, with coterie, the programs of public reports of bugs in other packages.
+// The table in proof.md lists them.
 
 import (
 	"context"
@@ -14,15 +15,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/errgroup"
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Each runs in a bubble of its own. A goroutine that is left behind, or a deadlock,
 // fails the test.
@@ -140,7 +138,7 @@ var reports = map[string]func(t *testing.T){
 }
 
 func TestReports(t *testing.T) {
-	page, err := os.ReadFile("../proof.md")
+	page, err := os.ReadFile("proof.md")
 	require.NoError(t, err)
 	listed := regexp.MustCompile(`(?m)^\| \[([a-z0-9-]+/[a-z]+#\d+)\]`).FindAllStringSubmatch(string(page), -1)
 	require.Len(t, listed, len(reports))

@@ -1,4 +1,4 @@
-package stack_test
+package internal_test
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package quote_test
+package internal_test
 
 import (
 	"testing"

@@ -1,0 +1,72 @@
+package sched_test
+
+import (
+	"context"
+	"runtime/pprof"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coterie-go/coterie/core/sched"
+	"github.com/coterie-go/coterie/group"
+	"github.com/coterie-go/coterie/pool"
+)
+
+func TestOwnersAreTheInnermostFirst(t *testing.T) {
+	outer, inner := group.New(group.Options{Name: "outer"}), group.New(group.Options{Name: "inner"})
+	p := pool.New(1, pool.Options{Name: "pool"})
+	defer p.Close()
+	ofOwners := func(ctx context.Context) (names []string) {
+		for o := range sched.Owners(ctx) {
+			names = append(names, o.Config().Name)
+		}
+		return names
+	}
+	var kept context.Context
+	require.NoError(t, outer.GoContext(t.Context(), func(ctx context.Context) {
+		require.NoError(t, p.GoContext(ctx, func(ctx context.Context) {
+			require.NoError(t, inner.GoContext(ctx, func(ctx context.Context) {
+				kept = ctx
+				require.Equal(t, []string{"inner", "pool", "outer"}, ofOwners(ctx))
+				for o := range sched.Owners(ctx) { // also if the loop ends early
+					require.Equal(t, "inner", o.Config().Name)
+					break
+				}
+			}))
+			inner.Wait()
+			require.Equal(t, []string{"pool", "outer"}, ofOwners(kept))
+			require.Equal(t, []string{"pool", "outer"}, ofOwners(ctx))
+		}))
+		p.Wait()
+	}))
+	outer.Wait()
+	require.Empty(t, ofOwners(kept))
+	require.Empty(t, slices.Collect(sched.Owners(t.Context())))
+}
+
+func TestWithName(t *testing.T) {
+	label := func(ctx context.Context) string {
+		v, _ := pprof.Label(ctx, "coterie")
+		return v
+	}
+	outer, path := sched.WithName(t.Context(), "outer")
+	require.Equal(t, []string{"outer", "outer", "outer"}, []string{path, sched.Path(outer), label(outer)})
+	inner, path := sched.WithName(outer, "inner")
+	require.Equal(t, []string{"outer/inner", "outer/inner", "outer/inner"}, []string{path, sched.Path(inner), label(inner)})
+	same, path := sched.WithName(inner, "")
+	require.Equal(t, "outer/inner", path)
+	require.Equal(t, inner, same)
+	none, path := sched.WithName(t.Context(), "")
+	require.Empty(t, path)
+	require.Equal(t, t.Context(), none)
+	require.Empty(t, slices.Collect(sched.Owners(inner)), "a name is no task")
+
+	g := group.New(group.Options{Name: "g"})
+	require.NoError(t, g.GoContext(inner, func(ctx context.Context) {
+		require.Equal(t, []string{"outer/inner/g", "outer/inner/g"}, []string{sched.Path(ctx), label(ctx)})
+		named, path := sched.WithName(ctx, "more")
+		require.Equal(t, []string{"outer/inner/g/more", "outer/inner/g/more"}, []string{path, label(named)})
+	}))
+	g.Wait()
+}
