@@ -22,7 +22,7 @@ type Group struct {
 	ctx    context.Context         // nil in a zero group
 	cancel context.CancelCauseFunc // nil in a zero group; called after the cause has been recorded
 	own    atomic.Bool             // the group, not the parent, cancelled ctx; set before cancel is called
-	owned  atomic.Bool             // scheduler.Owner is set
+	owned  race.Uint64             // 1 when scheduler.Owner is set
 
 	settings *settings                // nil in a zero group
 	failures atomic.Pointer[failures] // nil until a task fails
@@ -77,7 +77,7 @@ func newGroup(ctx context.Context, s *settings) (*Group, context.Context) {
 	}
 	g := &Group{settings: s}
 	g.scheduler.Owner = (*owner)(g)
-	g.owned.Store(true)
+	g.owned.Store(1)
 	g.ctx, g.cancel = context.WithCancelCause(g.scheduler.Within(ctx))
 	if s.Limit > 0 {
 		g.scheduler.Limit(s.Limit, 0)

@@ -15,7 +15,7 @@ type plain func() error
 func (f plain) Run(w *sched.Worker) {
 	if err := f(); err != nil {
 		w.Failed(err)
-		(*Group)(w.Scheduler().Owner.(*owner)).fail(0, nil, err)
+		(*Group)(race.Load(&w.Scheduler().Owner).(*owner)).fail(0, nil, err)
 	}
 }
 
@@ -46,10 +46,6 @@ func (t *task) done(w *sched.Worker, err error) {
 	}
 }
 
-// Owner returns the group as the owner of its tasks, for a scheduler that does not know it; see
-// setOwner.
-func (t *task) Owner() sched.Owner { return (*owner)(t.group) }
-
 // fail records err as an error of the group.
 func (t *task) fail(err error) { t.group.fail(t.number, t.error, err) }
 
@@ -74,7 +70,7 @@ func (g *Group) task(f func() error) sched.Task {
 	g.setOwner()
 	o := g.options()
 	var t sched.Task = plain(f)
-	if o.Collect || race.Hidden && g.settings == nil {
+	if o.Collect {
 		t = &task{group: g, f: f, number: g.number()}
 	}
 	if o.config.Labels != nil {
@@ -83,13 +79,11 @@ func (g *Group) task(f func() error) sched.Task {
 	return t
 }
 
-// setOwner makes a zero group the owner of its scheduler, before the first task. In a race build it
-// does nothing, because the detector would see it order the goroutines that start tasks. There each
-// task points to its group.
+// setOwner makes a zero group the owner of its scheduler, before the first task.
 func (g *Group) setOwner() {
-	if !race.Hidden && !g.owned.Load() {
+	if g.owned.Load() == 0 {
 		g.scheduler.SetOwner((*owner)(g))
-		g.owned.Store(true)
+		g.owned.Store(1)
 	}
 }
 

@@ -66,7 +66,9 @@ func TestNestedLoops(t *testing.T) {
 								})
 							}))
 							require.EqualValues(t, 6*5*4, calls.Load())
-							require.EqualValues(t, workers, g.most.Load())
+							require.LessOrEqual(t, int(g.most.Load()), workers)
+							// When a worker becomes free, a loop asks for it only when an item begins or ends.
+							require.GreaterOrEqual(t, int(g.most.Load()), min(workers, 6))
 						}
 					})
 				})

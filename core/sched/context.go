@@ -8,6 +8,7 @@ import (
 	"weak"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/race"
 )
 
 // has reports whether the owner's name is in the list.
@@ -98,7 +99,7 @@ func (c *Context) holds(sem *core.Semaphore) bool {
 func Owners(ctx context.Context) iter.Seq[Owner] {
 	return func(yield func(Owner) bool) {
 		for task := range taskOf(ctx).tasks() {
-			if task.sched.Owner != nil && !yield(task.sched.Owner) {
+			if o := race.Load(&task.sched.Owner); o != nil && !yield(o) {
 				return
 			}
 		}

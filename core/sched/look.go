@@ -229,7 +229,7 @@ func (s *Scheduler) askContexts(v *View, bubble uint64) {
 		v.ContextDone = !v.Cancelled.Time.IsZero()
 		return
 	}
-	if o, ok := s.Owner.(interface{ Context() context.Context }); ok {
+	if o, ok := race.Load(&s.Owner).(interface{ Context() context.Context }); ok {
 		if ctx := o.Context(); ctx != nil && ctx.Err() != nil {
 			v.ContextDone, v.ContextCause = true, textOf(context.Cause(ctx))
 		}

@@ -6,18 +6,19 @@ import (
 	"strings"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/race"
 )
 
 // This file holds the settings of a scheduler: those of its Config, which do not change, and the
 // numbers of its limiter. shared is made with the second task, or with the first setting.
 
-// SetOwner sets the owner of a scheduler that has none.
+// SetOwner sets the owner of a scheduler that has none. In a race build it orders no goroutines.
 func (s *Scheduler) SetOwner(o Owner) {
-	s.lock()
-	if s.Owner == nil {
-		s.Owner = o
-	}
-	s.mu.Unlock()
+	s.locked(func(*todo) {
+		if s.Owner == nil {
+			s.Owner = o
+		}
+	})
 }
 
 // Limit sets how many tasks may run at once, and how many more may be accepted. The owner calls it
@@ -38,10 +39,10 @@ func (s *Scheduler) Title() string {
 }
 
 func (s *Scheduler) config() *Config {
-	if s.Owner == nil {
-		return &zeroConfig
+	if o := race.Load(&s.Owner); o != nil {
+		return o.Config()
 	}
-	return s.Owner.Config()
+	return &zeroConfig
 }
 
 var zeroConfig = Config{Kind: "group"}

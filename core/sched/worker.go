@@ -187,14 +187,9 @@ func (w *Worker) panicked(p *core.PanicError) {
 	}
 }
 
-// abort gives the panic or Goexit of a task to the owner. A scheduler without an owner asks the task for
-// it. Wait raises the panic or Goexit if there is none.
+// abort gives the panic or Goexit of a task to the owner. Wait raises it if there is none.
 func (s *Scheduler) abort(set *Set, t Task, p *core.PanicError) {
-	owner := s.Owner
-	if t, ok := t.(interface{ Owner() Owner }); ok && owner == nil {
-		owner = t.Owner()
-	}
-	if owner != nil {
+	if owner := race.Load(&s.Owner); owner != nil {
 		owner.Aborted(s, set, t, p)
 		return
 	}
