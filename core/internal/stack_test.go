@@ -173,3 +173,10 @@ func TestTop(t *testing.T) {
 		})
 	}
 }
+
+func TestATraceOfTheToolkitAloneIsEmpty(t *testing.T) {
+	text := "goroutine 7 [running]:\n" +
+		"github.com/coterie-go/coterie/core/sched.(*Worker).run(0x1)\n\t/x/worker.go:1 +0x1\n" +
+		"github.com/coterie-go/coterie/core/sched.(*Scheduler).work(0x1)\n\t/x/worker.go:2 +0x1\n"
+	require.Empty(t, stack.Parse([]byte(text)).TrimOwn().Frames)
+}

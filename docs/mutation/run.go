@@ -173,7 +173,7 @@ func (r *runner) test(b *testBinary, timeout time.Duration, env ...string) (resu
 		if name != "" {
 			args = append(args, "-test.run=^"+name+"$")
 		}
-		args = slices.Concat(args, r.testFlags, []string{"-test.timeout=" + most.String()})
+		args = slices.Concat(args, r.testFlags, []string{"-test.timeout=0"})
 		for range again {
 			v, _ := r.runTests(b.path, b.Dir, slices.Concat(b.env, env), args, most+5*time.Second)
 			if v != survived {
@@ -197,7 +197,7 @@ func (r *runner) testOnce(b *testBinary, timeout time.Duration, env ...string) (
 		parts[0] = []string{"-test.skip=" + skip(b.skips)}
 	}
 	for _, part := range parts {
-		args := slices.Concat([]string{"-test.failfast", "-test.timeout=" + timeout.String()}, r.testFlags, part)
+		args := slices.Concat([]string{"-test.failfast", "-test.timeout=0"}, r.testFlags, part)
 		v, out := r.runTests(b.path, b.Dir, slices.Concat(b.env, env), args, timeout+5*time.Second)
 		if v != survived {
 			return result{v, short + " " + failed(out)}, out
@@ -216,7 +216,7 @@ func skip(tests []string) string {
 
 // runTests runs a test binary. It ends it, and all that it has started, when it takes too long or too much.
 func (r *runner) runTests(binary, dir string, env, args []string, timeout time.Duration) (verdict, []byte) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	command := exec.CommandContext(ctx, binary, args...)
 	command.Dir, command.Env = dir, append(os.Environ(), env...)
@@ -230,7 +230,7 @@ func (r *runner) runTests(binary, dir string, env, args []string, timeout time.D
 	ended, watched := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
-		r.watchMemory(command.Process.Pid, ended, cancel)
+		r.watch(command.Process.Pid, timeout, ended, cancel)
 	}()
 	err := command.Wait()
 	close(ended)
@@ -244,26 +244,70 @@ func (r *runner) runTests(binary, dir string, env, args []string, timeout time.D
 	return killed, out.Bytes()
 }
 
-// watchMemory calls cancel when a process uses too much memory, where /proc says so.
-func (r *runner) watchMemory(pid int, ended <-chan struct{}, cancel func()) {
-	tick := time.NewTicker(200 * time.Millisecond)
+// watch calls cancel when a process takes too long or uses too much memory. Where /proc says so, the
+// time in which the process was stopped, or waited for a processor, does not count.
+func (r *runner) watch(pid int, timeout time.Duration, ended <-chan struct{}, cancel func()) {
+	const every = 500 * time.Millisecond
+	tick := time.NewTicker(every)
 	defer tick.Stop()
+	idle := time.Duration(0) // how long no process of the group could run
 	for {
 		select {
 		case <-ended:
 			return
 		case <-tick.C:
 		}
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-		fields := strings.Fields(string(text))
-		if err != nil || len(fields) < 2 || r.memory == 0 {
-			continue
+		used, waits := usageOf(pid)
+		if waits {
+			idle += every
 		}
-		if pages, err := strconv.ParseInt(fields[1], 10, 64); err == nil && pages*int64(os.Getpagesize()) > r.memory {
+		if used+idle > timeout || r.memory > 0 && memoryOf(pid) > r.memory {
 			cancel()
 			return
 		}
 	}
+}
+
+// memoryOf returns how many bytes a process uses, or 0 if that is not known.
+func memoryOf(pid int) int64 {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
+// usageOf returns the processor time of a group of processes, and whether none of their threads could
+// run. Without /proc it returns 0 and true.
+func usageOf(group int) (used time.Duration, waits bool) {
+	const tick = 10 * time.Millisecond
+	waits = true
+	paths, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range paths {
+		fields := statOf(path)
+		if len(fields) < 15 || fields[2] != strconv.Itoa(group) {
+			continue
+		}
+		for _, field := range fields[11:15] { // its own, and that of children that have ended
+			n, _ := strconv.ParseInt(field, 10, 64)
+			used += time.Duration(n) * tick
+		}
+		threads, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "task", "*", "stat"))
+		for _, thread := range threads {
+			if fields := statOf(thread); len(fields) > 0 && strings.Contains("RDTt", fields[0]) {
+				waits = false
+			}
+		}
+	}
+	return used, waits
+}
+
+// statOf returns the fields of a stat file of /proc after the name of the process: its state first.
+func statOf(path string) []string {
+	text, _ := os.ReadFile(path)
+	return strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 }
 
 var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)|^(panic: .*|fatal error: .*|FAIL: .*)|running tests:\n\t+(\S+)`)
