@@ -83,6 +83,8 @@ type reader struct {
 // run starts the readers, and calls body in the caller's goroutine. run stops and joins the readers
 // when body has returned.
 func (g *gather[T]) run(ctx context.Context, in []iter.Seq[T], body func()) {
+	ctx, stop := chained(ctx)
+	defer stop()
 	g.begin(Call{Ctx: ctx}, 0, 0)
 	g.ctx.made()
 	g.ready = make(chan struct{}, 1)
@@ -105,6 +107,7 @@ func (g *gather[T]) read(seq iter.Seq[T]) {
 		})
 		race.Send(g.ready, struct{}{})
 	}()
+	defer g.reads()()
 	r := &reader{room: make(chan struct{}, 1)}
 	core.Call(func() {
 		for v := range seq {

@@ -109,6 +109,9 @@ const (
 )
 
 func (s *stream[T, R]) run(call Call, yield func(R, error) bool) {
+	ctx, stop := chained(call.Ctx)
+	defer stop()
+	call.Ctx = ctx
 	helpers := call.Workers
 	if s.nested {
 		helpers--
@@ -147,6 +150,7 @@ func (s *stream[T, R]) read() {
 		close(s.inputDone)
 		race.Send(s.results, struct{}{})
 	}()
+	defer s.reads()()
 	core.Call(func() {
 		if s.in.Failing == nil {
 			for v := range s.in.Seq {
