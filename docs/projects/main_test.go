@@ -95,3 +95,12 @@ func TestRunNothingToSwap(t *testing.T) {
 	require.Equal(t, 2, status)
 	require.EqualError(t, err, "no file imports errgroup or semaphore of x/sync")
 }
+
+// A package that does not build, or whose tests are all left out, has an outcome and no test.
+func TestCount(t *testing.T) {
+	seen := make(outcome)
+	require.NoError(t, seen.read(strings.NewReader(`{"Action":"fail","Package":"a"}`)))
+	require.Nil(t, seen.count())
+	require.NoError(t, seen.read(strings.NewReader(`{"Action":"pass","Package":"a","Test":"TestA"}`)))
+	require.Equal(t, map[string]int{"pass": 1}, seen.count())
+}

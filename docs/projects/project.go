@@ -156,7 +156,7 @@ func (p *project) test(ctx context.Context, rounds int) (outcome, error) {
 			return nil, err
 		}
 	}
-	if len(seen) == 0 {
+	if seen.count() == nil {
 		return nil, errors.New("go test has run no test")
 	}
 	return seen, nil
@@ -180,13 +180,22 @@ func (o outcome) read(in io.Reader) error {
 	}
 }
 
-func (o outcome) String() string {
-	counts := make(map[string]int)
+// count returns how many tests ended how, in the first round, or nil if there is no test.
+func (o outcome) count() map[string]int {
+	var counts map[string]int
 	for name, actions := range o {
 		if !strings.HasSuffix(name, " ") { // not a package
+			if counts == nil {
+				counts = make(map[string]int)
+			}
 			counts[actions[0]]++
 		}
 	}
+	return counts
+}
+
+func (o outcome) String() string {
+	counts := o.count()
 	return fmt.Sprintf("%d tests passed, %d failed, %d were skipped", counts["pass"], counts["fail"], counts["skip"])
 }
 
