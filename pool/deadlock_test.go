@@ -47,9 +47,9 @@ func TestATaskThatWaitsForItsOwnBatch(t *testing.T) {
 					p := pool.New(4, opts)
 					begin := time.Now()
 					b, other := p.Batch(t.Context()), p.Batch(t.Context())
+					other.Go(func() { time.Sleep(time.Minute) })
 					b.Go(func() { time.Sleep(max(0, -d)); b.Wait() }) //coterie:selfwait that it waits for itself is the point
 					b.Go(func() { other.Wait() })
-					other.Go(func() { time.Sleep(time.Minute) })
 					time.Sleep(max(0, d))
 					require.Equal(t, text, caught(b.Wait).(*core.PanicError).Value)
 					require.Equal(t, time.Minute, time.Since(begin))
