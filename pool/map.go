@@ -55,7 +55,8 @@ func MapUnordered[T, R any](ctx context.Context, workers int, seq iter.Seq[T], f
 // chain. The sequence ends with the first error of in: it yields the results of the items before,
 // and then a zero value with the error. The items before are not cancelled. Then ignores everything
 // after the error. A body that leaves the last of several chained loops ends all of them, from the
-// last to the first.
+// last to the first. That cancels the contexts of their items. It does not reach a loop that the
+// input runs in another goroutine, as with [iter.Pull].
 func Then[T, R any](ctx context.Context, workers int, in iter.Seq2[T, error], f func(ctx context.Context, v T) (R, error)) iter.Seq2[R, error] {
 	return stream(ctx, workers, loop.Input[T]{Failing: in}, true, f)
 }
