@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/coterie-go/coterie/core/internal/stack"
 )
@@ -39,8 +40,8 @@ const (
 
 // hosts reports whether the caller's goroutine has one of the host functions with these names,
 // called on s. It returns the text of the function's second argument: the worker. If the goroutine
-// runs a task in place of its submitter, the goroutine of the submitter counts too; to read that
-// stack stops the world.
+// runs a task in place of its submitter, the goroutine of the submitter counts too. If the task has a
+// goroutine of its own, the worker is in between. To read the stacks of others stops the world.
 func (s *Scheduler) hosts(functions ...string) (worker string, ok bool) {
 	var all map[uint64][]byte
 	for text := stackText(1<<12, false); ; {
@@ -52,7 +53,7 @@ func (s *Scheduler) hosts(functions ...string) (worker string, ok bool) {
 			}
 		}
 		creator, submitter := stack.Parse(text).Creator()
-		if creator != schedulers+"runInline" {
+		if creator != schedulers+"runInline" && !strings.HasSuffix(creator, "sched.(*Worker).isolate") {
 			return "", false
 		}
 		if all == nil {
