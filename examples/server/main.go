@@ -19,8 +19,9 @@
 //
 // After SIGTERM or an interrupt it stops listening, answers the requests that it has, and lets the
 // workers finish the queued jobs. Each service has -grace for that. A service that takes longer is
-// reported with its stack. A second signal ends the program at once, with the same report. Exit
-// status 0 means that all accepted jobs were done, 1 that they were not.
+// reported with its stack. A second signal ends the program at once, with the same report. The exit
+// status is 130 after an interrupt, 143 after SIGTERM and 0 after the demonstration if all accepted
+// jobs were done, and 1 if they were not.
 package main
 
 import (
@@ -32,10 +33,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/coterie-go/coterie/examples/internal/debug"
+	"github.com/coterie-go/coterie/examples/internal/stop"
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/group/service"
 	"github.com/coterie-go/coterie/pool"
@@ -73,17 +76,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "server: -workers and -queue must be at least 1, -grace and -flush positive, and there are no arguments")
 		return 2
 	}
+	signals := make(chan os.Signal, 1) // the first is for the exit status; service.Run acts on them
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
 	if err := serve(ctx, set, stdout); err != nil {
 		fmt.Fprintln(stderr, "server:", err)
 		return 1
 	}
-	return 0
+	select {
+	case s := <-signals:
+		return stop.Status(s)
+	default:
+		return 0
+	}
 }
 
 // serve runs the services until ctx is done, a signal comes, or the demonstration has ended.
 func serve(ctx context.Context, set settings, log io.Writer) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	web, err := net.Listen("tcp", withDefault(set.addr, "127.0.0.1:0"))
 	if err != nil {
 		return err
@@ -113,7 +124,7 @@ func serve(ctx context.Context, set settings, log io.Writer) error {
 	}
 	if set.addr == "" {
 		services = append(services, service.Service{Name: "demo", After: []string{"web"}, Run: func(ctx context.Context, _ func()) error {
-			defer stop()
+			defer end()
 			return demo(ctx, "http://"+web.Addr().String())
 		}})
 	}

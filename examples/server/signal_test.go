@@ -26,7 +26,7 @@ func TestSignals(t *testing.T) {
 		_, page := p.ask("GET", p.metrics)
 		require.Contains(t, page, "jobs_submitted_total 10\n")
 		require.NoError(t, p.Process.Signal(syscall.SIGTERM))
-		require.Zero(t, p.end(), &p.stderr)
+		require.Equal(t, 143, p.end(), &p.stderr)
 		require.Equal(t, []string{"web", "workers", "flush", "metrics"}, p.stopped())
 		require.Contains(t, p.lines, "flushed 10 jobs")
 	})

@@ -23,6 +23,17 @@ var (
 // status has the exit status for each cause.
 var status = map[error]int{ErrInterrupted: 130, ErrTerminated: 143, ErrTimeout: 124}
 
+// Status returns the exit status of a program that a signal has ended: 130 after an interrupt, 143
+// after SIGTERM.
+func Status(s os.Signal) int { return status[cause(s)] }
+
+func cause(s os.Signal) error {
+	if s == syscall.SIGTERM {
+		return ErrTerminated
+	}
+	return ErrInterrupted
+}
+
 // Run calls body with a context that is cancelled at the first SIGINT or SIGTERM, or after timeout,
 // unless that is 0. body should then print its results so far, and return. Run returns 130 after
 // SIGINT, 143 after SIGTERM, 124 after the timeout, and otherwise the result of body. A second
@@ -43,11 +54,7 @@ func Run(ctx context.Context, timeout time.Duration, body func(ctx context.Conte
 			select {
 			case <-ctx.Done():
 			case s := <-signals:
-				if s == syscall.SIGTERM {
-					cancel(ErrTerminated)
-				} else {
-					cancel(ErrInterrupted)
-				}
+				cancel(cause(s))
 			}
 		})
 		result = body(ctx)
