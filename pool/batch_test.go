@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/multierr"
 
@@ -553,15 +554,15 @@ func TestErrOfABatchEndsWithATaskThatRunsInPlace(t *testing.T) {
 		require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
 			b := p.Batch(ctx)
 			lost, cancel := context.WithCancel(ctx)
-			require.NoError(t, b.GoContext(lost, func(context.Context) {}))
+			assert.NoError(t, b.GoContext(lost, func(context.Context) {}))
 			cancel()
-			require.ErrorIs(t, b.WaitContext(ctx), context.Canceled)
-			require.ErrorIs(t, b.Err(), context.Canceled)
+			assert.ErrorIs(t, b.WaitContext(ctx), context.Canceled)
+			assert.ErrorIs(t, b.Err(), context.Canceled)
 			p.Go(func() {}) // the queue is full
-			require.NoError(t, b.GoContext(ctx, func(context.Context) {
+			assert.NoError(t, b.GoContext(ctx, func(context.Context) {
 				require.NoError(t, b.Err())
 			}))
-			require.NoError(t, b.Err())
+			assert.NoError(t, b.Err())
 		}))
 		p.Wait()
 		p.Close()

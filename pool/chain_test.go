@@ -55,12 +55,12 @@ func TestLeavingALoopEndsItsInputs(t *testing.T) {
 	errLate := errors.New("late")
 	downstream := map[string]func(ctx context.Context, in iter.Seq2[int, error]){
 		"Then": func(ctx context.Context, in iter.Seq2[int, error]) {
-			for range pool.Then(ctx, 2, in, same) {
+			for range pool.Then(ctx, 2, in, same) { //coterie:waiterr what it yields is not the point
 				break
 			}
 		},
 		"ThenUnordered": func(ctx context.Context, in iter.Seq2[int, error]) {
-			for range pool.ThenUnordered(ctx, 2, in, same) {
+			for range pool.ThenUnordered(ctx, 2, in, same) { //coterie:waiterr what it yields is not the point
 				break
 			}
 		},
@@ -75,7 +75,7 @@ func TestLeavingALoopEndsItsInputs(t *testing.T) {
 			assert.Equal(t, []error{errLate}, got)
 		},
 		"Map": func(ctx context.Context, in iter.Seq2[int, error]) {
-			for range pool.Map(ctx, 2, values(in), same) {
+			for range pool.Map(ctx, 2, values(in), same) { //coterie:waiterr what it yields is not the point
 				break
 			}
 		},
@@ -126,7 +126,7 @@ func TestLeavingALoopEndsItsInputs(t *testing.T) {
 				}()
 				yield(1)
 			}
-			for range pool.Map(t.Context(), 1, input, same) {
+			for range pool.Map(t.Context(), 1, input, same) { //coterie:waiterr what it yields is not the point
 				break
 			}
 			close(release)

@@ -108,7 +108,9 @@ func TestTaskLabels(t *testing.T) {
 			want := strings.TrimSuffix(with(""), ", ")
 			for range 2 {
 				require.NoError(t, p.GoContext(pprof.WithLabels(t.Context(), pprof.Labels("other", "y")), func(context.Context) {}))
-				p.Go(func() { require.Equal(t, want, allLabels(t)) })
+				b := p.Batch(t.Context())
+				b.Go(func() { require.Equal(t, want, allLabels(t)) })
+				b.Wait()
 			}
 			p.Wait()
 		})

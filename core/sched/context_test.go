@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core/sched"
@@ -26,7 +27,7 @@ func TestOwnersAreTheInnermostFirst(t *testing.T) {
 	var kept context.Context
 	require.NoError(t, outer.GoContext(t.Context(), func(ctx context.Context) {
 		require.NoError(t, p.GoContext(ctx, func(ctx context.Context) {
-			require.NoError(t, inner.GoContext(ctx, func(ctx context.Context) {
+			assert.NoError(t, inner.GoContext(ctx, func(ctx context.Context) {
 				kept = ctx
 				require.Equal(t, []string{"inner", "pool", "outer"}, ofOwners(ctx))
 				for o := range sched.Owners(ctx) { // also if the loop ends early
@@ -35,8 +36,8 @@ func TestOwnersAreTheInnermostFirst(t *testing.T) {
 				}
 			}))
 			inner.Wait()
-			require.Equal(t, []string{"pool", "outer"}, ofOwners(kept))
-			require.Equal(t, []string{"pool", "outer"}, ofOwners(ctx))
+			assert.Equal(t, []string{"pool", "outer"}, ofOwners(kept))
+			assert.Equal(t, []string{"pool", "outer"}, ofOwners(ctx))
 		}))
 		p.Wait()
 	}))

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
@@ -61,7 +62,7 @@ func TestAKeyIsForgotten(t *testing.T) {
 				require.NoError(t, k.GoContext(t.Context(), -1, keyedTask(s, func() { <-hold })))
 				for key := range keys {
 					go func() {
-						require.NoError(t, k.GoContext(t.Context(), key, keyedTask(s, func() {})))
+						assert.NoError(t, k.GoContext(t.Context(), key, keyedTask(s, func() {})))
 					}()
 				}
 				synctest.Wait()

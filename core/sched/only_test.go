@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core/race"
@@ -46,8 +47,8 @@ func TestOnlyTask(t *testing.T) {
 			s, release := blocking(t)
 			go func() {
 				synctest.Wait()
-				require.Equal(t, counted, s.only.Load())
-				require.Equal(t, 1, s.Running())
+				assert.Equal(t, counted, s.only.Load())
+				assert.Equal(t, 1, s.Running())
 				close(release)
 			}()
 			require.NoError(t, s.Wait(nil))
