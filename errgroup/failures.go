@@ -18,7 +18,7 @@ type failures struct {
 	settings *settings // of the group
 
 	mu           sync.Mutex // guards what follows; nothing blocks while it is held
-	kept         []numbered // without Collect only the first error
+	collected    []numbered // without Collect only the first error
 	dropped      int        // how many errors are not kept because of MaxErrors
 	cancellation error      // the first cancellation report
 	joined       error      // the last result; nil if errors were added since
@@ -34,13 +34,13 @@ type numbered struct {
 func (fs *failures) add(number uint64, err error) (first error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if fs.settings.Collect || len(fs.kept) == 0 {
-		fs.kept, fs.joined = append(fs.kept, numbered{number, err}), nil
+	if fs.settings.Collect || len(fs.collected) == 0 {
+		fs.collected, fs.joined = append(fs.collected, numbered{number, err}), nil
 	}
-	if most := fs.settings.MaxErrors; most > 0 && len(fs.kept) >= 2*most { // not each time, because trim sorts
+	if most := fs.settings.MaxErrors; most > 0 && len(fs.collected) >= 2*most { // not each time, because trim sorts
 		fs.trim()
 	}
-	return fs.kept[0].err
+	return fs.collected[0].err
 }
 
 // addCancellation keeps err if it is the first cancellation report.
@@ -54,10 +54,10 @@ func (fs *failures) addCancellation(err error) {
 
 // trim sorts the errors by number, and drops the last if there are more than MaxErrors.
 func (fs *failures) trim() {
-	slices.SortStableFunc(fs.kept, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
-	if most := fs.settings.MaxErrors; most > 0 && len(fs.kept) > most {
-		fs.dropped += len(fs.kept) - most
-		fs.kept = slices.Delete(fs.kept, most, len(fs.kept))
+	slices.SortStableFunc(fs.collected, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
+	if most := fs.settings.MaxErrors; most > 0 && len(fs.collected) > most {
+		fs.dropped += len(fs.collected) - most
+		fs.collected = slices.Delete(fs.collected, most, len(fs.collected))
 	}
 }
 
@@ -76,7 +76,7 @@ func (fs *failures) result(both bool) error {
 func (fs *failures) join(both bool) error {
 	fs.trim()
 	var errs []error
-	for _, e := range fs.kept {
+	for _, e := range fs.collected {
 		errs = append(errs, e.err)
 	}
 	if fs.dropped > 0 {

@@ -22,7 +22,7 @@ type RaceOptions[T any] struct {
 	Discard func(T)
 	// Permanent, if not nil, is called with each error until there is an answer. If it reports
 	// true, that error is the answer: the context of the other functions is cancelled, and when
-	// they have ended Race or Quorum returns the error, alone and unchanged. Permanent is called in
+	// they have ended Race or Quorum returns the error itself, unchanged. Permanent is called in
 	// the goroutine of the function that failed, perhaps in several goroutines at once.
 	Permanent func(error) bool
 }

@@ -42,7 +42,7 @@
 // Shutdown is Close, but when its context is done, it drops the queued tasks and returns an error
 // that lists the tasks that run. [docs/guide/shutdown.md] ends a program without losing work.
 //
-// A [Batch] starts tasks and waits for them alone. [Submit] starts a task and returns a future for
+// A [Batch] starts tasks and waits for only these. [Submit] starts a task and returns a future for
 // its result. A [Keyed] starts tasks that have a key. It runs the tasks of one key one after
 // another, or up to a given number at once; see [docs/guide/keys.md].
 //

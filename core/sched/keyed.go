@@ -237,7 +237,7 @@ func (q *keyQueue) noRoomLocked(t *KeyTask, inside bool, p *park.Parker) error {
 		return ErrFull
 	}
 	if !inside {
-		t.spare = p
+		t.retry = p
 	}
 	q.entering++
 	return errNoRoom
@@ -309,7 +309,7 @@ func (k *keys) block(ctx context.Context, t *KeyTask, p *park.Parker, inside boo
 		again := peek(k.sched, func() bool {
 			t.key.entering--
 			t.key.forgetLocked()
-			return !inside && t.spare == nil
+			return !inside && t.retry == nil
 		})
 		if again {
 			err = errBlocked

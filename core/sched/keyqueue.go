@@ -41,14 +41,14 @@ func (q *keyQueue) fullLocked() bool { return q.actives >= q.keys.perKey || !q.l
 // has waited for that blocks again if there is no room in line.
 func (q *keyQueue) acceptLocked(t Task) bool {
 	e := t.(*keyEntry)
-	switch p := e.task.spare; {
+	switch p := e.task.retry; {
 	case !q.fullLocked():
 		q.activeLocked(e)
 		return true
 	case p == nil || q.keys.roomLocked(false):
 		q.waitLocked(e.task)
 	default:
-		e.task.spare = nil
+		e.task.retry = nil
 		q.blockLocked(e.task, p)
 	}
 	return false

@@ -24,7 +24,7 @@ func (s *Scheduler) lock() {
 	s.countOnlyLocked()
 }
 
-// The pauses between two tries, in turns of an empty loop. A submitter that starts tasks one after
+// The pauses between two tries, in iterations of an empty loop. A submitter that starts tasks one after
 // another makes long ones. Meanwhile the other processor uses mu many times in a row, while the
 // cache lines are there. With the pauses of the others, an empty task of a pool takes 50 ns and not
 // 36, and with 8 producers 140 and not 100.

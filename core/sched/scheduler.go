@@ -427,7 +427,7 @@ type KeyTask struct {
 	place     list.Elem[*KeyTask] // in keyQueue.line
 	blocked   list.Elem[*KeyTask] // in keys.blocked
 	parker    *park.Parker        // of its submitter; nil unless that is blocked
-	spare     *park.Parker        // of its submitter that blocks until there is room in the run queue; it blocks with it again if the key is busy then
+	retry     *park.Parker        // of its submitter that blocks until there is room in the run queue; it blocks with it again if the key is busy then
 	refused   error               // what its submitter returns; nil if the task was accepted
 	exclusive bool                // set by Replace: it becomes active only when no other task of the key is active
 	from      race.Point          // from its submitter to the task

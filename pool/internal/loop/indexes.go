@@ -4,9 +4,9 @@
 // empty steals half of the longest range. So items do not run in the order of their indexes, but
 // uneven work spreads over the workers.
 //
-// The caller works alone until it has measured that the rest is worth a goroutine. Then it starts
-// the first helper, unless the watchdog has started it. Each helper starts the next one before it
-// runs an item, if there are more items.
+// The caller works without helpers until it has measured that the rest is worth a goroutine. Then
+// it starts the first helper, unless the watchdog has started it. Each helper starts the next one
+// before it runs an item, if there are more items.
 //
 // Invariant: each index is in one range, or a worker has taken it and runs it.
 
@@ -87,7 +87,7 @@ type indexLoop struct {
 
 	ranges   atomic.Pointer[indexRange] // a list of the helpers' ranges; written under mu
 	watchdog *watchdog                  // used by the caller only; nil if there can be no helper, or after release
-	first    indexRange                 // the caller's range; the last field, apart from fields that helpers read for each block
+	first    indexRange                 // the caller's range; the last field, away from fields that helpers read for each block
 }
 
 // A block runs the items from lo up to, and without, hi, one after another. It returns the error of
@@ -96,7 +96,7 @@ type indexLoop struct {
 type block func(l *indexLoop, lo, hi int) (next int, err error)
 
 const (
-	// watchAfter is how long the caller works alone if it cannot measure whether helpers are worth
+	// watchAfter is how long the caller works without helpers if it cannot measure whether helpers are worth
 	// it, because its first items have not ended.
 	watchAfter = 50 * time.Microsecond
 	// probation is how long a loop runs before its measurements count: a first
