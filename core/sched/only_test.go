@@ -3,8 +3,10 @@ package sched
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"runtime"
+	"runtime/trace"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -153,6 +155,22 @@ func TestOnlyTask(t *testing.T) {
 		_, returned := <-exited
 		require.False(t, returned)
 	})
+}
+
+func TestWaitWithoutTasksEndsTheTraceOfAnOwner(t *testing.T) {
+	if trace.IsEnabled() {
+		t.Skip("another trace is being recorded")
+	}
+	require.NoError(t, trace.Start(io.Discard))
+	defer trace.Stop()
+	l := &limited{Config{Kind: "group", Name: "idle"}}
+	l.config.Nest(t.Context())
+	s := new(Scheduler)
+	s.SetOwner(l)
+	s.Register(t.Context())
+	require.NotNil(t, l.config.trace)
+	require.NoError(t, s.Wait(nil))
+	require.EqualValues(t, 1, l.config.trace.ended.Load())
 }
 
 // Invariant: each task runs once, and a wait that begins after its Go covers it, whatever counts an

@@ -26,6 +26,7 @@ func (s *Scheduler) Wait(ctx context.Context) error {
 // join is Wait, but returns the round instead of raising it.
 func (s *Scheduler) join(ctx context.Context) (*round, error) {
 	if s.only.Load() == noTask {
+		s.endTrace()
 		return nil, nil
 	}
 	if s.only.Load() < counted || !peek(s, s.idleLocked) {
