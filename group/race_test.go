@@ -57,9 +57,10 @@ func TestRacesStayVisible(t *testing.T) {
 func lessReported(owners []string, reports map[string]map[string]int) (less []string) {
 	for name, theirs := range reports["sync"] {
 		for _, owner := range owners {
-			// Of two writes at the same instant the detector sees now and then only one, with
-			// any owner; how often they meet depends on the path that a task takes.
-			if ours := reports[owner][name]; ours < theirs-theirs/10 {
+			// After many goroutines the detector misses a race now and then, with any owner: in a
+			// long program with "limit 2, set later" one in ten. An edge too many hides all, and
+			// goroutines too many for each task hide half.
+			if ours := reports[owner][name]; ours < theirs-theirs/4 {
 				less = append(less, fmt.Sprintf("%s: with %s %d times, with sync.WaitGroup %d", name, owner, ours, theirs))
 			}
 		}
