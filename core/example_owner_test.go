@@ -13,7 +13,7 @@ import (
 // The task writes to the promise; others read the future.
 func ExamplePromise() {
 	p := core.NewPromise[int]()
-	go p.Run(core.Propagate, func() (int, error) { return 6 * 7, nil })
+	go p.Resolve(6*7, nil)
 	fmt.Println(p.Future().Get())
 
 	p = core.NewPromise[int]()
@@ -66,10 +66,14 @@ func ExamplePromise_Resolve() {
 	// Output: 0 not today
 }
 
-func ExamplePromise_Run() {
+func ExamplePromise_Abort() {
 	p := core.NewPromise[int]()
-	p.Run(core.Propagate, func() (int, error) { return strconv.Atoi("42") })
-	fmt.Println(p.Future().Get())
+	core.Call(func() {
+		n, err := strconv.Atoi("42")
+		panic(fmt.Sprint(n, err))
+	}, p.Abort)
+	defer func() { fmt.Println(recover().(*core.PanicError).Value) }()
+	p.Future().Get()
 	// Output: 42 <nil>
 }
 
@@ -77,9 +81,7 @@ func ExamplePromise_Run() {
 func ExamplePromise_Watch() {
 	p := core.NewPromise[int]()
 	p.Watch()
-	core.Call(func() {
-		p.Run(core.Propagate, func() (int, error) { panic("boom") })
-	}, func(*core.PanicError) {})
+	core.Call(func() { panic("boom") }, p.Abort)
 	defer func() { fmt.Println(recover().(*core.PanicError).Value) }()
 	p.Future().Get() // without this the process would end when the future is collected
 	// Output: boom

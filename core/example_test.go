@@ -345,7 +345,7 @@ func ExampleErrDone() {
 
 func ExampleFuture_Get() {
 	p := core.NewPromise[int]() // group.Fork and pool.Submit make a future
-	go p.Run(core.Propagate, func() (int, error) { return 6 * 7, nil })
+	go p.Resolve(6*7, nil)
 	fmt.Println(p.Future().Get())
 	// Output: 42 <nil>
 }

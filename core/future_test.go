@@ -16,12 +16,12 @@ import (
 	"github.com/coterie-go/coterie/core/child"
 )
 
-// run gives a promise the outcome of f, under the policy Propagate, as a task does.
+// run gives a promise the outcome of f, as a task does.
 func run(p core.Promise[int], f func() (int, error)) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		core.Call(func() { p.Run(core.Propagate, f) }, func(*core.PanicError) {})
+		core.Call(func() { p.Resolve(f()) }, p.Abort)
 	}()
 	<-done
 }
@@ -169,20 +169,6 @@ func TestFutureResolvedMeanwhile(t *testing.T) {
 		require.Equal(t, 7, v)
 		<-f.Done()
 	}
-}
-
-func TestCrashDoesNotResolve(t *testing.T) {
-	inside, output, err := child.Run(t)
-	if !inside {
-		require.Error(t, err)
-		require.Regexp(t, `^panic: boom \[recovered, repanicked\]\n\ngoroutine `, output)
-		require.Contains(t, output, "core_test.panicHere(")
-		return
-	}
-	p := core.NewPromise[int]()
-	go p.Run(core.Crash, func() (int, error) { panicHere("boom"); return 0, nil })
-	_, _ = p.Future().Get()
-	panic("get has returned")
 }
 
 func TestUnreadPanics(t *testing.T) {

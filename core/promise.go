@@ -34,23 +34,14 @@ func (p Promise[T]) Owned(number uint32) { p.future.owner = number }
 // Resolve gives the future its result. It panics if the future already has one.
 func (p Promise[T]) Resolve(value T, err error) { p.future.resolve(value, err, nil) }
 
-// Run calls f, and resolves the promise with the result. If f panics or calls Goexit, Run resolves
-// the promise with that, and then panics or exits too. Under the policy Crash a panic does not
-// resolve the promise, so that no Get returns before the process has ended.
-func (p Promise[T]) Run(policy PanicPolicy, f func() (T, error)) {
-	var value T
-	var err error
-	Call(func() { value, err = f() }, func(panicked *PanicError) {
-		var zero T
-		if panicked == nil {
-			p.Resolve(zero, ErrGoexit)
-			return
-		}
-		if policy == Crash {
-			panic(panicked.Value) // the runtime prints this value and, below it, the stack of f
-		}
-		p.future.resolve(zero, nil, panicked)
-		panic(panicked)
-	})
-	p.Resolve(value, err)
+// Abort gives the future the panic of the task, which Get raises. If panicked is nil, the task has
+// called [runtime.Goexit], and Get returns [ErrGoexit]. Abort panics if the future already has a
+// result.
+func (p Promise[T]) Abort(panicked *PanicError) {
+	var zero T
+	if panicked == nil {
+		p.Resolve(zero, ErrGoexit)
+		return
+	}
+	p.future.resolve(zero, nil, panicked)
 }

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/multierr"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/sched"
 )
 
@@ -132,9 +133,11 @@ type TaskError struct {
 	Err  error  // the error that the task returned
 }
 
-// Error returns the path, quoted if it is not printable, a colon, and the text of Err.
+// Error returns the path, quoted if it is not printable, a colon, and the text of Err. It returns
+// only that text if Err is the panic of the task, because the text has the path.
 func (e *TaskError) Error() string {
-	if e.Path == "" {
+	p, _ := e.Err.(*core.PanicError)
+	if e.Path == "" || p != nil && p.Task == e.Path {
 		return e.Err.Error()
 	}
 	return sched.Quote(e.Path) + ": " + e.Err.Error()

@@ -349,6 +349,35 @@ func TestTaskError(t *testing.T) {
 		require.ErrorAs(t, g.Wait(), &task)
 		require.Equal(t, "ingest/fetch", task.Path)
 		require.IsType(t, (*core.PanicError)(nil), task.Err)
+		require.EqualError(t, task, "panic in ingest/fetch: boom", "the path stands there once")
+	})
+
+	t.Run("a captured panic of another task, which wraps it, keeps both paths", func(t *testing.T) {
+		err := &errgroup.TaskError{Path: "ingest", Err: &core.PanicError{Task: "ingest/fetch", Value: errBoom}}
+		require.EqualError(t, err, "ingest: panic in ingest/fetch: boom")
+	})
+
+	t.Run("a panic has the path", func(t *testing.T) {
+		for name, start := range starters {
+			g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "ingest"})
+			start(g, func() error { panic(errBoom) })
+			p := caught(func() { _ = g.Wait() }).(*core.PanicError)
+			require.Equal(t, map[bool]string{true: "ingest/x", false: "ingest"}[name == "GoNamed"], p.Task, name)
+		}
+	})
+
+	t.Run("a panic that Get raises, or returns, has the path", func(t *testing.T) {
+		for _, policy := range []core.PanicPolicy{core.Propagate, core.Capture} {
+			g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "ingest", Panics: policy})
+			f := errgroup.Fork(g, func() (int, error) { panic(errBoom) })
+			var err error
+			got := caught(func() { _, err = f.Get() })
+			if policy == core.Capture {
+				got = err
+			}
+			require.Equal(t, "ingest", got.(*core.PanicError).Task)
+			caught(func() { _ = g.Wait() })
+		}
 	})
 }
 

@@ -25,13 +25,6 @@ type task struct {
 	f      func() error
 	number uint64     // in the order of start, from 1; 0 without Collect
 	error  *TaskError // wraps the error, with the task's path; nil for a task without a name
-	future resolver   // nil unless Fork made the task
-}
-
-// A resolver is the future of a task. resolve is called when the task has ended and the group has
-// recorded that. p is the task's panic, or nil. err is the task's error if p is nil.
-type resolver interface {
-	resolve(err error, p *core.PanicError)
 }
 
 func (t *task) Run(w *sched.Worker) { t.done(w, t.f()) }
@@ -41,10 +34,10 @@ func (t *task) done(w *sched.Worker, err error) {
 		w.Failed(err)
 		t.fail(err)
 	}
-	if t.future != nil { // after fail: a task that gets the error from Get may fail with it
-		t.future.resolve(err, nil)
-	}
 }
+
+// identity returns the number and the TaskError of the task.
+func (t *task) identity() (number uint64, name *TaskError) { return t.number, t.error }
 
 // fail records err as an error of the group.
 func (t *task) fail(err error) { t.group.fail(t.number, t.error, err) }
@@ -97,12 +90,10 @@ func (o *owner) Context() context.Context { return o.ctx }
 
 // Aborted applies the panic policy to a task that has panicked, or, if p is nil, has called Goexit.
 func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.PanicError) {
-	known := new(task) // a plain function has no number and no name
-	switch t := sched.Unnamed(t).(type) {
-	case *task:
-		known = t
-	case *contextTask:
-		known = &t.task
+	var number uint64
+	var name *TaskError
+	if t, ok := sched.Unnamed(t).(interface{ identity() (uint64, *TaskError) }); ok { // else it is plain
+		number, name = t.identity()
 	}
 	var err error = core.ErrGoexit
 	if p != nil {
@@ -111,15 +102,12 @@ func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.
 	g := (*Group)(o)
 	switch policy := g.options().Panics; {
 	case policy == core.Capture:
-		g.record(known.number, known.error, err, false)
+		g.record(number, name, err, false)
 	case policy == core.Crash && p != nil:
 		panic(p.Value)
 	default:
 		g.scheduler.Fail(p) // before stop, so that no panic of a cancelled sibling comes first
 		g.stop(err)
-	}
-	if known.future != nil {
-		known.future.resolve(core.ErrGoexit, p)
 	}
 }
 
@@ -139,35 +127,34 @@ func (g *Group) number() uint64 {
 func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	checkFunc(f == nil)
 	g.setOwner()
-	t := &forked[T]{promise: core.NewPromise[T]()}
+	t := &forked[T]{task: task{group: g, number: g.number()}, f: f, promise: core.NewPromise[T]()}
 	t.promise.Owned(uint32(g.scheduler.Number()))
-	t.task = task{group: g, number: g.number(), future: t, f: func() (err error) {
-		t.value, err = f()
-		return err
-	}}
-	if !g.scheduler.Go(nil, g.scheduler.InOwner(&t.task)) {
+	if !g.scheduler.Go(nil, g.scheduler.InOwner(t)) {
 		g.refuse()
 	}
 	return t.promise.Future()
 }
 
-// A forked task has a result.
+// A forked is a task with a result.
 type forked[T any] struct {
 	task
+	f       func() (T, error)
 	promise core.Promise[T]
-	value   T
 }
 
-func (t *forked[T]) resolve(err error, p *core.PanicError) {
-	policy := t.group.options().Panics
-	switch {
-	case p == nil:
-		t.promise.Resolve(t.value, err)
-	case policy == core.Capture:
-		t.promise.Resolve(t.value, p)
-	default:
-		core.Call(func() {
-			t.promise.Run(policy, func() (T, error) { panic(p) })
-		}, func(*core.PanicError) {}) // Run panics with it again, and the group has recorded it
+// Run calls the function.
+func (t *forked[T]) Run(w *sched.Worker) {
+	v, err := t.f()
+	t.done(w, err)
+	t.promise.Resolve(v, err) // after done: a task that gets the error from Get may fail with it
+}
+
+// Abort gives the future the panic or the Goexit of the task.
+func (t *forked[T]) Abort(p *core.PanicError) {
+	if p != nil && t.group.options().Panics == core.Capture {
+		var zero T
+		t.promise.Resolve(zero, p)
+		return
 	}
+	t.promise.Abort(p)
 }

@@ -1,7 +1,9 @@
 package group_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -241,5 +243,67 @@ func TestCapture(t *testing.T) {
 		require.Zero(t, g.Running())
 		require.True(t, g.TryGo(func() {}), "there is room")
 		g.Wait()
+	})
+}
+
+// A panic has the path of its task, however the task was started and wherever the panic arrives.
+func TestPanicHasThePath(t *testing.T) {
+	boom := func() { panic("boom") }
+	for name, c := range map[string]struct {
+		start func(g *group.Group)
+		text  string
+	}{
+		"Go":            {func(g *group.Group) { g.Go(boom) }, "panic in ingest: boom"},
+		"TryGo":         {func(g *group.Group) { g.TryGo(boom) }, "panic in ingest: boom"},
+		"GoNamed":       {func(g *group.Group) { g.GoNamed("fetch", boom) }, "panic in ingest/fetch: boom"},
+		"not printable": {func(g *group.Group) { g.GoNamed("a\nb", boom) }, `panic in "ingest/a\nb": boom`},
+		"GoContext": {func(g *group.Group) {
+			_ = g.GoContext(t.Context(), func(context.Context) { boom() })
+		}, "panic in ingest: boom"},
+		"Background": {func(g *group.Group) {
+			g.Background(t.Context(), func(context.Context) { boom() })
+		}, "panic in ingest: boom"},
+		"Fork": {func(g *group.Group) {
+			group.Fork(g, func() (int, error) { boom(); return 0, nil })
+		}, "panic in ingest: boom"},
+		"a task of a group without a name in a task": {func(g *group.Group) {
+			g.GoNamed("fetch", func() { group.Run(func(inner *group.Group) { inner.Go(boom) }) })
+		}, "panic in ingest/fetch: boom"},
+		"a task of another group in a task": {func(g *group.Group) {
+			_ = g.GoContext(t.Context(), func(ctx context.Context) {
+				inner := group.New(group.Options{Name: "fetch"})
+				_ = inner.GoContext(ctx, func(context.Context) { boom() })
+				inner.Wait()
+			})
+		}, "panic in ingest/fetch: boom"},
+	} {
+		for _, limit := range []int{0, 1} {
+			t.Run(fmt.Sprintf("%s, limit %d", name, limit), func(t *testing.T) {
+				g := group.New(group.Options{Name: "ingest", Limit: limit})
+				c.start(g)
+				p := caught(g.Wait).(*core.PanicError)
+				require.True(t, strings.HasPrefix(p.Error(), strings.TrimPrefix(c.text, "panic in ")+"\n\n"), p.Error())
+				var got *core.PanicError
+				g = group.New(group.Options{Name: "ingest", Limit: limit, Panics: core.Capture, OnPanic: func(p *core.PanicError) { got = p }})
+				c.start(g)
+				g.Wait()
+				require.EqualError(t, got, c.text)
+			})
+		}
+	}
+
+	t.Run("from Get", func(t *testing.T) {
+		g := group.New(group.Options{Name: "ingest"})
+		f := group.Fork(g, func() (int, error) { boom(); return 0, nil })
+		require.Equal(t, "ingest", caught(func() { _, _ = f.Get() }).(*core.PanicError).Task)
+		caught(g.Wait)
+	})
+
+	t.Run("a group without a name has none", func(t *testing.T) {
+		var g group.Group
+		g.Go(boom)
+		require.Empty(t, caught(g.Wait).(*core.PanicError).Task)
+		g.GoNamed("fetch", boom)
+		require.Equal(t, "fetch", caught(g.Wait).(*core.PanicError).Task)
 	})
 }

@@ -45,6 +45,13 @@ func TestFork(t *testing.T) {
 		require.Equal(t, 1, strings.Count(p.Error(), "group_test.raiseHere("))
 	})
 
+	t.Run("get raises the panic although OnPanic calls Goexit", func(t *testing.T) {
+		g := group.New(group.Options{Panics: core.Capture, OnPanic: func(*core.PanicError) { runtime.Goexit() }})
+		future := group.Fork(g, func() (int, error) { panic("boom") })
+		require.Equal(t, "boom", caught(func() { _, _ = future.Get() }).(*core.PanicError).Value)
+		g.Wait()
+	})
+
 	t.Run("a goexit of f is an error of get", func(t *testing.T) {
 		var g group.Group
 		future := group.Fork(&g, func() (int, error) { runtime.Goexit(); return 0, nil })

@@ -242,12 +242,31 @@ func (t *contextTask) Run(w *sched.Worker) {
 // f, and g applies its panic policy to it too. Get returns [core.ErrGoexit], and Wait calls Goexit,
 // if f calls Goexit.
 //
-// Fork makes two allocations more than Go. A Get that blocks makes one.
+// Fork makes one allocation more than Go. A Get that blocks makes one.
 func Fork[T any](g *Group, f func() (T, error)) *core.Future[T] {
 	checkFunc(f == nil)
-	p := core.NewPromise[T]()
-	p.Owned(uint32(g.scheduler.Number()))
-	policy := g.policy()
-	g.Go(func() { p.Run(policy, f) })
-	return p.Future()
+	t := &forked[T]{f: f}
+	t.promise().Owned(uint32(g.scheduler.Number()))
+	if !g.scheduler.Go(nil, g.scheduler.InOwner(t)) {
+		g.refuse()
+	}
+	return &t.future
 }
+
+// A forked is a task with a result.
+type forked[T any] struct {
+	f      func() (T, error)
+	future core.Future[T] // a field, so that task and future are one allocation
+}
+
+func (t *forked[T]) promise() core.Promise[T] { return core.PromiseOf(&t.future) }
+
+// Run implements [sched.Task].
+func (t *forked[T]) Run(*sched.Worker) {
+	f := t.f
+	t.f = nil
+	t.promise().Resolve(f())
+}
+
+// Abort gives the future the panic or the Goexit of the task.
+func (t *forked[T]) Abort(p *core.PanicError) { t.promise().Abort(p) }

@@ -77,10 +77,3 @@ func (o *owner) Aborted(s *sched.Scheduler, _ *sched.Set, _ sched.Task, p *core.
 		s.Fail(p)
 	}
 }
-
-func (g *Group) policy() core.PanicPolicy {
-	if o, ok := g.scheduler.Owner.(*owner); ok {
-		return o.Panics
-	}
-	return core.Propagate
-}

@@ -176,3 +176,56 @@ func TestAbortHandler(t *testing.T) {
 	}
 	closeEmpty(t, p)
 }
+
+// A panic has the path of its task, wherever it arrives.
+func TestPanicHasThePath(t *testing.T) {
+	boom := func(context.Context) { panic("boom") }
+	for name, start := range map[string]func(p *pool.Pool) (wait func()){
+		"Batch.Go": func(p *pool.Pool) func() {
+			b := p.Batch(t.Context())
+			b.Go(func() { panic("boom") })
+			return b.Wait
+		},
+		"Batch.GoContext": func(p *pool.Pool) func() {
+			b := p.Batch(t.Context())
+			require.NoError(t, b.GoContext(t.Context(), boom))
+			return b.Wait
+		},
+		"Keyed": func(p *pool.Pool) func() {
+			k := pool.NewKeyed[int](p, 1)
+			require.NoError(t, k.GoContext(t.Context(), 1, boom))
+			return k.Wait
+		},
+		"Submit": func(p *pool.Pool) func() {
+			f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) { boom(ctx); return 0, nil })
+			require.NoError(t, err)
+			return func() { _, _ = f.Get() }
+		},
+		"a Submit within, in the place of the Get": func(p *pool.Pool) func() {
+			f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) {
+				f, err := pool.Submit(ctx, p, func(ctx context.Context) (int, error) { boom(ctx); return 0, nil })
+				if err != nil {
+					return 0, err
+				}
+				return f.GetContext(ctx)
+			})
+			require.NoError(t, err)
+			return func() { _, _ = f.Get() }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Name: "mail"})
+			defer p.Close()
+			require.Equal(t, "mail", caught(start(p)).(*core.PanicError).Task)
+		})
+	}
+
+	t.Run("in OnPanic", func(t *testing.T) {
+		var all []string
+		p := pool.New(1, pool.Options{Name: "mail", OnPanic: func(p *core.PanicError) { all = append(all, p.Error()) }})
+		p.Go(func() { panic("boom") })
+		require.NoError(t, p.GoContext(t.Context(), boom))
+		p.Close()
+		require.Equal(t, []string{"panic in mail: boom", "panic in mail: boom"}, all)
+	})
+}

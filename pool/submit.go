@@ -74,15 +74,16 @@ func (t *submitted[T]) Run(w *sched.Worker) {
 	defer t.End(w)
 	f := t.f
 	t.f = nil
-	t.promise().Run(core.Propagate, func() (T, error) {
-		v, err := f(&t.Context)
-		if err != nil {
-			w.Failed(err)
-		}
-		return v, err
-	})
+	v, err := f(&t.Context)
+	if err != nil {
+		w.Failed(err)
+	}
 	w.Returned()
+	t.promise().Resolve(v, err)
 }
+
+// Abort gives the future the panic or the Goexit of the task.
+func (t *submitted[T]) Abort(p *core.PanicError) { t.promise().Abort(p) }
 
 func (t *submitted[T]) drop(err error) {
 	var zero T

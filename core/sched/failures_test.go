@@ -17,11 +17,12 @@ func TestCombineCountsAPanicOnce(t *testing.T) {
 }
 
 func TestWithTask(t *testing.T) {
-	require.Nil(t, WithTask(nil, "outer"))
+	outer := &record{path: "outer"}
+	require.Nil(t, outer.withTask(nil))
 	p := core.NewPanicError("boom")
-	require.Same(t, p, WithTask(p, ""))
-	inner := WithTask(p, "inner")
+	require.Same(t, p, (*record)(nil).withTask(p))
+	inner := (&record{path: "inner"}).withTask(p)
 	require.Equal(t, "inner", inner.Task)
 	require.Empty(t, p.Task)
-	require.Same(t, inner, WithTask(inner, "outer"), "the innermost task keeps its path")
+	require.Same(t, inner, outer.withTask(inner), "the innermost task keeps its path")
 }

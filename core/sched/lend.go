@@ -123,6 +123,20 @@ func (set *Set) Wait() (raise func()) {
 	return raise
 }
 
+// WaitContext is Wait, but returns a *core.StuckError if ctx ends while tasks of the set are left.
+// The caller lends the place of that task if ctx is that of a task of the scheduler.
+func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
+	for by := set.lenderOf(ctx); ; {
+		if raise, err = set.wait(ctx, by); err == nil {
+			return raise, nil
+		}
+		set.scheduler().settled(set.idleLocked)
+		if stuck := set.Stuck(err); stuck.Running+stuck.Queued > 0 {
+			return nil, stuck
+		}
+	}
+}
+
 // WaitInside is Wait for a caller that holds the place of the task for which the set was made.
 func (set *Set) WaitInside() { _, _ = set.wait(nil, lender{task: set.parent}) }
 

@@ -235,17 +235,3 @@ func (set *Set) Stuck(cause error) *core.StuckError {
 		Kind: v.noun + " of " + config.Kind, Owner: config.Path, Running: v.busy, Queued: v.queued, Cause: cause,
 	}, nil)
 }
-
-// WaitContext is Wait, but returns a *core.StuckError if ctx ends while tasks of the set are left.
-// The caller lends the place of that task if ctx is that of a task of the scheduler.
-func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
-	for by := set.lenderOf(ctx); ; {
-		if raise, err = set.wait(ctx, by); err == nil {
-			return raise, nil
-		}
-		set.scheduler().settled(set.idleLocked)
-		if stuck := set.Stuck(err); stuck.Running+stuck.Queued > 0 {
-			return nil, stuck
-		}
-	}
-}

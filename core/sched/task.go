@@ -3,6 +3,7 @@ package sched
 import (
 	"errors"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -11,6 +12,12 @@ import (
 
 // Run calls the function.
 func (f Func) Run(*Worker) { f() }
+
+// A future is a task whose result a core.Future holds.
+type future interface {
+	// Abort gives the future a panic of the task, or, if p is nil, a Goexit. The owner has been told.
+	Abort(p *core.PanicError)
+}
 
 // Drop marks the worker's task as one that did not run.
 func (w *Worker) Drop() { w.ending = endedDropped }

@@ -169,15 +169,22 @@ func (w *Worker) free() {
 // aborted reports that the worker's task has panicked with p, or, if p is nil, has called
 // runtime.Goexit. Then it calls ended. It runs on top of the task's stack.
 func (w *Worker) aborted(p *core.PanicError, ended func()) {
+	p = recordOf(w.task).withTask(p)
 	w.panicked(p)
 	w.watchAborted(p)
+	end := func() {
+		if t, ok := Unnamed(w.task).(future); ok {
+			t.Abort(p)
+		}
+		ended()
+	}
 	core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
 		if again != nil {
 			panic(again.Value) // nothing recovers it: the process ends
 		}
-		ended() // the owner's function has called Goexit
+		end() // the owner's function has called Goexit
 	})
-	ended()
+	end()
 }
 
 // panicked records for the counts that the task has panicked, if p is not nil.
