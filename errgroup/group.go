@@ -218,7 +218,8 @@ func (g *Group) Wait() error {
 }
 
 // WaitContext is Wait, but gives up when ctx is done. Then it returns a *[core.StuckError], which
-// lists the named tasks that run. The tasks run on, the group's context is not cancelled, and
+// lists the named tasks that run. It returns up to 7 ms after ctx is done, so that a task that has
+// just ended does not count. The tasks run on, the group's context is not cancelled, and
 // WaitContext may be called again. It panics if ctx is nil, or if it derives from the context of a
 // task of the group that runs: that task would wait for itself.
 func (g *Group) WaitContext(ctx context.Context) error {
