@@ -261,14 +261,10 @@ func (w *Worker) publish() {
 // Fail makes Wait raise p, as if a task had panicked with it. Wait calls runtime.Goexit if p is
 // nil.
 func (s *Scheduler) Fail(p *core.PanicError) {
-	f := &failure{panicked: p}
-	f.added.Release()
-	s.locked(func(*todo) { addLocked(&s.share().failures, s.shared, f) })
+	s.locked(func(*todo) { addLocked(&s.share().failures, s.shared, p) })
 }
 
 // Fail makes a wait for the set raise p, as Scheduler.Fail does.
 func (set *Set) Fail(p *core.PanicError) {
-	f := &failure{panicked: p}
-	f.added.Release()
-	set.scheduler().locked(func(*todo) { addLocked(&set.failures, set, f) })
+	set.scheduler().locked(func(*todo) { addLocked(&set.failures, set, p) })
 }
