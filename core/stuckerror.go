@@ -77,7 +77,7 @@ func (e *StuckError) Error() string {
 	return b.String()
 }
 
-// A place is the first of several tasks with the same name at the same place, and their number.
+// A place holds the first of the tasks with one name and one stack, and their number.
 type place struct {
 	Task
 	count int

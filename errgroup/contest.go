@@ -42,8 +42,8 @@ func newContest[T any](ctx context.Context, need int, opts RaceOptions[T], fs []
 // run runs the functions. It returns need results, or an error, when every function that was
 // started has ended.
 func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error) {
-	// An error does not cancel the context of the group: stop does. Errors that wrap the context's Err
-	// are cancellation reports.
+	// With Collect an error does not cancel the group's context: end does. With lenient an error that
+	// wraps the context's Err is a cancellation report.
 	c.group, c.ctx = New(c.ctx, Options{Collect: true})
 	c.group.settings.lenient = true
 	succeeded := false
@@ -68,8 +68,8 @@ func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error)
 
 // start starts the functions, all at once or staggered.
 func (c *contest[T]) start(fs []func(ctx context.Context) (T, error)) {
-	// If Done were called later, the race detector would see it order the next function after those
-	// that called Done before.
+	// Done is called before any function runs. The race detector would see a later call order the
+	// next function after the functions that have called Done.
 	done := c.ctx.Done()
 	if c.opts.Stagger > 0 {
 		c.failed = make(chan int, len(fs))

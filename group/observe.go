@@ -15,7 +15,7 @@ import (
 // by an owner with a name, or with the context of a named task.
 type Event struct {
 	Path      string           // of the task: "ingest/fetch"
-	Owner     uint64           // the number of the owner, as in group/tree; 0 if that has no name
+	Owner     uint64           // the number of the owner, as in group/tree; 0 if the owner has no name
 	Task      uint64           // the number of the task, as in group/tree; no two have the same
 	Waited    time.Duration    // from Queued until the task began; 0 in Queued
 	Ran       time.Duration    // from Started until the task ended; 0 before
