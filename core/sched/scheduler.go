@@ -330,6 +330,7 @@ type limiter struct {
 	wakeAt   int64 // blocked submitters are admitted when the room is at least this
 
 	submitters list.List[*submitter]
+	acquirers  list.List[*submitter] // with a reserved place; they wait for a permit, and cannot give up
 }
 
 // A submitter is a goroutine that is blocked until there is room. It first yields, so that tasks
@@ -341,9 +342,10 @@ type submitter struct {
 	reserves bool // it wants a reserved place, and keeps its task
 	patient  bool // it cannot give up
 	state    submitterState
-	parker   *park.Parker // nil while it yields, and while it reads its own stack; see deadlock.go
-	runs     knowledge    // see deadlock.go
-	tasks    int32        // how many tasks the deadlock has; written when state becomes deadlocked
+	parker   *park.Parker  // nil while it yields, while it reads its own stack, and for an acquirer; see deadlock.go
+	stop     chan struct{} // closed, it ends the Acquire of an acquirer
+	runs     knowledge     // see deadlock.go
+	tasks    int32         // how many tasks the deadlock has; written when state becomes deadlocked
 	place    list.Elem[*submitter]
 }
 

@@ -259,10 +259,12 @@ func (s *Scheduler) acquire(ctx context.Context, parent *Context, sem *core.Sema
 	if parent.holds(sem) {
 		return errLent
 	}
-	if ctx == nil {
-		ctx = context.Background()
+	defer s.noteBlocked(ForSemaphore).end()
+	if doneOf(ctx) == nil {
+		s.acquirePatiently(sem)
+		return nil
 	}
-	err := s.acquireBlocked(ctx, sem)
+	err := sem.Acquire(ctx, 1)
 	if err != nil {
 		s.unreserve()
 	}
