@@ -9,12 +9,12 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how a scheduler finds out that all its tasks wait for room in it. Go has no
+// This file finds out whether all tasks of a scheduler wait for room in it. Go has no
 // context, so the scheduler does not know which task calls it. When submitters have been blocked
 // for deadlockAfter, the scheduler asks them whose task they run: each reads its own stack.
 //
-// A submitter that parks sets a timer if at least as many submitters wait as tasks may run. So does the
-// end of a task that makes no room. A scheduler has at most one timer that counts. The scheduler
+// A submitter that parks, and the end of a task that makes no room, set a timer if at least as many
+// submitters wait as tasks may run. A scheduler has at most one timer that counts. The scheduler
 // asks the submitters that cannot give up, once each, if no further submitter has parked when the
 // timer expires. Then there is no timer until another submitter parks or another task ends:
 // otherwise the clock of a testing/synctest bubble would never stop. A timer holds a weak pointer to
@@ -165,8 +165,8 @@ func (s *Scheduler) answer(b *submitter) submitterState {
 
 // judgeLocked finds out whether all tasks that run are blocked submitters that cannot give up. If
 // so, it dismisses the oldest submitter among them, which then panics. There is no deadlock if the
-// owner is paused, if a place is reserved for a submitter that waits for a permit, or if a task has
-// lent its place.
+// owner is paused, if a submitter yields or has a reserved place, if a worker searches, or if a task
+// has lent its place.
 func (s *Scheduler) judgeLocked(do *todo) {
 	x := s.shared
 	l := &x.limiter
