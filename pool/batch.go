@@ -98,8 +98,8 @@ func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 
 // Wait blocks until every task of the batch has ended. Wait raises the first panic of a task, with
 // the further ones as its Others. It calls Goexit if no task has panicked but a task has called
-// Goexit. Every Wait that is blocked when the last task ends raises this. If there is none, the
-// next Wait does. No later Wait raises it again. Wait lends the place of the task to which the
+// Goexit. Every Wait that is blocked when the last task ends raises this. If none is blocked, the
+// next Wait raises it. No later Wait raises it again. Wait lends the place of the task to which the
 // batch belongs if Wait is called in a task of the pool or in the goroutine that made the batch.
 // Tasks of the batch that have not begun run on that place, one after another. In any other
 // goroutine Wait lends no place: call WaitContext with the task's context there. A task of the

@@ -2,9 +2,8 @@ package sched
 
 import "github.com/coterie-go/coterie/core/race"
 
-// This file holds which tasks the scheduler orders for the race detector besides Go, the task and the
-// waits that cover it: in an owner that runs one task at a time, and in a key whose perKey is 1, each
-// task and the next.
+// This file makes the edges between tasks in race builds: from each task to the next, in an owner that
+// runs one task at a time, and for a key whose perKey is 1.
 
 // edgesOf returns the edges of a task of the set that is about to begin.
 func (s *Scheduler) edgesOf(set *Set) edges {

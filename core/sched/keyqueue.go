@@ -85,7 +85,7 @@ func (q *keyQueue) lineUpLocked(t *KeyTask, p *park.Parker) {
 	q.liveLocked()
 }
 
-// blockLocked adds a task to the line that is accepted when there is room for it. p is its blocked
+// blockLocked adds a task to the line. It is accepted when there is room for it. p is its blocked
 // submitter's Parker.
 func (q *keyQueue) blockLocked(t *KeyTask, p *park.Parker) {
 	q.keys.blocked.PushBack(&t.blocked)
@@ -184,8 +184,8 @@ func (q *keyQueue) forgetLocked() {
 	q.self.forget()
 }
 
-// dismissLocked drops the active tasks that have not begun, and adds them and those that have to r.
-// If it drops one and none has begun, it gives the entry of the dropped task to t and reports true.
+// dismissLocked drops the active tasks that have not begun, and adds all active tasks to r. If it
+// drops one and none has begun, it gives the entry of the dropped task to t and reports true.
 func (q *keyQueue) dismissLocked(t *KeyTask, r *replacement) bool {
 	var free *keyEntry
 	for at := q.active.Front(); at != nil; {

@@ -8,7 +8,7 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how a task is accepted. Go has a fast path, which takes mu once and adds the task
+// This file accepts tasks. Go has a fast path, which takes mu once and adds the task
 // to the last segment of the run queue. Everything else is slow: no room, a closed scheduler, a
 // semaphore, a worker to wake, a place to lend.
 
@@ -22,7 +22,7 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 		return true
 	}
 	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
-		s.lockSlow(patient)
+		s.lockSlow(longPauses)
 	}
 	if !s.acceptFastLocked(set, t) {
 		return s.goSlow(set, t)
@@ -112,9 +112,9 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 
 // GoContext accepts a task that has a context, which derives from ctx. It blocks until there is
 // room. It returns the cause if ctx ends first. It returns ErrClosed if the scheduler is closed.
-// GoContext runs the new task on the place of the task of ctx if there is no room, and that is a
-// task of this scheduler or of one that shares its semaphore. Then it returns when the new task has
-// ended.
+// GoContext runs the new task on the place of the task of ctx if there is no room and the task of
+// ctx belongs to this scheduler or to one that shares its semaphore. Then it returns when the new
+// task has ended.
 func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 	if ctx.Err() != nil {
 		return declined(t, context.Cause(ctx))
@@ -131,7 +131,7 @@ func (s *Scheduler) acceptNow(set *Set, t Task) bool {
 		return true
 	}
 	if !s.mu.TryLock() {
-		s.lockSlow(patient)
+		s.lockSlow(longPauses)
 	}
 	if s.acceptFastLocked(set, t) {
 		s.mu.Unlock()
@@ -199,7 +199,7 @@ func (s *Scheduler) tryLocked(set *Set, t Task, inside bool, do *todo) error {
 // ended, if there is no room and the caller may lend that place.
 func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 	sem := s.config().Semaphore
-	by := s.submitterOf(ctx, set)
+	by := s.lenderOf(ctx, set)
 	inside := by.task.lends(s)
 	for {
 		reserved, err := s.submit(ctx, by.task, inside, set, t, sem != nil)
@@ -236,10 +236,10 @@ func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 	}
 }
 
-// submitterOf returns the lender for a submitter: the task from whose context ctx derives, or else
+// lenderOf returns the lender for a submitter: the task from whose context ctx derives, or else
 // the task for which the set was made. ctx may be nil. Without a context a goroutine of that task
 // cannot say whose it is, so any caller lends the place: the task may wait for the caller.
-func (s *Scheduler) submitterOf(ctx context.Context, set *Set) lender {
+func (s *Scheduler) lenderOf(ctx context.Context, set *Set) lender {
 	if ctx == nil {
 		return lender{task: set.place()}
 	}
