@@ -61,7 +61,7 @@ func (s *Scheduler) runInline(parent *Context, set *Set, t Task, void int) {
 	w := newWorker(s)
 	w.lent, w.busy, w.task, w.set, w.back = true, true, t, set, p
 	if race.Hidden {
-		w.edges = s.edgesOf(set)
+		w.ordered = s.isOrdered()
 	}
 	go w.start()
 	p.Wait(nil)
