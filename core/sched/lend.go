@@ -68,7 +68,7 @@ func (s *Scheduler) runInline(parent *Context, set *Set, t Task) {
 	w := newWorker(s)
 	w.lent, w.busy, w.task, w.set, w.back = true, true, t, set, p
 	if race.Hidden {
-		w.edges = s.edgesOf(set)
+		w.ordered = s.isOrdered()
 	}
 	go w.start()
 	p.Wait(nil)

@@ -249,9 +249,7 @@ func (w *Worker) leave() {
 // publish makes the happens-before edges from the end of the task, in race builds: to the waits for
 // its set and to the waits for all tasks.
 func (w *Worker) publish() {
-	if race.Hidden {
-		w.edges.release(w.s)
-	}
+	w.releaseOrder()
 	if w.set != nil {
 		w.set.ended.Release()
 	}
