@@ -114,9 +114,9 @@ func (b *Batch) Wait() {
 
 // WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. WaitContext lends the
 // place of the task of ctx, if that is a task of the pool, whatever goroutine calls it. WaitContext
-// gives up only after a task that runs on the lent place has ended. It returns the same as Err if
-// all tasks have ended. It panics if ctx is nil, or if it derives from the context of a task of
-// this batch that runs: that task would wait for itself.
+// gives up only after a task that runs on the lent place has ended or has itself lent the place. It
+// returns the same as Err if all tasks have ended. It panics if ctx is nil, or if it derives from the
+// context of a task of this batch that runs: that task would wait for itself.
 func (b *Batch) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	b.check()
