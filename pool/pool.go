@@ -42,8 +42,11 @@ var ErrClosed = sched.ErrClosed
 // A place is lent to one task at a time if the task that holds it waits in its own goroutine. If
 // that task starts goroutines that wait with its context, or that call Go of a batch of the task
 // while the queue is full, each of them may have a task run beyond the limit; the alternative would
-// be a deadlock. The queue may hold more than Options.Queue tasks, because tasks of a Keyed that
-// have waited for their key take no room in it.
+// be a deadlock. The same holds for a WaitContext or WaitKey that gives up while the task on the
+// lent place has itself lent that place. Otherwise tasks that wait in a circle could not give up.
+//
+// The queue may hold more than Options.Queue tasks, because tasks of a Keyed that have waited for
+// their key take no room in it.
 //
 // # What tasks share
 //

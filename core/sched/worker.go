@@ -169,7 +169,7 @@ func (w *Worker) free() {
 // aborted gives the panic p of the worker's task, or, if p is nil, its Goexit, to the owner and the
 // observers. Then it calls ended. It runs on top of the task's stack.
 func (w *Worker) aborted(p *core.PanicError, ended func()) {
-	p = recordOf(w.task).withTask(p)
+	p = w.record.withTask(p)
 	w.panicked(p)
 	w.watchAborted(p)
 	end := func() {

@@ -139,6 +139,7 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 		r, err := f(ctx, v)
 		s.finish(k, r, err)
 	}
+	clear(w.items) // so that a worker that waits keeps no item
 	if w.grain.count(len(w.items)) && !s.clock.frozen {
 		s.adapt(w.grain.each)
 	}
