@@ -64,9 +64,9 @@ type stream[T, R any] struct {
 	inputErr    error         // the error of the input; written before inputDone is closed
 	inputDone   chan struct{} // closed when the input has ended; tail is final then
 	starting    atomic.Bool   // a helper was started and has not begun
-	work        chan struct{} // holds a call if a worker should look for items
-	room        chan struct{} // holds a call if the reader should look for room
-	results     chan struct{} // holds a call if the consumer should look for a result
+	work        chan struct{} // holds a wake-up if a worker should look for items
+	room        chan struct{} // holds a wake-up if the reader should look for room
+	results     chan struct{} // holds a wake-up if the consumer should look for a result
 	_           cacheLine
 
 	// Written by the reader.
@@ -83,7 +83,7 @@ type stream[T, R any] struct {
 	head     atomic.Uint64 // how many items have been claimed; written under claims
 	finished atomic.Uint64 // how many results there are; only if results are unordered
 	idle     atomic.Int64  // how many workers wait
-	waking   atomic.Bool   // a worker was called; see waitItem
+	waking   atomic.Bool   // a worker is being woken; see waitItem
 	_        cacheLine
 
 	// Written by the consumer.
@@ -184,7 +184,7 @@ func (s *stream[T, R]) put(v T) bool {
 	s.current[k%segmentSize].item = v
 	s.tail.Store(k + 1)
 	if s.idle.Load() == 0 || !s.waking.Load() {
-		s.callWorker()
+		s.wakeWorker()
 	}
 	return k+1 < s.limit || s.waitRoom()
 }

@@ -1,4 +1,4 @@
-// This file holds the workers of a stream: how they are called, how they claim items, and how they
+// This file holds the workers of a stream: how they are woken, how they claim items, and how they
 // pass results to the consumer. Invariant: items are claimed in their order, each once. Each item
 // before the first failed one that is claimed gets a result.
 
@@ -19,9 +19,9 @@ type streamWorker[T any] struct {
 	first uint64 // the number of items[0]
 }
 
-// callWorker makes a worker look for items, if there can be one that is not busy. The caller has
+// wakeWorker wakes a worker that waits, or starts one if none waits and it may. The caller has
 // published an item.
-func (s *stream[T, R]) callWorker() {
+func (s *stream[T, R]) wakeWorker() {
 	if s.idle.Load() > 0 {
 		if !s.waking.Load() && s.waking.CompareAndSwap(false, true) {
 			race.Send(s.work, struct{}{})
@@ -47,10 +47,10 @@ func (s *stream[T, R]) helper() {
 
 // left is called when a helper is no longer counted. The reader publishes an item before it checks
 // whether a helper is wanted. A helper is uncounted before left checks for items. So one of the two
-// calls a worker.
+// wakes a worker.
 func (s *stream[T, R]) left() {
 	if s.head.Load() != s.tail.Load() && !s.done() {
-		s.callWorker()
+		s.wakeWorker()
 	}
 }
 
@@ -83,16 +83,16 @@ func (s *stream[T, R]) claim(w *streamWorker[T]) bool {
 	s.head.Store(head + uint64(n))
 	s.claims.Unlock()
 	if n < left {
-		s.callWorker()
+		s.wakeWorker()
 	}
 	return n > 0
 }
 
 // waitItem blocks until there is an item, and claims it. It reports false if there will be none.
 //
-// A call that no worker takes stays in work for the next worker that waits. So while waking is set,
-// work holds a call, or a goroutine is about to put one there, or a worker that has taken the call
-// is about to clear waking and then look for items. So callWorker may skip the call if waking is
+// A wake-up that no worker takes stays in work for the next worker that waits. So while waking is
+// set, work holds a wake-up, or a goroutine is about to put one there, or a worker that has taken it
+// is about to clear waking and then look for items. So wakeWorker need not send one if waking is
 // set.
 func (s *stream[T, R]) waitItem(w *streamWorker[T]) bool {
 	for {
