@@ -227,6 +227,33 @@ func TestBatch(t *testing.T) {
 		})
 	})
 
+	t.Run("a waiter runs one at a time of the tasks that are added while it waits", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(2, pool.Options{Queue: 3})
+			release := make(chan struct{})
+			var began atomic.Int32
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				b := p.Batch(ctx)
+				started := make(chan struct{})
+				b.Go(func() { // on the other worker
+					close(started)
+					time.Sleep(time.Second) // until Wait waits
+					for range 3 {
+						b.Go(func() { began.Add(1); <-release })
+					}
+					<-release
+				})
+				<-started
+				b.Wait()
+			}))
+			time.Sleep(2 * time.Second)
+			require.Equal(t, int32(1), began.Load())
+			close(release)
+			p.Wait()
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("WaitContext gives up at any point and can be called again", func(t *testing.T) {
 		for _, nested := range []bool{false, true} {
 			p := pool.New(2, pool.Options{Queue: 4})

@@ -89,19 +89,26 @@ func TestAKeyIsForgotten(t *testing.T) {
 		require.Empty(t, k.queues)
 	})
 
-	t.Run("when a wait raises its panic", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			s := newLimited("", 1, 0)
-			k := NewKeyed[int](s, 1, 10)
-			require.NoError(t, k.GoContext(t.Context(), 1, keyedTask(s, func() { panic("boom") })))
-			synctest.Wait()
-			require.Len(t, k.queues, 1)
-			raise, err := k.WaitKey(t.Context(), 1)
+	for name, wait := range map[string]func(k *Keyed[int]){
+		"when a wait raises its panic": func(k *Keyed[int]) {
+			raise, err := k.WaitKey(context.Background(), 1)
 			require.NoError(t, err)
-			require.Panics(t, raise)
-			require.Empty(t, k.queues)
+			raise()
+		},
+		"when a wait for all keys raises its panic": (*Keyed[int]).Wait,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newLimited("", 1, 0)
+				k := NewKeyed[int](s, 1, 10)
+				require.NoError(t, k.GoContext(t.Context(), 1, keyedTask(s, func() { panic("boom") })))
+				synctest.Wait()
+				require.Len(t, k.queues, 1)
+				require.Panics(t, func() { wait(k) })
+				require.Empty(t, k.queues)
+			})
 		})
-	})
+	}
 
 	t.Run("when its submitter has given up", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
