@@ -169,7 +169,7 @@ func (w *Worker) free() {
 // aborted reports that the worker's task has panicked with p, or, if p is nil, has called
 // runtime.Goexit. Then it calls ended. It runs on top of the task's stack.
 func (w *Worker) aborted(p *core.PanicError, ended func()) {
-	p = recordOf(w.task).withTask(p)
+	p = w.record.withTask(p)
 	w.panicked(p)
 	w.watchAborted(p)
 	end := func() {
