@@ -227,10 +227,8 @@ func (g *Group) WaitContext(ctx context.Context) error {
 	if g.scheduler.Runs(ctx, nil) {
 		panic("errgroup: WaitContext on " + g.scheduler.Title() + " within one of its own tasks")
 	}
+	g.setOwner() // its kind is in a StuckError
 	if err := g.scheduler.WaitContext(ctx); err != nil {
-		if stuck, ok := err.(*core.StuckError); ok {
-			stuck.Kind = "errgroup" // the scheduler of a zero group may have no owner
-		}
 		return err
 	}
 	return g.end()

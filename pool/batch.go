@@ -98,8 +98,8 @@ func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 
 // Wait blocks until every task of the batch has ended. Wait raises the first panic of a task, with
 // the further ones as its Others. It calls Goexit if no task has panicked but a task has called
-// Goexit. Every Wait that is blocked when the last task ends raises this. If there is none, the
-// next Wait does. No later Wait raises it again. Wait lends the place of the task to which the
+// Goexit. Every Wait that is blocked when the last task ends raises this. If none is blocked, the
+// next Wait raises it. No later Wait raises it again. Wait lends the place of the task to which the
 // batch belongs if Wait is called in a task of the pool or in the goroutine that made the batch.
 // Tasks of the batch that have not begun run on that place, one after another. In any other
 // goroutine Wait lends no place: call WaitContext with the task's context there. A task of the
@@ -114,10 +114,10 @@ func (b *Batch) Wait() {
 
 // WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. WaitContext lends the
 // place of the task of ctx, if that is a task of the pool, whatever goroutine calls it. WaitContext
-// gives up only after a task that runs on the lent place has ended, and up to 7 ms after ctx is
-// done, so that a task that has just ended does not count. It returns the same as Err if
-// all tasks have ended. It panics if ctx is nil, or if it derives from the context of a task of
-// this batch that runs: that task would wait for itself.
+// gives up only after a task that runs on the lent place has ended or has itself lent the place, and
+// up to 7 ms after ctx is done, so that a task that has just ended does not count. It returns the
+// same as Err if all tasks have ended. It panics if ctx is nil, or if it derives from the context of
+// a task of this batch that runs: that task would wait for itself.
 func (b *Batch) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	b.check()

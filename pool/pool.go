@@ -42,8 +42,11 @@ var ErrClosed = sched.ErrClosed
 // A place is lent to one task at a time if the task that holds it waits in its own goroutine. If
 // that task starts goroutines that wait with its context, or that call Go of a batch of the task
 // while the queue is full, each of them may have a task run beyond the limit; the alternative would
-// be a deadlock. Tasks of a Keyed that have waited for their key
-// take no room in the queue: it may then hold more than Options.Queue tasks.
+// be a deadlock. The same holds for a WaitContext or WaitKey that gives up while the task on the
+// lent place has itself lent that place. Otherwise tasks that wait in a circle could not give up.
+//
+// The queue may hold more than Options.Queue tasks, because tasks of a Keyed that have waited for
+// their key take no room in it.
 //
 // # What tasks share
 //
@@ -62,7 +65,7 @@ var ErrClosed = sched.ErrClosed
 type Pool struct {
 	scheduler sched.Scheduler
 
-	config  sched.Config // written before begun is set, read after; so is options
+	config  sched.Config // like options, written before begun is set, and read after
 	options Options
 	begun   atomic.Bool
 	zero    sync.Once // initializes a zero pool
@@ -113,7 +116,7 @@ func (p *Pool) beginSlow() { p.zero.Do(func() { p.init(0, Options{}) }) }
 // A panic of f goes to Options.OnPanic, or ends the process if that is nil. A Goexit of f ends only
 // the task.
 //
-// To start and run a task that does nothing costs some tens of nanoseconds, and no allocation.
+// An empty task costs some tens of nanoseconds, and no allocation.
 func (p *Pool) Go(f func()) {
 	checkFunc(f == nil)
 	p.begin()
@@ -295,7 +298,7 @@ func (o *owner) Config() *sched.Config { return &o.config }
 // process, if there is no such wait.
 func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *core.PanicError) {
 	switch sched.Unnamed(t).(type) {
-	case loopTask, future: // the loop raises it, or Get
+	case loopTask, future: // the loop or Get raises it
 		return
 	}
 	switch {
@@ -309,7 +312,7 @@ func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *cor
 	}
 }
 
-// A future is a task whose panic its Get raises, and which must be told if it is dropped.
+// A future is a task whose panic its Get raises. Shutdown calls drop when it drops the task.
 type future interface{ drop(err error) }
 
 type contextTask struct {

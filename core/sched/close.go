@@ -95,7 +95,7 @@ func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
 // A Helper is a task that TryHelp has accepted.
 type Helper interface{ IsHelper() }
 
-// A claimable is a task that RunClaimed may run. The first caller of Claim, which reports true, decides
+// A claimable is a task that RunClaimed may run. Claim reports true to its first caller, which decides
 // whether the task runs.
 type claimable interface{ Claim() bool }
 

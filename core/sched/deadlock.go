@@ -11,13 +11,13 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how a scheduler finds out that all its tasks wait for room in it. Go has no
+// This file finds out whether all tasks of a scheduler wait for room in it. Go has no
 // context, so the scheduler does not know which task calls it. When submitters have been blocked
 // for deadlockAfter, the scheduler asks them whose task they run: each reads its own stack. An
 // acquirer, which has a place and waits for a permit of the semaphore, counts as a submitter here.
 //
-// A submitter that parks sets a timer if at least as many submitters wait as tasks may run. So does the
-// end of a task that makes no room. A scheduler has at most one timer that counts. The scheduler
+// A submitter that parks, and the end of a task that makes no room, set a timer if at least as many
+// submitters wait as tasks may run. A scheduler has at most one timer that counts. The scheduler
 // asks the submitters that cannot give up, once each, if no further submitter has parked when the
 // timer expires. Then there is no timer until another submitter parks or another task ends:
 // otherwise the clock of a testing/synctest bubble would never stop. A timer holds a weak pointer to
@@ -211,8 +211,8 @@ func (c interrupt) Err() error {
 
 // judgeLocked finds out whether all tasks that run are submitters that cannot give up, and wait for
 // room or for permits that these tasks hold. If so, the oldest of them panics. There is no deadlock
-// if the owner is paused, if a place is reserved for another submitter, or if a task has lent its
-// place.
+// if the owner is paused, if another submitter yields or has a reserved place, if a worker searches,
+// or if a task has lent its place.
 func (s *Scheduler) judgeLocked(do *todo) {
 	x := s.shared
 	l := &x.limiter

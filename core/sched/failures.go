@@ -8,10 +8,10 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how the panics and Goexits of tasks reach the waiters. A set of tasks keeps them
+// This file passes the panics and Goexits of tasks to the waiters. A set of tasks keeps them
 // in a round. The worker that ends the last task gives the round to every blocked waiter. A wait
 // that finds no task left takes the round itself. So each wait that is blocked at that moment
-// raises the round, and no later wait does.
+// raises the round, and no later wait raises it.
 
 // A round holds the panics and Goexits of tasks since the last wait. The scheduler's mu guards it
 // until a wait takes it.
@@ -26,10 +26,10 @@ const (
 	maxPanics = 1 + maxOthers
 )
 
-// addLocked adds a panic, or a Goexit if p is nil, to the round of owner. It makes the round if that
-// is nil. A wait is called on owner. The process ends with the panic if owner is garbage-collected
-// while the round has a panic that no Get has raised. If the panic's value points back to owner,
-// that is never collected, and the process does not end.
+// addLocked adds a panic, or a Goexit if p is nil, to *r, the round of owner, and makes the round if it
+// is nil. The process ends with the panic if owner is garbage-collected while the round has a panic
+// that no Get has raised: nothing can wait for owner then. If the panic's value points back to owner,
+// owner is never collected.
 func addLocked[T any](r **round, owner *T, p *core.PanicError) {
 	if *r == nil {
 		*r = new(round)

@@ -85,7 +85,7 @@ func (q *keyQueue) lineUpLocked(t *KeyTask, p *park.Parker) {
 	q.liveLocked()
 }
 
-// blockLocked adds a task to the line that is accepted when there is room for it. p is its blocked
+// blockLocked adds a task to the line. It is accepted when there is room for it. p is its blocked
 // submitter's Parker.
 func (q *keyQueue) blockLocked(t *KeyTask, p *park.Parker) {
 	q.keys.blocked.PushBack(&t.blocked)
@@ -176,16 +176,16 @@ func (q *keyQueue) restLocked(do *todo) {
 }
 
 // forgetLocked forgets the key if it has no tasks, no submitter that waits for room in the run
-// queue, and no failures. A race build forgets none.
+// queue, no failures and no dropped tasks. A race build forgets none.
 func (q *keyQueue) forgetLocked() {
-	if q.live || q.entering > 0 || !q.failures.empty() || !q.place.Listed() || race.Hidden {
+	if q.live || q.entering > 0 || q.dropped || !q.failures.empty() || !q.place.Listed() || race.Hidden {
 		return
 	}
 	q.self.forget()
 }
 
-// dismissLocked drops the active tasks that have not begun, and adds them and those that have to r.
-// If it drops one and none has begun, it gives the entry of the dropped task to t and reports true.
+// dismissLocked drops the active tasks that have not begun, and adds all active tasks to r. If it
+// drops one and none has begun, it gives the entry of the dropped task to t and reports true.
 func (q *keyQueue) dismissLocked(t *KeyTask, r *replacement) bool {
 	var free *keyEntry
 	for at := q.active.Front(); at != nil; {

@@ -8,7 +8,7 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how a task that waits lends its place.
+// This file lends the place of a task that waits.
 //
 // A task may wait, with its context, for tasks of its own scheduler. It lends its place in one of
 // two ways while it waits.
@@ -68,7 +68,7 @@ func (s *Scheduler) runInline(parent *Context, set *Set, t Task) {
 	w := newWorker(s)
 	w.lent, w.busy, w.task, w.set, w.back = true, true, t, set, p
 	if race.Hidden {
-		w.edges = s.edgesOf(set)
+		w.ordered = s.isOrdered()
 	}
 	go w.start()
 	p.Wait(nil)
@@ -131,7 +131,7 @@ func (set *Set) Wait() (raise func()) {
 }
 
 // WaitContext is Wait, but returns a *core.StuckError if ctx ends while tasks of the set are left.
-// The caller lends the place of that task if ctx is that of a task of the scheduler.
+// The caller lends the place of the task of ctx, if that is a task of the scheduler.
 func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
 	for by := set.lenderOf(ctx); ; {
 		if raise, err = set.wait(ctx, by); err == nil {

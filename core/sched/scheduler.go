@@ -21,7 +21,7 @@ import (
 type Scheduler struct {
 	ended race.Point // from the end of each task to the waits that cover it
 	order race.Point // from each task to the next, if the limit is 1
-	enter race.Point // from goroutines that lock mu hidden to the bookkeeping; see enterDirect
+	enter race.Point // from enterHidden and noteBlocked to the bookkeeping
 
 	mu sync.Mutex // guards what follows; nothing blocks while it is held
 
@@ -100,7 +100,7 @@ type Task interface {
 	Run(w *Worker)
 }
 
-// Func is a task without a name and a context.
+// Func is a task without a name or a context.
 type Func func()
 
 // An Owner has the settings of its scheduler, and decides what a panic or Goexit of a task does.
@@ -146,8 +146,8 @@ type Worker struct {
 
 	// In race builds.
 
-	edges  edges // of the task
-	direct bool  // see startDirect
+	ordered bool // its task begins after the tasks that have ended, because the limit is 1
+	direct  bool // see startDirect
 }
 
 // An ending is how a task ended. It selects the count that changes.
@@ -221,13 +221,13 @@ type Set struct {
 // hidden from the race detector.
 func (set *Set) scheduler() *Scheduler { return race.Load(&set.sched) }
 
-func (set *Set) open() {
+func (set *Set) addSegment() {
 	if set != nil {
 		set.segments++
 	}
 }
 
-func (set *Set) close() {
+func (set *Set) removeSegment() {
 	if set != nil {
 		set.segments--
 	}
@@ -255,7 +255,7 @@ func (set *Set) queueOfKey() *keyQueue {
 	if set == nil {
 		return nil
 	}
-	return set.key
+	return race.Load(&set.key)
 }
 
 // A Context is the context of a task or of an owner. It holds the scheduler of the task, and the
@@ -293,13 +293,12 @@ type runQueue struct {
 
 	taken  list.List[*segment] // in the order in which they were taken; those without an unclaimed task may be missing
 	number uint32              // how many segments were taken; wraps
-
 }
 
 // A segment is a part of the run queue: consecutive tasks of one wait set.
 //
-// When a worker takes a segment, its end is final. From then on a worker owns the place whose index
-// it gets when it adds 1 to claimed.
+// When a worker takes a segment, the field end becomes final. From then on a worker claims the task
+// at the index that claimed has before the worker adds 1.
 type segment struct {
 	tasks   [segmentLen]Task
 	set     *Set // whose tasks these are; nil: the scheduler's own set
@@ -320,7 +319,7 @@ const segmentLen = 28
 type limiter struct {
 	limit    int32 // tasks that may run at once
 	workers  int32 // the most workers: limit, or any number if waiting is 0, because then an accepted task must begin
-	reserved int32 // places kept for submitters that wait for a permit of the semaphore
+	reserved int32 // places kept for submitters that do not leave their task here; see submitter
 	yielding int16 // submitters that yield before they park
 	spread   int16 // how many workers should search while tasks are unclaimed
 	budget   int32 // how many tasks may be accepted before the room is computed again
@@ -429,7 +428,7 @@ type KeyTask struct {
 	place     list.Elem[*KeyTask] // in keyQueue.line
 	blocked   list.Elem[*KeyTask] // in keys.blocked
 	parker    *park.Parker        // of its submitter; nil unless that is blocked
-	retry     *park.Parker        // of its submitter that blocks until there is room in the run queue; it blocks with it again if the key is busy then
+	retry     *park.Parker        // its submitter waits for room in the run queue, and blocks with this if the key is busy then
 	refused   error               // what its submitter returns; nil if the task was accepted
 	exclusive bool                // set by Replace: it becomes active only when no other task of the key is active
 	from      race.Point          // from its submitter to the task
@@ -450,7 +449,7 @@ type keyEntry struct {
 	place list.Elem[*keyEntry]  // in keyQueue.active
 }
 
-// backgrounds are the background tasks that have not ended. The scheduler's mu guards it.
+// backgrounds holds the background tasks that have not ended. The scheduler's mu guards it.
 type backgrounds struct {
 	n      int                    // background tasks that have not ended
 	active list.List[*background] // those among them whose context has not been cancelled
@@ -515,19 +514,11 @@ type traceTask struct {
 	ended race.Uint64
 }
 
-// edges are the happens-before edges of a task in a race build, besides those from its Go and to the
-// waits that cover it.
-type edges struct {
-	owner *race.Point // from the tasks that have ended to the task, if the limit is 1; otherwise nil
-	key   *race.Point // from the tasks of its key that have ended to the task, if perKey is 1; otherwise nil
-	all   *race.Point // from the end of a task with a key to the waits for all keys; otherwise nil
-}
-
 // A record describes a task with a name.
 type record struct {
 	path      string
 	context   *Context    // of a task that has one; otherwise nil
-	queued    moment      // when the task was queued; 0 in an owner without a name; guarded by the scheduler's mu after that
+	queued    moment      // when the task was queued; 0 in an owner without a name; guarded by the scheduler's mu once the task is submitted
 	started   moment      // when it began to run
 	goroutine uint64      // the number of its goroutine
 	number    race.Uint64 // of the task in events and snapshots; 0 until the first call of id

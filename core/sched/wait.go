@@ -10,7 +10,7 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how a wait blocks, and how it ends. A wait that finds no task left takes the
+// This file blocks and ends waits. A wait that finds no task left takes the
 // round of failures itself. Otherwise it lists its Parker and blocks, and the worker that ends the
 // last task gives it the round.
 
@@ -96,8 +96,8 @@ type seen struct {
 // to raise.
 //
 // A task that waits for its own owner waits for itself. When there are two waiters or more, each
-// checks once whether it is such a task: then until returns errWithin. A single waiter does not
-// check, because the check takes microseconds.
+// checks once whether it is such a task. If it is, until returns errWithin. A single waiter does
+// not check, because the check takes microseconds.
 func (w *wait) until(ctx context.Context) (*round, error) {
 	if v := peek(w.s, w.lookLocked); v.idle {
 		return v.round, nil

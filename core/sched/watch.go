@@ -28,8 +28,8 @@ func (r *record) watchQueued(config *Config) {
 	}
 }
 
-// A task with a name or a context calls Returned when its function has returned, before it passes an
-// error to the owner.
+// Returned records that the function of the worker's task has returned. A task with a name or a
+// context calls it, before it passes an error to the owner.
 func (w *Worker) Returned() {
 	r := w.record
 	if r != nil && r.watch != nil {

@@ -13,7 +13,7 @@ import (
 // when it finds none, or when its task panics or calls Goexit.
 
 // spawn starts the workers that do lists. In a race build the goroutine that calls the scheduler
-// runs it, not the hidden one, because the workers inherit its clock.
+// runs it, not the hidden one, because the workers inherit the edges into it.
 func (s *Scheduler) spawn(do *todo) {
 	for range do.spawn {
 		go newWorker(s).start()
@@ -166,8 +166,8 @@ func (w *Worker) free() {
 	}
 }
 
-// aborted reports that the worker's task has panicked with p, or, if p is nil, has called
-// runtime.Goexit. Then it calls ended. It runs on top of the task's stack.
+// aborted gives the panic p of the worker's task, or, if p is nil, its Goexit, to the owner and the
+// observers. Then it calls ended. It runs on top of the task's stack.
 func (w *Worker) aborted(p *core.PanicError, ended func()) {
 	p = w.record.withTask(p)
 	w.panicked(p)
@@ -194,7 +194,7 @@ func (w *Worker) panicked(p *core.PanicError) {
 	}
 }
 
-// abort gives the panic or Goexit of a task to the owner. Wait raises it if there is none.
+// abort gives the panic or Goexit of a task to the owner. Wait raises it if there is no owner.
 func (s *Scheduler) abort(set *Set, t Task, p *core.PanicError) {
 	if owner := race.Load(&s.Owner); owner != nil {
 		owner.Aborted(s, set, t, p)
@@ -249,9 +249,7 @@ func (w *Worker) leave() {
 // publish makes the happens-before edges from the end of the task, in race builds: to the waits for
 // its set and to the waits for all tasks.
 func (w *Worker) publish() {
-	if race.Hidden {
-		w.edges.release(w.s)
-	}
+	w.releaseOrder()
 	if w.set != nil {
 		w.set.ended.Release()
 	}

@@ -1,8 +1,8 @@
-// This file holds how the end of a loop ends the loops in its inputs. An input is a function, so a loop
-// does not see whether it holds another loop. But that loop runs in the goroutine that reads the input.
-// So readers are known by the numbers of their goroutines, and a loop that begins in one of these
-// ends with the reader's loop. Invariant: a goroutine is in reading from before its input begins until
-// after that has ended.
+// This file ends the loops in the inputs of a loop when the loop ends. An input is a function, so a
+// loop does not see whether it runs another loop. But that loop runs in the goroutine that reads the
+// input. So reading has the numbers of the goroutines that read, and a loop that begins in one of
+// these ends with the reader's loop. Invariant: a goroutine is in reading from before its input
+// begins until after that has ended.
 
 package loop
 

@@ -90,7 +90,7 @@ type indexLoop struct {
 	first    indexRange                 // the caller's range; the last field, away from fields that helpers read for each block
 }
 
-// A block runs the items from lo up to, and without, hi, one after another. It returns the error of
+// A block runs the items from lo to hi-1, one after another. It returns the error of
 // the first item that fails, without running the rest. It does not run the rest either if check
 // is set.
 type block func(l *indexLoop, lo, hi int) error
@@ -167,7 +167,7 @@ func (l *indexLoop) work(own *indexRange, from time.Duration) {
 	}
 }
 
-// items runs the items from lo up to, and without, hi.
+// items runs the items from lo to hi-1.
 func (l *indexLoop) items(lo, hi int) {
 	if !race.Hidden {
 		l.runBlock(lo, hi)
@@ -239,8 +239,8 @@ func (l *indexLoop) steal(own *indexRange) bool {
 	return false
 }
 
-// An indexRange is the part of a loop that is left to one worker: the indexes from lo up to, and
-// without, hi. The worker takes from the front, a few at a time. Other workers steal from the back.
+// An indexRange is the part of a loop that is left to one worker: the indexes from lo to hi-1. The
+// worker takes from the front, a few at a time. Other workers steal from the back.
 type indexRange struct {
 	word atomic.Uint64 // lo in the high 32 bits, hi in the low 32
 	next *indexRange   // in the loop's list; written before the range is in it
