@@ -25,6 +25,16 @@ func TestTreesMadeByHandHaveNoViolations(t *testing.T) {
 			}}
 			return &owner{kind: poolNew, limit: 2, queue: 8, lanes: [][]*op{{owns(1, keyed)}}}
 		},
+		"a task returns why its context is done, which ends the context of a pool's tasks": func() *owner {
+			p := &owner{kind: poolNew, limit: 1, queue: 8, lanes: [][]*op{{
+				starts(2, verbGo, sleeps(2)),
+				{kind: opStart, up: 2, env: 2, verb: verbGoSoon, d: 5, task: returns()},
+			}}}
+			return &owner{kind: errNew, lanes: [][]*op{{
+				{kind: opStart, up: 1, env: 1, verb: verbGoSoon, d: 1, task: &task{end: endEcho}},
+				owns(1, p),
+			}}}
+		},
 		"a task of a key is started while a Replace waits": func() *owner {
 			keyed := &owner{kind: keyedOf, on: 1, perKey: 1, lanes: [][]*op{
 				{starts(2, verbKeyed, sleeps(10)), {kind: opSleep, d: 1}, starts(2, verbReplace, returns())},
