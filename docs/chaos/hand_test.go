@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Trees that the generator makes once in a million. The oracle has to know what is no fault in them.
+// The generator rarely makes these trees. Most of them do something that the oracle must not take for
+// a fault.
 func TestTreesMadeByHandHaveNoViolations(t *testing.T) {
 	for name, owner := range map[string]func() *owner{
 		"a wait for the pool comes before a batch that loses a task": func() *owner {
