@@ -124,6 +124,38 @@ func TestAKeyIsForgotten(t *testing.T) {
 	})
 }
 
+// A Replace can put its task in the place of an active one, and a wait for the key must not miss it.
+func TestAKeyWithAnActiveTaskIsNotIdle(t *testing.T) {
+	s := newLimited("", 1, 0)
+	k := NewKeyed[int](s, 1, 10)
+	release := make(chan struct{})
+	s.Go(nil, Func(func() { <-release }))
+	var task Context // lends its place, since there is no room
+	task.Init(t.Context(), s, nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range 2000 {
+			assert.NoError(t, k.GoContext(&task, 1, keyedTask(s, func() {})))
+		}
+	}()
+	idle := false
+	for goesOn := true; goesOn; {
+		select {
+		case <-ended:
+			goesOn = false
+		default:
+			idle = idle || peek(s, func() bool {
+				q := k.queues[1]
+				return q != nil && q.actives > 0 && q.idleLocked()
+			})
+		}
+	}
+	require.False(t, idle)
+	close(release)
+	require.NoError(t, s.Wait(nil))
+}
+
 func TestLookListsSoManyTasks(t *testing.T) {
 	const more = MaxLooked + 10
 	look := func(t *testing.T, s *Scheduler) View {

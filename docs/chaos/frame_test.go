@@ -138,6 +138,9 @@ func (f *frame) echo() error {
 		return nil
 	}
 	*f.out = outcome{end: endEcho, err: context.Cause(ctx)}
+	if why, ok := f.out.err.(*reason); ok { // the owner may cancel other contexts with it, later
+		f.run.ends.Store(why, int64(never))
+	}
 	if f.run.ids.Load()%2 == 0 {
 		f.out.err = ctx.Err()
 	}

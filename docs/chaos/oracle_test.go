@@ -19,7 +19,7 @@ type run struct {
 	tick   time.Duration // what the tree's sleeps are counted in
 	origin time.Time
 	ids    atomic.Int64
-	ends   sync.Map // from the reason of a cancellation to its instant
+	ends   sync.Map // from the reason of a cancellation to its instant; never, if a task has returned the reason
 
 	mu    sync.Mutex
 	wrong []string // what was violated

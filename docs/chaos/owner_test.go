@@ -131,10 +131,6 @@ func (r *record) doneAt() int64 {
 	if at, ok := r.run.ends.Load(context.Cause(r.life)); ok {
 		return at.(int64)
 	}
-	_, timeout := context.Cause(r.life).(*reason)
-	if late, ok := r.life.Deadline(); ok && timeout {
-		return int64(late.Sub(r.run.origin))
-	}
 	return never
 }
 

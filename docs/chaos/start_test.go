@@ -94,7 +94,9 @@ func (f *frame) newRecord(o *ownerRun, p *op, t *task) *record {
 		}
 	}
 	if r.life = r.ctx; verbs[v].soon {
-		r.life, r.cleanup = context.WithTimeoutCause(r.ctx, f.run.ticks(d), &reason{r.id})
+		cause := &reason{r.id}
+		f.run.ends.Store(cause, r.called+int64(f.run.ticks(d)))
+		r.life, r.cleanup = context.WithTimeoutCause(r.ctx, f.run.ticks(d), cause)
 		r.ctx = r.life
 	}
 	if o.keyed != nil {
