@@ -19,8 +19,9 @@ import (
 // Shutdown drops f.
 //
 // If ctx is that of a task of the pool, Get in that task, and GetContext with the context of any
-// task of the pool, lend the caller's place to f if f has not begun. A receive from the future's
-// Done does not. f runs on the place of that task before Submit returns if the queue is full.
+// task of the pool, lend the caller's place to f if f has not begun. Then they return when f has
+// ended, also if the context of GetContext is done before. A receive from the future's Done lends no
+// place. f runs on the place of that task before Submit returns if the queue is full.
 //
 // Submit costs one allocation. It panics if ctx, p or f is nil. The future keeps ctx reachable.
 func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T, error)) (*core.Future[T], error) {
