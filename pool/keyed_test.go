@@ -277,25 +277,31 @@ func TestKeyed(t *testing.T) {
 	})
 
 	t.Run("a task that starts its next, again and again, leaves nothing behind", func(t *testing.T) {
-		p := pool.New(1, pool.Options{Name: "actor"})
-		k := pool.NewKeyed[int](p, 1)
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		n, most := 0, child.Many(2000, manyItems/10)
-		var step func(ctx context.Context)
-		step = func(ctx context.Context) {
-			_ = ctx.Done()
-			if n++; n < most {
-				require.NoError(t, k.GoContext(ctx, 1, step))
+		for _, replaces := range []bool{false, true} {
+			p := pool.New(1, pool.Options{Name: "actor"})
+			k := pool.NewKeyed[int](p, 1)
+			start := k.GoContext
+			if replaces {
+				start = k.Replace
 			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			n, most := 0, child.Many(2000, manyItems/10)
+			var step func(ctx context.Context)
+			step = func(ctx context.Context) {
+				_ = ctx.Done()
+				if n++; n < most {
+					assert.NoError(t, start(ctx, 1, step))
+				}
+			}
+			before := heap()
+			require.NoError(t, start(ctx, 1, step))
+			k.Wait()
+			require.Equal(t, most, n)
+			require.Less(t, heap()-before, int64(1<<20))
+			runtime.KeepAlive(k)
+			closeEmpty(t, p)
 		}
-		before := heap()
-		require.NoError(t, k.GoContext(ctx, 1, step))
-		k.Wait()
-		require.Equal(t, most, n)
-		require.Less(t, heap()-before, int64(1<<20))
-		runtime.KeepAlive(k)
-		closeEmpty(t, p)
 	})
 
 	t.Run("a million keys one after another leave nothing behind", func(t *testing.T) {
@@ -566,6 +572,24 @@ func TestKeyedReplace(t *testing.T) {
 		}))
 		k.Wait()
 		require.Equal(t, "inside", got)
+		closeEmpty(t, p)
+	})
+
+	t.Run("by a task of the key, again and again, does not slow down the look-up of values", func(t *testing.T) {
+		type number struct{}
+		p := pool.New(1, pool.Options{})
+		k := pool.NewKeyed[string](p, 1)
+		n := 0
+		var step func(ctx context.Context)
+		step = func(ctx context.Context) {
+			assert.Nil(t, ctx.Value("none"))
+			if n, _ = ctx.Value(number{}).(int); n < 64 {
+				assert.NoError(t, k.Replace(context.WithValue(ctx, number{}, n+1), "a", step))
+			}
+		}
+		require.NoError(t, k.Replace(t.Context(), "a", step))
+		k.Wait()
+		require.Equal(t, 64, n)
 		closeEmpty(t, p)
 	})
 

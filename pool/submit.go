@@ -19,9 +19,9 @@ import (
 // Shutdown drops f.
 //
 // If ctx is that of a task of the pool, Get in that task, and GetContext with the context of any
-// task of the pool, lend the caller's place to f if f has not begun. A receive from the future's
-// Done lends none. If the queue is full, f runs on the place of the task of ctx before Submit
-// returns.
+// task of the pool, lend the caller's place to f if f has not begun. Then they return when f has
+// ended, even if the context of GetContext is done first. A receive from the future's Done lends no
+// place. If the queue is full, f runs on the place of the task of ctx before Submit returns.
 //
 // Submit costs one allocation. It panics if ctx, p or f is nil. The future keeps ctx reachable.
 func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T, error)) (*core.Future[T], error) {

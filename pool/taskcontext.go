@@ -155,7 +155,14 @@ func succeeding(ctx context.Context, set *sched.Set) context.Context {
 	if c == nil {
 		return ctx
 	}
-	return successor{c.base, context.WithoutCancel(ctx)}
+	if task, ok := ctx.(*sched.Context); ok && task.Context == context.Context(c) {
+		return c.base // so that no chain of contexts stays behind
+	}
+	base := c.base
+	if s, ok := base.(successor); ok {
+		base = s.Context // otherwise each Replace would double the time of Value
+	}
+	return successor{base, context.WithoutCancel(ctx)}
 }
 
 type successor struct {

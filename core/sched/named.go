@@ -220,6 +220,9 @@ func (s *Scheduler) countsLocked() Counts {
 	} else {
 		c.Accepted = uint64(s.busy)
 	}
+	if c.Queued < 0 { // workers have claimed entries that do nothing, and count as busy
+		c.Busy, c.Queued = c.Busy+c.Queued, 0
+	}
 	c.Completed = c.Accepted - c.Dropped - uint64(c.Queued+c.Busy+c.Lent-helping)
 	return c
 }
