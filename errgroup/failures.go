@@ -38,7 +38,7 @@ func (fs *failures) add(number uint64, err error) (first error) {
 	if fs.settings.Collect || len(fs.collected) == 0 {
 		fs.collected, fs.joined = append(fs.collected, numbered{number, err}), nil
 	}
-	if most := fs.settings.MaxErrors; most > 0 && len(fs.collected) >= 2*most { // not each time, because trim sorts
+	if most := fs.settings.MaxErrors; most > 0 && len(fs.collected)-most >= most { // not each time, because trim sorts
 		fs.trim()
 	}
 	return fs.collected[0].err

@@ -218,7 +218,8 @@ func (g *Group) Wait() error {
 }
 
 // WaitContext is Wait, but gives up when ctx is done. Then it returns a *[core.StuckError], which
-// lists the named tasks that run. The tasks run on, the group's context is not cancelled, and
+// lists the named tasks that run. It returns up to 7 ms after ctx is done, so that a task that has
+// just ended does not count. The tasks run on, the group's context is not cancelled, and
 // WaitContext may be called again. It panics if ctx is nil, or if it derives from the context of a
 // task of the group that runs: that task would wait for itself.
 func (g *Group) WaitContext(ctx context.Context) error {
@@ -226,10 +227,8 @@ func (g *Group) WaitContext(ctx context.Context) error {
 	if g.scheduler.Runs(ctx, nil) {
 		panic("errgroup: WaitContext on " + g.scheduler.Title() + " within one of its own tasks")
 	}
+	g.setOwner() // its kind is in a StuckError
 	if err := g.scheduler.WaitContext(ctx); err != nil {
-		if stuck, ok := err.(*core.StuckError); ok {
-			stuck.Kind = "errgroup" // the scheduler of a zero group may have no owner
-		}
 		return err
 	}
 	return g.end()

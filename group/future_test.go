@@ -60,6 +60,16 @@ func TestFork(t *testing.T) {
 		require.True(t, exited(g.Wait))
 	})
 
+	t.Run("right after get the task does not run any more", func(t *testing.T) {
+		done, cancel := context.WithCancel(t.Context())
+		cancel()
+		var g group.Group
+		for range 2000 {
+			_, _ = group.Fork(&g, func() (int, error) { return 7, nil }).Get()
+			require.NoError(t, g.WaitContext(done))
+		}
+	})
+
 	t.Run("get gives up when its context is done", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var g group.Group

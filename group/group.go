@@ -176,7 +176,8 @@ func (g *Group) Background(ctx context.Context, f func(ctx context.Context)) {
 func (g *Group) Wait() { _ = g.scheduler.Wait(nil) }
 
 // WaitContext is Wait, but gives up when ctx is done. Then it returns a *[core.StuckError], which
-// wraps [context.Cause] of ctx and lists the named tasks that run. The tasks run on, and Wait and
+// wraps [context.Cause] of ctx and lists the named tasks that run. It returns up to 7 ms after ctx
+// is done, so that a task that has just ended does not count. The tasks run on, and Wait and
 // WaitContext can be called again. WaitContext does what Wait does if no task is left, even if ctx
 // is done. It starts no goroutine. It stops the world to read stacks if named tasks run when it
 // gives up: that takes 10 to 20 µs for each goroutine of the process.

@@ -196,6 +196,14 @@ func TestPanicHasThePath(t *testing.T) {
 			require.NoError(t, k.GoContext(t.Context(), 1, boom))
 			return k.Wait
 		},
+		"Keyed, in the place of another task": func(p *pool.Pool) func() {
+			k, hold := pool.NewKeyed[int](p, 1), make(chan struct{})
+			defer close(hold)
+			p.Go(func() { <-hold })
+			require.NoError(t, k.GoContext(t.Context(), 1, func(context.Context) { t.Error("ran") }))
+			require.NoError(t, k.Replace(t.Context(), 1, boom))
+			return k.Wait
+		},
 		"Submit": func(p *pool.Pool) func() {
 			f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) { boom(ctx); return 0, nil })
 			require.NoError(t, err)

@@ -390,6 +390,27 @@ func TestBatch(t *testing.T) {
 		})
 	})
 
+	t.Run("a task fills the queue with its batch, and not beyond", func(t *testing.T) {
+		for name, start := range map[string]func(ctx context.Context, b *pool.Batch){
+			"Go":        func(_ context.Context, b *pool.Batch) { b.Go(func() {}) },
+			"GoContext": func(ctx context.Context, b *pool.Batch) { _ = b.GoContext(ctx, func(context.Context) {}) },
+			"TryGo":     func(_ context.Context, b *pool.Batch) { b.TryGo(func() {}) },
+		} {
+			p := pool.New(1, pool.Options{Queue: 3})
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				b := p.Batch(ctx)
+				for range 3 {
+					start(ctx, b)
+				}
+				assert.False(t, b.TryGo(func() {}), name)
+				assert.False(t, p.TryGo(func() {}), name)
+				b.Wait()
+			}))
+			p.Wait() // before Close, which computes the room again
+			require.Equal(t, pool.Stats{Submitted: 4, Completed: 4}, closeEmpty(t, p), name)
+		}
+	})
+
 	t.Run("err is cleared by the next task", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(1, pool.Options{})

@@ -167,6 +167,19 @@ func TestLoopsKeepNoItemThatHasEnded(t *testing.T) {
 		require.EqualValues(t, 3, n.Load())
 	})
 
+	t.Run("Map: an item, while the input blocks", func(t *testing.T) {
+		input := func(yield func(item) bool) {
+			large := new([1 << 20]byte)
+			freed := child.Cleanup(large)
+			if yield(item{large}) {
+				child.Collect(freed)
+			}
+		}
+		for _, err := range pool.Map(t.Context(), 1, input, func(_ context.Context, v item) (int, error) { return 0, nil }) {
+			require.NoError(t, err)
+		}
+	})
+
 	t.Run("Map: a result", func(t *testing.T) {
 		n := 0
 		for v, err := range pool.Map(t.Context(), 1, items, func(_ context.Context, v item) (item, error) { return v, nil }) {

@@ -23,8 +23,9 @@ var ErrReplaced = sched.ErrReplaced
 // free.
 //
 // A key uses memory only while it has tasks: there may be millions of keys, one after another.
-// There are two exceptions: a panic that no wait has raised is kept with its key, and -race builds
-// keep every key. A key must be equal to itself: NaN panics.
+// There are three exceptions: a panic that no wait has raised is kept with its key, a key of which
+// Shutdown has dropped tasks is kept, and -race builds keep every key. A key must be equal to itself:
+// NaN panics.
 //
 // [NewKeyed] makes a Keyed; methods of the zero value panic. A Keyed need not be closed. It must
 // not be copied; go vet reports a copy. Tasks that wait for their key still run when the pool

@@ -42,8 +42,11 @@ var ErrClosed = sched.ErrClosed
 // A place is lent to one task at a time if the task that holds it waits in its own goroutine. If
 // that task starts goroutines that wait with its context, or that call Go of a batch of the task
 // while the queue is full, each of them may have a task run beyond the limit; the alternative would
-// be a deadlock. The queue may hold more than Options.Queue tasks, because tasks of a Keyed that
-// have waited for their key take no room in it.
+// be a deadlock. The same holds for a WaitContext or WaitKey that gives up while the task on the
+// lent place has itself lent that place. Otherwise tasks that wait in a circle could not give up.
+//
+// The queue may hold more than Options.Queue tasks, because tasks of a Keyed that have waited for
+// their key take no room in it.
 //
 // # What tasks share
 //
@@ -174,8 +177,9 @@ func (p *Pool) Wait() {
 	_ = p.scheduler.Wait(nil)
 }
 
-// WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. The tasks run on, and
-// WaitContext can be called again. It starts no goroutine. It panics if ctx is nil, or if it
+// WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first, up to 7 ms after that,
+// so that a task that has just ended does not count. The tasks run on, and WaitContext can be
+// called again. It starts no goroutine. It panics if ctx is nil, or if it
 // derives from the context of a task of this pool that runs: that task would wait for itself.
 func (p *Pool) WaitContext(ctx context.Context) error {
 	checkContext(ctx)

@@ -26,27 +26,18 @@ func TestNothingRunsIsNotStuck(t *testing.T) {
 		t.Run(fmt.Sprintf("on %d Ps", procs), func(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 			p := pool.New(2, pool.Options{Name: "mail"})
-			check := func(err error) {
-				t.Helper()
-				var stuck *core.StuckError
-				if procs == 1 { // the worker is back before the waiter gives up
-					require.NoError(t, err)
-				} else if errors.As(err, &stuck) { // the system may not have let the worker run
-					require.NotZero(t, stuck.Running+stuck.Queued, "%v", err)
-				}
-			}
-			for range 300 {
+			for range 2000 {
 				f, err := pool.Submit(t.Context(), p, func(context.Context) (int, error) { return 7, nil })
 				require.NoError(t, err)
 				_, err = f.Get()
 				require.NoError(t, err)
-				check(p.WaitContext(done))
+				require.NoError(t, p.WaitContext(done))
 
 				b, ended := p.Batch(t.Context()), make(chan struct{})
 				b.Go(func() { close(ended) })
 				<-ended
-				check(b.WaitContext(done))
-				check(p.WaitContext(done))
+				require.NoError(t, b.WaitContext(done))
+				require.NoError(t, p.WaitContext(done))
 				b.Wait()
 			}
 			closeEmpty(t, p)

@@ -28,6 +28,7 @@ func (s *Scheduler) Close() *round {
 			return cmp.Or(s.takeLocked(), new(round))
 		})
 		if r != nil {
+			s.ended.Acquire()
 			return r
 		}
 	}

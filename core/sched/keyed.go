@@ -14,8 +14,8 @@ import (
 // room in the run queue, because it was accepted before.
 //
 // Each key that has tasks is a wait set. A key without tasks is forgotten, unless it holds a panic
-// that no wait has raised. A race build forgets no key, because the key holds the edges from past
-// tasks to future ones.
+// that no wait has raised, or Drop has dropped tasks of it. A race build forgets no key, because the
+// key holds the edges from past tasks to future ones.
 //
 // Invariant, whenever mu is free: the line of a key is empty, or perKey of its tasks are active, or
 // the first in line replaces others and one of the others is active.

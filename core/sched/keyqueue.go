@@ -176,9 +176,9 @@ func (q *keyQueue) restLocked(do *todo) {
 }
 
 // forgetLocked forgets the key if it has no tasks, no submitter that waits for room in the run
-// queue, and no failures. A race build forgets none.
+// queue, no failures and no dropped tasks. A race build forgets none.
 func (q *keyQueue) forgetLocked() {
-	if q.live || q.entering > 0 || !q.failures.empty() || !q.place.Listed() || race.Hidden {
+	if q.live || q.entering > 0 || q.dropped || !q.failures.empty() || !q.place.Listed() || race.Hidden {
 		return
 	}
 	q.self.forget()

@@ -146,8 +146,8 @@ type Worker struct {
 
 	// In race builds.
 
-	edges  edges // of the task
-	direct bool  // see startDirect
+	ordered bool // its task begins after the tasks that have ended, because the limit is 1
+	direct  bool // see startDirect
 }
 
 // An ending is how a task ended. It selects the count that changes.
@@ -255,7 +255,7 @@ func (set *Set) queueOfKey() *keyQueue {
 	if set == nil {
 		return nil
 	}
-	return set.key
+	return race.Load(&set.key)
 }
 
 // A Context is the context of a task or of an owner. It holds the scheduler of the task, and the
@@ -329,6 +329,7 @@ type limiter struct {
 	wakeAt   int64 // blocked submitters are admitted when the room is at least this
 
 	submitters list.List[*submitter]
+	acquirers  list.List[*submitter] // with a reserved place; they wait for a permit, and cannot give up
 }
 
 // A submitter is a goroutine that is blocked until there is room. It first yields, so that tasks
@@ -340,9 +341,10 @@ type submitter struct {
 	reserves bool // it wants a reserved place, and keeps its task
 	patient  bool // it cannot give up
 	state    submitterState
-	parker   *park.Parker // nil while it yields, and while it reads its own stack; see deadlock.go
-	runs     knowledge    // see deadlock.go
-	tasks    int32        // how many tasks the deadlock has; written when state becomes deadlocked
+	parker   *park.Parker  // nil while it yields, while it reads its own stack, and for an acquirer; see deadlock.go
+	stop     chan struct{} // closed, it ends the Acquire of an acquirer
+	runs     knowledge     // see deadlock.go
+	tasks    int32         // how many tasks the deadlock has; written when state becomes deadlocked
 	place    list.Elem[*submitter]
 }
 
@@ -510,14 +512,6 @@ const (
 type traceTask struct {
 	*trace.Task
 	ended race.Uint64
-}
-
-// edges are the happens-before edges of a task in a race build, besides those from its Go and to the
-// waits that cover it.
-type edges struct {
-	owner *race.Point // from the tasks that have ended to the task, if the limit is 1; otherwise nil
-	key   *race.Point // from the tasks of its key that have ended to the task, if perKey is 1; otherwise nil
-	all   *race.Point // from the end of a task with a key to the waits for all keys; otherwise nil
 }
 
 // A record describes a task with a name.

@@ -3,10 +3,8 @@ package sched
 import (
 	"bytes"
 	"runtime"
-	"slices"
 	"time"
 
-	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/stack"
 )
 
@@ -118,28 +116,6 @@ func ReadGoroutine(text []byte) Goroutine {
 // Caller returns the innermost of the calls that is neither in the toolkit nor in the standard
 // library.
 func Caller(calls []uintptr) (function, file string, line int) { return stack.Caller(calls) }
-
-// A Record describes a named task that runs, for a StuckError.
-type Record struct {
-	Name      string    // the path of the task: "ingest/fetch"
-	Started   time.Time // when it began to run
-	Goroutine uint64    // number of its goroutine, as GoroutineID returns it
-}
-
-// Stuck adds the time and the tasks of the records to e. It stops the world to read their stacks.
-func Stuck(e core.StuckError, records []Record) *core.StuckError {
-	e.Time = time.Now()
-	slices.SortStableFunc(records, func(a, b Record) int { return a.Started.Compare(b.Started) })
-	ids := make([]uint64, len(records))
-	for i, r := range records {
-		ids[i] = r.Goroutine
-	}
-	stacks := Stacks(ids)
-	for _, r := range records {
-		e.Tasks = append(e.Tasks, core.Task{Name: r.Name, Started: r.Started, Stack: stacks[r.Goroutine]})
-	}
-	return &e
-}
 
 // Bubble returns the number of the testing/synctest bubble that the caller is in, or 0.
 func Bubble() uint64 {

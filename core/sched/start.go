@@ -147,14 +147,9 @@ func (s *Scheduler) acceptNow(set *Set, t Task) bool {
 // block.
 func (s *Scheduler) TryGo(set *Set, t Task) error {
 	sem := s.config().Semaphore
-	if sem != nil && !sem.TryAcquire(1) {
-		return declined(t, ErrFull)
-	}
-	err := s.try(set, carry(t), false)
-	if err == nil {
-		return nil
-	}
-	if sem != nil {
+	permit := sem == nil || sem.TryAcquire(1)
+	err := s.try(set, carry(t), permit, false)
+	if err != nil && permit && sem != nil {
 		sem.Release(1)
 	}
 	return declined(t, err)
@@ -162,14 +157,14 @@ func (s *Scheduler) TryGo(set *Set, t Task) error {
 
 // TryHelp is TryGo for a helper: a task of the toolkit, which the counts leave out. The helper
 // calls Help when it begins.
-func (s *Scheduler) TryHelp(set *Set, t Task) error { return s.try(set, carry(t), true) }
+func (s *Scheduler) TryHelp(set *Set, t Task) error { return s.try(set, carry(t), true, true) }
 
-// try accepts a task for which the caller holds a permit, if there is a semaphore. It does not
-// block.
-func (s *Scheduler) try(set *Set, t Task, helps bool) error {
+// try accepts a task if there is room and permit is set: the caller holds a permit, or the task
+// needs none. It does not block.
+func (s *Scheduler) try(set *Set, t Task, permit, helps bool) error {
 	inside := set.place().runs()
 	return get(s, func(do *todo) error {
-		err := s.tryLocked(set, t, inside, do)
+		err := s.tryLocked(set, t, inside, permit, do)
 		if err == nil && helps {
 			s.shared.helpers++
 			s.shared.helping++
@@ -178,16 +173,16 @@ func (s *Scheduler) try(set *Set, t Task, helps bool) error {
 	})
 }
 
-func (s *Scheduler) tryLocked(set *Set, t Task, inside bool, do *todo) error {
-	if s.acceptLocked(set, t, do) {
+func (s *Scheduler) tryLocked(set *Set, t Task, inside, permit bool, do *todo) error {
+	if permit && s.acceptLocked(set, t, do) {
 		return nil
 	}
-	switch l := &s.shared.limiter; {
+	switch l := &s.share().limiter; {
 	case !l.closed:
 		return ErrFull
 	case !inside || l.dropped:
 		return ErrClosed
-	case s.roomLocked() <= 0:
+	case !permit || s.roomLocked() <= 0:
 		return ErrFull
 	}
 	s.pushLocked(set, t, do)
@@ -259,10 +254,12 @@ func (s *Scheduler) acquire(ctx context.Context, parent *Context, sem *core.Sema
 	if parent.holds(sem) {
 		return errLent
 	}
-	if ctx == nil {
-		ctx = context.Background()
+	defer s.noteBlocked(ForSemaphore).end()
+	if doneOf(ctx) == nil {
+		s.acquirePatiently(sem)
+		return nil
 	}
-	err := s.acquireBlocked(ctx, sem)
+	err := sem.Acquire(ctx, 1)
 	if err != nil {
 		s.unreserve()
 	}

@@ -169,7 +169,7 @@ func (w *Worker) free() {
 // aborted gives the panic p of the worker's task, or, if p is nil, its Goexit, to the owner and the
 // observers. Then it calls ended. It runs on top of the task's stack.
 func (w *Worker) aborted(p *core.PanicError, ended func()) {
-	p = recordOf(w.task).withTask(p)
+	p = w.record.withTask(p)
 	w.panicked(p)
 	w.watchAborted(p)
 	end := func() {
@@ -249,9 +249,7 @@ func (w *Worker) leave() {
 // publish makes the happens-before edges from the end of the task, in race builds: to the waits for
 // its set and to the waits for all tasks.
 func (w *Worker) publish() {
-	if race.Hidden {
-		w.edges.release(w.s)
-	}
+	w.releaseOrder()
 	if w.set != nil {
 		w.set.ended.Release()
 	}
@@ -261,14 +259,10 @@ func (w *Worker) publish() {
 // Fail makes Wait raise p, as if a task had panicked with it. Wait calls runtime.Goexit if p is
 // nil.
 func (s *Scheduler) Fail(p *core.PanicError) {
-	f := &failure{panicked: p}
-	f.added.Release()
-	s.locked(func(*todo) { addLocked(&s.share().failures, s.shared, f) })
+	s.locked(func(*todo) { addLocked(&s.share().failures, s.shared, p) })
 }
 
 // Fail makes a wait for the set raise p, as Scheduler.Fail does.
 func (set *Set) Fail(p *core.PanicError) {
-	f := &failure{panicked: p}
-	f.added.Release()
-	set.scheduler().locked(func(*todo) { addLocked(&set.failures, set, f) })
+	set.scheduler().locked(func(*todo) { addLocked(&set.failures, set, p) })
 }

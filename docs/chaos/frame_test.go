@@ -193,6 +193,7 @@ func (f *frame) wait(o *ownerRun, d int) raised {
 			// A goroutine that a task has started lends the task's place only with its context.
 			w.err = o.door.WaitContext(context.WithoutCancel(o.outer))
 		default:
+			w.byErr = o.batch != nil
 			w.err = o.door.Wait()
 		}
 	}, func(got raised) {

@@ -81,11 +81,12 @@ type record struct {
 	round      int  // how many Waits of the owner had ended by then
 	inside     bool // by a task of the same owner, or of the same pool
 	background bool
-	key        int         // of a task with a key
-	replaces   bool        // it was started by Replace
-	inOwnKey   bool        // and by a task of the same key, with its context
-	noEffect   atomic.Bool // and it did nothing
-	before     []*record   // what it replaces
+	key        int          // of a task with a key
+	replaces   bool         // it was started by Replace
+	inOwnKey   bool         // and by a task of the same key, with its context
+	noEffect   atomic.Bool  // and it did nothing
+	replacedAt atomic.Int64 // an instant by which it had replaced the others; 0: it may be about to
+	before     []*record    // what it replaces
 
 	arg      int
 	state    atomic.Int32

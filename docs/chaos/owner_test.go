@@ -173,6 +173,11 @@ func (o *ownerRun) hasDropped() bool {
 	return at != 0 && (!o.run.fake || o.run.now() >= at-1)
 }
 
+// mayDropSince reports whether a Shutdown may have dropped tasks at that instant or later.
+func (o *ownerRun) mayDropSince(at int64) bool {
+	return o.hasDropped() && (!o.run.fake || o.dropAt.Load()-1 >= at)
+}
+
 // bodyGoexits reports whether the body of the scope has called Goexit.
 func (o *ownerRun) bodyGoexits() bool { return o.body != nil && o.body.out.goexits() }
 

@@ -112,7 +112,7 @@ func (f *frame) newRecord(o *ownerRun, p *op, t *task) *record {
 func (o *ownerRun) add(r *record) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.pool == nil || o.pool == o || o == r.owner {
+	if o == r.owner {
 		r.round = o.rounds
 	}
 	o.records = append(o.records, r)
@@ -174,6 +174,7 @@ func (f *frame) launch(o *ownerRun, r *record, p *op) {
 	r.arg = r.id + 1
 	f.observe(func() { fut, err = verbs[p.verb].start(s) }, func(got raised) {
 		goOn()
+		r.hasReplaced()
 		switch {
 		case got.goexit:
 			f.run.violation("%s of task %d calls Goexit", verbs[p.verb].name, r.id)
@@ -256,7 +257,7 @@ func (o *ownerRun) declined(r *record, err error) {
 	case errors.Is(err, pool.ErrReplaced) && o.keyed != nil:
 		o.declinedForAnother(r)
 	case errors.Is(err, pool.ErrClosed) && o.root().closing.Load():
-		r.noEffect.Store(true)
+		r.noEffect.Store(!o.root().mayDropSince(r.called))
 		o.closedTo(r)
 	case r.ctx == nil || r.ctx.Err() == nil || err != context.Cause(r.ctx):
 		o.run.violation("task %d was refused by %s: %v", r.id, o.label, err)

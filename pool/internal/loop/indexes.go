@@ -29,35 +29,35 @@ func For(call Call, n int, f func(ctx context.Context, i int) error) error {
 }
 
 // forBlock is the block of For. It captures no variables, which saves an allocation.
-func forBlock(l *indexLoop, lo, hi int) (next int, err error) {
+func forBlock(l *indexLoop, lo, hi int) error {
 	f, ctx := l.of.(func(ctx context.Context, i int) error), context.Context(&l.ctx)
 	for i := lo; i < hi; i++ {
-		if l.check.Load() {
-			return i, nil
+		if l.check.Load() && l.stopped() {
+			break
 		}
 		if err := f(ctx, i); err != nil {
-			return i, err
+			return err
 		}
 	}
-	return hi, nil
+	return nil
 }
 
 // MapSlice calls f for each element of in and returns the results in their places.
 func MapSlice[T, R any](call Call, in []T, f func(ctx context.Context, v T) (R, error)) ([]R, error) {
 	out := make([]R, len(in))
-	err := runIndexes(call, len(in), f, func(l *indexLoop, lo, hi int) (next int, err error) {
+	err := runIndexes(call, len(in), f, func(l *indexLoop, lo, hi int) error {
 		ctx := context.Context(&l.ctx)
 		for i := lo; i < hi; i++ {
-			if l.check.Load() {
-				return i, nil
+			if l.check.Load() && l.stopped() {
+				break
 			}
 			r, err := f(ctx, in[i])
 			if err != nil {
-				return i, err
+				return err
 			}
 			out[i] = r
 		}
-		return hi, nil
+		return nil
 	})
 	return out, err
 }
@@ -90,9 +90,10 @@ type indexLoop struct {
 	first    indexRange                 // the caller's range; the last field, away from fields that helpers read for each block
 }
 
-// A block runs the items from lo to hi-1, one after another. It returns the error of the first item
-// that fails, without running the rest. It returns the index of the next item if check is set.
-type block func(l *indexLoop, lo, hi int) (next int, err error)
+// A block runs the items from lo to hi-1, one after another. It returns the error of
+// the first item that fails, without running the rest. It does not run the rest either if check
+// is set.
+type block func(l *indexLoop, lo, hi int) error
 
 const (
 	// watchAfter is how long the caller works without helpers if it cannot measure whether helpers are worth
@@ -147,9 +148,10 @@ func (l *indexLoop) work(own *indexRange, from time.Duration) {
 			}
 			continue
 		}
-		if l.stopped() || !l.items(lo, hi) {
+		if l.stopped() {
 			return
 		}
+		l.items(l.base+int(lo), l.base+int(hi))
 		if !g.count(int(hi-lo)) || g.last < probation || !l.wantsHelper() {
 			continue // too little was measured, or no helper may be started
 		}
@@ -165,35 +167,21 @@ func (l *indexLoop) work(own *indexRange, from time.Duration) {
 	}
 }
 
-// items runs the items from lo to hi-1. It reports false if no further item may start.
-func (l *indexLoop) items(lo, hi uint32) bool {
-	from, to := l.base+int(lo), l.base+int(hi)
-	if race.Hidden {
-		return l.itemsIsolated(from, to)
+// items runs the items from lo to hi-1.
+func (l *indexLoop) items(lo, hi int) {
+	if !race.Hidden {
+		l.runBlock(lo, hi)
+		return
 	}
-	next, err := l.block(l, from, to)
-	if err != nil {
-		l.fail(outcome{err: err})
-		return false
+	for i := lo; i < hi && !(l.check.Load() && l.stopped()); i++ {
+		race.Isolate(&l.itemEnds, func() { core.Call(func() { l.runBlock(i, i+1) }, l.abort) })
 	}
-	return next == to || !l.stopped()
 }
 
-// itemsIsolated is items in a build with race.Hidden.
-func (l *indexLoop) itemsIsolated(from, to int) bool {
-	for i := from; i < to && !(l.check.Load() && l.stopped()); i++ {
-		race.Isolate(&l.itemEnds, func() {
-			core.Call(func() {
-				next, err := l.block(l, i, i+1)
-				if err != nil {
-					l.fail(outcome{err: err})
-				} else if next == i { // check was set
-					l.stopped()
-				}
-			}, l.abort)
-		})
+func (l *indexLoop) runBlock(lo, hi int) {
+	if err := l.block(l, lo, hi); err != nil {
+		l.fail(outcome{err: err})
 	}
-	return !l.ended.Load()
 }
 
 // spawnWorker starts a helper. It reports false if there can be none.

@@ -199,7 +199,7 @@ func (l *loop) fail(o outcome) {
 }
 
 // abort is fail for a panic, or, if p is nil, for a Goexit.
-func (l *loop) abort(p *core.PanicError) { l.fail(aborted(p)) }
+func (l *loop) abort(p *core.PanicError) { l.fail(*aborted(p)) }
 
 // causeOf returns err. If the parent context is done, and err wraps its Err, causeOf returns the
 // cause of the parent context.
@@ -285,7 +285,7 @@ type outcome struct {
 }
 
 // aborted returns the outcome of a panic, or, if p is nil, of a Goexit.
-func aborted(p *core.PanicError) outcome { return outcome{panicked: p, goexit: p == nil} }
+func aborted(p *core.PanicError) *outcome { return &outcome{panicked: p, goexit: p == nil} }
 
 // add adds a later outcome. A panic replaces a Goexit, and a Goexit replaces an error. A second
 // panic becomes one of the Others of the first. The first of two errors stays.

@@ -165,7 +165,7 @@ func (s *stream[T, R]) read() {
 				return
 			}
 		}
-	}, func(p *core.PanicError) { s.note(aborted(p)) }) // the results of the items before are still yielded
+	}, func(p *core.PanicError) { s.note(*aborted(p)) }) // the results of the items before are still yielded
 }
 
 // put adds an item to the ring, and blocks until there is room for another. It reports false if no
@@ -205,11 +205,7 @@ func (s *stream[T, R]) beginSegment(k uint64) {
 
 // leastInFlight returns how many items may be in flight even if they are not quick.
 func (s *stream[T, R]) leastInFlight() int {
-	workers := s.call.Workers
-	if workers > eagerWorkers {
-		workers = min(workers, eagerWorkers+int(s.helpers.Load()))
-	}
-	return leastWindow * workers
+	return leastWindow * min(s.call.Workers, eagerWorkers+int(s.helpers.Load()))
 }
 
 // maxInFlight returns how many items may be in flight.

@@ -5,8 +5,6 @@
 package loop
 
 import (
-	"context"
-
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
 )
@@ -64,7 +62,7 @@ func (s *stream[T, R]) serve(waits bool) {
 				return
 			}
 		}
-	}, func(p *core.PanicError) { s.finishFailed(w.first+uint64(w.at), *new(R), aborted(p)) })
+	}, func(p *core.PanicError) { s.finish(w.first+uint64(w.at), *new(R), aborted(p)) })
 }
 
 // claim takes items from the ring. It reports false if there are none.
@@ -121,7 +119,6 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 	if s.done() {
 		return false
 	}
-	f, ctx := s.f, context.Context(&s.ctx)
 	for i, v := range w.items {
 		k := w.first + uint64(i)
 		if w.at = i; s.check.Load() || k > s.firstFailed.Load() {
@@ -129,59 +126,46 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 		}
 		if race.Hidden {
 			race.Isolate(&s.itemEnds, func() {
-				core.Call(func() {
-					r, err := f(ctx, v)
-					s.finish(k, r, err)
-				}, func(p *core.PanicError) { s.finishFailed(k, *new(R), aborted(p)) })
+				core.Call(func() { s.runItem(k, v) }, func(p *core.PanicError) { s.finish(k, *new(R), aborted(p)) })
 			})
 			continue
 		}
-		r, err := f(ctx, v)
-		s.finish(k, r, err)
+		s.runItem(k, v)
 	}
+	clear(w.items) // so that a worker that waits keeps no item
 	if w.grain.count(len(w.items)) && !s.clock.frozen {
 		s.adapt(w.grain.each)
 	}
 	return true
 }
 
-// finish passes the result of an item to the consumer.
-func (s *stream[T, R]) finish(k uint64, r R, err error) {
+func (s *stream[T, R]) runItem(k uint64, v T) {
+	r, err := s.f(&s.ctx, v)
 	if err != nil {
-		s.finishFailed(k, r, outcome{err: err})
+		s.finish(k, r, &outcome{err: err})
 		return
 	}
-	if !s.ordered {
-		k = s.finished.Add(1) - 1
-	}
-	s.deliver(k, r, nil)
-	if s.firstFailed.Load() != none {
-		s.settle()
-	}
+	s.finish(k, r, nil)
 }
 
-// finishFailed passes the outcome of an item that has failed to the consumer. If results are
-// unordered, that ends the loop. If they are ordered, it ends the loop for the items after this
-// one; the items before it continue.
-func (s *stream[T, R]) finishFailed(k uint64, r R, o outcome) {
-	if o.err == nil {
-		s.note(o)
+// finish puts the result of item k in its cell, and wakes the consumer if it waits for that result.
+// failed is nil if the item has succeeded. If results are unordered, a failed item ends the loop. If
+// they are ordered, it ends the loop for the items after it; the items before it continue.
+func (s *stream[T, R]) finish(k uint64, r R, failed *outcome) {
+	if failed != nil && failed.err == nil {
+		s.note(*failed)
 	}
-	if !s.ordered {
+	switch {
+	case !s.ordered:
 		k = s.finished.Add(1) - 1 // before the results of the items that stop cancels
-		s.stop(o.err)
-		s.deliver(k, r, &o)
-		return
+		if failed != nil {
+			s.stop(failed.err)
+		}
+	case failed != nil:
+		for first := s.firstFailed.Load(); k < first && !s.firstFailed.CompareAndSwap(first, k); {
+			first = s.firstFailed.Load()
+		}
 	}
-	for first := s.firstFailed.Load(); k < first && !s.firstFailed.CompareAndSwap(first, k); {
-		first = s.firstFailed.Load()
-	}
-	s.deliver(k, r, &o)
-	s.settle()
-}
-
-// deliver puts result k in its cell, and wakes the consumer if it waits for that result.
-func (s *stream[T, R]) deliver(k uint64, r R, failed *outcome) {
 	c := s.cell(k)
 	c.value = r
 	if failed != nil {
@@ -190,6 +174,9 @@ func (s *stream[T, R]) deliver(k uint64, r R, failed *outcome) {
 	c.seq.Store(k + 1)
 	if s.resultAt.Load() == k+1 {
 		race.Send(s.results, struct{}{})
+	}
+	if s.firstFailed.Load() != none {
+		s.settle()
 	}
 }
 
