@@ -208,7 +208,7 @@ func isAbortHandler(v any) bool {
 	return ok && reflect.TypeOf(v) == reflect.TypeOf(ErrGoexit) && err.Error() == "net/http: abort Handler"
 }
 
-// Unwrap returns Value if that is an error.
+// Unwrap returns Value if Value is an error.
 func (p *PanicError) Unwrap() error {
 	if p == nil { // a nil *PanicError may be the value of a panic
 		return nil

@@ -120,7 +120,7 @@ func (g *Group) record(number uint64, wrapper *TaskError, err error, cancellatio
 		return
 	}
 	if g.ctx != nil && g.ctx.Err() != nil {
-		fs.addCancellation(context.Cause(g.ctx)) // result returns it if it is the parent's
+		fs.addCancellation(context.Cause(g.ctx)) // result returns it if it is the parent's cause
 	}
 	if first := fs.add(number, err); !fs.settings.Collect {
 		g.stop(first) // with the first error as the cause, also if a later task gets here first

@@ -145,7 +145,7 @@ func (g *Group) GoNamed(name string, f func()) {
 //
 // f gets a context derived from ctx, in which names nest, as with GoContext. The group cancels that
 // context, with the cause [core.ErrDone], when every other task has ended and a goroutine is in
-// Wait or WaitContext or Run's body has ended. f should then end: Wait and Run block until it has.
+// Wait or WaitContext or Run's body has ended. Then f should end: Wait and Run block until f ends.
 // They also wait for tasks that f still starts. The group treats a panic or a Goexit of f as that of
 // any task.
 //

@@ -113,7 +113,7 @@ func (p *Pool) beginSlow() { p.zero.Do(func() { p.init(0, Options{}) }) }
 // pool is closed. If every running task has been blocked in Go of its own pool for a second, Go
 // panics in the oldest of them.
 //
-// A panic of f goes to Options.OnPanic, or ends the process if that is nil. A Goexit of f ends only
+// A panic of f goes to Options.OnPanic, or ends the process if OnPanic is nil. A Goexit of f ends only
 // the task.
 //
 // An empty task costs some tens of nanoseconds, and no allocation.

@@ -170,7 +170,7 @@ type successor struct {
 	values context.Context
 }
 
-// Value returns the value of s.values, or, if that is nil, the value of s.Context. The context
+// Value returns the value of s.values, or, if there is none, the value of s.Context. The context
 // package looks for its own keys, which only s.Context has.
 func (s successor) Value(key any) any {
 	if v := s.values.Value(key); v != nil {

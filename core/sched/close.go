@@ -78,7 +78,7 @@ func (s *Scheduler) Join(ctx context.Context) error {
 // Drop takes the unclaimed tasks out of the run queue and returns them, without helpers. It refuses
 // blocked submitters. Drop also drops the task of a submitter that cannot give up. The call of that
 // submitter returns as if the task had been accepted. Drop calls dropped, with mu held, with the set
-// of each dropped task, unless that is nil.
+// of each dropped task, unless the set is nil.
 func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
 	all := race.Copy(get(s, func(do *todo) []Dropped { return s.dropLocked(dropped, do) }))
 	for i := range all {

@@ -72,7 +72,7 @@ func (c *Context) of(s *Scheduler) *Context {
 	return nil
 }
 
-// place returns c.of(s), or nil if that is a background task: those have no place.
+// place returns c.of(s), or nil for a background task, which has no place.
 func (c *Context) place(s *Scheduler) *Context {
 	if c = c.of(s); c != nil && !c.background {
 		return c

@@ -18,7 +18,7 @@ import (
 // key holds the edges from past tasks to future ones.
 //
 // Invariant, whenever mu is free: the line of a key is empty, or perKey of its tasks are active, or
-// the first in line replaces others and one of those is active.
+// the first in line replaces others and one of the others is active.
 
 // ErrReplaced is the error for a task that was replaced before it was accepted. It is also the
 // cause with which Replace cancels the contexts of tasks that run.

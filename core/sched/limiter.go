@@ -38,7 +38,7 @@ func (l *limiter) limited() bool { return l.limit != math.MaxInt32 }
 
 func processors() int16 { return int16(min(runtime.GOMAXPROCS(0), math.MaxInt16)) }
 
-// fitsLocked reports whether a task may be accepted. It computes the budget if that is spent.
+// fitsLocked reports whether a task may be accepted. It computes the budget if it is spent.
 func (s *Scheduler) fitsLocked() bool {
 	l := &s.shared.limiter
 	if !l.submitters.Empty() || l.closed {

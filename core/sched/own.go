@@ -11,7 +11,7 @@ import (
 
 // This file finds out whose task a goroutine without a context runs: the goroutine reads its own
 // stack. Each goroutine that runs tasks has one of the two host functions below near the bottom of
-// its stack. The runtime prints their first arguments: the scheduler and the worker. To read the
+// its stack. The runtime prints their first arguments: the scheduler and the worker. Reading the
 // stack takes microseconds. A goroutine counts as one that runs no task if the runtime does not
 // print the arguments.
 

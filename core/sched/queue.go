@@ -93,7 +93,7 @@ func (q *runQueue) removeFront() *segment {
 }
 
 // popSegment takes the oldest segment, or its oldest tasks if it has more than most. It returns nil
-// if that is less than two tasks, or if the tasks have a key.
+// if there are less than two such tasks, or if the tasks have a key.
 func (q *runQueue) popSegment(most int) *segment {
 	if q.n < 2 || most < 2 {
 		return nil

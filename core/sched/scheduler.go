@@ -89,7 +89,7 @@ type Config struct {
 // change.
 type names struct {
 	path  string
-	owner *Config // the owner whose name ends path; nil if that is not an owner's name
+	owner *Config // the owner whose name ends path; nil if no owner has that name
 	outer *names
 }
 
@@ -132,7 +132,7 @@ type Worker struct {
 
 	goroutine  uint64  // its number in stack traces; 0 until it is needed
 	busyStreak int     // how often it has found a task since it parked, up to longStreak
-	record     *record // of its task, from begin until that has returned; nil if it has none
+	record     *record // of its task, from begin until the task has returned; nil if it has none
 	err        error   // for observers: what its task is about to return
 
 	parker  *park.Parker       // while it is idle
@@ -142,7 +142,7 @@ type Worker struct {
 	bubble  uint64             // the testing/synctest bubble in which it is idle; guarded by mu
 	expired bool               // it was woken to leave, and is not counted as searching; guarded by mu
 
-	hidden *Worker // does the bookkeeping for this worker; nil if it does that itself; see isolate and visitHidden
+	hidden *Worker // does the bookkeeping for this worker; nil: the worker does it itself; see isolate and visitHidden
 
 	// In race builds.
 
@@ -333,7 +333,7 @@ type limiter struct {
 }
 
 // A submitter is a goroutine that is blocked until there is room. It first yields, so that tasks
-// run: that costs less than to park and be woken. While it yields it stands for a searching worker
+// run: a yield costs less than parking and a wake-up. While it yields it stands for a searching worker
 // in the invariant. When it returns, it wakes a worker if one is needed.
 type submitter struct {
 	task     Task
@@ -427,7 +427,7 @@ type KeyTask struct {
 	key       *keyQueue           // of its key; guarded by mu
 	place     list.Elem[*KeyTask] // in keyQueue.line
 	blocked   list.Elem[*KeyTask] // in keys.blocked
-	parker    *park.Parker        // of its submitter; nil unless that is blocked
+	parker    *park.Parker        // of its submitter; nil unless the submitter is blocked
 	retry     *park.Parker        // its submitter waits for room in the run queue, and blocks with this if the key is busy then
 	refused   error               // what its submitter returns; nil if the task was accepted
 	exclusive bool                // set by Replace: it becomes active only when no other task of the key is active
@@ -444,8 +444,8 @@ type KeyedTask interface {
 
 // A keyEntry stands for a task with a key in the run queue.
 type keyEntry struct {
-	body  race.Pointer[KeyTask] // the task that it will run; nil when that has begun or was dropped
-	task  *KeyTask              // the task that it runs or will run; nil when that was dropped; guarded by mu
+	body  race.Pointer[KeyTask] // the task that it will run; nil when the task has begun or was dropped
+	task  *KeyTask              // the task that it runs or will run; nil when the task was dropped; guarded by mu
 	place list.Elem[*keyEntry]  // in keyQueue.active
 }
 
@@ -481,7 +481,7 @@ type entry struct {
 // A Cancellation describes how an owner cancelled its own context.
 type Cancellation struct {
 	Time  time.Time // zero if the owner did not cancel it
-	By    string    // the path of the task that caused it; "" if that is not known
+	By    string    // the path of the task that caused it; "" if not known
 	Cause error
 }
 

@@ -18,8 +18,8 @@ func GoroutineID() uint64 {
 	return stack.ID(buf[:runtime.Stack(buf[:], false)])
 }
 
-// MaxStacks is the largest number of goroutines in the process for which Stacks reads stacks. To
-// read them stops the world for 10 to 20 µs for each goroutine.
+// MaxStacks is the largest number of goroutines in the process for which Stacks reads stacks.
+// Reading them stops the world for 10 to 20 µs for each goroutine.
 const MaxStacks = 10_000
 
 // Stacks returns the stack traces of the goroutines with these numbers, without the toolkit's
@@ -58,8 +58,8 @@ func allStacks(each int) map[uint64][]byte {
 	return found
 }
 
-// stackText returns the stack trace of the caller's goroutine, or of all. size is how many bytes
-// that has, if it has no more.
+// stackText returns the stack trace of the caller's goroutine, or of all. size is the expected
+// number of bytes.
 func stackText(size int, all bool) []byte {
 	for ; ; size *= 2 {
 		buf := make([]byte, size)

@@ -2,7 +2,7 @@
 // loop does not see whether it runs another loop. But that loop runs in the goroutine that reads the
 // input. So reading has the numbers of the goroutines that read, and a loop that begins in one of
 // these ends with the reader's loop. Invariant: a goroutine is in reading from before its input
-// begins until after that has ended.
+// begins until after the input has ended.
 
 package loop
 

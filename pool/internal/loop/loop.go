@@ -104,7 +104,7 @@ func (l *loop) wantsHelper() bool {
 
 // startHelper starts a helper that runs f. It reports false if the loop already has l.most helpers,
 // or if the budget or the pool has no worker left. f passes its own panic or Goexit to the loop.
-// The helper calls left, if that is not nil, when it is no longer counted.
+// The helper calls left, if left is not nil, when it is no longer counted.
 func (l *loop) startHelper(f, left func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

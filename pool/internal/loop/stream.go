@@ -59,7 +59,7 @@ type stream[T, R any] struct {
 	// Written rarely.
 
 	ring        atomic.Pointer[ring[T, R]]
-	window      atomic.Int64  // how many items may be in flight, if that is more than leastInFlight; 0 unless items have been measured to be quick
+	window      atomic.Int64  // how many items may be in flight, if more than leastInFlight; 0 unless items have been measured to be quick
 	firstFailed atomic.Uint64 // the first item known to have failed; none if there is none; only if results are ordered
 	inputErr    error         // the error of the input; written before inputDone is closed
 	inputDone   chan struct{} // closed when the input has ended; tail is final then

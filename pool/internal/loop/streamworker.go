@@ -1,6 +1,6 @@
 // This file holds the workers of a stream: how they are woken, how they claim items, and how they
 // pass results to the consumer. Invariant: items are claimed in their order, each once. Each item
-// before the first failed one that is claimed gets a result.
+// that is claimed and comes before the first failed one gets a result.
 
 package loop
 
