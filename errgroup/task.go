@@ -36,8 +36,7 @@ func (t *task) done(w *sched.Worker, err error) {
 	}
 }
 
-// identity returns the number and the TaskError of the task.
-func (t *task) identity() (number uint64, wrapper *TaskError) { return t.number, t.error }
+func (t *task) self() *task { return t }
 
 // fail records err as an error of the group.
 func (t *task) fail(err error) { t.group.fail(t.number, t.error, err) }
@@ -90,10 +89,9 @@ func (o *owner) Context() context.Context { return o.ctx }
 
 // Aborted applies the panic policy to a task that has panicked, or, if p is nil, has called Goexit.
 func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.PanicError) {
-	var number uint64
-	var wrapper *TaskError
-	if t, ok := sched.Unnamed(t).(interface{ identity() (uint64, *TaskError) }); ok { // else it is plain
-		number, wrapper = t.identity()
+	failed := new(task)
+	if t, ok := sched.Unnamed(t).(interface{ self() *task }); ok { // else it is plain
+		failed = t.self()
 	}
 	var err error = core.ErrGoexit
 	if p != nil {
@@ -102,7 +100,7 @@ func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.
 	g := (*Group)(o)
 	switch policy := g.options().Panics; {
 	case policy == core.Capture:
-		g.record(number, wrapper, err, false)
+		g.record(failed.number, failed.error, err, false)
 	case policy == core.Crash && p != nil:
 		panic(p.Value)
 	default:

@@ -30,7 +30,7 @@ type Batch struct {
 // while the batch has no other.
 type lost struct {
 	cause    error  // of the first task that did not run because its context was done
-	closed   bool   // Shutdown has dropped tasks
+	closed   error  // ErrClosed if Shutdown has dropped tasks
 	reported bool   // a Wait has returned since the first loss
 	round    uint64 // the round in which that Wait returned; the next round clears the reasons
 }
@@ -153,10 +153,7 @@ func (b *Batch) err(reports bool) error {
 		}
 		return b.lost
 	})
-	if why.closed {
-		return multierr.Append(why.cause, ErrClosed)
-	}
-	return why.cause
+	return multierr.Append(why.cause, why.closed)
 }
 
 // lose records why a task does not run.
@@ -167,7 +164,7 @@ func (b *Batch) lose(err error) {
 			b.lost = lost{}
 		}
 		if err == ErrClosed {
-			b.lost.closed = true
+			b.lost.closed = err
 		} else if b.lost.cause == nil {
 			b.lost.cause = err
 		}

@@ -1,11 +1,11 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coterie-go/coterie/core"
@@ -65,10 +65,9 @@ var ErrClosed = sched.ErrClosed
 type Pool struct {
 	scheduler sched.Scheduler
 
-	config  sched.Config // like options, written before begun is set, and read after
+	begun   sync.Once // sets config and options, and makes the scheduler use them
+	config  sched.Config
 	options Options
-	begun   atomic.Bool
-	zero    sync.Once // initializes a zero pool
 }
 
 // New returns a pool that runs at most workers tasks at once; 0 means GOMAXPROCS. It starts no
@@ -76,7 +75,7 @@ type Pool struct {
 func New(workers int, opts Options) *Pool {
 	checkNumber("workers", workers)
 	p := new(Pool)
-	p.init(workers, opts)
+	p.begun.Do(func() { p.init(workers, opts) })
 	return p
 }
 
@@ -89,24 +88,16 @@ func (p *Pool) init(workers int, opts Options) {
 		Kind: "pool", Name: p.options.Name, IdleAfter: p.options.IdleAfter, Isolate: p.options.Isolate,
 	}
 	p.config.Nest(context.Background())
-	p.config.Base = context.Background()
-	if p.config.Labels != nil {
-		p.config.Base = p.config.Labels
-	}
+	p.config.Base = cmp.Or(p.config.Labels, context.Background())
 	p.scheduler.Owner = (*owner)(p)
 	p.scheduler.Limit(workers, p.options.Queue)
 	p.scheduler.Register(context.Background())
-	p.begun.Store(true)
 }
 
 // begin initializes a zero pool.
-func (p *Pool) begin() {
-	if !p.begun.Load() {
-		p.beginSlow()
-	}
-}
+func (p *Pool) begin() { p.begun.Do(p.initZero) }
 
-func (p *Pool) beginSlow() { p.zero.Do(func() { p.init(0, Options{}) }) }
+func (p *Pool) initZero() { p.init(0, Options{}) }
 
 // Go puts f into the queue; a worker runs it as soon as one is free. Go blocks while the queue is
 // full. Blocked submitters are served in the order in which they came. Go panics if f is nil or the

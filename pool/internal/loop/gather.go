@@ -167,7 +167,17 @@ func (g *gather[T]) receive(next []T) []T {
 			g.puts.Acquire()
 			return race.Copy(b.items)
 		}
-		g.pause(b.left)
+		var up <-chan time.Time
+		if b.left > 0 {
+			up = time.After(b.left)
+		}
+		g.shown.Blocked()
+		select {
+		case <-g.ready:
+		case <-up:
+		case <-g.call.Ctx.Done():
+		}
+		g.shown.Woken()
 	}
 	return nil
 }
@@ -200,20 +210,4 @@ func (g *gather[T]) take(next []T) (b batch[T]) {
 	}
 	g.waiting = g.waiting[:0]
 	return b
-}
-
-// pause blocks until ready holds a wake-up, the context is done, or left has passed. There is no
-// time limit if left is 0.
-func (g *gather[T]) pause(left time.Duration) {
-	var up <-chan time.Time
-	if left > 0 {
-		up = time.After(left)
-	}
-	g.shown.Blocked()
-	select {
-	case <-g.ready:
-	case <-up:
-	case <-g.call.Ctx.Done():
-	}
-	g.shown.Woken()
 }

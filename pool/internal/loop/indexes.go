@@ -120,20 +120,13 @@ func (l *indexLoop) run(n int) (err error) {
 		l.watchContext() // there is no helper and no watchdog to call it
 	}
 	defer func() { // deferred, because an item may have called Goexit
-		l.releaseWatchdog()
+		l.watchdog.release(l)
 		l.wait()
 		l.raise()
 		err = l.result.err
 	}()
 	core.Call(func() { l.work(&l.first, 0) }, l.abort)
 	return nil
-}
-
-func (l *indexLoop) releaseWatchdog() {
-	if l.watchdog != nil {
-		l.watchdog.release(l)
-		l.watchdog = nil
-	}
 }
 
 // work runs items until there are none left. Each worker calls it. from is the time at which the
@@ -158,7 +151,7 @@ func (l *indexLoop) work(own *indexRange, from time.Duration) {
 		if rest := own.left(); rest > 0 && g.each > worthwhile/time.Duration(rest) {
 			if own == &l.first && l.watchdog != nil {
 				l.watchdog.remember(l, g.each)
-				l.releaseWatchdog()
+				l.watchdog.release(l)
 			}
 			if l.share() {
 				g.restart()

@@ -51,7 +51,6 @@ type loop struct {
 	check    atomic.Bool     // stopped must be called before an item starts: ended is set, or the parent is done
 	unwatch  func() bool     // ends watchContext; nil before that; written before there are helpers, or once under mu
 	noticed  chan struct{}   // closed when watchContext has set check
-	joining  atomic.Bool     // a helper that has not begun need not begin
 	shown    *sched.LoopNote // shows the loop in package tree; may be nil; written before there are helpers, or under mu with workers
 	own      *goroutines     // goroutines that need neither a pool nor the budget; nil if there are none
 	itemEnds race.Point      // orders items before the end of the loop
@@ -140,9 +139,7 @@ func (l *loop) help(f, left func()) {
 			left()
 		}
 	}()
-	if !l.joining.Load() { // otherwise the caller waits already, so f has nothing to do
-		l.host(f)
-	}
+	l.host(f)
 }
 
 // start starts a goroutine that needs neither a pool nor the budget, and runs f in it. The caller of
@@ -226,7 +223,6 @@ func (l *loop) stop(cause error) {
 
 // wait blocks until every helper has ended.
 func (l *loop) wait() {
-	l.joining.Store(true)
 	l.shown.Blocked()
 	defer l.shown.End()
 	if l.own != nil {

@@ -105,9 +105,12 @@ func (w *watchdog) fire() {
 }
 
 // release ends the use of the watchdog by a loop. release blocks until fire has ended if fire has
-// taken the loop.
+// taken the loop. release does nothing if w is nil.
 func (w *watchdog) release(l *indexLoop) {
+	l.watchdog = nil
 	switch {
+	case w == nil:
+		return
 	case !w.watching:
 		if l.clock.now() < worthwhile { // the loop was not worth a helper
 			w.code = 0
