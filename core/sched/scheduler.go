@@ -265,17 +265,16 @@ func (set *Set) queueOfKey() *keyQueue {
 // parent of that context. So if each task of a chain starts the next, no context is deeper than the
 // first, and no context keeps tasks that have ended.
 type Context struct {
-	context.Context // its parent
-	sched           *Scheduler
+	context.Context            // its parent
+	sched           *Scheduler // nil for an owner
 	set             *Set
 	names           *names
 	outer           race.Pointer[Context] // the next task around it; see outward
 	ended           race.Bool             // the task has ended, or this is not the context of a task
-	isTask          bool
-	background      bool    // the task has no place
-	lender          *Set    // the set whose waiter lent its place to the task; nil if there is none
-	record          *record // nil for a task without a name
-	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter
+	background      bool                  // the task has no place
+	lender          *Set                  // the set whose waiter lent its place to the task; nil if there is none
+	record          *record               // nil for a task without a name
+	goroutine       uint64                // number of the goroutine of a task that runs, in an owner with IdleAfter
 }
 
 // A runQueue holds the unclaimed tasks, first in, first out, in segments. The scheduler's mu guards
