@@ -15,7 +15,8 @@ func (f Func) Run(*Worker) { f() }
 
 // A future is a task whose result a core.Future holds.
 type future interface {
-	// Abort gives the future a panic of the task, or, if p is nil, a Goexit. The owner has been told.
+	// Abort gives the future a panic of the task, or, if p is nil, a Goexit. The owner has been
+	// told. The future has a result if an observer panicked, or called Goexit, after the task.
 	Abort(p *core.PanicError)
 }
 
