@@ -144,12 +144,13 @@ type forked[T any] struct {
 func (t *forked[T]) Run(w *sched.Worker) {
 	v, err := t.f()
 	t.done(w, err)
+	t.f = nil
 	t.promise.Resolve(v, err) // after done: a task that gets the error from Get may fail with it
 }
 
-// Abort gives the future the panic or the Goexit of the task.
+// Abort gives the future the panic or the Goexit of the task, unless it has a result.
 func (t *forked[T]) Abort(p *core.PanicError) {
-	if p != nil && t.group.options().Panics == core.Capture {
+	if t.f != nil && p != nil && t.group.options().Panics == core.Capture {
 		var zero T
 		t.promise.Resolve(zero, p)
 		return

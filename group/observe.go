@@ -27,7 +27,7 @@ type Event struct {
 // An Observer has functions that [Observe] calls. Each may be nil. For each task they are called in
 // this order: Queued in the goroutine that starts the task, before there is room; Started and Ended
 // in the goroutine of the task. Several goroutines may call them at once. They must be quick,
-// because the task waits for them. They must not panic.
+// because the task waits for them. They must not panic or call [runtime.Goexit], as t.FailNow does.
 //
 // For a task that does not run, Started is not called. Ended gets an Event with Cancelled set and
 // the reason in Err: the owner was full in a TryGo, the owner was closed, a context was done, or a

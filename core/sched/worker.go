@@ -171,18 +171,20 @@ func (w *Worker) free() {
 func (w *Worker) aborted(p *core.PanicError, ended func()) {
 	p = w.record.withTask(p)
 	w.panicked(p)
-	w.watchAborted(p)
 	end := func() {
 		if t, ok := Unnamed(w.task).(future); ok {
 			t.Abort(p)
 		}
 		ended()
 	}
-	core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
+	core.Call(func() {
+		defer w.s.abort(w.set, w.task, p) // also if an observer calls Goexit
+		w.watchAborted(p)
+	}, func(again *core.PanicError) {
 		if again != nil {
 			panic(again.Value) // nothing recovers it: the process ends
 		}
-		end() // the owner's function has called Goexit
+		end() // the owner's function, or an observer, has called Goexit
 	})
 	end()
 }
