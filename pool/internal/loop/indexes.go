@@ -90,9 +90,8 @@ type indexLoop struct {
 	first    indexRange                 // the caller's range; the last field, away from fields that helpers read for each block
 }
 
-// A block runs the items from lo to hi-1, one after another. It returns the error of
-// the first item that fails, without running the rest. It does not run the rest either if check
-// is set.
+// A block runs the items from lo to hi-1, one after another. It returns the error of the first item
+// that fails, without running the rest. It does not run the rest either if check is set.
 type block func(l *indexLoop, lo, hi int) error
 
 const (
