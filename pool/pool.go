@@ -168,10 +168,10 @@ func (p *Pool) Wait() {
 	_ = p.scheduler.Wait(nil)
 }
 
-// WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first, up to 7 ms after that,
-// so that a task that has just ended does not count. The tasks run on, and WaitContext can be
-// called again. It starts no goroutine. It panics if ctx is nil, or if it
-// derives from the context of a task of this pool that runs: that task would wait for itself.
+// WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first, up to 7 ms after
+// that, so that a task that has just ended does not count. The tasks run on, and WaitContext can be
+// called again. It starts no goroutine. It panics if ctx is nil, or if it derives from the context
+// of a task of this pool that runs: that task would wait for itself.
 func (p *Pool) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	p.begin()

@@ -54,7 +54,7 @@ type member struct {
 	cancel   context.CancelCauseFunc // cancels the context of the last call
 	retry    bool                    // the last call failed, and Restart covers the failure
 	delay    time.Duration
-	restarts []time.Time // the restarts within Restart.Within; unused if that is 0
+	restarts []time.Time // the restarts within Restart.Within; unused if Within is 0
 }
 
 // A runner is the state of a Run. Only the goroutine of Run uses it. Other goroutines use do. To
