@@ -11,6 +11,7 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -293,19 +294,37 @@ func TestLayers(t *testing.T) {
 					names[[2]string{from, to}] = true
 				}
 			}
-			back := runBack(slices.Clone(p.GoFiles), names)
+			back := runBack(p.GoFiles, names)
 			require.Less(t, len(back), 10, "%v", back)
 		})
 	}
 }
 
-// runBack returns the pairs whose first file stands below the second. It orders the files so
-// that these are few: as long as it helps, it moves one file.
-func runBack(files []string, names map[[2]string]bool) (back [][2]string) {
+// runBack returns the pairs whose first file stands below the second. It orders the files so that
+// these are few: of what it finds from several random orders it takes the best.
+func runBack(files []string, names map[[2]string]bool) (least [][2]string) {
+	files = slices.Clone(files)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 20 {
+		if back := runBackFrom(files, names); i == 0 || len(back) < len(least) {
+			least = slices.Clone(back)
+		}
+		random.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
+	}
+	return least
+}
+
+// runBackFrom is runBack for one order to begin with. As long as it helps, it moves one file.
+func runBackFrom(files []string, names map[[2]string]bool) (back [][2]string) {
+	files = slices.Clone(files)
+	at := make(map[string]int)
 	count := func() int {
+		for i, file := range files {
+			at[file] = i
+		}
 		back = back[:0]
 		for pair := range names {
-			if slices.Index(files, pair[0]) < slices.Index(files, pair[1]) {
+			if at[pair[0]] < at[pair[1]] {
 				back = append(back, pair)
 			}
 		}

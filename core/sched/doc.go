@@ -66,8 +66,8 @@
 //	worker.go     a worker from its start to its exit
 //	findtask.go   how a worker finds its next task, and how a task ends
 //	queue.go      segments, and how they are claimed and stolen
-//	limiter.go    how many tasks may be accepted
-//	submitter.go  what happens when the limit is reached
+//	room.go       how many tasks may be accepted
+//	limit.go      what happens when the limit is reached
 //	lend.go       how a task that waits lends its place
 //	set.go        wait sets, and how the waits for them end; wait.go: how a wait blocks
 //	failures.go   how a panic travels to the waits

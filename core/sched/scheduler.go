@@ -313,7 +313,7 @@ type segment struct {
 const segmentLen = 28
 
 // A limiter counts how many further tasks a scheduler may accept. It lists the blocked submitters
-// in the order in which they came. limiter.go and submitter.go have its invariants. The scheduler's
+// in the order in which they came. room.go and limit.go have its invariants. The scheduler's
 // mu guards it.
 type limiter struct {
 	limit    int32 // tasks that may run at once

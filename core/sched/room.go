@@ -9,7 +9,7 @@ import (
 
 // This file computes the room of a scheduler: how many tasks may be accepted now. The room is the
 // number of free places, plus the number of tasks that may wait, minus the unclaimed tasks.
-// submitter.go holds what happens when there is no room.
+// limit.go holds what happens when there is no room.
 
 func (l *limiter) init(workers, waiting int) {
 	l.waiting = int64(waiting)

@@ -11,9 +11,10 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the list of blocked submitters, in the order in which they came. A blocked
-// submitter parks its task in the list. The worker that makes room moves the task into the run
-// queue, so the task does not wait until its submitter runs. Whenever mu is free,
+// This file holds what happens when the limit is reached: there is no room, and submitters are
+// blocked. They stand in a list, in the order in which they came. A blocked submitter parks its task
+// in the list. The worker that makes room moves the task into the run queue, so the task does not
+// wait until its submitter runs. Whenever mu is free,
 //
 //	no submitter is blocked, or there is less room than wakeAt.
 
