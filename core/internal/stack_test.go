@@ -128,7 +128,7 @@ func TestTrace(t *testing.T) {
 			trace := stack.Parse([]byte(c.text))
 			require.Len(t, trace.Frames, c.frames)
 			require.Equal(t, strings.TrimSpace(c.text), string(trace.Append(nil)))
-			require.Equal(t, c.id, trace.ID())
+			require.Equal(t, c.id, stack.ID(trace.Header))
 			require.Equal(t, c.id, stack.ID([]byte(c.text)))
 			creator, in := trace.Creator()
 			require.Equal(t, c.creator, creator)

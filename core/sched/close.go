@@ -106,13 +106,7 @@ func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped)
 		all = append(all, Dropped{x.first, nil})
 		x.first = nil
 	}
-	for g := x.queue.stealable(nil, true); g != nil; g = x.queue.stealable(nil, true) {
-		g.attached++
-		for t := g.claim(); t != nil; t = g.claim() {
-			all = append(all, Dropped{t, g.set})
-		}
-		x.queue.detach(g)
-	}
+	x.queue.revoke()
 	for x.queue.n > 0 {
 		t, set := x.queue.pop()
 		all = append(all, Dropped{t, set})

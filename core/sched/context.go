@@ -173,24 +173,23 @@ func (c *Context) nest(parent *Context) {
 	}
 }
 
-// Nest sets Path and Labels for an owner that is made with ctx. The owner's name nests in the path
+// Nest sets the path and Labels for an owner that is made with ctx. The owner's name nests in the path
 // of ctx. The owner becomes a task of the execution trace if one is being recorded, and the
 // returned context carries that task.
 func (c *Config) Nest(ctx context.Context) context.Context {
 	c.names = *taskOf(ctx).inner(c.Name, c)
-	c.Path = c.names.path
 	if c.Name != "" {
 		if trace.IsEnabled() {
 			c.trace = new(traceTask)
-			ctx, c.trace.Task = trace.NewTask(ctx, c.Path)
+			ctx, c.trace.Task = trace.NewTask(ctx, c.names.path)
 		}
-		c.Labels = labelled(ctx, c.Path)
+		c.Labels = labelled(ctx, c.names.path)
 	}
 	return ctx
 }
 
 // Join returns the owner's path with name after it.
-func (c *Config) Join(name string) string { return joinPath(c.Path, name) }
+func (c *Config) Join(name string) string { return joinPath(c.names.path, name) }
 
 // Path returns the path of the task or owner that ctx derives from, or "".
 func Path(ctx context.Context) string {
@@ -203,12 +202,12 @@ func Path(ctx context.Context) string {
 // Within returns a context derived from ctx in which names nest in the owner's name.
 func (s *Scheduler) Within(ctx context.Context) context.Context {
 	config := s.config()
-	if config.Path == "" {
+	if config.names.path == "" {
 		return ctx
 	}
 	c := withNames(ctx, &config.names)
 	if config.Name != "" {
-		c.Context = labelled(ctx, config.Path)
+		c.Context = labelled(ctx, config.names.path)
 	}
 	return c
 }

@@ -257,8 +257,8 @@ func (s *Scheduler) holdsAllLocked() bool {
 func (s *Scheduler) raiseDeadlock(running int32) {
 	config := s.config()
 	owner := s.Title()
-	if config.Path != "" {
-		owner = fmt.Sprintf("%q", config.Path)
+	if config.names.path != "" {
+		owner = fmt.Sprintf("%q", config.names.path)
 	}
 	panic(fmt.Sprintf("%s: deadlock: all %d tasks of %s wait for room in it; start them with GoContext and the task's context",
 		config.Kind, running, owner))

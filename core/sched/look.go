@@ -104,7 +104,7 @@ func (s *Scheduler) lookLocked() View {
 	config, c := s.config(), s.countsLocked()
 	e := config.entry
 	v := View{
-		Number: e.id, Kind: config.Kind, Path: config.Path, Made: e.made, At: e.at,
+		Number: e.id, Kind: config.Kind, Path: config.names.path, Made: e.made, At: e.at,
 		Limit: Unlimited, Running: c.Busy + c.Lent, Queued: c.Queued,
 		Accepted: c.Accepted, Failed: e.failed.Load(), Panicked: c.Panicked, Dropped: c.Dropped,
 		Cancelled: e.cancelled,

@@ -179,7 +179,7 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 	}
 	config := s.config()
 	return &core.StuckError{
-		Kind: config.Kind, Owner: config.Path, Running: v.running, Queued: v.queued,
+		Kind: config.Kind, Owner: config.names.path, Running: v.running, Queued: v.queued,
 		Tasks: tasks, Time: time.Now(), Cause: cause,
 	}
 }
@@ -245,7 +245,7 @@ func (set *Set) Stuck(cause error) *core.StuckError {
 	})
 	config := s.config()
 	return &core.StuckError{
-		Kind: v.noun + " of " + config.Kind, Owner: config.Path, Running: v.busy, Queued: v.queued,
+		Kind: v.noun + " of " + config.Kind, Owner: config.names.path, Running: v.busy, Queued: v.queued,
 		Time: time.Now(), Cause: cause,
 	}
 }

@@ -66,6 +66,5 @@ type watch struct {
 	watchers []*watcher // those in use when the task was started
 	event    Event
 	queued   time.Time
-	began    time.Time
 	region   *trace.Region
 }

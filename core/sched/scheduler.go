@@ -73,14 +73,13 @@ type shared struct {
 type Config struct {
 	Kind      string          // of the owner, for texts: "group", "pool"
 	Name      string          // of the owner; may be empty
-	Path      string          // the names of the owners around it, and Name, with slashes between
 	Labels    context.Context // holds the pprof labels of the tasks; nil without a name
 	Base      context.Context // holds the labels of a worker between tasks; nil: a worker has those of the goroutine that started it
 	Semaphore *core.Semaphore // each task with a place of its own holds a permit of it; may be nil
 	IdleAfter time.Duration   // how long a worker stays idle before it leaves; 0: it leaves at once
 	Isolate   bool            // each task has a goroutine of its own
 
-	names names      // the parts of Path
+	names names      // the names of the owners around it, and Name
 	entry *entry     // in the registry; nil without a name
 	trace *traceTask // nil, unless an execution trace was being recorded when the owner was made
 }
@@ -88,7 +87,7 @@ type Config struct {
 // names is a linked list of the names in which a context nests, the innermost first. It does not
 // change.
 type names struct {
-	path  string
+	path  string  // the names with slashes between, the innermost last
 	owner *Config // the owner whose name ends path; nil if no owner has that name
 	outer *names
 }

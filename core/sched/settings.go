@@ -32,10 +32,10 @@ const Unlimited = math.MaxInt
 func (s *Scheduler) Title() string {
 	config := s.config()
 	noun := strings.TrimPrefix(config.Kind, "err")
-	if config.Path == "" {
+	if config.names.path == "" {
 		return "a " + noun
 	}
-	return fmt.Sprintf("%s %q", noun, config.Path)
+	return fmt.Sprintf("%s %q", noun, config.names.path)
 }
 
 func (s *Scheduler) config() *Config {

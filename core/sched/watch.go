@@ -109,8 +109,7 @@ func (r *record) watchBegin(labels context.Context) {
 	if len(x.watchers) == 0 {
 		return
 	}
-	x.began = r.started.time()
-	x.event.Waited = x.began.Sub(x.queued)
+	x.event.Waited = r.started.time().Sub(x.queued)
 	for _, w := range x.watchers {
 		w.call(w.Started, x.event)
 	}
@@ -128,7 +127,7 @@ func (w *Worker) watchEnd(r *record) {
 	if len(x.watchers) == 0 {
 		return
 	}
-	x.event.Ran = time.Since(x.began)
+	x.event.Ran = time.Since(r.started.time())
 	if w.record != nil { // watchAborted is about to be called
 		x.event.Cancelled = r.isCancelled()
 		return

@@ -52,9 +52,6 @@ func (t Trace) Append(b []byte) []byte {
 	return b
 }
 
-// ID returns the number of the goroutine.
-func (t Trace) ID() uint64 { return ID(t.Header) }
-
 // ID returns the number of the goroutine whose trace begins with trace.
 func ID(trace []byte) uint64 {
 	trace = bytes.TrimPrefix(trace, []byte("goroutine "))
