@@ -9,7 +9,7 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how the result of a task reaches the goroutines that wait for it.
+// This file passes the result of a task to the goroutines that wait for it.
 
 // A Future holds the result of a task. Fork and Submit make it.
 //

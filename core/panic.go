@@ -14,17 +14,17 @@ import (
 	"github.com/coterie-go/coterie/core/internal/told"
 )
 
-// This file holds how a panic travels: Call catches it, a PanicError carries it, and Raise panics
-// with it again. In between, core/sched/failures.go keeps it until a wait takes it.
+// This file moves a panic to another goroutine: Call catches it, a PanicError carries it, and Raise
+// panics with it again. In between, core/sched/failures.go keeps it until a wait takes it.
 
 // A PanicPolicy selects what an owner does with a panic of a task.
 type PanicPolicy int
 
 const (
-	// Propagate keeps the panic, and Wait raises it as a *[PanicError]. That has the value and the
+	// Propagate keeps the panic, and Wait raises it as a *[PanicError], with the value and the
 	// stack of the first panic, and the further panics as its Others. The other tasks run on. An
-	// owner with a context cancels it at once. The process ends with the panic if the owner is
-	// garbage-collected before a Wait has raised it.
+	// owner with a context cancels the context at once. The process ends with the panic if the
+	// owner is garbage-collected before a Wait has raised it.
 	Propagate PanicPolicy = iota
 	// Crash ends the process with the panic and its stack. No Wait returns before the process has
 	// ended.
@@ -208,7 +208,7 @@ func isAbortHandler(v any) bool {
 	return ok && reflect.TypeOf(v) == reflect.TypeOf(ErrGoexit) && err.Error() == "net/http: abort Handler"
 }
 
-// Unwrap returns Value if that is an error.
+// Unwrap returns Value if Value is an error.
 func (p *PanicError) Unwrap() error {
 	if p == nil { // a nil *PanicError may be the value of a panic
 		return nil
@@ -285,8 +285,8 @@ func (p *PanicError) details(title string) string {
 	return b.String()
 }
 
-// text returns the text of the value. The text of a raised PanicError has its stacks: if the value
-// wraps one, text replaces that part by one line.
+// text returns the text of the value. If the value wraps a PanicError that was raised, whose text
+// has stacks, text replaces that part by one line.
 func (p *PanicError) text() string {
 	text := fmt.Sprint(p.Value)
 	if inner := innermost(p.Value); inner != nil && inner.raised != nil {

@@ -35,10 +35,13 @@ func (p Promise[T]) Owned(number uint32) { p.future.owner = number }
 func (p Promise[T]) Resolve(value T, err error) { p.future.resolve(value, err, nil) }
 
 // Abort gives the future the panic of the task, which Get raises. If panicked is nil, the task has
-// called [runtime.Goexit], and Get returns [ErrGoexit]. Abort panics if the future already has a
-// result.
+// called [runtime.Goexit], and Get returns [ErrGoexit]. Abort does nothing if the future already
+// has a result.
 func (p Promise[T]) Abort(panicked *PanicError) {
 	var zero T
+	if p.future.ready() {
+		return
+	}
 	if panicked == nil {
 		p.Resolve(zero, ErrGoexit)
 		return

@@ -12,7 +12,7 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// [Semaphore.Acquire] returns ErrWeight if its weight is more than the limit.
+// ErrWeight is the error of [Semaphore.Acquire] for more permits than the limit.
 var ErrWeight = errors.New("core: weight above the semaphore's limit")
 
 // A Semaphore has a limited number of permits. Acquire blocks while too few are free.
@@ -48,7 +48,7 @@ type Semaphore struct {
 	// by compare-and-swap. While S is set, the fields below hold the state, and only the holder of
 	// mu changes them and word. Only the holder of mu changes S.
 	//
-	// S is set while a goroutine waits, and while a number does not fit into word.
+	// S is set while mu is held, while a goroutine waits, and while a number does not fit into word.
 	word race.Uint64
 
 	mu    sync.Mutex              // nothing blocks while it is held
@@ -158,7 +158,7 @@ func (s *Semaphore) acquireFast(n int64) (taken, full bool) {
 		if word&slowBit != 0 {
 			return false, false
 		}
-		if n > int64(word&maxPacked)-int64(word>>32) { // less than 0 after SetLimit has lowered the limit
+		if n > int64(word&maxPacked)-int64(word>>32) { // the difference may be negative after SetLimit
 			return false, true
 		}
 		if s.word.CompareAndSwap(word, word+uint64(n)<<32) {
@@ -213,8 +213,8 @@ func (s *Semaphore) enter(p *park.Parker) bool {
 	return false
 }
 
-// giveUp ends the wait of p. It reports false if p was refused. It gives permits back if p has been
-// granted any. In each case waiters behind p may now fit.
+// giveUp ends the wait of p, and serves the waiters behind p that now fit. It gives permits back if
+// p has been granted any. It reports false, and does nothing, if p was refused.
 func (s *Semaphore) giveUp(p *park.Parker) bool {
 	s.lock()
 	defer s.unlock()

@@ -14,9 +14,8 @@ import (
 //
 // A task counts as ended when its worker has recorded its end. That is an instant after its future
 // has its result, or after its last statement has closed a channel. A wait that is about to give up
-// first lets such workers run. It does not wait for a worker that the system has preempted in that
-// instant. So a wait whose context is already done may report a task as running although the caller
-// has the task's result.
+// first waits for such workers, for 7 ms at most. If the system has preempted a worker for longer,
+// the wait reports its task as running although the caller has the task's result.
 type StuckError struct {
 	Kind    string    // of the owner: "group", "errgroup", "pool", "batch of pool" or "service", for example
 	Owner   string    // the owner's name; empty if it has none
@@ -77,7 +76,7 @@ func (e *StuckError) Error() string {
 	return b.String()
 }
 
-// A place is the first of several tasks with the same name at the same place, and their number.
+// A place holds the first of the tasks with one name and one stack, and their number.
 type place struct {
 	Task
 	count int

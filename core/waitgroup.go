@@ -48,9 +48,9 @@ type WaitGroup struct {
 	// with mu held.
 	//
 	// So the addition that makes counter zero also reads whether a goroutine waits, and the last
-	// ticket of the round that it ends. Its goroutine then releases, under mu, every waiter with a
-	// ticket no later than that one, and no other. Calls of Add and Wait in between change nothing
-	// about that. Safe reuse follows:
+	// ticket of the round that it ends. Then releaseSlow releases, under mu, every waiter with a
+	// ticket no later than that one, and no other. Calls of Add and Wait in between do not change
+	// which waiters these are. So reuse is safe:
 	//
 	//	no waiter is released early: a ticket no later than the one read was
 	//	handed out before counter became zero, so the zero lies within the

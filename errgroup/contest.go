@@ -42,8 +42,8 @@ func newContest[T any](ctx context.Context, need int, opts RaceOptions[T], fs []
 // run runs the functions. It returns need results, or an error, when every function that was
 // started has ended.
 func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error) {
-	// An error does not cancel the context of the group: stop does. Errors that wrap the context's Err
-	// are cancellation reports.
+	// With Collect an error does not cancel the group's context: end does. With lenient an error that
+	// wraps the context's Err is a cancellation report.
 	c.group, c.ctx = New(c.ctx, Options{Collect: true})
 	c.group.settings.lenient = true
 	succeeded := false
@@ -68,8 +68,8 @@ func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error)
 
 // start starts the functions, all at once or staggered.
 func (c *contest[T]) start(fs []func(ctx context.Context) (T, error)) {
-	// If Done were called later, the race detector would see it order the next function after those
-	// that called Done before.
+	// Done is called before any function runs. The race detector would see a later call order the
+	// next function after the functions that have called Done.
 	done := c.ctx.Done()
 	if c.opts.Stagger > 0 {
 		c.failed = make(chan int, len(fs))
@@ -112,40 +112,33 @@ func (c *contest[T]) pause(last int, done <-chan struct{}) {
 
 // end records the result of function i, which has returned.
 func (c *contest[T]) end(t *task, i int, value T, err error) {
+	permanent := false
 	if err != nil {
 		t.fail(err) // before stop, so that it is not a cancellation report
+		permanent = c.opts.Permanent != nil && !c.answered.Load() && c.opts.Permanent(err)
 	}
-	lost, answered := c.count(value, err)
-	if answered {
-		c.group.stop(c.final)
-	}
-	if lost && c.opts.Discard != nil {
-		c.opts.Discard(value)
-	}
-	if err != nil && c.failed != nil {
-		c.failed <- i
-	}
-}
-
-// count adds the result of a function to the contest. It reports whether that is a success that has
-// lost, and whether it has made the answer.
-func (c *contest[T]) count(value T, err error) (lost, answers bool) {
-	final := err != nil && c.opts.Permanent != nil && !c.answered.Load() && c.opts.Permanent(err)
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	late := c.answered.Load()
 	switch {
-	case c.answered.Load():
-		return err == nil, false
-	case final:
+	case late:
+	case permanent:
 		c.final = err
 	case err != nil:
 		c.mayFail--
 	default:
 		c.results = append(c.results, value)
 	}
-	answers = c.final != nil || c.mayFail < 0 || len(c.results) == c.need
-	c.answered.Store(answers)
-	return false, answers
+	c.answered.Store(c.final != nil || c.mayFail < 0 || len(c.results) == c.need)
+	c.mu.Unlock()
+	if !late && c.answered.Load() {
+		c.group.stop(c.final)
+	}
+	if late && err == nil && c.opts.Discard != nil {
+		c.opts.Discard(value)
+	}
+	if err != nil && c.failed != nil {
+		c.failed <- i
+	}
 }
 
 // discardResults calls Discard with the results after every function has ended. It continues if a

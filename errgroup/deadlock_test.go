@@ -22,6 +22,16 @@ func TestDeadlock(t *testing.T) {
 		})
 	})
 
+	t.Run("so are tasks that hold all permits of the semaphore", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "crawl", Semaphore: core.NewSemaphore(2), Panics: core.Capture})
+			for range 2 {
+				g.Go(func() error { g.Go(nothing); return nil }) //coterie:selfwait that it waits for itself is the point
+			}
+			require.ErrorContains(t, g.Wait(), `errgroup: deadlock: all 2 tasks of "crawl" wait for room in it; start them with GoContext and the task's context`)
+		})
+	})
+
 	t.Run("a task that waits for its own group is told", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			const text = "errgroup: Wait on a group within one of its own tasks"

@@ -14,7 +14,7 @@ import (
 )
 
 // failures holds the errors of a group. It is not hidden from the race detector: a task uses it
-// only when it has failed. So the detector sees order only between the ends of tasks.
+// only when it has failed. So the detector sees order only between the ends of failed tasks.
 type failures struct {
 	settings *settings // of the group
 
@@ -38,7 +38,7 @@ func (fs *failures) add(number uint64, err error) (first error) {
 	if fs.settings.Collect || len(fs.collected) == 0 {
 		fs.collected, fs.joined = append(fs.collected, numbered{number, err}), nil
 	}
-	if most := fs.settings.MaxErrors; most > 0 && len(fs.collected) >= 2*most { // not each time, because trim sorts
+	if most := fs.settings.MaxErrors; most > 0 && len(fs.collected)-most >= most { // not each time, because trim sorts
 		fs.trim()
 	}
 	return fs.collected[0].err
@@ -53,7 +53,7 @@ func (fs *failures) addCancellation(err error) {
 	fs.mu.Unlock()
 }
 
-// trim sorts the errors by number, and drops the last if there are more than MaxErrors.
+// trim sorts the errors by number, and drops those after the first MaxErrors.
 func (fs *failures) trim() {
 	slices.SortStableFunc(fs.collected, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
 	if most := fs.settings.MaxErrors; most > 0 && len(fs.collected) > most {
@@ -99,16 +99,16 @@ func (fs *failures) isLastResult(err error) bool {
 }
 
 // fail records an error, and, without Collect, then cancels the context. Collected errors are
-// sorted by number; 0 comes before all tasks. name wraps the error, unless it is nil.
-func (g *Group) fail(number uint64, name *TaskError, err error) {
-	g.record(number, name, err, g.ctx != nil && sched.IsCancellationReport(err, g.ctx, g.options().lenient))
+// sorted by number; 0 comes before all tasks. wrapper wraps the error, unless it is nil.
+func (g *Group) fail(number uint64, wrapper *TaskError, err error) {
+	g.record(number, wrapper, err, g.ctx != nil && sched.IsCancellationReport(err, g.ctx, g.options().lenient))
 }
 
-// record is fail for an error that is, or is not, a cancellation report.
-func (g *Group) record(number uint64, name *TaskError, err error, cancellation bool) {
-	if name != nil {
-		name.Err = err
-		err = name
+// record is fail for a caller that knows whether err is a cancellation report.
+func (g *Group) record(number uint64, wrapper *TaskError, err error, cancellation bool) {
+	if wrapper != nil {
+		wrapper.Err = err
+		err = wrapper
 	}
 	fs := g.failures.Load()
 	if fs == nil {
@@ -120,7 +120,7 @@ func (g *Group) record(number uint64, name *TaskError, err error, cancellation b
 		return
 	}
 	if g.ctx != nil && g.ctx.Err() != nil {
-		fs.addCancellation(context.Cause(g.ctx)) // result returns it if it is the parent's
+		fs.addCancellation(context.Cause(g.ctx)) // result returns it if it is the parent's cause
 	}
 	if first := fs.add(number, err); !fs.settings.Collect {
 		g.stop(first) // with the first error as the cause, also if a later task gets here first

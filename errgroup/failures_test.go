@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -260,7 +261,7 @@ func TestCollect(t *testing.T) {
 
 	t.Run("max errors keeps those of the tasks that were started first", func(t *testing.T) {
 		const n = 100
-		for _, most := range []int{1, 2, 3, 50, 99, 100, 101} {
+		for _, most := range []int{1, 2, 3, 50, 99, 100, 101, math.MaxInt} {
 			g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true, MaxErrors: most})
 			turn := make([]chan struct{}, n)
 			for i := range turn {
@@ -346,6 +347,15 @@ func TestCollect(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		require.Less(t, after.HeapAlloc, before.HeapAlloc+1<<20)
 		require.Len(t, multierr.Errors(g.Wait()), n/100)
+	})
+
+	t.Run("errors are not sorted one by one if MaxErrors is never reached", func(t *testing.T) {
+		const n = 50_000 // otherwise this takes minutes
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true, MaxErrors: math.MaxInt})
+		for i := range n {
+			g.Go(func() error { return taskOf{i: i} })
+		}
+		require.Len(t, multierr.Errors(g.Wait()), n)
 	})
 
 	t.Run("a million failing tasks take bounded memory", func(t *testing.T) {

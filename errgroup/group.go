@@ -19,10 +19,10 @@ import (
 type Group struct {
 	scheduler sched.Scheduler
 
-	ctx    context.Context         // nil in a zero group
-	cancel context.CancelCauseFunc // nil in a zero group; called after the cause has been recorded
-	own    atomic.Bool             // the group, not the parent, cancelled ctx; set before cancel is called
-	owned  race.Uint64             // 1 when scheduler.Owner is set
+	ctx           context.Context         // nil in a zero group
+	cancel        context.CancelCauseFunc // nil in a zero group; called after the cause has been recorded
+	selfCancelled atomic.Bool             // the group, not the parent, cancelled ctx; set before cancel is called
+	hasOwner      race.Uint64             // 1 when scheduler.Owner is set
 
 	settings *settings                // nil in a zero group
 	failures atomic.Pointer[failures] // nil until a task fails
@@ -77,7 +77,7 @@ func newGroup(ctx context.Context, s *settings) (*Group, context.Context) {
 	}
 	g := &Group{settings: s}
 	g.scheduler.Owner = (*owner)(g)
-	g.owned.Store(1)
+	g.hasOwner.Store(1)
 	g.ctx, g.cancel = context.WithCancelCause(g.scheduler.Within(ctx))
 	if s.Limit > 0 {
 		g.scheduler.Limit(s.Limit, 0)
@@ -99,8 +99,8 @@ func checkFunc(isNil bool) {
 }
 
 // Go starts f as if in a goroutine of its own: f may block for as long as it likes. Go blocks only
-// while the group is at its limit, and until a task ends or SetLimit makes room. f runs even if the
-// group's context is done, because f may have to clean up.
+// while the group is at its limit, or its semaphore has no free permit. f runs even if the group's
+// context is done, because f may have to clean up.
 //
 // See the package comment for errors, panics and Goexit. Go panics if f is nil, or if the
 // group is that of a [Run] that has ended. If every running task has been blocked in Go of its own
@@ -171,7 +171,7 @@ func (g *Group) GoNamed(name string, f func() error) {
 // f gets a context derived from the group's, or from [context.Background] in a zero group. The
 // group cancels f's context, with the cause [core.ErrDone], when every other task has ended and a
 // goroutine is in Wait or WaitContext or Run's body has ended. f should then end: Wait and Run
-// block until it has. They also wait for tasks that f starts instead.
+// block until it has. They also wait for tasks that f still starts.
 //
 // The group ignores an error of f that only reports that f's context is done, whatever the cause.
 // The group treats any other error, a panic and a Goexit of f as those of a task. Background panics
@@ -218,7 +218,8 @@ func (g *Group) Wait() error {
 }
 
 // WaitContext is Wait, but gives up when ctx is done. Then it returns a *[core.StuckError], which
-// lists the named tasks that run. The tasks run on, the group's context is not cancelled, and
+// lists the named tasks that run. It returns up to 7 ms after ctx is done, so that a task that has
+// just ended does not count. The tasks run on, the group's context is not cancelled, and
 // WaitContext may be called again. It panics if ctx is nil, or if it derives from the context of a
 // task of the group that runs: that task would wait for itself.
 func (g *Group) WaitContext(ctx context.Context) error {
@@ -226,10 +227,8 @@ func (g *Group) WaitContext(ctx context.Context) error {
 	if g.scheduler.Runs(ctx, nil) {
 		panic("errgroup: WaitContext on " + g.scheduler.Title() + " within one of its own tasks")
 	}
+	g.setOwner() // its kind is in a StuckError
 	if err := g.scheduler.WaitContext(ctx); err != nil {
-		if stuck, ok := err.(*core.StuckError); ok {
-			stuck.Kind = "errgroup" // the scheduler of a zero group may have no owner
-		}
 		return err
 	}
 	return g.end()
@@ -261,7 +260,7 @@ func (g *Group) stop(cause error) {
 // halt cancels the context, if there is one and it is not done.
 func (g *Group) halt(cause error) {
 	if g.ctx != nil && g.ctx.Err() == nil {
-		g.own.Store(true)
+		g.selfCancelled.Store(true)
 		g.cancel(cause)
 	}
 }
@@ -269,7 +268,7 @@ func (g *Group) halt(cause error) {
 // end cancels the context after every task has ended, and returns the group's error.
 func (g *Group) end() (err error) {
 	if fs := g.failures.Load(); fs != nil {
-		err = fs.result(!g.own.Load())
+		err = fs.result(!g.selfCancelled.Load())
 	}
 	g.halt(err)
 	return err
@@ -307,13 +306,13 @@ func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Gro
 	}()
 	err := body(ctx, g)
 	if fs := g.failures.Load(); err != nil && (fs == nil || !fs.isLastResult(err)) {
-		g.fail(0, nil, err) // before those of all tasks
+		g.fail(0, nil, err) // 0: it comes before the errors of all tasks
 	}
 	return true
 }
 
-// abortCause returns the cause for the context if body has panicked with recovered, or, if that is
-// nil, has called Goexit.
+// abortCause returns the cause for the context if body has panicked with recovered, or, if recovered
+// is nil, has called Goexit.
 func abortCause(recovered any) error {
 	if recovered == nil {
 		return core.ErrGoexit

@@ -284,6 +284,13 @@ func TestGroupCancel(t *testing.T) {
 		require.Equal(t, context.Canceled, context.Cause(ctx))
 	})
 
+	t.Run("a group with a name has no task yet", func(t *testing.T) {
+		g, ctx := errgroup.New(t.Context(), errgroup.Options{Name: "ingest"})
+		g.Cancel(errStop)
+		require.ErrorIs(t, g.Wait(), errStop)
+		require.ErrorIs(t, context.Cause(ctx), errStop)
+	})
+
 	t.Run("an error came first", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g, ctx := errgroup.WithContext(t.Context())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/child"
+	"github.com/coterie-go/coterie/core/sched"
 	"github.com/coterie-go/coterie/errgroup"
 )
 
@@ -291,6 +292,20 @@ func TestFork(t *testing.T) {
 		_, err := f.Get()
 		require.Equal(t, core.ErrGoexit, err)
 		require.Equal(t, core.ErrGoexit, g.Wait())
+	})
+
+	t.Run("a result stays, although an observer calls Goexit", func(t *testing.T) {
+		defer sched.Observe(sched.Observer{Ended: func(e sched.Event) {
+			if e.Path == "exits" {
+				_ = goexit()
+			}
+		}})()
+		g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "exits", Panics: core.Capture})
+		f := errgroup.Fork(g, func() (int, error) { return 7, nil })
+		require.Equal(t, core.ErrGoexit, g.Wait())
+		v, err := f.Get()
+		require.NoError(t, err)
+		require.Equal(t, 7, v)
 	})
 
 	t.Run("each is collected once", func(t *testing.T) {

@@ -14,7 +14,7 @@ type Outcome[T any] struct {
 // Settle runs all of fs at once, each as a task. It blocks until all have ended, and returns their
 // results and errors in the order of fs. An error cancels nothing.
 //
-// Settle starts no further function when ctx is done: the Err of those is [context.Cause] of ctx. A
+// Settle starts no further function when ctx is done: their Err is [context.Cause] of ctx. A
 // panic or a Goexit of a function cancels the context of the others. Settle raises it when they
 // have ended. The functions' context is done when Settle returns. Settle panics if ctx or a
 // function is nil.

@@ -8,7 +8,7 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// A plain is a task of a group that fails fast. It finds its group through the worker, so to start
+// A plain is a task of a group that fails fast. It finds its group through the worker, so starting
 // it allocates nothing.
 type plain func() error
 
@@ -36,8 +36,7 @@ func (t *task) done(w *sched.Worker, err error) {
 	}
 }
 
-// identity returns the number and the TaskError of the task.
-func (t *task) identity() (number uint64, name *TaskError) { return t.number, t.error }
+func (t *task) self() *task { return t }
 
 // fail records err as an error of the group.
 func (t *task) fail(err error) { t.group.fail(t.number, t.error, err) }
@@ -74,9 +73,9 @@ func (g *Group) task(f func() error) sched.Task {
 
 // setOwner makes a zero group the owner of its scheduler, before the first task.
 func (g *Group) setOwner() {
-	if g.owned.Load() == 0 {
+	if g.hasOwner.Load() == 0 {
 		g.scheduler.SetOwner((*owner)(g))
-		g.owned.Store(1)
+		g.hasOwner.Store(1)
 	}
 }
 
@@ -90,10 +89,9 @@ func (o *owner) Context() context.Context { return o.ctx }
 
 // Aborted applies the panic policy to a task that has panicked, or, if p is nil, has called Goexit.
 func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.PanicError) {
-	var number uint64
-	var name *TaskError
-	if t, ok := sched.Unnamed(t).(interface{ identity() (uint64, *TaskError) }); ok { // else it is plain
-		number, name = t.identity()
+	failed := new(task)
+	if t, ok := sched.Unnamed(t).(interface{ self() *task }); ok { // else it is plain
+		failed = t.self()
 	}
 	var err error = core.ErrGoexit
 	if p != nil {
@@ -102,7 +100,7 @@ func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.
 	g := (*Group)(o)
 	switch policy := g.options().Panics; {
 	case policy == core.Capture:
-		g.record(number, name, err, false)
+		g.record(failed.number, failed.error, err, false)
 	case policy == core.Crash && p != nil:
 		panic(p.Value)
 	default:
@@ -146,12 +144,13 @@ type forked[T any] struct {
 func (t *forked[T]) Run(w *sched.Worker) {
 	v, err := t.f()
 	t.done(w, err)
+	t.f = nil
 	t.promise.Resolve(v, err) // after done: a task that gets the error from Get may fail with it
 }
 
-// Abort gives the future the panic or the Goexit of the task.
+// Abort gives the future the panic or the Goexit of the task, unless it has a result.
 func (t *forked[T]) Abort(p *core.PanicError) {
-	if p != nil && t.group.options().Panics == core.Capture {
+	if t.f != nil && p != nil && t.group.options().Panics == core.Capture {
 		var zero T
 		t.promise.Resolve(zero, p)
 		return

@@ -50,6 +50,83 @@ func TestDeadlock(t *testing.T) {
 		}
 	}
 
+	for _, limit := range []int{1, 2, 16} {
+		for _, alsoLimit := range []bool{false, true} {
+			bubble(fmt.Sprintf("so are %d tasks that hold all permits of its semaphore, with a limit too: %t", limit, alsoLimit), func(t *testing.T) {
+				begin := time.Now()
+				sem := core.NewSemaphore(int64(limit))
+				opts := group.Options{Name: "crawl", Semaphore: sem}
+				if alsoLimit {
+					opts.Limit = limit + 1 // all but one task wait for room, which a reserved place takes
+				}
+				g := group.New(opts)
+				var started, ran atomic.Int64
+				for range limit {
+					g.Go(func() {
+						for started.Add(1); started.Load() < int64(limit); {
+							time.Sleep(time.Millisecond)
+						}
+						g.Go(func() { ran.Add(1) })
+					})
+				}
+				p := caught(g.Wait).(*core.PanicError)
+				require.Equal(t, fmt.Sprintf(`group: deadlock: all %d tasks of "crawl" wait for room in it; start them with GoContext and the task's context`, limit), p.Value)
+				require.Empty(t, p.Others, "the others go on")
+				require.EqualValues(t, limit-1, ran.Load())
+				require.Equal(t, time.Second, time.Since(begin).Truncate(time.Second))
+				require.Zero(t, sem.InUse())
+				require.Zero(t, g.Running())
+			})
+		}
+	}
+
+	bubble("a wait for permits that others hold is none", func(t *testing.T) {
+		sem := core.NewSemaphore(3)
+		require.NoError(t, sem.Acquire(t.Context(), 1))
+		g := group.New(group.Options{Semaphore: sem})
+		for range 2 {
+			g.Go(func() {
+				time.Sleep(time.Second)
+				g.Go(func() {}) //coterie:selfwait a deadlock, or none, is the point
+			})
+		}
+		time.Sleep(time.Minute)
+		sem.Release(1)
+		g.Wait()
+	})
+
+	bubble("nor is a wait for permits while the semaphore is paused", func(t *testing.T) {
+		sem := core.NewSemaphore(2)
+		g := group.New(group.Options{Semaphore: sem})
+		for range 2 {
+			g.Go(func() {
+				time.Sleep(time.Second)
+				g.Go(func() {}) //coterie:selfwait a deadlock, or none, is the point
+			})
+		}
+		time.Sleep(time.Millisecond)
+		sem.SetLimit(0)
+		time.Sleep(time.Minute)
+		sem.SetLimit(4)
+		g.Wait()
+	})
+
+	bubble("nor is one of a goroutine that is no task", func(t *testing.T) {
+		sem := core.NewSemaphore(1)
+		g := group.New(group.Options{Semaphore: sem})
+		g.Go(func() { time.Sleep(time.Minute) })
+		g.Go(func() {})
+		g.Wait()
+	})
+
+	bubble("nor is one while a task of the group runs", func(t *testing.T) {
+		sem := core.NewSemaphore(2)
+		g := group.New(group.Options{Semaphore: sem})
+		g.Go(func() { time.Sleep(time.Minute) })
+		g.Go(func() { g.Go(func() {}) }) //coterie:selfwait a deadlock, or none, is the point
+		g.Wait()
+	})
+
 	for _, limit := range []int{1, 2} {
 		bubble(fmt.Sprintf("so are those for which there is no room because the limit has become %d", limit), func(t *testing.T) {
 			begin := time.Now()

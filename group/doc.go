@@ -52,10 +52,10 @@
 // # Goroutines
 //
 // A task may block for as long as it likes, as if it had a goroutine of its own. But short tasks
-// share goroutines, because to start a goroutine costs most: a thousand short tasks take a tenth to
-// a twentieth of the time of a thousand go statements. [Group.Go] lists what a goroutine can carry
-// from one task to the next. In builds with -race each task has a goroutine of its own, so that
-// races between tasks are reported.
+// share goroutines, because starting a goroutine costs more than they do: a thousand short tasks
+// take a tenth to a twentieth of the time of a thousand go statements. [Group.Go] lists what a
+// goroutine can carry from one task to the next. In builds with -race each task has a goroutine of
+// its own, so that races between tasks are reported.
 //
 // [docs/guide] has a page for each need, with programs.
 //

@@ -60,6 +60,20 @@ func TestFork(t *testing.T) {
 		require.True(t, exited(g.Wait))
 	})
 
+	t.Run("right after get the task does not run any more", func(t *testing.T) {
+		done, cancel := context.WithCancel(t.Context())
+		cancel()
+		var g group.Group
+		stuck := 0
+		for range 2000 {
+			_, _ = group.Fork(&g, func() (int, error) { return 7, nil }).Get()
+			if g.WaitContext(done) != nil {
+				stuck++
+			}
+		}
+		require.LessOrEqual(t, stuck, 5, "a busy machine may not let a worker run for 7 ms")
+	})
+
 	t.Run("get gives up when its context is done", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var g group.Group

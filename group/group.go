@@ -61,11 +61,11 @@ func (g *Group) scope(body func(g *Group)) (returned bool) {
 
 // Go starts f as if in a goroutine of its own. f may block for as long as it likes, wait for any
 // other task, even for a task that is started later, and call Go. It holds up no other task. Go
-// blocks only while the group is at its limit, and until a task ends or SetLimit makes room. It
-// panics if f is nil, or if the group is that of a [Run] that has returned. If every running task
-// has been blocked in Go of its own group for a second, Go panics in the oldest of them.
+// blocks only while the group is at its limit, or its semaphore has no free permit. It panics if f
+// is nil, or if the group is that of a [Run] that has returned. If every running task has been
+// blocked in Go of its own group for a second, Go panics in the oldest of them.
 //
-// The group applies its [core.PanicPolicy] if f panics. Wait calls [runtime.Goexit] if f does.
+// The group applies its [core.PanicPolicy] if f panics. Wait calls [runtime.Goexit] if f calls it.
 //
 // One goroutine may run several tasks, one after another. So state of the goroutine may pass from
 // one task to the next:
@@ -104,7 +104,7 @@ func (g *Group) TryGo(f func()) bool {
 }
 
 // GoContext is Go, but gives up when ctx is done before there is room. Then it returns
-// [context.Cause] of ctx, and f never runs. It also does that if ctx is done at the call, even if
+// [context.Cause] of ctx, and f never runs. It gives up at once if ctx is done at the call, even if
 // there is room. Otherwise it returns nil. It panics if ctx or f is nil, or if the group is that of
 // a [Run] that has returned.
 //
@@ -145,9 +145,9 @@ func (g *Group) GoNamed(name string, f func()) {
 //
 // f gets a context derived from ctx, in which names nest, as with GoContext. The group cancels that
 // context, with the cause [core.ErrDone], when every other task has ended and a goroutine is in
-// Wait or WaitContext or Run's body has ended. f should then end: Wait and Run block until it has.
-// They also wait for tasks that f starts instead. The group does the same as for any task if f
-// panics or calls Goexit.
+// Wait or WaitContext or Run's body has ended. Then f should end: Wait and Run block until f ends.
+// They also wait for tasks that f still starts. The group treats a panic or a Goexit of f as that of
+// any task.
 //
 // Background panics if ctx or f is nil, or if the group is that of a [Run] that has
 // returned. f must not wait for the group.
@@ -166,8 +166,8 @@ func (g *Group) Background(ctx context.Context, f func(ctx context.Context)) {
 //
 // Wait panics with a *[core.PanicError] if tasks have panicked under the policy [core.Propagate]:
 // the first panic, with the others as its Others. Wait calls runtime.Goexit if no task has panicked
-// but a task has called it. Every Wait that is blocked when the last task ends raises this. If
-// there is none, the next Wait does. No later Wait raises it again.
+// but a task has called it. Every Wait that is blocked when the last task ends raises this. If none
+// is blocked, the next Wait raises it. No later Wait raises it again.
 //
 // A task must not wait for its own group: the Wait would never end. Wait panics in such a task as
 // soon as another goroutine waits for the group too. Until then it only blocks.
@@ -176,7 +176,8 @@ func (g *Group) Background(ctx context.Context, f func(ctx context.Context)) {
 func (g *Group) Wait() { _ = g.scheduler.Wait(nil) }
 
 // WaitContext is Wait, but gives up when ctx is done. Then it returns a *[core.StuckError], which
-// wraps [context.Cause] of ctx and lists the named tasks that run. The tasks run on, and Wait and
+// wraps [context.Cause] of ctx and lists the named tasks that run. It returns up to 7 ms after ctx
+// is done, so that a task that has just ended does not count. The tasks run on, and Wait and
 // WaitContext can be called again. WaitContext does what Wait does if no task is left, even if ctx
 // is done. It starts no goroutine. It stops the world to read stacks if named tasks run when it
 // gives up: that takes 10 to 20 µs for each goroutine of the process.

@@ -214,22 +214,22 @@ func TestWaitContext(t *testing.T) {
 	})
 
 	t.Run("with a done context it says whether tasks run", func(t *testing.T) {
-		var g group.Group
-		done, cancel := context.WithCancel(t.Context())
-		cancel()
-		for range 200 {
-			ended := make(chan struct{})
-			release := make(chan struct{})
-			g.Go(func() { <-release })
-			require.ErrorIs(t, g.WaitContext(done), context.Canceled)
-			g.Go(func() { close(ended) })
-			close(release)
-			<-ended
-			for g.Running() > 0 {
-				runtime.Gosched()
+		synctest.Test(t, func(t *testing.T) {
+			var g group.Group
+			done, cancel := context.WithCancel(t.Context())
+			cancel()
+			for range 20 {
+				ended := make(chan struct{})
+				release := make(chan struct{})
+				g.Go(func() { <-release })
+				require.ErrorIs(t, g.WaitContext(done), context.Canceled)
+				g.Go(func() { close(ended) })
+				close(release)
+				<-ended
+				synctest.Wait()
+				require.NoError(t, g.WaitContext(done), "no task runs, whatever the goroutines do")
 			}
-			require.NoError(t, g.WaitContext(done), "no task runs, whatever the goroutines do")
-		}
+		})
 	})
 
 	t.Run("it raises what tasks raised", func(t *testing.T) {

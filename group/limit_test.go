@@ -410,6 +410,21 @@ func TestSharedSemaphore(t *testing.T) {
 		})
 	})
 
+	t.Run("a task on the permit of another of its group takes no place of its own", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			shared := core.NewSemaphore(1)
+			g := group.New(group.Options{Semaphore: shared, Limit: 2})
+			require.NoError(t, g.GoContext(t.Context(), func(ctx context.Context) {
+				require.NoError(t, g.GoContext(ctx, func(context.Context) { time.Sleep(time.Second) }))
+			}))
+			synctest.Wait()
+			shared.SetLimit(2)
+			require.True(t, g.TryGo(func() {}))
+			g.Wait()
+			require.Zero(t, shared.InUse())
+		})
+	})
+
 	t.Run("who waits for it neither loses nor keeps a permit when a limit is set", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			shared := core.NewSemaphore(1)

@@ -15,7 +15,7 @@ import (
 // by an owner with a name, or with the context of a named task.
 type Event struct {
 	Path      string           // of the task: "ingest/fetch"
-	Owner     uint64           // the number of the owner, as in group/tree; 0 if that has no name
+	Owner     uint64           // the number of the owner, as in group/tree; 0 if the owner has no name
 	Task      uint64           // the number of the task, as in group/tree; no two have the same
 	Waited    time.Duration    // from Queued until the task began; 0 in Queued
 	Ran       time.Duration    // from Started until the task ended; 0 before
@@ -27,7 +27,7 @@ type Event struct {
 // An Observer has functions that [Observe] calls. Each may be nil. For each task they are called in
 // this order: Queued in the goroutine that starts the task, before there is room; Started and Ended
 // in the goroutine of the task. Several goroutines may call them at once. They must be quick,
-// because the task waits for them. They must not panic.
+// because the task waits for them. They must not panic or call [runtime.Goexit], as t.FailNow does.
 //
 // For a task that does not run, Started is not called. Ended gets an Event with Cancelled set and
 // the reason in Err: the owner was full in a TryGo, the owner was closed, a context was done, or a

@@ -107,6 +107,33 @@ func TestObserve(t *testing.T) {
 		require.Len(t, r.kinds, 9)
 	})
 
+	t.Run("an observer that calls Goexit loses no task, panic or result", func(t *testing.T) {
+		defer group.Observe(&group.Observer{Ended: func(e group.Event) {
+			if e.Path == "exits" {
+				runtime.Goexit()
+			}
+		}})()
+		for _, policy := range []core.PanicPolicy{core.Propagate, core.Capture} {
+			panics := 0
+			opts := group.Options{Name: "exits", Panics: policy}
+			if policy == core.Capture {
+				opts.OnPanic = func(*core.PanicError) { panics++ }
+			}
+			g := group.New(opts)
+			future := group.Fork(g, func() (int, error) { return 1, nil })
+			waitExits(t, g)
+			n, err := future.Get()
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+			future = group.Fork(g, func() (int, error) { panic("boom") })
+			if caught(g.Wait) != nil {
+				panics++
+			}
+			require.Equal(t, 1, panics)
+			require.Equal(t, "boom", caught(func() { _, _ = future.Get() }).(*core.PanicError).Value)
+		}
+	})
+
 	t.Run("a task that does not run ends", func(t *testing.T) {
 		r := recorder{prefix: "full"}
 		defer r.observe()()

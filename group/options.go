@@ -30,7 +30,9 @@ type Options struct {
 	Panics core.PanicPolicy
 	// OnPanic gets the panics of tasks under the policy Capture. That policy requires it, and no
 	// other allows it. It is called in the goroutine that panicked, perhaps by several goroutines
-	// at once. The task has not ended before it returns. The process ends if OnPanic panics.
+	// at once. The task has not ended before it returns, and the task's Future has no result. So
+	// OnPanic must wait neither for that Future nor for the group. The process ends if OnPanic
+	// panics.
 	OnPanic func(*core.PanicError)
 }
 

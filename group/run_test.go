@@ -114,6 +114,16 @@ func TestRun(t *testing.T) {
 		})
 	})
 
+	t.Run("a try go after the scope panics, also without a free permit", func(t *testing.T) {
+		shared := core.NewSemaphore(1)
+		var ended *group.Group
+		group.RunWith(group.Options{Semaphore: shared}, func(g *group.Group) {
+			ended = g //coterie:escapes that TryGo panics is the point
+		})
+		require.True(t, shared.TryAcquire(1))
+		require.Equal(t, "group: Go on a group, which has ended", caught(func() { ended.TryGo(func() {}) }))
+	})
+
 	t.Run("every go that waits for the group's own limit when the scope ends panics", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			raised := make(chan any, 3)

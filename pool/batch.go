@@ -30,7 +30,7 @@ type Batch struct {
 // while the batch has no other.
 type lost struct {
 	cause    error  // of the first task that did not run because its context was done
-	closed   bool   // Shutdown has dropped tasks
+	closed   error  // ErrClosed if Shutdown has dropped tasks
 	reported bool   // a Wait has returned since the first loss
 	round    uint64 // the round in which that Wait returned; the next round clears the reasons
 }
@@ -98,8 +98,8 @@ func (b *Batch) GoContext(ctx context.Context, f func(ctx context.Context)) erro
 
 // Wait blocks until every task of the batch has ended. Wait raises the first panic of a task, with
 // the further ones as its Others. It calls Goexit if no task has panicked but a task has called
-// Goexit. Every Wait that is blocked when the last task ends raises this. If there is none, the
-// next Wait does. No later Wait raises it again. Wait lends the place of the task to which the
+// Goexit. Every Wait that is blocked when the last task ends raises this. If none is blocked, the
+// next Wait raises it. No later Wait raises it again. Wait lends the place of the task to which the
 // batch belongs if Wait is called in a task of the pool or in the goroutine that made the batch.
 // Tasks of the batch that have not begun run on that place, one after another. In any other
 // goroutine Wait lends no place: call WaitContext with the task's context there. A task of the
@@ -114,9 +114,10 @@ func (b *Batch) Wait() {
 
 // WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. WaitContext lends the
 // place of the task of ctx, if that is a task of the pool, whatever goroutine calls it. WaitContext
-// gives up only after a task that runs on the lent place has ended or has itself lent the place. It
-// returns the same as Err if all tasks have ended. It panics if ctx is nil, or if it derives from the
-// context of a task of this batch that runs: that task would wait for itself.
+// gives up only after a task that runs on the lent place has ended or has itself lent the place, and
+// up to 7 ms after ctx is done, so that a task that has just ended does not count. It returns the
+// same as Err if all tasks have ended. It panics if ctx is nil, or if it derives from the context of
+// a task of this batch that runs: that task would wait for itself.
 func (b *Batch) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	b.check()
@@ -152,10 +153,7 @@ func (b *Batch) err(reports bool) error {
 		}
 		return b.lost
 	})
-	if why.closed {
-		return multierr.Append(why.cause, ErrClosed)
-	}
-	return why.cause
+	return multierr.Append(why.cause, why.closed)
 }
 
 // lose records why a task does not run.
@@ -166,7 +164,7 @@ func (b *Batch) lose(err error) {
 			b.lost = lost{}
 		}
 		if err == ErrClosed {
-			b.lost.closed = true
+			b.lost.closed = err
 		} else if b.lost.cause == nil {
 			b.lost.cause = err
 		}

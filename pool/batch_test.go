@@ -227,6 +227,33 @@ func TestBatch(t *testing.T) {
 		})
 	})
 
+	t.Run("a waiter runs one at a time of the tasks that are added while it waits", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(2, pool.Options{Queue: 3})
+			release := make(chan struct{})
+			var began atomic.Int32
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				b := p.Batch(ctx)
+				started := make(chan struct{})
+				b.Go(func() { // on the other worker
+					close(started)
+					time.Sleep(time.Second) // until Wait waits
+					for range 3 {
+						b.Go(func() { began.Add(1); <-release })
+					}
+					<-release
+				})
+				<-started
+				b.Wait()
+			}))
+			time.Sleep(2 * time.Second)
+			require.Equal(t, int32(1), began.Load())
+			close(release)
+			p.Wait()
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("WaitContext gives up at any point and can be called again", func(t *testing.T) {
 		for _, nested := range []bool{false, true} {
 			p := pool.New(2, pool.Options{Queue: 4})
@@ -388,6 +415,27 @@ func TestBatch(t *testing.T) {
 			require.NoError(t, p.WaitContext(leaked))
 			closeEmpty(t, p)
 		})
+	})
+
+	t.Run("a task fills the queue with its batch, and not beyond", func(t *testing.T) {
+		for name, start := range map[string]func(ctx context.Context, b *pool.Batch){
+			"Go":        func(_ context.Context, b *pool.Batch) { b.Go(func() {}) },
+			"GoContext": func(ctx context.Context, b *pool.Batch) { _ = b.GoContext(ctx, func(context.Context) {}) },
+			"TryGo":     func(_ context.Context, b *pool.Batch) { b.TryGo(func() {}) },
+		} {
+			p := pool.New(1, pool.Options{Queue: 3})
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				b := p.Batch(ctx)
+				for range 3 {
+					start(ctx, b)
+				}
+				assert.False(t, b.TryGo(func() {}), name)
+				assert.False(t, p.TryGo(func() {}), name)
+				b.Wait()
+			}))
+			p.Wait() // before Close, which computes the room again
+			require.Equal(t, pool.Stats{Submitted: 4, Completed: 4}, closeEmpty(t, p), name)
+		}
 	})
 
 	t.Run("err is cleared by the next task", func(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 // A body that leaves the range loop, in any way, stops in. The range loop then blocks until in and
 // its deferred calls have ended. The sequence ends in the same way if ctx is done, and items that
 // have not been yielded are lost. The range loop panics with a *[core.PanicError] if in panics,
-// after it has yielded the items before. The range loop calls Goexit if in does.
+// after it has yielded the items before. The range loop calls Goexit if in calls it.
 //
 // in runs in a goroutine of its own. It is at most n items ahead of the range loop, not counting
 // the slice that the body has. That goroutine has the pprof labels of ctx. Chunk uses memory for the
@@ -43,7 +43,7 @@ func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, wait time.Duration
 // the inputs and their deferred calls have ended. The sequence ends in the same way if ctx is done,
 // and items that have not been yielded are lost. A panic of an input stops the others. The range
 // loop yields the items that came before, and then panics with a *[core.PanicError]. The range loop
-// calls Goexit if an input does.
+// calls Goexit if an input calls it.
 //
 // Each input runs in a goroutine of its own, at most 32 items ahead of the range loop. These
 // goroutines have the pprof labels of ctx. Merge panics if ctx or an input is nil.

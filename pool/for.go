@@ -12,11 +12,10 @@ import (
 // worker may make several, one after another. For panics if ctx or f is nil, or n is negative.
 //
 // For cancels the context of f and starts no further call if f returns an error. It returns the
-// first error when the running calls have ended. For does the same with [context.Cause] of ctx if
-// ctx is done before every call has started. For returns the cause instead if ctx is done and f
-// returns an error that wraps the context's Err. A panic of f ends the loop in the same way, and
-// For panics with a *[core.PanicError]. A Goexit of f ends the loop in the same way, and For calls
-// Goexit.
+// first error when the running calls have ended. For ends in the same way, with [context.Cause] of
+// ctx, if ctx is done before all calls have started. For returns the cause instead if ctx is done
+// and f returns an error that wraps the context's Err. A panic or a Goexit of f ends the loop in the
+// same way, and then For panics with a *[core.PanicError], or calls Goexit.
 //
 // An item of another loop, or a task of a [Pool], may run a loop with its own context. That loop
 // uses the caller's goroutine and the workers that the outermost loop, or the pool, has free.
@@ -28,7 +27,7 @@ import (
 // unless the last loop over the same function took much longer. Such a loop costs about a quarter
 // of a microsecond more than a plain loop. Calls that block, or are slow, are spread over workers
 // at once. A worker takes as many items at a time as are measured to take 8 µs, at most 128; other
-// workers do not take these from it, even if one of them is slow. No further call starts when ctx
+// workers do not take these from it, even if one item is slow. No further call starts when ctx
 // is done, but a loop that has run for less than some 50 µs notices that only before it takes its
 // next items. A call costs about a nanosecond more than a plain call, and no allocation. Workers
 // cost nothing until they are used.
@@ -46,8 +45,8 @@ func For(ctx context.Context, workers, n int, f func(ctx context.Context, i int)
 //
 // MapSlice cancels the context of f and starts no further call if f returns an error. When the
 // running calls have ended, it returns the first error, and a slice with the results of the calls
-// that succeeded, in their places; the other elements are zero. MapSlice does the same with
-// [context.Cause] of ctx if ctx is done before every call has started. It panics if ctx or f is
+// that succeeded, in their places; the other elements are zero. MapSlice ends in the same way, with
+// [context.Cause] of ctx, if ctx is done before all calls have started. It panics if ctx or f is
 // nil.
 func MapSlice[T, R any](ctx context.Context, workers int, in []T, f func(ctx context.Context, v T) (R, error)) ([]R, error) {
 	call := newCall(ctx, workers)

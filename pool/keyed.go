@@ -34,8 +34,8 @@ var ErrReplaced = sched.ErrReplaced
 //
 // [Keyed.WaitKey] and [Keyed.Wait] raise panics and Goexits of tasks. If neither has raised a
 // panic, the process ends with it when the Keyed is garbage-collected. Replace cancels the context
-// of a task only while the task runs. When the task has ended, only the end of the context with
-// which it was started ends its context.
+// of a task only while the task runs. After that, the task's context ends only with the context with
+// which the task was started.
 type Keyed[K comparable] struct {
 	_     [0]sync.Mutex // so that go vet reports a copy
 	pool  *Pool
@@ -113,9 +113,9 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Contex
 
 // WaitKey blocks until no task of the key is left. It raises the first panic of a task, with the
 // further ones as its Others. It calls Goexit if no task has panicked but a task has called Goexit.
-// Every WaitKey and Wait that is blocked when the last task ends raises this. If there is none, the
-// next one does. No later one raises it again. WaitKey returns nil, or [ErrClosed] if Shutdown has
-// dropped tasks of the key. It returns a [*core.StuckError] if ctx is done first.
+// Every WaitKey and Wait that is blocked when the last task ends raises this. If none is blocked,
+// the next one raises it. No later one raises it again. WaitKey returns nil, or [ErrClosed] if
+// Shutdown has dropped tasks of the key. It returns a [*core.StuckError] if ctx is done first.
 //
 // WaitKey lends the place of the task of ctx, if that is a task of the pool, to tasks of the key
 // that have not begun, one after another. WaitKey gives up only after a task that runs on the lent

@@ -18,6 +18,7 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/child"
+	"github.com/coterie-go/coterie/core/sched"
 	"github.com/coterie-go/coterie/group"
 	"github.com/coterie-go/coterie/pool"
 )
@@ -537,6 +538,25 @@ func TestKeyedReplace(t *testing.T) {
 			require.True(t, ran.Load())
 			p.Close()
 			require.EqualValues(t, 1, p.Stats().Dropped)
+		})
+	})
+
+	t.Run("in the place of another task, and a panic has its path", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{})
+			k := pool.NewKeyed[string](p, 1)
+			release := make(chan struct{})
+			p.Go(func() { <-release })
+			synctest.Wait()
+			first, _ := sched.WithName(t.Context(), "first")
+			second, _ := sched.WithName(t.Context(), "second")
+			require.NoError(t, k.GoContext(first, "a", func(context.Context) { t.Error("a dropped task runs") }))
+			require.NoError(t, k.Replace(second, "a", func(context.Context) { panic("boom") }))
+			close(release)
+			raised, _ := caught(k.Wait).(*core.PanicError)
+			require.NotNil(t, raised)
+			require.Equal(t, "second", raised.Task)
+			closeEmpty(t, p)
 		})
 	})
 

@@ -21,14 +21,14 @@ import (
 // of ctx, without the results that are left.
 //
 // The range loop panics with a *[core.PanicError] in the place of the result if f or seq panics.
-// The range loop calls Goexit if f or seq does. The range loop raises the panics of its body and of
-// an item as one if both panic. The item's panic is raised if the body calls Goexit while an item
+// The range loop calls Goexit if f or seq calls it. It raises the panics of its body and of an item
+// as one if both panic. The item's panic is raised if the body calls Goexit while an item
 // panics.
 //
 // seq runs in a goroutine of its own, ahead of the range loop. An item is in flight from when seq
 // yields it until the range loop asks for the result after the item's. At most 4 items for each
-// worker are in flight. If items are measured to be quick, more may be in flight: for each worker as many as take
-// a millisecond, up to 1024 for each worker and 4096 in all. Then an item that takes no time costs
+// worker are in flight. If items are measured to be quick, more may be in flight: for each worker
+// as many as take a millisecond, up to 1024, and 4096 in all. Then an item that takes no time costs
 // 25 to 40 ns and no allocation. Workers beyond 64 count only when they have been started, and cost
 // nothing before. A seq that blocks holds up only the end of the loop.
 //
@@ -67,7 +67,7 @@ func ThenUnordered[T, R any](ctx context.Context, workers int, in iter.Seq2[T, e
 	return stream(ctx, workers, loop.Input[T]{Failing: in}, false, f)
 }
 
-// stream checks the arguments and returns the results of a loop.
+// stream checks the arguments. Package loop does the rest; its stream.go keeps the order.
 func stream[T, R any](ctx context.Context, workers int, in loop.Input[T], ordered bool, f func(ctx context.Context, v T) (R, error)) iter.Seq2[R, error] {
 	call := newCall(ctx, workers)
 	checkSeq(in.Seq == nil && in.Failing == nil)
@@ -80,8 +80,8 @@ func stream[T, R any](ctx context.Context, workers int, in loop.Input[T], ordere
 // See [Map] for the input, panics and Goexits, loops within loops and in pools, labels and cost.
 //
 // Each cancels the context of f, stops seq and starts no further item if f returns an error. It
-// returns the first error when the running items have ended. Each does the same with
-// [context.Cause] of ctx if ctx is done before seq has ended. Each panics if ctx, seq or f is nil.
+// returns the first error when the running items have ended. Each ends in the same way, with
+// [context.Cause] of ctx, if ctx is done before seq has ended. It panics if ctx, seq or f is nil.
 func Each[T any](ctx context.Context, workers int, seq iter.Seq[T], f func(ctx context.Context, v T) error) error {
 	checkContext(ctx)
 	checkSeq(seq == nil)

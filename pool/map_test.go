@@ -514,6 +514,23 @@ func TestMapError(t *testing.T) {
 		})
 	})
 
+	t.Run("of the parent context stops the input while the body waits", func(t *testing.T) {
+		matrix(t, func(t *testing.T, here place, m mapper, _ bool, workers int) {
+			ctx, cancel := context.WithCancel(here.ctx)
+			defer cancel()
+			in := &input{n: -1, wait: time.Second}
+			for _, err := range m(ctx, workers, in.seq, sleeper(time.Millisecond)) {
+				if err != nil {
+					require.Equal(t, context.Canceled, err)
+					continue
+				}
+				cancel()
+				time.Sleep(time.Minute)
+			}
+			require.LessOrEqual(t, in.pulled.Load(), int64(2))
+		})
+	})
+
 	t.Run("of the parent context while items are quick", func(t *testing.T) {
 		everywhereByRealClock(t, func(t *testing.T, here place) {
 			for at := 5000; at < 5010; at++ {

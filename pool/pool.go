@@ -1,11 +1,11 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coterie-go/coterie/core"
@@ -45,8 +45,8 @@ var ErrClosed = sched.ErrClosed
 // be a deadlock. The same holds for a WaitContext or WaitKey that gives up while the task on the
 // lent place has itself lent that place. Otherwise tasks that wait in a circle could not give up.
 //
-// Tasks of a Keyed that have waited for their key take no room in the queue: it may then hold more
-// than Options.Queue tasks.
+// The queue may hold more than Options.Queue tasks, because tasks of a Keyed that have waited for
+// their key take no room in it.
 //
 // # What tasks share
 //
@@ -65,10 +65,9 @@ var ErrClosed = sched.ErrClosed
 type Pool struct {
 	scheduler sched.Scheduler
 
-	config  sched.Config // written before begun is set, read after; so is options
+	begun   sync.Once // sets config and options, and makes the scheduler use them
+	config  sched.Config
 	options Options
-	begun   atomic.Bool
-	zero    sync.Once // initializes a zero pool
 }
 
 // New returns a pool that runs at most workers tasks at once; 0 means GOMAXPROCS. It starts no
@@ -76,7 +75,7 @@ type Pool struct {
 func New(workers int, opts Options) *Pool {
 	checkNumber("workers", workers)
 	p := new(Pool)
-	p.init(workers, opts)
+	p.begun.Do(func() { p.init(workers, opts) })
 	return p
 }
 
@@ -89,34 +88,26 @@ func (p *Pool) init(workers int, opts Options) {
 		Kind: "pool", Name: p.options.Name, IdleAfter: p.options.IdleAfter, Isolate: p.options.Isolate,
 	}
 	p.config.Nest(context.Background())
-	p.config.Base = context.Background()
-	if p.config.Labels != nil {
-		p.config.Base = p.config.Labels
-	}
+	p.config.Base = cmp.Or(p.config.Labels, context.Background())
 	p.scheduler.Owner = (*owner)(p)
 	p.scheduler.Limit(workers, p.options.Queue)
 	p.scheduler.Register(context.Background())
-	p.begun.Store(true)
 }
 
 // begin initializes a zero pool.
-func (p *Pool) begin() {
-	if !p.begun.Load() {
-		p.beginSlow()
-	}
-}
+func (p *Pool) begin() { p.begun.Do(p.initZero) }
 
-func (p *Pool) beginSlow() { p.zero.Do(func() { p.init(0, Options{}) }) }
+func (p *Pool) initZero() { p.init(0, Options{}) }
 
 // Go puts f into the queue; a worker runs it as soon as one is free. Go blocks while the queue is
 // full. Blocked submitters are served in the order in which they came. Go panics if f is nil or the
 // pool is closed. If every running task has been blocked in Go of its own pool for a second, Go
 // panics in the oldest of them.
 //
-// A panic of f goes to Options.OnPanic, or ends the process if that is nil. A Goexit of f ends only
+// A panic of f goes to Options.OnPanic, or ends the process if OnPanic is nil. A Goexit of f ends only
 // the task.
 //
-// To start and run a task that does nothing costs some tens of nanoseconds, and no allocation.
+// An empty task costs some tens of nanoseconds, and no allocation.
 func (p *Pool) Go(f func()) {
 	checkFunc(f == nil)
 	p.begin()
@@ -177,9 +168,10 @@ func (p *Pool) Wait() {
 	_ = p.scheduler.Wait(nil)
 }
 
-// WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. The tasks run on, and
-// WaitContext can be called again. It starts no goroutine. It panics if ctx is nil, or if it
-// derives from the context of a task of this pool that runs: that task would wait for itself.
+// WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first, up to 7 ms after
+// that, so that a task that has just ended does not count. The tasks run on, and WaitContext can be
+// called again. It starts no goroutine. It panics if ctx is nil, or if it derives from the context
+// of a task of this pool that runs: that task would wait for itself.
 func (p *Pool) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	p.begin()
@@ -297,7 +289,7 @@ func (o *owner) Config() *sched.Config { return &o.config }
 // process, if there is no such wait.
 func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *core.PanicError) {
 	switch sched.Unnamed(t).(type) {
-	case loopTask, future: // the loop raises it, or Get
+	case loopTask, future: // the loop or Get raises it
 		return
 	}
 	switch {
@@ -311,7 +303,7 @@ func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *cor
 	}
 }
 
-// A future is a task whose panic its Get raises, and which must be told if it is dropped.
+// A future is a task whose panic its Get raises. Shutdown calls drop when it drops the task.
 type future interface{ drop(err error) }
 
 type contextTask struct {

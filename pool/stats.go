@@ -17,7 +17,7 @@ type Stats struct {
 	Queued int
 	// Submitted counts the accepted tasks: those of Go, of a TryGo that reported true, and of a
 	// GoContext or Submit that returned no error. A task is counted when it enters the queue, or
-	// when it begins without that. A task of a Keyed enters the queue when its key is free.
+	// when it begins without the queue. A task of a Keyed enters the queue when its key is free.
 	Submitted uint64
 	// Completed counts the tasks that have run and ended, by return, panic or Goexit. A task is
 	// counted when its worker looks for the next task. That may be an instant after its future has

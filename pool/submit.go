@@ -20,8 +20,8 @@ import (
 //
 // If ctx is that of a task of the pool, Get in that task, and GetContext with the context of any
 // task of the pool, lend the caller's place to f if f has not begun. Then they return when f has
-// ended, also if the context of GetContext is done before. A receive from the future's Done lends no
-// place. f runs on the place of that task before Submit returns if the queue is full.
+// ended, even if the context of GetContext is done first. A receive from the future's Done lends no
+// place. If the queue is full, f runs on the place of the task of ctx before Submit returns.
 //
 // Submit costs one allocation. It panics if ctx, p or f is nil. The future keeps ctx reachable.
 func Submit[T any](ctx context.Context, p *Pool, f func(ctx context.Context) (T, error)) (*core.Future[T], error) {
@@ -91,7 +91,7 @@ func (t *submitted[T]) drop(err error) {
 	t.promise().Resolve(zero, err)
 }
 
-// A nested is the entry in the queue of a task that a task of the pool has submitted. The entry
+// A nested is the queue's entry for a task that another task of the pool has submitted. The entry
 // does nothing if a Get has claimed the task.
 type nested[T any] struct {
 	*submitted[T]

@@ -23,7 +23,7 @@ import (
 
 // A taskContext is the context of a task with a key.
 type taskContext struct {
-	context.Context                 // base, with the labels of the task
+	context.Context                 // base, with the labels of the task; nil until the task begins
 	base            context.Context // the context with which the task was started
 	set             *sched.Set      // of the task's key
 
@@ -31,7 +31,6 @@ type taskContext struct {
 	ended race.Uint64                  // 1 when the task has ended and was not replaced
 
 	mu     sync.Mutex // locked to make inner, and when the task begins, ends or is replaced
-	begun  bool       // guarded by mu
 	cancel error      // the cause if the task was replaced; guarded by mu
 }
 
@@ -44,7 +43,7 @@ type innerContext struct {
 func (c *taskContext) begin(labelled, base context.Context, set *sched.Set) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.Context, c.base, c.set, c.begun = labelled, base, set, true
+	c.Context, c.base, c.set = labelled, base, set
 	if c.cancel != nil || race.Hidden { // in a race build: if a task made it, the detector would see that order other goroutines
 		c.madeLocked()
 	}
@@ -67,7 +66,7 @@ func (c *taskContext) replace() {
 		return
 	}
 	c.cancel = ErrReplaced
-	if c.begun {
+	if c.Context != nil { // it has begun
 		c.madeLocked().cancel(ErrReplaced)
 	}
 }
@@ -94,31 +93,21 @@ func (c *taskContext) madeLocked() *innerContext {
 	case base.Err() != nil:
 		inner.cancel(context.Cause(base))
 	case base.Done() != nil:
-		known, l := weak.Make(inner), &link{bubble: sched.IsFake(time.Now())}
-		l.cut = context.AfterFunc(base, func() {
+		known := weak.Make(inner)
+		cut := context.AfterFunc(base, func() {
 			if inner := known.Value(); inner != nil {
 				inner.cancel(context.Cause(base))
 			}
 		})
-		runtime.AddCleanup(inner, (*link).forget, l)
+		// A cleanup runs outside of any testing/synctest bubble. There it must not call the cut of a
+		// bubble, because that may close a channel of the bubble. So in a bubble cut is not called,
+		// and the function stays until base ends.
+		if !sched.IsFake(time.Now()) {
+			runtime.AddCleanup(inner, func(cut func() bool) { cut() }, cut)
+		}
 	}
 	c.inner.Store(inner)
 	return inner
-}
-
-// A link connects a base context to an inner context.
-type link struct {
-	cut    func() bool
-	bubble bool // it was made in a testing/synctest bubble
-}
-
-// forget is a cleanup, so it runs outside of any bubble. From there it must not call cut for a link
-// of a bubble, because cut may close a channel of the bubble. Such a link stays until the base
-// context ends.
-func (l *link) forget() {
-	if !l.bubble {
-		l.cut()
-	}
 }
 
 func (c *taskContext) Done() <-chan struct{} { return c.made().Done() }

@@ -86,9 +86,9 @@ func Cleanup[T any](value *T) (collected func() bool) {
 	}
 }
 
-// Unseen collects garbage until a value is collected whose panic may end the process. If told is
-// set, a Wait or Get has raised the panic, and Unseen returns. Otherwise it runs until the process
-// ends.
+// Unseen collects garbage until collected reports true for an owner or a future with a panic. If
+// told is set, a Wait or Get has raised the panic, and Unseen returns. Otherwise it runs until the
+// panic ends the process.
 func Unseen(collected func() bool, told bool) {
 	Collect(func() bool { return told && collected() })
 	if told {

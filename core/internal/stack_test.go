@@ -97,6 +97,17 @@ sync.(*WaitGroup).Wait(0xc0000)
 github.com/coterie-go/coterie/core.Call(0xc0000?, 0xc0000?)
 	/src/coterie/core/panic.go:136 +0x5b`
 
+// A task that calls the toolkit, which calls a function of the user.
+const calledBack = `goroutine 3 [running]:
+main.inner()
+	/src/app/main.go:14 +0x1c
+github.com/coterie-go/coterie/group.Run(0xc0000)
+	/src/coterie/group/group.go:60 +0x5b
+main.outer()
+	/src/app/main.go:12 +0x1c
+github.com/coterie-go/coterie/core.Call(0xc0000?, 0xc0000?)
+	/src/coterie/core/panic.go:136 +0x5b`
+
 func TestTrace(t *testing.T) {
 	for _, c := range []struct {
 		name, text, trimmed string
@@ -109,6 +120,7 @@ func TestTrace(t *testing.T) {
 		{"that panics", panicking, panickingTrimmed, 21, "github.com/coterie-go/coterie/pool.(*Pool).spawn", 0, 9},
 		{"without the toolkit", foreign, foreign, 1, "runtime.main", 0, 6},
 		{"without a user", noUsers, noUsers[:strings.Index(noUsers, "\ngithub.com")], 9, "", 0, 3},
+		{"that calls back a user", calledBack, calledBack[:strings.Index(calledBack, "\ngithub.com/coterie-go/coterie/core")], 3, "", 0, 4},
 		{"of one line", "goroutine 5 [running]:", "goroutine 5 [running]:", 5, "", 0, 0},
 		{"of nothing", "", "", 0, "", 0, 0},
 	} {

@@ -13,7 +13,7 @@ import (
 // A cancellationReport holds the values that identify the cancellation reports of one context.
 type cancellationReport struct {
 	err     error // the context's Err
-	cause   error // its cause, or nil if that is Err
+	cause   error // its cause, or nil if the cause is Err
 	lenient bool  // an error that wraps Err is a report too
 }
 

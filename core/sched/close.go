@@ -28,6 +28,7 @@ func (s *Scheduler) Close() *round {
 			return cmp.Or(s.takeLocked(), new(round))
 		})
 		if r != nil {
+			s.ended.Acquire()
 			return r
 		}
 	}
@@ -77,7 +78,7 @@ func (s *Scheduler) Join(ctx context.Context) error {
 // Drop takes the unclaimed tasks out of the run queue and returns them, without helpers. It refuses
 // blocked submitters. Drop also drops the task of a submitter that cannot give up. The call of that
 // submitter returns as if the task had been accepted. Drop calls dropped, with mu held, with the set
-// of each dropped task, unless that is nil.
+// of each dropped task, unless the set is nil.
 func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
 	all := race.Copy(get(s, func(do *todo) []Dropped { return s.dropLocked(dropped, do) }))
 	for i := range all {
@@ -94,7 +95,7 @@ func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
 // A Helper is a task that TryHelp has accepted.
 type Helper interface{ IsHelper() }
 
-// A claimable is a task that RunClaimed may run. The first caller of Claim, which reports true, decides
+// A claimable is a task that RunClaimed may run. Claim reports true to its first caller, which decides
 // whether the task runs.
 type claimable interface{ Claim() bool }
 

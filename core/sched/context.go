@@ -72,7 +72,7 @@ func (c *Context) of(s *Scheduler) *Context {
 	return nil
 }
 
-// place returns c.of(s), or nil if that is a background task: those have no place.
+// place returns c.of(s), or nil for a background task, which has no place.
 func (c *Context) place(s *Scheduler) *Context {
 	if c = c.of(s); c != nil && !c.background {
 		return c
@@ -133,7 +133,7 @@ func (c *Context) Init(ctx context.Context, s *Scheduler, set *Set) {
 // then, and Attach when it begins.
 func (c *Context) Enter(ctx context.Context, s *Scheduler) {
 	config := s.config()
-	c.sched, c.names, c.isTask = s, &config.names, true
+	c.sched, c.names = s, &config.names
 	if parent := taskOf(ctx); parent != nil {
 		c.nest(parent)
 		if config.Name != "" && !parent.names.has(config) {
@@ -149,7 +149,7 @@ func (c *Context) Enter(ctx context.Context, s *Scheduler) {
 // Attach sets the parent, the labels and the set of a task that has called Enter.
 func (c *Context) Attach(ctx context.Context, set *Set) {
 	c.Context, c.set = ctx, set
-	if parent, ok := ctx.(*Context); ok && parent.isTask {
+	if parent, ok := ctx.(*Context); ok && parent.sched != nil {
 		c.Context = parent.Context
 		if c.names == parent.names { // the labels are the same
 			return

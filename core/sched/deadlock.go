@@ -1,20 +1,23 @@
 package sched
 
 import (
+	"errors"
 	"fmt"
 	"time"
 	"weak"
 
+	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how a scheduler finds out that all its tasks wait for room in it. Go has no
+// This file finds out whether all tasks of a scheduler wait for room in it. Go has no
 // context, so the scheduler does not know which task calls it. When submitters have been blocked
-// for deadlockAfter, the scheduler asks them whose task they run: each reads its own stack.
+// for deadlockAfter, the scheduler asks them whose task they run: each reads its own stack. An
+// acquirer, which has a place and waits for a permit of the semaphore, counts as a submitter here.
 //
-// A submitter that parks sets a timer if at least as many submitters wait as tasks may run. So does the
-// end of a task that makes no room. A scheduler has at most one timer that counts. The scheduler
+// A submitter that parks, and the end of a task that makes no room, set a timer if at least as many
+// submitters wait as tasks may run. A scheduler has at most one timer that counts. The scheduler
 // asks the submitters that cannot give up, once each, if no further submitter has parked when the
 // timer expires. Then there is no timer until another submitter parks or another task ends:
 // otherwise the clock of a testing/synctest bubble would never stop. A timer holds a weak pointer to
@@ -55,7 +58,13 @@ func (s *Scheduler) stillParkedLocked() {
 // the number of tasks that run is the limit. It uses the limit, and not the number of tasks that
 // run now, because that changes with each short task, and would set the timer more often. While a
 // timer is set, every switch of goroutines reads the clock, which takes 25 ns.
-func (a *alarm) suspectsLocked(s *Scheduler) bool { return a.patient >= max(1, s.shared.limiter.limit) }
+func (a *alarm) suspectsLocked(s *Scheduler) bool {
+	most := int64(s.shared.limiter.limit)
+	if sem := s.shared.semaphore; sem != nil {
+		most = min(most, sem.Limit())
+	}
+	return int64(a.patient) >= max(1, most)
+}
 
 // longCalm is how many blocked submitters in a row have no need to park before the timer is stopped.
 const longCalm = 64
@@ -114,7 +123,7 @@ func (s *Scheduler) suspectLocked(number uint32, do *todo) {
 	case !a.suspectsLocked(s):
 	case a.parks != a.seen:
 		s.setAlarmLocked()
-	case s.roomLocked() > 0: // less than wakeAt
+	case !s.shared.limiter.submitters.Empty() && s.roomLocked() > 0: // less than wakeAt
 		s.admitRoomLocked(s.roomLocked(), do)
 	default:
 		s.askLocked(do)
@@ -135,24 +144,20 @@ func (s *Scheduler) askLocked(do *todo) {
 			b.parker = nil
 		}
 	}
+	for e := s.shared.limiter.acquirers.Front(); e != nil; e = e.Next() {
+		if b := e.Value; b.runs == unknown {
+			b.runs = asked
+			s.shared.alarm.asking++
+			race.Close(b.stop)
+		}
+	}
 }
 
 // answer is called by a submitter that was asked. It reads the goroutine's stack, and then blocks
 // until the submitter is dismissed. It panics if the submitter's state is deadlocked.
 func (s *Scheduler) answer(b *submitter) submitterState {
-	runs := outsider
-	if s.IsWorker() {
-		runs = insider
-	}
 	parker := park.Get(false)
-	state := get(s, func(do *todo) submitterState {
-		b.runs, b.parker = runs, parker
-		s.shared.alarm.asking--
-		if s.shared.alarm.asking == 0 {
-			s.judgeLocked(do)
-		}
-		return b.state
-	})
+	state := s.answerWith(b, func() { b.parker = parker })
 	if state == blocked {
 		parker.Wait(nil)
 		state = race.Load(&b.state)
@@ -163,30 +168,89 @@ func (s *Scheduler) answer(b *submitter) submitterState {
 	return state
 }
 
-// judgeLocked finds out whether all tasks that run are blocked submitters that cannot give up. If
-// so, it dismisses the oldest submitter among them, which then panics. There is no deadlock if the
-// owner is paused, if a place is reserved for a submitter that waits for a permit, or if a task has
-// lent its place.
+// answerWith reads the stack of the caller, a submitter that was asked. It calls blocks with mu held
+// before the submitter blocks again.
+func (s *Scheduler) answerWith(b *submitter, blocks func()) submitterState {
+	runs := outsider
+	if s.IsWorker() {
+		runs = insider
+	}
+	return get(s, func(do *todo) submitterState {
+		b.runs = runs
+		blocks()
+		s.answeredLocked(do)
+		return b.state
+	})
+}
+
+func (s *Scheduler) answeredLocked(do *todo) {
+	s.shared.alarm.asking--
+	if s.shared.alarm.asking == 0 {
+		s.judgeLocked(do)
+	}
+}
+
+// An interrupt is the context of an acquirer. The channel is closed when the acquirer is asked, or
+// has to panic.
+type interrupt chan struct{}
+
+var errInterrupted = errors.New("interrupted")
+
+func (c interrupt) Done() <-chan struct{}           { return c }
+func (c interrupt) Deadline() (_ time.Time, _ bool) { return }
+func (c interrupt) Value(any) any                   { return nil }
+
+func (c interrupt) Err() error {
+	select {
+	case <-c:
+		return errInterrupted
+	default:
+		return nil
+	}
+}
+
+// judgeLocked finds out whether all tasks that run are submitters that cannot give up, and wait for
+// room or for permits that these tasks hold. If so, the oldest of them panics. There is no deadlock
+// if the owner is paused, if another submitter yields or has a reserved place, if a worker searches,
+// or if a task has lent its place.
 func (s *Scheduler) judgeLocked(do *todo) {
 	x := s.shared
 	l := &x.limiter
-	if l.limit <= 0 || l.reserved > 0 || l.yielding > 0 || x.searching > 0 || x.lent > 0 {
+	if l.limit <= 0 || int(l.reserved) > l.acquirers.Len() || l.yielding > 0 || x.searching > 0 || x.lent > 0 {
 		return
 	}
-	var oldest *submitter
-	insiders := int32(0)
-	for e := l.submitters.Front(); e != nil; e = e.Next() {
+	acquirer, acquirers := oldestInsider(&l.acquirers)
+	submitter, submitters := oldestInsider(&l.submitters)
+	insiders := acquirers + submitters
+	switch {
+	case insiders == 0 || insiders != s.busy || acquirers > 0 && !s.holdsAllLocked():
+	case acquirer != nil:
+		acquirer.tasks, acquirer.state = insiders, deadlocked
+		race.Close(acquirer.stop)
+	default:
+		submitter.tasks = insiders
+		s.dismissLocked(submitter, deadlocked, do)
+	}
+}
+
+// oldestInsider returns the first submitter of a list that runs a task, and how many do.
+func oldestInsider(l *list.List[*submitter]) (oldest *submitter, n int32) {
+	for e := l.Front(); e != nil; e = e.Next() {
 		if e.Value.runs != insider {
 			continue
 		}
-		if insiders++; oldest == nil {
+		if n++; oldest == nil {
 			oldest = e.Value
 		}
 	}
-	if oldest != nil && insiders == s.busy {
-		oldest.tasks = insiders
-		s.dismissLocked(oldest, deadlocked, do)
-	}
+	return oldest, n
+}
+
+// holdsAllLocked reports whether the tasks that run hold all permits in use, and the semaphore is not
+// paused.
+func (s *Scheduler) holdsAllLocked() bool {
+	sem := s.shared.semaphore
+	return sem.InUse() == int64(s.busy) && sem.Limit() > 0
 }
 
 // raiseDeadlock panics with the text of a deadlock. running is the number of tasks that wait.

@@ -53,6 +53,26 @@ func TestAlarm(t *testing.T) {
 		require.True(t, isSet(&s))
 	})
 
+	outside := func(t *testing.T, f func(t *testing.T)) { f(t) }
+	for name, run := range map[string][2]func(t *testing.T, f func(t *testing.T)){
+		"a bubble has ended": {synctest.Test, outside},
+		"it is in a bubble":  {outside, synctest.Test},
+	} {
+		t.Run("its timer is set anew if "+name, func(t *testing.T) {
+			var s Scheduler
+			s.Limit(1, 0)
+			number := func() uint32 { return peek(&s, func() uint32 { return s.shared.alarm.number }) }
+			run[0](t, func(*testing.T) { parkOnce(&s) })
+			before := number()
+			run[1](t, func(*testing.T) {
+				for range 64 {
+					parkOnce(&s)
+				}
+			})
+			require.Equal(t, before+1, number())
+		})
+	}
+
 	t.Run("its timer is not stopped if it belongs to a bubble", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var s Scheduler

@@ -2,9 +2,9 @@
 //
 // # Promise
 //
-// Each task runs as if it had a goroutine of its own, but no more tasks run at once than the limit allows.
-// A task may block for as long as it likes, on whatever it likes. Other workers take the tasks
-// behind it, as far as the limit allows. Within that promise the scheduler starts as few goroutines
+// Each task runs as if it had a goroutine of its own, but no more tasks run at once than the limit
+// allows. A task may block for as long as it likes, on whatever it likes. Other workers take the
+// tasks behind it, as far as the limit allows. Within that promise the scheduler starts as few goroutines
 // as it can: short tasks share a worker, and a lock.
 //
 // Owners differ in two numbers: how many tasks may run at once, and how many more may be
@@ -19,9 +19,9 @@
 //
 // Accepted tasks stand in one run queue, first in, first out, in segments. There are three
 // exceptions: a task that finds the run queue empty may stand in a field of its own, a task whose
-// key is busy waits in the line of its key, and while a group has no more than one task, only.go
-// runs that without the lock and without what follows here. A task is unclaimed from acceptance until a
-// worker claims it. A worker usually takes a whole segment, and claims its tasks one by one with an
+// key is busy waits in the line of its key, and the only task of a group runs without the lock and
+// without what follows here; see only.go. A task is unclaimed from acceptance until a worker claims
+// it. A worker usually takes a whole segment, and claims its tasks one by one with an
 // atomic addition, without the lock. The segment stays in a list. A searching worker may steal from
 // it the tasks that are still unclaimed.
 //
@@ -80,8 +80,8 @@
 //	idle.go       workers that wait for tasks
 //	context.go    the contexts of tasks, and how names nest
 //	isolate.go    a goroutine for each task: with Options.Isolate, and in race builds; edges.go: what orders tasks there
-//	task.go       the interfaces of tasks and owners; cancelreport.go: errors that are no failures
-//	named.go      named tasks, and reports of tasks that run; record.go: what is known of a named task; stacks.go: stack traces
+//	task.go       what a task calls on its worker; cancelreport.go: errors that are no failures
+//	named.go      named tasks, and reports of tasks that run; record.go: their records; stacks.go: stack traces
 //	registry.go   the named owners of the process; look.go: a copy of one's state; note.go: goroutines blocked on it
 //	watch.go      events of tasks for observers and execution traces; observe.go: the observers
 //

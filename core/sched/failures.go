@@ -8,24 +8,17 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how the panics and Goexits of tasks reach the waiters. A set of tasks keeps them
+// This file passes the panics and Goexits of tasks to the waiters. A set of tasks keeps them
 // in a round. The worker that ends the last task gives the round to every blocked waiter. A wait
 // that finds no task left takes the round itself. So each wait that is blocked at that moment
-// raises the round, and no later wait does.
+// raises the round, and no later wait raises it.
 
 // A round holds the panics and Goexits of tasks since the last wait. The scheduler's mu guards it
 // until a wait takes it.
 type round struct {
-	panics []*failure // at most maxPanics, of different origins
-	more   int        // further panics
-	exits  bool       // a task called Goexit
-}
-
-// A failure is one panic, or a Goexit if panicked is nil. Its Point has the edge from the task's
-// end to the waits that raise it.
-type failure struct {
-	panicked *core.PanicError
-	added    race.Point
+	panics []*core.PanicError // at most maxPanics, of different origins
+	more   int                // further panics
+	exits  bool               // a task called Goexit
 }
 
 const (
@@ -33,16 +26,16 @@ const (
 	maxPanics = 1 + maxOthers
 )
 
-// addLocked adds f to the round of owner, which it makes if it is nil. A wait is called on owner. The
-// process ends with the panic if owner is garbage-collected while the round has a panic that no Get
-// has raised. If the panic's value points back to owner, that is never collected, and the process
-// does not end.
-func addLocked[T any](r **round, owner *T, f *failure) {
+// addLocked adds a panic, or a Goexit if p is nil, to *r, the round of owner, and makes the round if it
+// is nil. The process ends with the panic if owner is garbage-collected while the round has a panic
+// that no Get has raised: nothing can wait for owner then. If the panic's value points back to owner,
+// owner is never collected.
+func addLocked[T any](r **round, owner *T, p *core.PanicError) {
 	if *r == nil {
 		*r = new(round)
 		runtime.AddCleanup(owner, endUntold, *r)
 	}
-	(*r).add(f)
+	(*r).add(p)
 }
 
 // empty reports whether a wait would raise nothing. r may be nil.
@@ -50,25 +43,27 @@ func (r *round) empty() bool { return r == nil || len(r.panics) == 0 && !r.exits
 
 // join adds the panics and Goexits of another round.
 func (r *round) join(other *round) {
-	for _, f := range other.panics {
-		r.add(f)
+	for _, p := range other.panics {
+		r.add(p)
 	}
 	r.more += other.more
 	r.exits = r.exits || other.exits
 }
 
-func (r *round) add(f *failure) {
-	if f.panicked == nil {
+// add adds a panic, or a Goexit if p is nil. A panic that arrives twice, for example from Get and
+// from Wait, counts once.
+func (r *round) add(p *core.PanicError) {
+	if p == nil {
 		r.exits = true
 		return
 	}
 	for _, known := range r.panics {
-		if origin(known.panicked) == origin(f.panicked) {
+		if origin(known) == origin(p) {
 			return
 		}
 	}
 	if len(r.panics) < maxPanics {
-		r.panics = append(r.panics, f)
+		r.panics = append(r.panics, p)
 	} else {
 		r.more++
 	}
@@ -95,15 +90,8 @@ func (r *round) all() (p *core.PanicError, exits bool) {
 	if r == nil {
 		return nil, false
 	}
-	// The race detector does not see how the round was passed on, so each failure has an edge of
-	// its own.
-	var panics []*core.PanicError
 	got := race.Load(r)
-	for _, f := range race.Copy(got.panics) {
-		f.added.Acquire()
-		panics = append(panics, f.panicked)
-	}
-	if p = Combine(panics...); got.more > 0 {
+	if p = Combine(race.Copy(got.panics)...); got.more > 0 {
 		all := *p
 		all.More += got.more
 		p = &all
@@ -126,9 +114,9 @@ func (r *round) raise() {
 // endUntold ends the process if the round has a panic that no Wait or Get has raised.
 func endUntold(collected *round) {
 	var untold []*core.PanicError
-	for _, f := range collected.panics {
-		if !told.Of(f.panicked).IsSet() {
-			untold = append(untold, f.panicked)
+	for _, p := range collected.panics {
+		if !told.Of(p).IsSet() {
+			untold = append(untold, p)
 		}
 	}
 	if p := Combine(untold...); p != nil {
@@ -137,40 +125,30 @@ func endUntold(collected *round) {
 }
 
 // Combine makes one panic of several. It returns the first, with the others and their Others as its
-// Others. A panic that arrives twice, for example from Get and from Wait, counts once. Combine
-// keeps at most 32 Others, and counts the rest in More. It ignores nil. It returns nil if all are
-// nil.
+// Others. A panic that arrives twice counts once. Combine keeps at most 32 Others, and counts the
+// rest in More. It ignores nil. It returns nil if all are nil.
 func Combine(panics ...*core.PanicError) *core.PanicError {
-	var all []*core.PanicError
+	var all round
 	for _, p := range panics {
-		if p != nil {
-			all = append(append(all, p), p.Others...)
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	first := *all[0]
-	first.Others, first.More = nil, 0
-	known := map[any]bool{origin(all[0]): true}
-	for _, p := range all[1:] {
-		if known[origin(p)] {
+		if p == nil {
 			continue
 		}
-		known[origin(p)] = true
-		if len(first.Others) == maxOthers {
-			first.More++
-		} else {
-			first.Others = append(first.Others, withoutOthers(p))
+		all.more += p.More
+		all.add(p)
+		for _, other := range p.Others {
+			all.add(other)
 		}
 	}
-	for _, p := range panics {
-		if p != nil {
-			first.More += p.More
-		}
+	switch {
+	case len(all.panics) == 0:
+		return nil
+	case len(all.panics) == 1 && all.more == 0:
+		return all.panics[0]
 	}
-	if len(first.Others) == 0 && first.More == 0 {
-		return all[0]
+	first := *all.panics[0]
+	first.Others, first.More = nil, all.more
+	for _, p := range all.panics[1:] {
+		first.Others = append(first.Others, withoutOthers(p))
 	}
 	return &first
 }

@@ -2,7 +2,7 @@ package sched
 
 import "github.com/coterie-go/coterie/core/race"
 
-// This file holds how a worker finds its next task. With mu held the worker counts its last task as
+// This file finds the next task of a worker. With mu held the worker counts its last task as
 // ended, and claims another: from a segment of a busy worker, or the oldest of the run queue. If
 // there is none, the worker yields, becomes idle or leaves.
 
@@ -51,8 +51,8 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 }
 
 // mostYields is how often a worker under a limit yields before it parks or leaves. A goroutine that
-// waited for its task may be about to submit another. To yield to that goroutine costs less than to
-// park and be woken. The number is 2 because once in sixty times the Go scheduler continues with
+// waited for its task may be about to submit another. Yielding to that goroutine costs less than
+// parking and a wake-up. The number is 2 because once in sixty times the Go scheduler continues with
 // the goroutine that yields.
 const mostYields = 2
 

@@ -100,7 +100,7 @@ func (s *Scheduler) expire(bubble uint64) {
 				continue
 			}
 			if left := idleAfter - time.Since(w.since); left > 0 {
-				next = left // at the end: that of the worker that has been idle longest, because it is at the bottom of the stack
+				next = left // the loop ends with the worker that has been idle longest, at the bottom of the stack
 				at = &w.below
 				continue
 			}

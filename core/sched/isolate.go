@@ -17,10 +17,10 @@ import (
 // There are only the promised edges: from Go to the task, from the end of the task to the waits
 // that cover it, and, if the limit is 1, from each task to the next.
 func (w *Worker) isolate() {
-	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, edges: w.edges, hidden: w.listed()}
+	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, ordered: w.ordered, hidden: w.listed()}
 	ended := park.Get(false)
 	go func() {
-		in.edges.acquire()
+		in.acquireOrder()
 		in.runIsolated((*Scheduler).hostTasks, func() {
 			in.publish()
 			ended.Wake()
@@ -73,7 +73,7 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		do      todo
 		task    Task
 		set     *Set
-		edges   edges
+		ordered bool
 	}
 	h, parker, ending := w.hidden, w.parker, w.ending
 	r := race.Get(func() result {
@@ -82,14 +82,14 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 		h.parker, h.ending = parker, ending
 		v := h.visitLocked(yields, &do)
 		r := result{task: h.task, set: h.set, verdict: v}
-		r.edges = h.s.edgesOf(h.set)
+		r.ordered = h.s.isOrdered()
 		h.s.unlock(&do)
 		do.wake = nil
 		r.do = do
 		return r
 	})
 	w.ending = endedWell
-	w.task, w.set, w.edges = r.task, r.set, r.edges
+	w.task, w.set, w.ordered = r.task, r.set, r.ordered
 	if r.verdict == parkIdle {
 		w.busy = false
 	}
@@ -99,11 +99,8 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 
 func (s *Scheduler) startDirect(d direct) {
 	go func() {
-		w := &Worker{s: s, config: s.config(), task: d.task, set: d.set, busy: true, direct: true}
-		if d.ordered {
-			w.edges.owner = &s.order
-			w.edges.acquire()
-		}
+		w := &Worker{s: s, config: s.config(), task: d.task, set: d.set, busy: true, direct: true, ordered: d.ordered}
+		w.acquireOrder()
 		w.runIsolated((*Scheduler).hostTasks, w.exit)
 	}()
 }

@@ -18,7 +18,7 @@ import (
 // key holds the edges from past tasks to future ones.
 //
 // Invariant, whenever mu is free: the line of a key is empty, or perKey of its tasks are active, or
-// the first in line replaces others and one of those is active.
+// the first in line replaces others and one of the others is active.
 
 // ErrReplaced is the error for a task that was replaced before it was accepted. It is also the
 // cause with which Replace cancels the contexts of tasks that run.
@@ -75,8 +75,9 @@ func (q *queueOf[K]) forget() {
 
 // GoContext accepts a task of a key. It blocks until there is room: in the run queue, or, if the
 // key is busy, among the tasks that wait for their keys. It returns the cause if ctx ends first. It
-// returns ErrClosed if the scheduler is closed. A task of the scheduler does not block: if its key
-// is busy, the new task waits without room, and else GoContext may run it on the task's place.
+// returns ErrClosed if the scheduler is closed. A caller that is a task of the scheduler does not
+// block: if its key is busy, the new task waits without room, otherwise it may run on the caller's
+// place.
 func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) (err error) {
 	defer func() { _ = declined(t.task, err) }()
 	if ctx.Err() != nil {
@@ -229,8 +230,8 @@ func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo
 	return errBlocked
 }
 
-// noRoomLocked is called for the task of a free key if there is no room in the run queue. The key
-// may be busy when there is. Then a submitter that is no task of the scheduler may have to block
+// noRoomLocked is called for the task of a free key if there is no room in the run queue. The key may
+// be busy by the time there is room. Then a submitter that is no task of the scheduler may block
 // again, with p.
 func (q *keyQueue) noRoomLocked(t *KeyTask, inside bool, p *park.Parker) error {
 	if p == nil {

@@ -89,19 +89,26 @@ func TestAKeyIsForgotten(t *testing.T) {
 		require.Empty(t, k.queues)
 	})
 
-	t.Run("when a wait raises its panic", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			s := newLimited("", 1, 0)
-			k := NewKeyed[int](s, 1, 10)
-			require.NoError(t, k.GoContext(t.Context(), 1, keyedTask(s, func() { panic("boom") })))
-			synctest.Wait()
-			require.Len(t, k.queues, 1)
-			raise, err := k.WaitKey(t.Context(), 1)
+	for name, wait := range map[string]func(k *Keyed[int]){
+		"when a wait raises its panic": func(k *Keyed[int]) {
+			raise, err := k.WaitKey(context.Background(), 1)
 			require.NoError(t, err)
-			require.Panics(t, raise)
-			require.Empty(t, k.queues)
+			raise()
+		},
+		"when a wait for all keys raises its panic": (*Keyed[int]).Wait,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newLimited("", 1, 0)
+				k := NewKeyed[int](s, 1, 10)
+				require.NoError(t, k.GoContext(t.Context(), 1, keyedTask(s, func() { panic("boom") })))
+				synctest.Wait()
+				require.Len(t, k.queues, 1)
+				require.Panics(t, func() { wait(k) })
+				require.Empty(t, k.queues)
+			})
 		})
-	})
+	}
 
 	t.Run("when its submitter has given up", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -115,6 +122,38 @@ func TestAKeyIsForgotten(t *testing.T) {
 			require.NoError(t, s.Wait(nil))
 		})
 	})
+}
+
+// A Replace can put its task in the place of an active one, and a wait for the key must not miss it.
+func TestAKeyWithAnActiveTaskIsNotIdle(t *testing.T) {
+	s := newLimited("", 1, 0)
+	k := NewKeyed[int](s, 1, 10)
+	release := make(chan struct{})
+	s.Go(nil, Func(func() { <-release }))
+	var task Context // lends its place, since there is no room
+	task.Init(t.Context(), s, nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range 2000 {
+			assert.NoError(t, k.GoContext(&task, 1, keyedTask(s, func() {})))
+		}
+	}()
+	idle := false
+	for goesOn := true; goesOn; {
+		select {
+		case <-ended:
+			goesOn = false
+		default:
+			idle = idle || peek(s, func() bool {
+				q := k.queues[1]
+				return q != nil && q.actives > 0 && q.idleLocked()
+			})
+		}
+	}
+	require.False(t, idle)
+	close(release)
+	require.NoError(t, s.Wait(nil))
 }
 
 func TestLookListsSoManyTasks(t *testing.T) {

@@ -85,7 +85,7 @@ func (q *keyQueue) lineUpLocked(t *KeyTask, p *park.Parker) {
 	q.liveLocked()
 }
 
-// blockLocked adds a task to the line that is accepted when there is room for it. p is its blocked
+// blockLocked adds a task to the line. It is accepted when there is room for it. p is its blocked
 // submitter's Parker.
 func (q *keyQueue) blockLocked(t *KeyTask, p *park.Parker) {
 	q.keys.blocked.PushBack(&t.blocked)
@@ -184,41 +184,27 @@ func (q *keyQueue) forgetLocked() {
 	q.self.forget()
 }
 
-// dismissLocked drops the active tasks that have not begun, and adds them and those that have to r.
-// If it drops one and none has begun, it gives the entry of the dropped task to t and reports true.
+// dismissLocked drops the active tasks that have not begun, and adds all active tasks to r. If none
+// has begun, it gives the entry of the last one to t and reports true. The entries of the other
+// dropped tasks stay in the run queue, and are inactive.
 func (q *keyQueue) dismissLocked(t *KeyTask, r *replacement) bool {
-	var free *keyEntry
 	for at := q.active.Front(); at != nil; {
 		e := at.Value
 		at = at.Next()
-		switch {
-		case free == nil && e.body.Load() != nil:
-			free = e
-		case e.body.Swap(nil) == nil:
-			r.running = append(r.running, e.task)
-		default:
-			q.dropLocked(e, r)
+		if at == nil && len(r.running) == 0 && e.body.CompareAndSwap(e.task, t) {
+			r.dropped = append(r.dropped, e.task)
+			e.task = t
+			return true
 		}
-	}
-	switch {
-	case free == nil:
-	case len(r.running) == 0 && free.body.CompareAndSwap(free.task, t):
-		r.dropped = append(r.dropped, free.task)
-		free.task = t
-		return true
-	case free.body.Swap(nil) == nil:
-		r.running = append(r.running, free.task)
-	default:
-		q.dropLocked(free, r)
+		if e.body.Swap(nil) == nil {
+			r.running = append(r.running, e.task)
+			continue
+		}
+		r.dropped = append(r.dropped, e.task)
+		e.task = nil
+		q.inactiveLocked(e)
 	}
 	return false
-}
-
-// dropLocked drops the task of an entry, which becomes inactive and stays in the run queue.
-func (q *keyQueue) dropLocked(e *keyEntry, r *replacement) {
-	r.dropped = append(r.dropped, e.task)
-	e.task = nil
-	q.inactiveLocked(e)
 }
 
 // settleLocked releases the waiters of the set if no task of it is left.

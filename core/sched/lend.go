@@ -8,7 +8,7 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how a task that waits lends its place.
+// This file lends the place of a task that waits.
 //
 // A task may wait, with its context, for tasks of its own scheduler. It lends its place in one of
 // two ways while it waits.
@@ -25,43 +25,50 @@ import (
 // runLent accepts a task and runs it on the place of its submitter. The task waits in line instead
 // if the key of the task is busy.
 func (s *Scheduler) runLent(parent *Context, set *Set, t Task) {
-	begins := get(s, func(*todo) bool {
+	begins := get(s, func(do *todo) bool {
 		if q := set.queueOfKey(); q != nil && !q.acceptLocked(t) {
 			return false // the task waits for its key
 		}
 		s.shared.accepted++
+		s.beginInlineLocked(parent, set, do) // now, so that no wait misses a task that replaces t
 		return true
 	})
 	if begins {
-		s.runInline(parent, set, t, 0)
+		s.runInline(parent, set, t)
 	}
 }
 
 // RunClaimed runs t on the place of a task that waits for t. It returns when t has ended. t is also
 // in the run queue: a worker that runs the entry must do nothing but call [Worker.Void].
 func (s *Scheduler) RunClaimed(at Place, t Task) {
-	s.runInline(at.task.Value(), nil, t, 1)
+	parent := at.task.Value()
+	s.locked(func(do *todo) {
+		s.shared.void++
+		s.beginInlineLocked(parent, nil, do)
+	})
+	s.runInline(parent, nil, t)
 }
 
-// runInline runs a task on the place of the task parent, and returns when it has ended. void is the
-// number of entries in the run queue that do nothing because runInline runs their task.
-func (s *Scheduler) runInline(parent *Context, set *Set, t Task, void int) {
-	p := park.Get(false)
-	s.locked(func(do *todo) {
-		parent.passLocked(1, do)
-		s.shared.lent++
-		s.shared.void += void
-		if set != nil {
-			if set.idleLocked() {
-				set.round++
-			}
-			set.busy++
+// beginInlineLocked counts a task of set that runInline is about to run on the place of the task
+// parent.
+func (s *Scheduler) beginInlineLocked(parent *Context, set *Set, do *todo) {
+	parent.passLocked(1, do)
+	s.shared.lent++
+	if set != nil {
+		if set.idleLocked() {
+			set.round++
 		}
-	})
+		set.busy++
+	}
+}
+
+// runInline runs a task for which beginInlineLocked was called, and returns when it has ended.
+func (s *Scheduler) runInline(parent *Context, set *Set, t Task) {
+	p := park.Get(false)
 	w := newWorker(s)
 	w.lent, w.busy, w.task, w.set, w.back = true, true, t, set, p
 	if race.Hidden {
-		w.edges = s.edgesOf(set)
+		w.ordered = s.isOrdered()
 	}
 	go w.start()
 	p.Wait(nil)
@@ -124,7 +131,7 @@ func (set *Set) Wait() (raise func()) {
 }
 
 // WaitContext is Wait, but returns a *core.StuckError if ctx ends while tasks of the set are left.
-// The caller lends the place of that task if ctx is that of a task of the scheduler.
+// The caller lends the place of the task of ctx, if that is a task of the scheduler.
 func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
 	for by := set.lenderOf(ctx); ; {
 		if raise, err = set.wait(ctx, by); err == nil {

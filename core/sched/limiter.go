@@ -38,7 +38,7 @@ func (l *limiter) limited() bool { return l.limit != math.MaxInt32 }
 
 func processors() int16 { return int16(min(runtime.GOMAXPROCS(0), math.MaxInt16)) }
 
-// fitsLocked reports whether a task may be accepted. It computes the budget if that is spent.
+// fitsLocked reports whether a task may be accepted. It computes the budget if it is spent.
 func (s *Scheduler) fitsLocked() bool {
 	l := &s.shared.limiter
 	if !l.submitters.Empty() || l.closed {
@@ -78,9 +78,9 @@ func (s *Scheduler) unclaimedLocked() int {
 	return x.queue.unclaimed()
 }
 
-// bulkLocked returns how many tasks a worker may take in one segment; 0 and 1 mean no segment. With
-// no more than that, the room does not reach wakeAt while workers claim tasks without mu. With a
-// semaphore it returns 0: each task's permit is released under mu when the task has ended.
+// bulkLocked returns how many tasks a worker may take in one segment; 0 and 1 mean no segment.
+// Workers claim these without mu, which must not raise the room to wakeAt. With a semaphore it
+// returns 0: each task's permit is released under mu when the task has ended.
 func (s *Scheduler) bulkLocked() int {
 	l := &s.shared.limiter
 	if race.Hidden || s.shared.semaphore != nil {
@@ -101,5 +101,5 @@ func (s *Scheduler) bulkLocked() int {
 }
 
 // longQueue is the shortest queue that must be half empty before blocked submitters are admitted.
-// To admit them one at a time costs a wake-up for each task.
+// Admitting them one at a time would cost a wake-up for each task.
 const longQueue = 64

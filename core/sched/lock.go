@@ -8,7 +8,7 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how mu is locked, and what follows its unlock. A function whose name ends in
+// This file locks and unlocks mu, and does what follows an unlock. A function whose name ends in
 // Locked is called with mu held and returns with mu held. It wakes and starts no goroutine itself:
 // it adds to a todo which goroutines unlock wakes and starts.
 
@@ -18,19 +18,19 @@ import (
 // that made tasks of a busy pool 2 to 3 times as expensive.
 func (s *Scheduler) lock() {
 	if !s.mu.TryLock() {
-		s.lockSlow(hasty)
+		s.lockSlow(shortPauses)
 	}
 	s.enter.Acquire()
 	s.countOnlyLocked()
 }
 
-// The pauses between two tries, in iterations of an empty loop. A submitter that starts tasks one after
-// another makes long ones. Meanwhile the other processor uses mu many times in a row, while the
-// cache lines are there. With the pauses of the others, an empty task of a pool takes 50 ns and not
-// 36, and with 8 producers 140 and not 100.
+// The pauses between two tries, in iterations of an empty loop. Submitters make long ones.
+// Meanwhile the other processor uses mu many times in a row, while the cache lines are there. If
+// submitters made short pauses, an empty task of a pool would take 50 ns and not 36, and with 8
+// producers 140 and not 100.
 var (
-	hasty   = []int{64, 128, 256, 512, 1024, 2048} // some hundred nanoseconds in all
-	patient = []int{64, 8192, 8192}                // some microseconds in all
+	shortPauses = []int{64, 128, 256, 512, 1024, 2048} // some hundred nanoseconds in all
+	longPauses  = []int{64, 8192, 8192}                // some microseconds in all
 )
 
 func (s *Scheduler) lockSlow(pauses []int) {

@@ -65,7 +65,7 @@ type TaskView struct {
 // A QueuedView describes an accepted task that has not begun.
 type QueuedView struct {
 	Path  string
-	Since time.Time // zero if that is not known
+	Since time.Time // zero if not known
 	Keyed bool      // the task waits for its key
 }
 
@@ -198,7 +198,7 @@ func (v *View) addQueued(t Task) {
 
 // askContexts sets the fields of v that come from contexts and errors, which may be users' code. It
 // does not ask contexts of another testing/synctest bubble: the Err of a context may receive from
-// its channel, and that ends the process if the channel is of another bubble.
+// its channel, which ends the process if the channel is of another bubble.
 func (s *Scheduler) askContexts(v *View, bubble uint64) {
 	e := s.config().entry
 	for i := range v.Tasks {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/pprof"
 	"runtime/trace"
+	"time"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/quote"
@@ -71,8 +72,8 @@ func (n *Named) Run(w *Worker) {
 	w.Returned()
 }
 
-// A task with a context calls Begin when it begins, and End when it ends, also by a panic or
-// Goexit.
+// Begin records that a task with a context begins. The task calls Begin, and calls End when it ends,
+// also by a panic or Goexit.
 func (c *Context) Begin(w *Worker) { c.BeginWithin(w, c.Context) }
 
 // BeginWithin is Begin, but makes parent, which derives from the parent of c, the new parent.
@@ -152,7 +153,8 @@ func (s *Scheduler) WaitContext(ctx context.Context) error {
 func (s *Scheduler) Stuck(cause error) *core.StuckError {
 	type seen struct {
 		running, queued int
-		tasks           []Record
+		tasks           []core.Task
+		goroutines      []uint64 // of the tasks
 	}
 	v := peek(s, func() seen {
 		c := s.countsLocked()
@@ -164,14 +166,22 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 			}
 			for e := x.named.Front(); e != nil; e = e.Next() {
 				r := e.Value
-				v.tasks = append(v.tasks, Record{r.path, r.started.time(), r.goroutine})
+				v.tasks = append(v.tasks, core.Task{Name: r.path, Started: r.started.time()})
+				v.goroutines = append(v.goroutines, r.goroutine)
 			}
 		}
 		return v
 	})
+	tasks, goroutines := race.Copy(v.tasks), race.Copy(v.goroutines)
+	stacks := Stacks(goroutines)
+	for i := range tasks {
+		tasks[i].Stack = stacks[goroutines[i]]
+	}
 	config := s.config()
-	e := core.StuckError{Kind: config.Kind, Owner: config.Path, Running: v.running, Queued: v.queued, Cause: cause}
-	return Stuck(e, race.Copy(v.tasks))
+	return &core.StuckError{
+		Kind: config.Kind, Owner: config.Path, Running: v.running, Queued: v.queued,
+		Tasks: tasks, Time: time.Now(), Cause: cause,
+	}
 }
 
 // StuckNow is Stuck, but first yields, so that workers can count tasks that have already ended.
@@ -234,7 +244,8 @@ func (set *Set) Stuck(cause error) *core.StuckError {
 		return v
 	})
 	config := s.config()
-	return Stuck(core.StuckError{
-		Kind: v.noun + " of " + config.Kind, Owner: config.Path, Running: v.busy, Queued: v.queued, Cause: cause,
-	}, nil)
+	return &core.StuckError{
+		Kind: v.noun + " of " + config.Kind, Owner: config.Path, Running: v.busy, Queued: v.queued,
+		Time: time.Now(), Cause: cause,
+	}
 }

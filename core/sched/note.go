@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/noted"
 	"github.com/coterie-go/coterie/core/race"
 )
@@ -123,13 +122,6 @@ func (l *LoopNote) End() {
 	if l != nil && l.goroutine != 0 {
 		l.unlist()
 	}
-}
-
-// acquireBlocked takes a permit of the owner's semaphore. It blocks until there is one. It returns
-// the error of [core.Semaphore.Acquire] if ctx ends first.
-func (s *Scheduler) acquireBlocked(ctx context.Context, sem *core.Semaphore) error {
-	defer s.noteBlocked(ForSemaphore).end()
-	return sem.Acquire(ctx, 1)
 }
 
 func init() {

@@ -4,13 +4,13 @@ package sched
 // other, has not had two at once, and has no settings. Go, its worker and Wait use four atomic
 // operations for it. With mu these are five locks, and a group of one task takes 1.4 times as long.
 //
-// The field only holds one of the states below. Whoever locks mu first counts an only task as busy:
-// from then on mu guards it as it guards all tasks. Invariant:
+// The field only holds one of the states below. The first goroutine that locks mu counts an only
+// task as busy: from then on mu guards it as it guards all tasks. Invariant:
 //
 //   - In noTask, starting and running shared is nil, busy is 0 whenever mu is free, and a wait has
 //     nothing to raise. In noTask there is no task, and in the others there is one.
 //   - In countedStarting the worker of the only task has not begun. It counts as busy, and as
-//     searching if shared is not nil: it looks for further tasks before it runs its own.
+//     searching if shared is not nil: before it runs its task, it wakes a worker for further tasks.
 //
 // mu guards the steps to countedStarting and counted, and from these to noTask. Go alone takes the
 // step from noTask to starting, and the worker the step to running and back to noTask.
@@ -37,7 +37,8 @@ func (s *Scheduler) countOnlySlowLocked() {
 	}
 }
 
-// countAllLocked makes mu guard all tasks, from now on. It returns the number of workers that count as searching.
+// countAllLocked makes mu guard all tasks, from now on. It returns how many workers count as
+// searching.
 func (s *Scheduler) countAllLocked() (searching int16) {
 	for s.only.Load() < countedStarting && !s.only.CompareAndSwap(noTask, counted) {
 		s.countOnlyLocked()

@@ -9,9 +9,9 @@ import (
 	"github.com/coterie-go/coterie/core/internal/stack"
 )
 
-// This file holds how a goroutine without a context finds out whose task it runs: it reads its own
+// This file finds out whose task a goroutine without a context runs: the goroutine reads its own
 // stack. Each goroutine that runs tasks has one of the two host functions below near the bottom of
-// its stack. The runtime prints their first arguments: the scheduler and the worker. To read the
+// its stack. The runtime prints their first arguments: the scheduler and the worker. Reading the
 // stack takes microseconds. A goroutine counts as one that runs no task if the runtime does not
 // print the arguments.
 
@@ -41,7 +41,7 @@ const (
 // hosts reports whether the caller's goroutine has one of the host functions with these names,
 // called on s. It returns the text of the function's second argument: the worker. If the goroutine
 // runs a task in place of its submitter, the goroutine of the submitter counts too. If the task has a
-// goroutine of its own, the worker is in between. To read the stacks of others stops the world.
+// goroutine of its own, the worker is in between. Reading the stacks of others stops the world.
 func (s *Scheduler) hosts(functions ...string) (worker string, ok bool) {
 	var all map[uint64][]byte
 	for text := stackText(1<<12, false); ; {

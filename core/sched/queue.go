@@ -40,7 +40,7 @@ func (q *runQueue) grow(set *Set) {
 	if set != nil && set.idleLocked() {
 		set.round++
 	}
-	set.open()
+	set.addSegment()
 	q.queued.PushBack(&g.place)
 	q.last, q.tail = g, 0
 }
@@ -93,7 +93,7 @@ func (q *runQueue) removeFront() *segment {
 }
 
 // popSegment takes the oldest segment, or its oldest tasks if it has more than most. It returns nil
-// if that is less than two tasks, or if the tasks have a key.
+// if there are less than two such tasks, or if the tasks have a key.
 func (q *runQueue) popSegment(most int) *segment {
 	if q.n < 2 || most < 2 {
 		return nil
@@ -113,7 +113,7 @@ func (q *runQueue) popSegment(most int) *segment {
 	}
 	part := newSegment()
 	part.set = g.set
-	part.set.open()
+	part.set.addSegment()
 	copy(part.tasks[:n], g.tasks[q.head:])
 	clear(g.tasks[q.head : int(q.head)+n])
 	q.head += uint32(n)
@@ -235,7 +235,7 @@ func (q *runQueue) revoke() {
 	for g := q.stealable(nil, true); g != nil; g = q.stealable(nil, true) {
 		to := newSegment()
 		to.set = g.set
-		g.set.open()
+		g.set.addSegment()
 		for t := g.claim(); t != nil; t = g.claim() {
 			to.tasks[to.end] = t
 			to.end++
@@ -286,7 +286,7 @@ func (q *runQueue) detach(g *segment) {
 
 // recycle frees a segment without tasks for use by any scheduler.
 func recycle(g *segment) {
-	g.set.close()
+	g.set.removeSegment()
 	g.set = nil
 	if !race.Hidden {
 		g.end = 0

@@ -7,7 +7,7 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds what is known of a task with a name. A record is made with its task, and listed
+// This file holds the records of tasks with a name. A record is made with its task, and listed
 // while the task runs. The links are part of the record, so the list allocates nothing else.
 
 // recordOf returns the record of a task, or nil if it has none.
@@ -20,7 +20,7 @@ func recordOf(t Task) *record {
 
 func (c *Context) recorded() *record { return c.record }
 
-// queuedAt returns where it is recorded when a task was queued, or nil if it is not.
+// queuedAt returns the field that holds when a task was queued, or nil if the task has no record.
 func queuedAt(t Task) *moment {
 	if r := recordOf(t); r != nil {
 		return &r.queued

@@ -21,7 +21,7 @@ import (
 type Scheduler struct {
 	ended race.Point // from the end of each task to the waits that cover it
 	order race.Point // from each task to the next, if the limit is 1
-	enter race.Point // from goroutines that lock mu hidden to the bookkeeping; see enterDirect
+	enter race.Point // from enterHidden and noteBlocked to the bookkeeping
 
 	mu sync.Mutex // guards what follows; nothing blocks while it is held
 
@@ -89,7 +89,7 @@ type Config struct {
 // change.
 type names struct {
 	path  string
-	owner *Config // the owner whose name ends path; nil if that is not an owner's name
+	owner *Config // the owner whose name ends path; nil if no owner has that name
 	outer *names
 }
 
@@ -100,7 +100,7 @@ type Task interface {
 	Run(w *Worker)
 }
 
-// Func is a task without a name and a context.
+// Func is a task without a name or a context.
 type Func func()
 
 // An Owner has the settings of its scheduler, and decides what a panic or Goexit of a task does.
@@ -132,7 +132,7 @@ type Worker struct {
 
 	goroutine  uint64  // its number in stack traces; 0 until it is needed
 	busyStreak int     // how often it has found a task since it parked, up to longStreak
-	record     *record // of its task, from begin until that has returned; nil if it has none
+	record     *record // of its task, from begin until the task has returned; nil if it has none
 	err        error   // for observers: what its task is about to return
 
 	parker  *park.Parker       // while it is idle
@@ -142,12 +142,12 @@ type Worker struct {
 	bubble  uint64             // the testing/synctest bubble in which it is idle; guarded by mu
 	expired bool               // it was woken to leave, and is not counted as searching; guarded by mu
 
-	hidden *Worker // does the bookkeeping for this worker; nil if it does that itself; see isolate and visitHidden
+	hidden *Worker // does the bookkeeping for this worker; nil: the worker does it itself; see isolate and visitHidden
 
 	// In race builds.
 
-	edges  edges // of the task
-	direct bool  // see startDirect
+	ordered bool // its task begins after the tasks that have ended, because the limit is 1
+	direct  bool // see startDirect
 }
 
 // An ending is how a task ended. It selects the count that changes.
@@ -221,13 +221,13 @@ type Set struct {
 // hidden from the race detector.
 func (set *Set) scheduler() *Scheduler { return race.Load(&set.sched) }
 
-func (set *Set) open() {
+func (set *Set) addSegment() {
 	if set != nil {
 		set.segments++
 	}
 }
 
-func (set *Set) close() {
+func (set *Set) removeSegment() {
 	if set != nil {
 		set.segments--
 	}
@@ -255,7 +255,7 @@ func (set *Set) queueOfKey() *keyQueue {
 	if set == nil {
 		return nil
 	}
-	return set.key
+	return race.Load(&set.key)
 }
 
 // A Context is the context of a task or of an owner. It holds the scheduler of the task, and the
@@ -265,17 +265,16 @@ func (set *Set) queueOfKey() *keyQueue {
 // parent of that context. So if each task of a chain starts the next, no context is deeper than the
 // first, and no context keeps tasks that have ended.
 type Context struct {
-	context.Context // its parent
-	sched           *Scheduler
+	context.Context            // its parent
+	sched           *Scheduler // nil for an owner
 	set             *Set
 	names           *names
 	outer           race.Pointer[Context] // the next task around it; see outward
 	ended           race.Bool             // the task has ended, or this is not the context of a task
-	isTask          bool
-	background      bool    // the task has no place
-	lender          *Set    // the set whose waiter lent its place to the task; nil if there is none
-	record          *record // nil for a task without a name
-	goroutine       uint64  // number of the goroutine of a task that runs, in an owner with IdleAfter
+	background      bool                  // the task has no place
+	lender          *Set                  // the set whose waiter lent its place to the task; nil if there is none
+	record          *record               // nil for a task without a name
+	goroutine       uint64                // number of the goroutine of a task that runs, in an owner with IdleAfter
 }
 
 // A runQueue holds the unclaimed tasks, first in, first out, in segments. The scheduler's mu guards
@@ -293,13 +292,12 @@ type runQueue struct {
 
 	taken  list.List[*segment] // in the order in which they were taken; those without an unclaimed task may be missing
 	number uint32              // how many segments were taken; wraps
-
 }
 
 // A segment is a part of the run queue: consecutive tasks of one wait set.
 //
-// When a worker takes a segment, its end is final. From then on a worker owns the place whose index
-// it gets when it adds 1 to claimed.
+// When a worker takes a segment, the field end becomes final. From then on a worker claims the task
+// at the index that claimed has before the worker adds 1.
 type segment struct {
 	tasks   [segmentLen]Task
 	set     *Set // whose tasks these are; nil: the scheduler's own set
@@ -320,7 +318,7 @@ const segmentLen = 28
 type limiter struct {
 	limit    int32 // tasks that may run at once
 	workers  int32 // the most workers: limit, or any number if waiting is 0, because then an accepted task must begin
-	reserved int32 // places kept for submitters that wait for a permit of the semaphore
+	reserved int32 // places kept for submitters that do not leave their task here; see submitter
 	yielding int16 // submitters that yield before they park
 	spread   int16 // how many workers should search while tasks are unclaimed
 	budget   int32 // how many tasks may be accepted before the room is computed again
@@ -330,10 +328,11 @@ type limiter struct {
 	wakeAt   int64 // blocked submitters are admitted when the room is at least this
 
 	submitters list.List[*submitter]
+	acquirers  list.List[*submitter] // with a reserved place; they wait for a permit, and cannot give up
 }
 
 // A submitter is a goroutine that is blocked until there is room. It first yields, so that tasks
-// run: that costs less than to park and be woken. While it yields it stands for a searching worker
+// run: a yield costs less than parking and a wake-up. While it yields it stands for a searching worker
 // in the invariant. When it returns, it wakes a worker if one is needed.
 type submitter struct {
 	task     Task
@@ -341,9 +340,10 @@ type submitter struct {
 	reserves bool // it wants a reserved place, and keeps its task
 	patient  bool // it cannot give up
 	state    submitterState
-	parker   *park.Parker // nil while it yields, and while it reads its own stack; see deadlock.go
-	runs     knowledge    // see deadlock.go
-	tasks    int32        // how many tasks the deadlock has; written when state becomes deadlocked
+	parker   *park.Parker  // nil while it yields, while it reads its own stack, and for an acquirer; see deadlock.go
+	stop     chan struct{} // closed, it ends the Acquire of an acquirer
+	runs     knowledge     // see deadlock.go
+	tasks    int32         // how many tasks the deadlock has; written when state becomes deadlocked
 	place    list.Elem[*submitter]
 }
 
@@ -426,8 +426,8 @@ type KeyTask struct {
 	key       *keyQueue           // of its key; guarded by mu
 	place     list.Elem[*KeyTask] // in keyQueue.line
 	blocked   list.Elem[*KeyTask] // in keys.blocked
-	parker    *park.Parker        // of its submitter; nil unless that is blocked
-	retry     *park.Parker        // of its submitter that blocks until there is room in the run queue; it blocks with it again if the key is busy then
+	parker    *park.Parker        // of its submitter; nil unless the submitter is blocked
+	retry     *park.Parker        // its submitter waits for room in the run queue, and blocks with this if the key is busy then
 	refused   error               // what its submitter returns; nil if the task was accepted
 	exclusive bool                // set by Replace: it becomes active only when no other task of the key is active
 	from      race.Point          // from its submitter to the task
@@ -443,12 +443,12 @@ type KeyedTask interface {
 
 // A keyEntry stands for a task with a key in the run queue.
 type keyEntry struct {
-	body  race.Pointer[KeyTask] // the task that it will run; nil when that has begun or was dropped
-	task  *KeyTask              // the task that it runs or will run; nil when that was dropped; guarded by mu
+	body  race.Pointer[KeyTask] // the task that it will run; nil when the task has begun or was dropped
+	task  *KeyTask              // the task that it runs or will run; nil when the task was dropped; guarded by mu
 	place list.Elem[*keyEntry]  // in keyQueue.active
 }
 
-// backgrounds are the background tasks that have not ended. The scheduler's mu guards it.
+// backgrounds holds the background tasks that have not ended. The scheduler's mu guards it.
 type backgrounds struct {
 	n      int                    // background tasks that have not ended
 	active list.List[*background] // those among them whose context has not been cancelled
@@ -480,7 +480,7 @@ type entry struct {
 // A Cancellation describes how an owner cancelled its own context.
 type Cancellation struct {
 	Time  time.Time // zero if the owner did not cancel it
-	By    string    // the path of the task that caused it; "" if that is not known
+	By    string    // the path of the task that caused it; "" if not known
 	Cause error
 }
 
@@ -513,19 +513,11 @@ type traceTask struct {
 	ended race.Uint64
 }
 
-// edges are the happens-before edges of a task in a race build, besides those from its Go and to the
-// waits that cover it.
-type edges struct {
-	owner *race.Point // from the tasks that have ended to the task, if the limit is 1; otherwise nil
-	key   *race.Point // from the tasks of its key that have ended to the task, if perKey is 1; otherwise nil
-	all   *race.Point // from the end of a task with a key to the waits for all keys; otherwise nil
-}
-
 // A record describes a task with a name.
 type record struct {
 	path      string
 	context   *Context    // of a task that has one; otherwise nil
-	queued    moment      // when the task was queued; 0 in an owner without a name; guarded by the scheduler's mu after that
+	queued    moment      // when the task was queued; 0 in an owner without a name; guarded by the scheduler's mu once the task is submitted
 	started   moment      // when it began to run
 	goroutine uint64      // the number of its goroutine
 	number    race.Uint64 // of the task in events and snapshots; 0 until the first call of id

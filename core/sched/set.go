@@ -54,8 +54,8 @@ func (s *Scheduler) takeLocked() *round {
 	return s.shared.failures.takeLocked()
 }
 
-// idleNowLocked releases the waiters if no task is left. It has the contexts of background tasks
-// cancelled if only these are left and a goroutine waits.
+// idleNowLocked releases the waiters if no task is left. If only background tasks are left and a
+// goroutine waits, it makes unlock cancel their contexts.
 func (s *Scheduler) idleNowLocked(do *todo) {
 	switch {
 	case s.waiters == nil || !s.quietLocked():

@@ -3,10 +3,8 @@ package sched
 import (
 	"bytes"
 	"runtime"
-	"slices"
 	"time"
 
-	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/stack"
 )
 
@@ -20,8 +18,8 @@ func GoroutineID() uint64 {
 	return stack.ID(buf[:runtime.Stack(buf[:], false)])
 }
 
-// MaxStacks is the largest number of goroutines in the process for which Stacks reads stacks. To
-// read them stops the world for 10 to 20 µs for each goroutine.
+// MaxStacks is the largest number of goroutines in the process for which Stacks reads stacks.
+// Reading them stops the world for 10 to 20 µs for each goroutine.
 const MaxStacks = 10_000
 
 // Stacks returns the stack traces of the goroutines with these numbers, without the toolkit's
@@ -60,8 +58,8 @@ func allStacks(each int) map[uint64][]byte {
 	return found
 }
 
-// stackText returns the stack trace of the caller's goroutine, or of all. size is how many bytes
-// that has, if it has no more.
+// stackText returns the stack trace of the caller's goroutine, or of all. size is the expected
+// number of bytes.
 func stackText(size int, all bool) []byte {
 	for ; ; size *= 2 {
 		buf := make([]byte, size)
@@ -118,28 +116,6 @@ func ReadGoroutine(text []byte) Goroutine {
 // Caller returns the innermost of the calls that is neither in the toolkit nor in the standard
 // library.
 func Caller(calls []uintptr) (function, file string, line int) { return stack.Caller(calls) }
-
-// A Record describes a named task that runs, for a StuckError.
-type Record struct {
-	Name      string    // the path of the task: "ingest/fetch"
-	Started   time.Time // when it began to run
-	Goroutine uint64    // number of its goroutine, as GoroutineID returns it
-}
-
-// Stuck adds the time and the tasks of the records to e. It stops the world to read their stacks.
-func Stuck(e core.StuckError, records []Record) *core.StuckError {
-	e.Time = time.Now()
-	slices.SortStableFunc(records, func(a, b Record) int { return a.Started.Compare(b.Started) })
-	ids := make([]uint64, len(records))
-	for i, r := range records {
-		ids[i] = r.Goroutine
-	}
-	stacks := Stacks(ids)
-	for _, r := range records {
-		e.Tasks = append(e.Tasks, core.Task{Name: r.Name, Started: r.Started, Stack: stacks[r.Goroutine]})
-	}
-	return &e
-}
 
 // Bubble returns the number of the testing/synctest bubble that the caller is in, or 0.
 func Bubble() uint64 {

@@ -1,6 +1,7 @@
 package sched_test
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/sched"
+	"github.com/coterie-go/coterie/pool"
 )
 
 // parked starts goroutines that stand at one place until the test ends, and returns their
@@ -105,24 +107,30 @@ func deep(frames int, f func()) {
 	f()
 }
 
-func TestStuck(t *testing.T) {
+func TestAStuckErrorListsTheOldestTaskFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ids := parked(t, 2)
-		start := time.Now()
-		time.Sleep(time.Minute)
+		p := pool.New(3, pool.Options{Name: "mail"})
+		defer p.Close()
+		release := make(chan struct{})
+		defer close(release)
+		for _, name := range []string{"old", "young"} {
+			ctx, _ := sched.WithName(t.Context(), name)
+			require.NoError(t, p.GoContext(ctx, func(context.Context) { standHere(release) }))
+			time.Sleep(time.Second)
+		}
 		cause := errors.New("no time")
-		e := sched.Stuck(core.StuckError{Kind: "pool", Owner: "mail", Running: 3, Dropped: 2, Cause: cause}, []sched.Record{
-			{Name: "mail/young", Started: start.Add(time.Second), Goroutine: ids[0]},
-			{Name: "mail/old", Started: start, Goroutine: ids[1]},
-			{Name: "mail/ended", Started: start.Add(time.Second), Goroutine: 1 << 60},
-		})
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, cause)
+		defer cancel()
+		var e *core.StuckError
+		require.ErrorAs(t, p.WaitContext(ctx), &e)
 		require.Equal(t, time.Now(), e.Time)
 		require.ErrorIs(t, e, cause)
-		require.Len(t, e.Tasks, 3)
-		for i, name := range []string{"mail/old", "mail/young", "mail/ended"} {
+		require.Len(t, e.Tasks, 2)
+		for i, name := range []string{"old/mail", "young/mail"} {
 			require.Equal(t, name, e.Tasks[i].Name)
-			require.Equal(t, i < 2, strings.Contains(string(e.Tasks[i].Stack), "sched_test.standHere("))
+			require.Equal(t, time.Minute+time.Duration(2-i)*time.Second, e.Time.Sub(e.Tasks[i].Started))
+			require.Contains(t, string(e.Tasks[i].Stack), "sched_test.standHere(")
 		}
-		require.Contains(t, e.Error(), "pool \"mail\": 3 running, 2 dropped: no time\n\nmail/old, for 1m0s\ngoroutine ")
+		require.Contains(t, e.Error(), "pool \"mail\": 2 running: no time\n\nold/mail, for 1m2s\ngoroutine ")
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how a task is accepted. Go has a fast path, which takes mu once and adds the task
+// This file accepts tasks. Go has a fast path, which takes mu once and adds the task
 // to the last segment of the run queue. Everything else is slow: no room, a closed scheduler, a
 // semaphore, a worker to wake, a place to lend.
 
@@ -22,7 +22,7 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 		return true
 	}
 	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
-		s.lockSlow(patient)
+		s.lockSlow(longPauses)
 	}
 	if !s.acceptFastLocked(set, t) {
 		return s.goSlow(set, t)
@@ -112,9 +112,9 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 
 // GoContext accepts a task that has a context, which derives from ctx. It blocks until there is
 // room. It returns the cause if ctx ends first. It returns ErrClosed if the scheduler is closed.
-// GoContext runs the new task on the place of the task of ctx if there is no room, and that is a
-// task of this scheduler or of one that shares its semaphore. Then it returns when the new task has
-// ended.
+// GoContext runs the new task on the place of the task of ctx if there is no room and the task of
+// ctx belongs to this scheduler or to one that shares its semaphore. Then it returns when the new
+// task has ended.
 func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 	if ctx.Err() != nil {
 		return declined(t, context.Cause(ctx))
@@ -131,7 +131,7 @@ func (s *Scheduler) acceptNow(set *Set, t Task) bool {
 		return true
 	}
 	if !s.mu.TryLock() {
-		s.lockSlow(patient)
+		s.lockSlow(longPauses)
 	}
 	if s.acceptFastLocked(set, t) {
 		s.mu.Unlock()
@@ -147,14 +147,9 @@ func (s *Scheduler) acceptNow(set *Set, t Task) bool {
 // block.
 func (s *Scheduler) TryGo(set *Set, t Task) error {
 	sem := s.config().Semaphore
-	if sem != nil && !sem.TryAcquire(1) {
-		return declined(t, ErrFull)
-	}
-	err := s.try(set, carry(t), false)
-	if err == nil {
-		return nil
-	}
-	if sem != nil {
+	permit := sem == nil || sem.TryAcquire(1)
+	err := s.try(set, carry(t), permit, false)
+	if err != nil && permit && sem != nil {
 		sem.Release(1)
 	}
 	return declined(t, err)
@@ -162,14 +157,14 @@ func (s *Scheduler) TryGo(set *Set, t Task) error {
 
 // TryHelp is TryGo for a helper: a task of the toolkit, which the counts leave out. The helper
 // calls Help when it begins.
-func (s *Scheduler) TryHelp(set *Set, t Task) error { return s.try(set, carry(t), true) }
+func (s *Scheduler) TryHelp(set *Set, t Task) error { return s.try(set, carry(t), true, true) }
 
-// try accepts a task for which the caller holds a permit, if there is a semaphore. It does not
-// block.
-func (s *Scheduler) try(set *Set, t Task, helps bool) error {
+// try accepts a task if there is room and permit is set: the caller holds a permit, or the task
+// needs none. It does not block.
+func (s *Scheduler) try(set *Set, t Task, permit, helps bool) error {
 	inside := set.place().runs()
 	return get(s, func(do *todo) error {
-		err := s.tryLocked(set, t, inside, do)
+		err := s.tryLocked(set, t, inside, permit, do)
 		if err == nil && helps {
 			s.shared.helpers++
 			s.shared.helping++
@@ -178,16 +173,16 @@ func (s *Scheduler) try(set *Set, t Task, helps bool) error {
 	})
 }
 
-func (s *Scheduler) tryLocked(set *Set, t Task, inside bool, do *todo) error {
-	if s.acceptLocked(set, t, do) {
+func (s *Scheduler) tryLocked(set *Set, t Task, inside, permit bool, do *todo) error {
+	if permit && s.acceptLocked(set, t, do) {
 		return nil
 	}
-	switch l := &s.shared.limiter; {
+	switch l := &s.share().limiter; {
 	case !l.closed:
 		return ErrFull
 	case !inside || l.dropped:
 		return ErrClosed
-	case s.roomLocked() <= 0:
+	case !permit || s.roomLocked() <= 0:
 		return ErrFull
 	}
 	s.pushLocked(set, t, do)
@@ -199,7 +194,7 @@ func (s *Scheduler) tryLocked(set *Set, t Task, inside bool, do *todo) error {
 // ended, if there is no room and the caller may lend that place.
 func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 	sem := s.config().Semaphore
-	by := s.submitterOf(ctx, set)
+	by := s.lenderOf(ctx, set)
 	inside := by.task.lends(s)
 	for {
 		reserved, err := s.submit(ctx, by.task, inside, set, t, sem != nil)
@@ -236,10 +231,10 @@ func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 	}
 }
 
-// submitterOf returns the lender for a submitter: the task from whose context ctx derives, or else
+// lenderOf returns the lender for a submitter: the task from whose context ctx derives, or else
 // the task for which the set was made. ctx may be nil. Without a context a goroutine of that task
 // cannot say whose it is, so any caller lends the place: the task may wait for the caller.
-func (s *Scheduler) submitterOf(ctx context.Context, set *Set) lender {
+func (s *Scheduler) lenderOf(ctx context.Context, set *Set) lender {
 	if ctx == nil {
 		return lender{task: set.place()}
 	}
@@ -259,10 +254,12 @@ func (s *Scheduler) acquire(ctx context.Context, parent *Context, sem *core.Sema
 	if parent.holds(sem) {
 		return errLent
 	}
-	if ctx == nil {
-		ctx = context.Background()
+	defer s.noteBlocked(ForSemaphore).end()
+	if doneOf(ctx) == nil {
+		s.acquirePatiently(sem)
+		return nil
 	}
-	err := s.acquireBlocked(ctx, sem)
+	err := sem.Acquire(ctx, 1)
 	if err != nil {
 		s.unreserve()
 	}

@@ -122,6 +122,36 @@ func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *par
 	return state, nil
 }
 
+// acquirePatiently takes a permit for a submitter with a reserved place that cannot give up. It
+// blocks until there is one. It panics in a deadlock. An acquirer that is asked loses its turn.
+func (s *Scheduler) acquirePatiently(sem *core.Semaphore) {
+	b := newSubmitter()
+	defer b.free()
+	stop := make(chan struct{})
+	s.locked(func(*todo) {
+		b.stop, b.place.Value = stop, b
+		s.shared.limiter.acquirers.PushBack(&b.place)
+		s.parkedLocked(b, true)
+	})
+	err := sem.Acquire(interrupt(stop), 1)
+	if err == errInterrupted && race.Load(&b.state) == blocked {
+		again := make(chan struct{})
+		s.answerWith(b, func() { b.stop = again })
+		err = sem.Acquire(interrupt(again), 1)
+	}
+	s.locked(func(do *todo) {
+		s.shared.limiter.acquirers.Remove(&b.place)
+		s.shared.alarm.unparkedLocked(b)
+		if b.runs == asked {
+			s.answeredLocked(do)
+		}
+	})
+	if err != nil {
+		s.unreserve()
+		s.raiseDeadlock(race.Load(&b.tasks))
+	}
+}
+
 // admitLocked ends the wait of the submitters for which there is room. unlock wakes them.
 func (s *Scheduler) admitLocked(do *todo) {
 	l := &s.shared.limiter

@@ -7,15 +7,16 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds the interfaces of tasks and owners, and the methods that a task calls on its
-// worker.
+// This file holds the methods that a task calls on its worker, the errors of tasks that do not run,
+// and the edge from Go to a task in race builds.
 
 // Run calls the function.
 func (f Func) Run(*Worker) { f() }
 
 // A future is a task whose result a core.Future holds.
 type future interface {
-	// Abort gives the future a panic of the task, or, if p is nil, a Goexit. The owner has been told.
+	// Abort gives the future a panic of the task, or, if p is nil, a Goexit. It follows Owner.Aborted.
+	// The future already has a result if an observer panicked, or called Goexit, after the task.
 	Abort(p *core.PanicError)
 }
 

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"time"
 
 	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how a wait blocks, and how it ends. A wait that finds no task left takes the
+// This file blocks and ends waits. A wait that finds no task left takes the
 // round of failures itself. Otherwise it lists its Parker and blocks, and the worker that ends the
 // last task gives it the round.
 
@@ -95,8 +96,8 @@ type seen struct {
 // to raise.
 //
 // A task that waits for its own owner waits for itself. When there are two waiters or more, each
-// checks once whether it is such a task: then until returns errWithin. A single waiter does not
-// check, because the check takes microseconds.
+// checks once whether it is such a task. If it is, until returns errWithin. A single waiter does
+// not check, because the check takes microseconds.
 func (w *wait) until(ctx context.Context) (*round, error) {
 	if v := peek(w.s, w.lookLocked); v.idle {
 		return v.round, nil
@@ -182,14 +183,26 @@ func (w *wait) withdraw(p *park.Parker) bool {
 	return peek(w.s, func() bool { return withdraw(w.on.waitersLocked(), p) })
 }
 
-// settled yields up to 100 times, so that workers can count tasks that have already ended. It
-// reports whether no task is left. A wait that gives up calls it.
+// settled waits for workers that have not yet counted tasks that have ended, and reports whether no
+// task is left. A wait that gives up calls it. It yields, and then sleeps for 7 ms at most. The
+// sleep is needed because a worker that wakes a goroutine may lose its processor to it. In a
+// testing/synctest bubble settled only yields, because a sleep would move the clock.
 func (s *Scheduler) settled(idle func() bool) bool {
-	for range 100 {
+	yields, pause := 100, 50*time.Microsecond
+	if IsFake(time.Now()) {
+		yields, pause = 1000, 0
+	}
+	for ; yields > 0; yields-- {
 		if peek(s, idle) {
 			return true
 		}
 		runtime.Gosched()
 	}
-	return false
+	for ; 0 < pause && pause < 5*time.Millisecond; pause *= 2 {
+		if peek(s, idle) {
+			return true
+		}
+		time.Sleep(pause)
+	}
+	return peek(s, idle)
 }

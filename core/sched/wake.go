@@ -2,7 +2,7 @@ package sched
 
 import "github.com/coterie-go/coterie/core/race"
 
-// This file holds how an accepted task gets a worker. The task joins the run queue, and a worker is
+// This file gets workers for accepted tasks. A task joins the run queue, and a worker is
 // woken or started if too few workers search. This keeps the invariant of the package comment.
 
 // queueLocked adds a task to the run queue, also if its key is busy.

@@ -9,7 +9,7 @@ import (
 )
 
 // This file calls observers for named tasks, and puts named owners and tasks into an execution
-// trace. While there is no observer, that costs a named task two atomic loads: when it is started,
+// trace. While there is no observer, a named task costs two more atomic loads: when it is started,
 // and when it begins.
 
 // watchQueued calls Queued for a task that is about to be submitted.
@@ -28,8 +28,8 @@ func (r *record) watchQueued(config *Config) {
 	}
 }
 
-// A task with a name or a context calls Returned when its function has returned, before it passes an
-// error to the owner.
+// Returned records that the function of the worker's task has returned. A task with a name or a
+// context calls it, before it passes an error to the owner.
 func (w *Worker) Returned() {
 	r := w.record
 	if r != nil && r.watch != nil {
@@ -38,7 +38,7 @@ func (w *Worker) Returned() {
 	w.record = nil
 }
 
-// isCancelled reports whether the task has a context, and that is done.
+// isCancelled reports whether the task has a context, and the context is done.
 func (r *record) isCancelled() bool { return r.context != nil && r.context.Err() != nil }
 
 // Failed records for observers that the worker's task is about to return err, and counts the

@@ -13,7 +13,7 @@ import (
 // when it finds none, or when its task panics or calls Goexit.
 
 // spawn starts the workers that do lists. In a race build the goroutine that calls the scheduler
-// runs it, not the hidden one, because the workers inherit its clock.
+// runs it, not the hidden one, because the workers inherit the edges into it.
 func (s *Scheduler) spawn(do *todo) {
 	for range do.spawn {
 		go newWorker(s).start()
@@ -166,23 +166,25 @@ func (w *Worker) free() {
 	}
 }
 
-// aborted reports that the worker's task has panicked with p, or, if p is nil, has called
-// runtime.Goexit. Then it calls ended. It runs on top of the task's stack.
+// aborted gives the panic p of the worker's task, or, if p is nil, its Goexit, to the owner and the
+// observers. Then it calls ended. It runs on top of the task's stack.
 func (w *Worker) aborted(p *core.PanicError, ended func()) {
 	p = w.record.withTask(p)
 	w.panicked(p)
-	w.watchAborted(p)
 	end := func() {
 		if t, ok := Unnamed(w.task).(future); ok {
 			t.Abort(p)
 		}
 		ended()
 	}
-	core.Call(func() { w.s.abort(w.set, w.task, p) }, func(again *core.PanicError) {
+	core.Call(func() {
+		defer w.s.abort(w.set, w.task, p) // also if an observer calls Goexit
+		w.watchAborted(p)
+	}, func(again *core.PanicError) {
 		if again != nil {
 			panic(again.Value) // nothing recovers it: the process ends
 		}
-		end() // the owner's function has called Goexit
+		end() // the owner's function, or an observer, has called Goexit
 	})
 	end()
 }
@@ -194,7 +196,7 @@ func (w *Worker) panicked(p *core.PanicError) {
 	}
 }
 
-// abort gives the panic or Goexit of a task to the owner. Wait raises it if there is none.
+// abort gives the panic or Goexit of a task to the owner. Wait raises it if there is no owner.
 func (s *Scheduler) abort(set *Set, t Task, p *core.PanicError) {
 	if owner := race.Load(&s.Owner); owner != nil {
 		owner.Aborted(s, set, t, p)
@@ -249,9 +251,7 @@ func (w *Worker) leave() {
 // publish makes the happens-before edges from the end of the task, in race builds: to the waits for
 // its set and to the waits for all tasks.
 func (w *Worker) publish() {
-	if race.Hidden {
-		w.edges.release(w.s)
-	}
+	w.releaseOrder()
 	if w.set != nil {
 		w.set.ended.Release()
 	}
@@ -261,14 +261,10 @@ func (w *Worker) publish() {
 // Fail makes Wait raise p, as if a task had panicked with it. Wait calls runtime.Goexit if p is
 // nil.
 func (s *Scheduler) Fail(p *core.PanicError) {
-	f := &failure{panicked: p}
-	f.added.Release()
-	s.locked(func(*todo) { addLocked(&s.share().failures, s.shared, f) })
+	s.locked(func(*todo) { addLocked(&s.share().failures, s.shared, p) })
 }
 
 // Fail makes a wait for the set raise p, as Scheduler.Fail does.
 func (set *Set) Fail(p *core.PanicError) {
-	f := &failure{panicked: p}
-	f.added.Release()
-	set.scheduler().locked(func(*todo) { addLocked(&set.failures, set, f) })
+	set.scheduler().locked(func(*todo) { addLocked(&set.failures, set, p) })
 }

@@ -55,7 +55,8 @@
 // # How to run it
 //
 // A plain go test runs some dozens of trees in fake time, in a testing/synctest bubble,
-// and as many in real time, with 1, 2 and 8 Ps in turn.
+// and as many in real time, with 1, 2 and 8 Ps in turn. It also runs some trees that are made by
+// hand, because the generator rarely makes them.
 //
 //	go test ./docs/chaos -v -chaos.trees 100000            // from seed 1 on
 //	go test ./docs/chaos -v -chaos.time 10m -chaos.seed 7  // from seed 7 on, for 10 minutes in each mode

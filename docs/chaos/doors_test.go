@@ -50,6 +50,14 @@ func silent(f func() error) func() {
 	return func() { _ = f() }
 }
 
+// batchDoor is the door of a batch, whose Wait leaves its error to Err.
+type batchDoor struct {
+	plainDoor
+	b *pool.Batch
+}
+
+func (d batchDoor) Wait() error { d.b.Wait(); return d.b.Err() }
+
 // What a door can do besides depends on its owner; nil: it cannot.
 type extras struct {
 	goNamed func(name string, f func() error)
@@ -116,7 +124,7 @@ var makers = map[ownerKind]func(o *ownerRun, ctx context.Context){
 	},
 	batchOf: func(o *ownerRun, ctx context.Context) {
 		o.batch = o.pool.p.Batch(ctx)
-		o.door = plainDoor{o.batch}
+		o.door = batchDoor{plainDoor{o.batch}, o.batch}
 	},
 	keyedOf: func(o *ownerRun, _ context.Context) {
 		o.keyed = pool.NewKeyed[int](o.pool.p, o.node.perKey)

@@ -206,12 +206,7 @@ func (w *waitCall) checkCollected(parts []error, real, ambiguous int) {
 // checkBatchError checks what a batch says of tasks that did not run.
 func (w *waitCall) checkBatchError() {
 	o := w.o
-	dropped := slices.ContainsFunc(w.covered, func(r *record) bool { return r.state.Load() == sealed })
-	err := w.err
-	if err == nil && w.alone {
-		err = o.batch.Err()
-	}
-	for _, part := range partsOf(err) {
+	for _, part := range partsOf(w.err) {
 		known := errors.Is(part, pool.ErrClosed) && o.pool.hasDropped() ||
 			slices.ContainsFunc(o.records, func(r *record) bool {
 				return r.ctx != nil && r.ctx.Err() != nil && errors.Is(part, context.Cause(r.ctx))
@@ -220,7 +215,7 @@ func (w *waitCall) checkBatchError() {
 			o.run.violation("%s: the batch's error is %v", w.name, part)
 		}
 	}
-	if dropped && w.alone && err == nil && o.lastDropped(w) {
+	if w.err == nil && w.alone && o.lastDropped(w) && !w.cleared() {
 		o.run.violation("%s: the batch has no error, and tasks were dropped", w.name)
 	}
 }
@@ -228,9 +223,13 @@ func (w *waitCall) checkBatchError() {
 // lastDropped reports whether a task was dropped that was started since the last
 // Wait: a batch forgets the others when it is given a new task.
 func (o *ownerRun) lastDropped(w *waitCall) bool {
-	any := false
-	for _, r := range w.covered {
-		any = any || r.state.Load() == sealed && r.round == o.rounds
-	}
-	return any
+	return slices.ContainsFunc(w.covered, func(r *record) bool { return r.state.Load() == sealed && r.round == o.rounds })
+}
+
+// cleared reports whether a task may have been started between the wait and the call of Err, which
+// then says nothing of the tasks before it.
+func (w *waitCall) cleared() bool {
+	return w.byErr && slices.ContainsFunc(w.o.records, func(r *record) bool {
+		return r.state.Load() != refused && !slices.Contains(w.covered, r)
+	})
 }

@@ -138,6 +138,9 @@ func (f *frame) echo() error {
 		return nil
 	}
 	*f.out = outcome{end: endEcho, err: context.Cause(ctx)}
+	if why, ok := f.out.err.(*reason); ok { // the owner may cancel other contexts with it, later
+		f.run.ends.Store(why, int64(never))
+	}
 	if f.run.ids.Load()%2 == 0 {
 		f.out.err = ctx.Err()
 	}
@@ -193,6 +196,7 @@ func (f *frame) wait(o *ownerRun, d int) raised {
 			// A goroutine that a task has started lends the task's place only with its context.
 			w.err = o.door.WaitContext(context.WithoutCancel(o.outer))
 		default:
+			w.byErr = o.batch != nil
 			w.err = o.door.Wait()
 		}
 	}, func(got raised) {

@@ -95,6 +95,7 @@ func (o *ownerRun) beginsInKey(r *record) {
 	if o.node.perKey == 1 {
 		k.order.beginsInKey(r)
 	}
+	r.hasReplaced()
 	if r.replaces {
 		r.checkReplaced("begins")
 	}
@@ -160,7 +161,27 @@ func (o *ownerRun) declinedForAnother(r *record) {
 	}
 }
 
-// wasReplaced reports whether a Replace of the task's key has come since the task was started.
+// hasReplaced notes that the task, if it is one of a Replace, has replaced the others by now.
+func (r *record) hasReplaced() {
+	if r.replaces {
+		r.replacedAt.CompareAndSwap(0, max(r.run.now(), 1))
+	}
+}
+
+// replacesAfter reports whether a Replace may have replaced a task that was started at that instant. In
+// real time, a task may be started and accepted between the start of a Replace and its effect.
+func (r *record) replacesAfter(at int64) bool {
+	switch by := r.replacedAt.Load(); {
+	case r.noEffect.Load():
+		return false
+	case r.run.fake:
+		return r.called >= at
+	default:
+		return by == 0 || by >= at
+	}
+}
+
+// wasReplaced reports whether a Replace of the task's key may have come since the task was started.
 func (o *ownerRun) wasReplaced(r *record) bool {
 	if o.keyed == nil {
 		return false
@@ -169,7 +190,7 @@ func (o *ownerRun) wasReplaced(r *record) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.ContainsFunc(k.replaces, func(q *record) bool {
-		return q != r && !q.noEffect.Load() && q.called >= r.called
+		return q != r && q.replacesAfter(r.called)
 	})
 }
 

@@ -19,7 +19,7 @@ type run struct {
 	tick   time.Duration // what the tree's sleeps are counted in
 	origin time.Time
 	ids    atomic.Int64
-	ends   sync.Map // from the reason of a cancellation to its instant
+	ends   sync.Map // from the reason of a cancellation to its instant; never, if a task has returned the reason
 
 	mu    sync.Mutex
 	wrong []string // what was violated
@@ -81,11 +81,12 @@ type record struct {
 	round      int  // how many Waits of the owner had ended by then
 	inside     bool // by a task of the same owner, or of the same pool
 	background bool
-	key        int         // of a task with a key
-	replaces   bool        // it was started by Replace
-	inOwnKey   bool        // and by a task of the same key, with its context
-	noEffect   atomic.Bool // and it did nothing
-	before     []*record   // what it replaces
+	key        int          // of a task with a key
+	replaces   bool         // it was started by Replace
+	inOwnKey   bool         // and by a task of the same key, with its context
+	noEffect   atomic.Bool  // and it did nothing
+	replacedAt atomic.Int64 // an instant by which it had replaced the others; 0: it may be about to
+	before     []*record    // what it replaces
 
 	arg      int
 	state    atomic.Int32

@@ -131,10 +131,6 @@ func (r *record) doneAt() int64 {
 	if at, ok := r.run.ends.Load(context.Cause(r.life)); ok {
 		return at.(int64)
 	}
-	_, timeout := context.Cause(r.life).(*reason)
-	if late, ok := r.life.Deadline(); ok && timeout {
-		return int64(late.Sub(r.run.origin))
-	}
 	return never
 }
 
@@ -171,6 +167,11 @@ func (o *ownerRun) touch(r *record) {
 func (o *ownerRun) hasDropped() bool {
 	at := o.dropAt.Load()
 	return at != 0 && (!o.run.fake || o.run.now() >= at-1)
+}
+
+// mayDropSince reports whether a Shutdown may have dropped tasks at that instant or later.
+func (o *ownerRun) mayDropSince(at int64) bool {
+	return o.hasDropped() && (!o.run.fake || o.dropAt.Load()-1 >= at)
 }
 
 // bodyGoexits reports whether the body of the scope has called Goexit.

@@ -94,7 +94,9 @@ func (f *frame) newRecord(o *ownerRun, p *op, t *task) *record {
 		}
 	}
 	if r.life = r.ctx; verbs[v].soon {
-		r.life, r.cleanup = context.WithTimeoutCause(r.ctx, f.run.ticks(d), &reason{r.id})
+		cause := &reason{r.id}
+		f.run.ends.Store(cause, r.called+int64(f.run.ticks(d)))
+		r.life, r.cleanup = context.WithTimeoutCause(r.ctx, f.run.ticks(d), cause)
 		r.ctx = r.life
 	}
 	if o.keyed != nil {
@@ -112,7 +114,7 @@ func (f *frame) newRecord(o *ownerRun, p *op, t *task) *record {
 func (o *ownerRun) add(r *record) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.pool == nil || o.pool == o || o == r.owner {
+	if o == r.owner {
 		r.round = o.rounds
 	}
 	o.records = append(o.records, r)
@@ -174,6 +176,7 @@ func (f *frame) launch(o *ownerRun, r *record, p *op) {
 	r.arg = r.id + 1
 	f.observe(func() { fut, err = verbs[p.verb].start(s) }, func(got raised) {
 		goOn()
+		r.hasReplaced()
 		switch {
 		case got.goexit:
 			f.run.violation("%s of task %d calls Goexit", verbs[p.verb].name, r.id)
@@ -256,7 +259,7 @@ func (o *ownerRun) declined(r *record, err error) {
 	case errors.Is(err, pool.ErrReplaced) && o.keyed != nil:
 		o.declinedForAnother(r)
 	case errors.Is(err, pool.ErrClosed) && o.root().closing.Load():
-		r.noEffect.Store(true)
+		r.noEffect.Store(!o.root().mayDropSince(r.called))
 		o.closedTo(r)
 	case r.ctx == nil || r.ctx.Err() == nil || err != context.Cause(r.ctx):
 		o.run.violation("task %d was refused by %s: %v", r.id, o.label, err)

@@ -17,6 +17,7 @@ type waitCall struct {
 	deadline int64     // when it gives up; -1: never
 	cause    error     // why
 	err      error     // what it returned
+	byErr    bool      // and that is what Err returned after it
 }
 
 // waits begins a waitCall.

@@ -29,7 +29,7 @@ var rows = map[string]func(name string){
 	"a task calls Goexit, as `t.FailNow` does":               goexit,
 	"the same in a task of a pool":                           goexitInPool,
 	"a wait that gives up":                                   givesUp,
-	"which then says who still runs":                         whoRuns,
+	"which then lists what still runs":                       whatRuns,
 	"errors of all tasks":                                    allErrors,
 	"a loop over a slice, and an item fails":                 loopFails,
 	"results in the order of the input":                      inOrder,

@@ -246,7 +246,7 @@ func givesUp(name string) {
 	}
 }
 
-func whoRuns(name string) {
+func whatRuns(name string) {
 	var g group.Group
 	begun := make(chan bool)
 	g.Go(func() { begun <- true; select {} })

@@ -698,7 +698,7 @@ proctype submitter(byte me, n, last) {
 			unlock()
 		}
 		if
-		:: atomic { yields && mu == 0 -> /* backLocked */
+		:: atomic { yields && mu == 0 -> /* await */
 				yields = 0;
 				yielding--;
 				if

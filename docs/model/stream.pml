@@ -1,5 +1,5 @@
 /*
- * The workers of a stream, and how they are called and started:
+ * The workers of a stream, and how they are woken and started:
  * pool/internal/loop/stream.go and streamworker.go. README.md says which transition is
  * which function.
  *
@@ -15,8 +15,8 @@
  * -DBROKEN=1 to 7 are variants with one mistake each, which spin must find: 1 waits
  * without looking for items once it is counted as waiting, 2 unsets waking only when
  * it has looked for items, 3 looks for a worker that waits before it publishes the
- * item, 4 claims an item, leaves others behind and calls no worker, 5 (with CANCEL)
- * unsets waking also if it leaves the call to others, and waits until its own call
+ * item, 4 claims an item, leaves others behind and wakes no worker, 5 (with CANCEL)
+ * unsets waking also if it leaves the wake-up to others, and waits until its own
  * is taken, 6 (with NESTED) leaves without looking for items once it is uncounted,
  * 7 (with NESTED) looks for them before it is uncounted.
  */
@@ -45,14 +45,14 @@ byte started = 0;  /* items that have been started */
 byte running = 0;  /* and have not ended */
 byte idle = 0;
 bit waking = 0;
-bit work = 0;      /* the channel: there is a call in it */
+bit work = 0;      /* the channel: there is a wake-up in it */
 bit inputDone = 0; /* the channel: it is closed */
 bit starting = 0;
 byte helpers = 0;  /* helpers that count */
 byte alive = 0;    /* workers' goroutines */
 bit cancelled = 0;
 
-inline callWorker() {
+inline wakeWorker() {
 	if
 	:: idle > 0 ->
 		if
@@ -93,14 +93,14 @@ inline claim() {
 		more = head < tail
 	}
 	if
-	:: more && BROKEN != 4 -> callWorker()
+	:: more && BROKEN != 4 -> wakeWorker()
 	:: else
 	fi;
 	more = 0
 }
 
 proctype worker(bit waits; bit helper) {
-	bit got, more, called;
+	bit got, more, woken;
 	if
 	:: helper -> starting = 0
 	:: else
@@ -125,7 +125,7 @@ proctype worker(bit waits; bit helper) {
 		:: head == tail || BROKEN == 1 ->
 			if
 			:: atomic { work -> work = 0 };
-				called = 1;
+				woken = 1;
 				if
 				:: BROKEN != 2 -> waking = 0
 				:: else
@@ -142,10 +142,10 @@ proctype worker(bit waits; bit helper) {
 		fi;
 		claim();
 		if
-		:: BROKEN == 2 && called -> waking = 0
+		:: BROKEN == 2 && woken -> waking = 0
 		:: else
 		fi;
-		called = 0;
+		woken = 0;
 		if
 		:: !got && (cancelled || inputDone && head == tail) -> break
 		:: else
@@ -158,7 +158,7 @@ proctype worker(bit waits; bit helper) {
 		:: else -> helpers--; more = (head != tail && BROKEN != 6)
 		fi;
 		if                              /* left */
-		:: more && !cancelled -> callWorker()
+		:: more && !cancelled -> wakeWorker()
 		:: else
 		fi;
 		alive--
@@ -169,7 +169,7 @@ proctype worker(bit waits; bit helper) {
 
 active proctype reader() {
 	byte k = 0;
-	bit call = 0;
+	bit wakes = 0;
 	do
 	:: skip ->
 		if
@@ -181,16 +181,16 @@ active proctype reader() {
 		:: k < ITEMS
 		fi;
 		if
-		:: BROKEN == 3 -> call = (idle == 0 || !waking); tail++
+		:: BROKEN == 3 -> wakes = (idle == 0 || !waking); tail++
 		:: else ->
 			tail++;
 			if
-			:: idle == 0 -> call = 1
-			:: idle > 0 -> call = !waking
+			:: idle == 0 -> wakes = 1
+			:: idle > 0 -> wakes = !waking
 			fi
 		fi;
 		if
-		:: call -> callWorker()
+		:: wakes -> wakeWorker()
 		:: else
 		fi;
 		k++

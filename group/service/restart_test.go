@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,6 +109,29 @@ func TestRestart(t *testing.T) {
 			require.Regexp(t, fmt.Sprintf(`^%s db failed`, c.ends), lines[len(lines)-1])
 		})
 	}
+
+	t.Run("what a service without an end of its restarts keeps does not grow", func(t *testing.T) {
+		const n = 20_000
+		var before, after runtime.MemStats
+		attempt := 0
+		err := service.Run(t.Context(), service.Options{}, service.Service{
+			Name: "db", Restart: service.Restart{Max: math.MaxInt},
+			Run: func(context.Context, func()) error {
+				switch attempt++; attempt {
+				case 1:
+					runtime.GC()
+					runtime.ReadMemStats(&before)
+				case n:
+					runtime.GC()
+					runtime.ReadMemStats(&after)
+					return nil
+				}
+				return errDown
+			},
+		})
+		require.NoError(t, err)
+		require.Less(t, after.HeapAlloc, before.HeapAlloc+1<<18)
+	})
 
 	t.Run("a Run that returns nil is not restarted", func(t *testing.T) {
 		lines, err := observed(t, 0, service.Options{}, service.Service{Name: "db", Run: job(0, nil), Restart: service.Restart{Max: 5}})

@@ -54,7 +54,7 @@ type member struct {
 	cancel   context.CancelCauseFunc // cancels the context of the last call
 	retry    bool                    // the last call failed, and Restart covers the failure
 	delay    time.Duration
-	restarts []time.Time // the restarts within Restart.Within, or all if that is 0
+	restarts []time.Time // the restarts within Restart.Within; unused if Within is 0
 }
 
 // A runner is the state of a Run. Only the goroutine of Run uses it. Other goroutines use do. To
@@ -206,7 +206,7 @@ func (r *runner) start(m *member) {
 	m.attempts++
 	r.enter(m, Starting, r.opts.StartWithin)
 	m.retry = false
-	if m.attempts > 1 {
+	if m.attempts > 1 && m.Restart.Within > 0 {
 		m.restarts = append(m.restarts, m.since)
 	}
 	ctx, cancel := context.WithCancelCause(m.named)
@@ -275,10 +275,11 @@ func (m *member) covered() bool {
 	if b.Max > 0 && b.Backoff != nil {
 		m.delay = max(0, b.Backoff(m.attempts))
 	}
-	if b.Within > 0 {
-		from := time.Now().Add(m.delay - b.Within)
-		m.restarts = slices.DeleteFunc(m.restarts, func(t time.Time) bool { return t.Before(from) })
+	if b.Within == 0 {
+		return m.attempts <= b.Max
 	}
+	from := time.Now().Add(m.delay - b.Within)
+	m.restarts = slices.DeleteFunc(m.restarts, func(t time.Time) bool { return t.Before(from) })
 	return len(m.restarts) < b.Max
 }
 

@@ -277,6 +277,10 @@ func TestTake(t *testing.T) {
 		release := make(chan struct{})
 		g.GoNamed("task", func() { <-release })
 		tasks := owner(t, "own").Tasks
+		for len(tasks) == 0 { // a worker has claimed the task, and has not begun it
+			runtime.Gosched()
+			tasks = owner(t, "own").Tasks
+		}
 		require.Len(t, tasks, 1)
 		require.Equal(t, "own/task", tasks[0].Path)
 		require.Positive(t, tasks[0].Age)

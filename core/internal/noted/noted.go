@@ -1,4 +1,4 @@
-// Package noted connects core to core/sched: Futures call Get, which core/sched sets.
+// Package noted lets a Future of core call a function of core/sched, which imports core.
 package noted
 
 // Get records that the caller is about to wait for the result of a task of the owner with this

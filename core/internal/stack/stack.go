@@ -142,8 +142,8 @@ func (t Trace) State() string {
 	return string(bytes.TrimSpace(state))
 }
 
-// Waits returns how many minutes the goroutine is blocked, as far as the runtime knows: 0 for less
-// than one, and otherwise at least so many.
+// Waits returns for how many whole minutes the goroutine has been blocked, at least, as far as the
+// runtime knows.
 func (t Trace) Waits() int {
 	state, _, _ := bytes.Cut(t.Header, []byte(" minutes"))
 	if i := bytes.LastIndexByte(state, ' '); i >= 0 && len(state) < len(t.Header) {

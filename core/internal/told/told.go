@@ -17,6 +17,6 @@ func (f *Flag) Set() {
 // IsSet reports whether Set was called. It reports false if f is nil.
 func (f *Flag) IsSet() bool { return f != nil && f.told.Load() }
 
-// Of returns the flag of a *core.PanicError, or nil if that has none. Package core sets Of when it
+// Of returns the flag of a *core.PanicError, or nil if it has none. Package core sets Of when it
 // is initialized.
 var Of func(panicked error) *Flag

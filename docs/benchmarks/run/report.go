@@ -224,7 +224,7 @@ func (res *results) disturbance() string {
 	if len(waits) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("In %d %% of the samples threads waited for other processes for more than %g %% of the time.",
+	return fmt.Sprintf("In %d %% of the samples threads waited for a processor for more than %g %% of the time.",
 		100*disturbed/len(waits), 100*calm)
 }
 

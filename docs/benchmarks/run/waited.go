@@ -8,8 +8,7 @@ import (
 )
 
 // waited returns for how long the threads of this process have been ready to run
-// while other processes had the processors, all threads together, as far as the
-// system tells: Linux does, elsewhere it is 0.
+// and had no processor, all threads together. Only Linux tells; elsewhere it is 0.
 func waited() time.Duration {
 	const dir = "/proc/self/task/"
 	threads, err := os.ReadDir(dir)

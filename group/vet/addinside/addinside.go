@@ -40,7 +40,7 @@ func run(pass *analysis.Pass) (any, error) {
 				continue
 			}
 			reported[add.Pos()] = true
-			pass.ReportRangef(add, "%s counts the goroutine that it runs in: a Wait that comes before it does not wait for that goroutine; "+
+			pass.ReportRangef(add, "%s.Add runs in the goroutine that it counts: a Wait that comes before it does not wait for that goroutine; "+
 				"call Add before the go statement, or start the goroutine with Go of a group.Group, which counts it (docs/guide/scopes.md)", ref)
 		}
 	}

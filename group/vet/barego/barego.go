@@ -47,7 +47,7 @@ func run(pass *analysis.Pass) (any, error) {
 		}
 		for stmt := range cur.Preorder((*ast.GoStmt)(nil)) {
 			pass.ReportRangef(stmt.Node(), "this goroutine has no owner: nobody waits for it, and its panic ends the process; "+
-				"start it as a task of a group.Group, or write //coterie:go and who waits for it, or why nobody has to (docs/guide/rule.md)")
+				"start it as a task of a group.Group, or add a comment //coterie:go that says who waits for it, or why nobody has to (docs/guide/rule.md)")
 		}
 	}
 	return nil, nil

@@ -54,8 +54,8 @@ func run(pass *analysis.Pass) (any, error) {
 		})
 		for name, call := range marks {
 			if !undone[name] {
-				pass.ReportRangef(call, "%s marks the goroutine, which runs the next task too: undo it before the task ends, "+
-					"or give the owner Options.Isolate (docs/guide/limits.md)", name)
+				pass.ReportRangef(call, "%s changes the goroutine, which runs other tasks later: undo the change before the task ends, "+
+					"or set Options.Isolate of the owner (docs/guide/limits.md)", name)
 			}
 		}
 	}

@@ -76,8 +76,8 @@ func (s *scope) check() {
 }
 
 func (s *scope) report(n ast.Node) {
-	s.pass.ReportRangef(n, "%s is kept after the Run that it belongs to, and its Go panics then: the scope has ended; "+
-		"start the tasks within the body, or let what lives longer own a group of its own (docs/guide/scopes.md)", s.g.Name())
+	s.pass.ReportRangef(n, "%s is kept after its Run: %s.Go panics once Run has returned; "+
+		"start the tasks in the function of Run, or make a group that lives longer (docs/guide/scopes.md)", s.g.Name(), s.g.Name())
 }
 
 // carries reports whether the value of e holds the group: is it, contains it, or is

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/types"
 	"slices"
+	"strings"
 
 	"golang.org/x/tools/go/analysis"
 
@@ -144,12 +145,16 @@ func (c *checker) checkNamed(t *owner.Task) {
 func (c *checker) report(n ast.Node, what string, t *owner.Task) {
 	where, instead := "a goroutine", "return an error to the test, or start the goroutine as a task of a group.Group, whose Wait ends the test"
 	if t.Kind != nil {
-		where = "a task of a " + t.Kind.String()
+		article := "a "
+		if strings.HasPrefix(t.Kind.String(), "e") {
+			article = "an "
+		}
+		where = "a task of " + article + t.Kind.String()
 		if t.Kind.Path == owner.Pool {
 			instead = "return an error to the test, or start the task through a Batch, whose Wait ends the test"
 		}
 	}
-	c.pass.ReportRangef(n, "%s in %s ends that goroutine and not the test, which goes on as if nothing had failed or waits for ever; %s (docs/guide/panics.md)",
+	c.pass.ReportRangef(n, "%s in %s ends that goroutine, not the test: the test goes on or hangs; %s (docs/guide/panics.md)",
 		what, where, instead)
 }
 

@@ -35,7 +35,7 @@ func run(pass *analysis.Pass) (any, error) {
 	for _, path := range []string{owner.Conc, concPool} {
 		swap := &rewrite.Swap{
 			Path: path, Type: "WaitGroup", Import: owner.Group, NewType: "Group",
-			Page: "conc.md", Gain: "which carries Goexit, too, and can be given up on",
+			Page: "conc.md", Gain: "whose Wait also passes on a Goexit, and whose WaitContext can give up",
 			Value: func(value ast.Expr, pkg string) string {
 				return newGroup(pass.TypesInfo, rewrite.NewSource(pass), value, pkg)
 			},
@@ -82,7 +82,7 @@ func use(info *types.Info, c *rewrite.Candidate, method string, cur inspector.Cu
 		}
 	case method == "Wait":
 	default:
-		c.Leave(call, method+" has no counterpart that does the same")
+		c.Leave(call, method+" has no equivalent in group.Group")
 	}
 }
 
@@ -96,13 +96,13 @@ func reportOthers(pass *analysis.Pass, x *owner.Index) {
 		fn := owner.Callee(pass.TypesInfo, call)
 		switch path := owner.PathOf(fn); {
 		case path == owner.Conc+"/iter" && instead[fn.Name()] != "":
-			pass.ReportRangef(call, "iter.%s is left: %s does the same, but stops at the first failure and returns it (docs/migrate/conc.md)", fn.Name(), instead[fn.Name()])
+			pass.ReportRangef(call, "iter.%s is not rewritten: use %s, which does the same, but stops at the first error and returns it (docs/migrate/conc.md)", fn.Name(), instead[fn.Name()])
 		case owner.IsFunc(fn, owner.Conc+"/stream", "New"):
-			pass.ReportRangef(call, "the stream is left: pool.Map yields its results in order, and what was the callback is the body of the loop (docs/migrate/conc.md)")
+			pass.ReportRangef(call, "the stream is not rewritten: use pool.Map, which yields results in order; the callback becomes the body of the loop (docs/migrate/conc.md)")
 		case path == concPool && fn.Signature().Recv() != nil && (fn.Name() == "WithErrors" || fn.Name() == "WithContext") && owner.IsType(fn.Signature().Recv().Type(), concPool, "Pool"):
-			pass.ReportRangef(call, "the pool is left: errgroup.Run, with Collect for the errors of all tasks, does the same (docs/migrate/conc.md)")
+			pass.ReportRangef(call, "the pool is not rewritten: use errgroup.Run, or errgroup.RunWith and Options.Collect to get the errors of all tasks (docs/migrate/conc.md)")
 		case owner.IsFunc(fn, concPool, "NewWithResults"):
-			pass.ReportRangef(call, "the pool is left: pool.MapSlice and errgroup.Gather return results in the order of the input (docs/migrate/conc.md)")
+			pass.ReportRangef(call, "the pool is not rewritten: use pool.MapSlice or errgroup.Gather, which return results in the order of the input (docs/migrate/conc.md)")
 		}
 	}
 }

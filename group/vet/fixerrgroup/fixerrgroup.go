@@ -42,7 +42,7 @@ func run(pass *analysis.Pass) (any, error) {
 					reason = "a generated file uses it"
 				}
 			case owner.Errgroup:
-				reason = "the package uses both"
+				reason = "the package imports coterie's errgroup, too"
 			}
 		}
 	}
@@ -57,12 +57,12 @@ func run(pass *analysis.Pass) (any, error) {
 		reason = reachesOut(pass)
 	}
 	if reason != "" {
-		pass.ReportRangef(specs[0], "golang.org/x/sync/errgroup is left here: %s (docs/migrate/xsync.md)", reason)
+		pass.ReportRangef(specs[0], "golang.org/x/sync/errgroup is not replaced: %s (docs/migrate/xsync.md)", reason)
 		return nil, nil
 	}
 	pass.Report(analysis.Diagnostic{
 		Pos: specs[0].Pos(), End: specs[0].End(),
-		Message:        "golang.org/x/sync/errgroup can be coterie's errgroup, which has the same calls and raises panics in Wait (docs/migrate/xsync.md)",
+		Message:        "coterie's errgroup can replace golang.org/x/sync/errgroup: it has the same methods, and its Wait raises the panics of tasks (docs/migrate/xsync.md)",
 		SuggestedFixes: []analysis.SuggestedFix{{Message: "Import coterie's errgroup", TextEdits: edits}},
 	})
 	return nil, nil
@@ -75,7 +75,7 @@ func reachesOut(pass *analysis.Pass) string {
 	for _, name := range scope.Names() {
 		obj := scope.Lookup(name)
 		if obj.Exported() && pass.Pkg.Name() != "main" && mentions.object(obj) {
-			return name + " is exported, and its type has a Group"
+			return name + " is exported, and its type contains a Group"
 		}
 	}
 	for _, obj := range pass.TypesInfo.Uses {
@@ -85,7 +85,7 @@ func reachesOut(pass *analysis.Pass) string {
 		switch obj.(type) {
 		case *types.Var, *types.Func:
 			if (&mentioner{obj.Pkg(), make(map[types.Type]bool)}).typ(obj.Type()) {
-				return obj.Pkg().Name() + "." + obj.Name() + " of another package has a Group in its type"
+				return obj.Pkg().Name() + "." + obj.Name() + " belongs to another package, and its type contains a Group"
 			}
 		}
 	}

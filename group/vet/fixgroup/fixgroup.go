@@ -23,7 +23,7 @@ of Go or Wait; an Add right before the go statements that it counts, each of a f
 that calls Done when it ends. So the literals become tasks, and nobody counts any more.
 
 Two things differ at run time: a panic of a task is raised by Wait, and a Goexit, as of t.Fatal,
-ends who waits. A WaitGroup that is passed on, exported or used in another way is left alone, and
+ends the goroutine that waits. A WaitGroup that is passed on, exported or used in another way is left alone, and
 the report says where.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/fixgroup",
 	Requires: []*analysis.Analyzer{owner.Analyzer},
@@ -46,7 +46,7 @@ func run(pass *analysis.Pass) (any, error) {
 	}
 	swap := &rewrite.Swap{
 		Path: "sync", Type: "WaitGroup", Import: owner.Group, NewType: "Group",
-		Page: "waitgroup.md", Gain: "which counts its tasks itself and raises their panics in Wait",
+		Page: "waitgroup.md", Gain: "which counts its tasks itself and whose Wait raises their panics",
 		Use: f.use, Finish: f.finish,
 	}
 	f.found = swap.Find(pass, f.x)
@@ -65,14 +65,14 @@ func (f *fixer) use(c *rewrite.Candidate, method string, cur inspector.Cursor) {
 	switch method {
 	case "Go":
 		if kind, _ := cur.ParentEdge(); kind == edge.GoStmt_Call {
-			c.Leave(call, "Go stands in a go statement")
+			c.Leave(call, "Go is called in a go statement")
 		} else if lit, ok := ast.Unparen(call.Args[0]).(*ast.FuncLit); ok {
 			f.tasks[c] = append(f.tasks[c], lit)
 		}
 	case "Wait":
 	default:
 		if !f.counts[call] {
-			c.Leave(call, method+" does not count a function literal that is started next to it")
+			c.Leave(call, "the fix needs an Add right before its go statements, each of a function literal that calls Done")
 		}
 	}
 }
@@ -89,7 +89,7 @@ func (f *fixer) finish(c *rewrite.Candidate) {
 				return true
 			}
 			if m := owner.MethodOf(f.pass.TypesInfo, call); m != nil && m.Waits() && owner.PlaceOf(f.pass.TypesInfo, m.Owner) == c.V {
-				c.Leave(call, "a task of its own waits for it")
+				c.Leave(call, "one of its own tasks waits for it")
 			}
 			return true
 		})

@@ -98,20 +98,20 @@ func (f *fixer) check(decl inspector.Cursor, slots *types.Var, size ast.Expr) {
 		return
 	}
 	leave := func(reason string) {
-		f.pass.ReportRangef(decl.Node(), "%s limits %s, and is left: %s; write group.Options{Limit: ...} (docs/migrate/waitgroup.md)", slots.Name(), group.Name(), reason)
+		f.pass.ReportRangef(decl.Node(), "%s limits %s and is not rewritten: %s; use group.Options{Limit: ...} instead of it (docs/migrate/waitgroup.md)", slots.Name(), group.Name(), reason)
 	}
 	declared := f.declaration(body, group)
 	switch {
 	case declared == nil:
-		leave("the group is not declared beside it by var " + group.Name() + " group.Group")
+		leave("the group is not declared in the same block by var " + group.Name() + " group.Group")
 	case !rewrite.Positive(f.pass.TypesInfo, size):
-		leave("the channel may have no room at all, where a Limit of 0 means none")
+		leave("its capacity may be 0, and a Limit of 0 means no limit")
 	case f.uses(body, slots) != slotUses:
 		leave("it has other uses")
 	case f.tasks(group) != slotUses/2:
-		leave("some tasks take no slot")
+		leave("some tasks do not send to it")
 	case f.usedBefore(body, group, decl.Node().Pos()):
-		leave("the group is used before")
+		leave("the group is used before the channel is made")
 	default:
 		pkg, imports := rewrite.Import(f.pass, rewrite.FileOf(decl), owner.Group)
 		edits = append(edits, imports...)
@@ -121,8 +121,8 @@ func (f *fixer) check(decl inspector.Cursor, slots *types.Var, size ast.Expr) {
 		})
 		f.pass.Report(analysis.Diagnostic{
 			Pos: decl.Node().Pos(), End: decl.Node().End(),
-			Message:        slots.Name() + " can be the Limit of " + group.Name() + ", which no task can forget to give back (docs/migrate/waitgroup.md)",
-			SuggestedFixes: []analysis.SuggestedFix{{Message: "Make it the group's Limit", TextEdits: edits}},
+			Message:        "the Limit of " + group.Name() + " can replace " + slots.Name() + ", so that no task can forget to give its slot back (docs/migrate/waitgroup.md)",
+			SuggestedFixes: []analysis.SuggestedFix{{Message: "Use the group's Limit", TextEdits: edits}},
 		})
 	}
 }

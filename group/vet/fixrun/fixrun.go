@@ -131,10 +131,10 @@ func (f *fixer) fix() {
 	switch {
 	case reason != "":
 	case !ok || contextName == "":
-		reason = "the file does not import what the scope needs by name"
+		reason = "the file does not import context and errgroup by a name"
 	}
 	if reason != "" {
-		f.pass.ReportRangef(f.made.Node(), "%s is not made a scope: %s (docs/guide/scopes.md)", f.g.Name(), reason)
+		f.pass.ReportRangef(f.made.Node(), "%s is not rewritten to errgroup.Run: %s (docs/guide/scopes.md)", f.g.Name(), reason)
 		return
 	}
 	pkg := f.source.Of(qualifier.X)
@@ -146,8 +146,8 @@ func (f *fixer) fix() {
 	head := before + pkg + ".Run(" + f.source.Of(f.call.Args[0]) + ", func(" + ctx + " " + contextName + ".Context, " + f.g.Name() + " *" + pkg + ".Group) error {"
 	f.pass.Report(analysis.Diagnostic{
 		Pos: f.made.Node().Pos(), End: f.made.Node().End(),
-		Message: f.g.Name() + " can be the group of an errgroup.Run, which cannot be left without waiting (docs/guide/scopes.md)",
-		SuggestedFixes: []analysis.SuggestedFix{{Message: "Make it a scope", TextEdits: []analysis.TextEdit{
+		Message: f.g.Name() + " can be the group of errgroup.Run, which always waits (docs/guide/scopes.md)",
+		SuggestedFixes: []analysis.SuggestedFix{{Message: "Use errgroup.Run", TextEdits: []analysis.TextEdit{
 			{Pos: f.made.Node().Pos(), End: f.made.Node().End(), NewText: []byte(head)},
 			{Pos: f.last.Node().Pos(), End: f.wait.End(), NewText: []byte("return nil\n})")},
 		}}},
@@ -168,7 +168,7 @@ func importName(pass *analysis.Pass, file *ast.File, path string) string {
 func (f *fixer) unfit() string {
 	file := rewrite.FileOf(f.made)
 	if rewrite.HasComment(file, f.last.Node().Pos(), f.wait.End()) || rewrite.HasComment(file, f.made.Node().Pos(), f.made.Node().End()) {
-		return "a comment stands in the way"
+		return "a comment stands where the fix would edit"
 	}
 	for _, stmt := range f.between {
 		if reason := f.jumps(stmt); reason != "" {
@@ -177,7 +177,7 @@ func (f *fixer) unfit() string {
 		if assign, ok := stmt.Node().(*ast.AssignStmt); ok && assign.Tok == token.DEFINE {
 			for _, lhs := range assign.Lhs {
 				if ident, ok := lhs.(*ast.Ident); ok && ident.Name != "_" && f.pass.TypesInfo.Defs[ident] == nil {
-					return ident.Name + " is assigned to by :=, and would be another in the scope"
+					return ident.Name + " is assigned with :=, which would declare a new variable in the function of Run"
 				}
 			}
 		}
@@ -199,7 +199,7 @@ func (f *fixer) jumps(stmt inspector.Cursor) (reason string) {
 			reason = "a statement before Wait has a label"
 		case *ast.BranchStmt:
 			if n.Label != nil || n.Tok == token.GOTO || !f.staysInside(stmt, n) {
-				reason = "a statement before Wait jumps"
+				reason = "a statement before Wait jumps out of the body"
 			}
 		case *ast.CallExpr:
 			if ident, ok := n.Fun.(*ast.Ident); ok && f.pass.TypesInfo.Uses[ident] == types.Universe.Lookup("recover") {
@@ -254,7 +254,7 @@ func (f *fixer) badUse() string {
 		inside := start <= ident.Pos() && ident.Pos() < end
 		switch {
 		case obj == f.g && !f.startsTask(cur):
-			reason = f.g.Name() + " is used otherwise than to start tasks"
+			reason = f.g.Name() + " is used for more than starting tasks"
 		case obj == f.g && !inside:
 			reason = f.g.Name() + " is used after Wait"
 		case f.ctx != nil && obj == f.ctx && ident.Pos() >= end:
@@ -270,7 +270,7 @@ func (f *fixer) badUse() string {
 		ast.Inspect(decl, func(n ast.Node) bool { // closures from before would see another context
 			ident, ok := n.(*ast.Ident)
 			if ok && info.Uses[ident] == f.ctx && (ident.Pos() >= end || ident.Pos() < f.made.Node().Pos() && inLiteral(decl, ident)) {
-				reason = f.ctx.Name() + " is assigned to, and used elsewhere"
+				reason = f.ctx.Name() + " is declared before WithContext and used elsewhere"
 			}
 			return reason == ""
 		})

@@ -89,7 +89,7 @@ func (f *fixer) use(c *rewrite.Candidate, method string, cur inspector.Cursor) {
 	case !ok || weight < 0 || weight > f.limit(c):
 		c.Leave(call, method+" may ask for more than the limit")
 	case method == "Acquire" && !f.comparesError(cur):
-		c.Leave(call, "the error of Acquire is used, which becomes the context's cause")
+		c.Leave(call, "the error of Acquire is used, and a core.Semaphore returns context.Cause(ctx) instead of ctx.Err()")
 	}
 }
 

@@ -40,7 +40,7 @@ func run(pass *analysis.Pass) (any, error) {
 		if !of.Valid() || measured(pass.TypesInfo, scope, n, 3) == of || !indexes(pass.TypesInfo, body, of) {
 			continue
 		}
-		pass.ReportRangef(workers, "workers and n are exchanged: this starts up to len(%s) workers and calls the function for %s of the elements that it indexes; "+
+		pass.ReportRangef(workers, "workers and n are exchanged: this starts up to len(%s) workers and calls the function with the indexes below %s; "+
 			"write pool.For(ctx, %s, %s, ...) (docs/guide/loops.md)", of, types.ExprString(n), types.ExprString(n), types.ExprString(workers))
 	}
 	return nil, nil

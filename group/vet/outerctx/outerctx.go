@@ -163,7 +163,7 @@ func (c *checker) check(cur inspector.Cursor, lit *ast.FuncLit, p pair) {
 		}
 	}
 	if found != nil {
-		c.pass.ReportRangef(found, "the task uses %s, from which the context of its group derives: when a sibling fails the task runs on, and the group waits for it; "+
+		c.pass.ReportRangef(found, "the task uses %s, from which the context of its group derives: if another task fails, this one is not cancelled, and Wait waits for it; "+
 			"use %s (docs/guide/cancellation.md)", found.Name, p.inner.Name())
 	}
 }

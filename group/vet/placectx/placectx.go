@@ -54,8 +54,8 @@ func run(pass *analysis.Pass) (any, error) {
 			} else if owner.Inside(pass.TypesInfo.ObjectOf(ctx), lit) {
 				return
 			}
-			pass.ReportRangef(call.Args[0], "this is not the context of the task: while the task waits it keeps its worker, and when all workers do, none goes on; "+
-				"start the task by GoContext or Submit, and use %s here (docs/guide/limits.md)", given(lit))
+			pass.ReportRangef(call.Args[0], "this is not the context of the task, so the task keeps its worker while it waits: if all workers wait like this, the pool hangs; "+
+				"start the task with GoContext or Submit, and use %s here (docs/guide/limits.md)", given(lit))
 		})
 	}
 	return nil, nil

@@ -19,7 +19,7 @@ var Analyzer = &analysis.Analyzer{
 
 A task that calls Wait of its own owner waits for its own end. A task that calls Go of its own
 owner, under a limit, waits for room that it takes up itself: as soon as all tasks that may run
-do so, none goes on. That holds for sync, x/sync and conc as well as for coterie.
+do so, all hang. That holds for sync, x/sync and conc as well as for coterie.
 
 TryGo is right, and so is GoContext with the context that the task was given.`,
 	URL:      "https://pkg.go.dev/github.com/coterie-go/coterie/group/vet/selfwait",
@@ -67,20 +67,20 @@ func (c *checker) checkTask(t *owner.Task, body *ast.BlockStmt, env owner.Env) {
 		}
 		switch {
 		case m.Waits():
-			what := "waits for itself, so it never ends"
+			what := "the task waits for itself and never ends"
 			if m.Kind.Path == owner.Pool || m.Kind.Coterie() && m.Name == "WaitContext" {
-				what = "waits for itself, and panics"
+				what = "the call panics, because the task would wait for itself"
 			}
-			c.report(call, "%s in a task of %s: the task %s; wait where the tasks were started (docs/guide/limits.md)", m.Name, own, what)
+			c.report(call, "%s in a task of %s: %s; wait where the tasks were started (docs/guide/limits.md)", m.Name, own, what)
 		case m.Name == "Go" || m.Name == "GoNamed" || m.Name == "GoContext" && !c.uses(call, given):
 			if m.Kind.Path == owner.Pool || !c.hasLimit(t.Owner) {
 				return
 			}
-			instead := "use TryGo and do the work in place where it reports false, or give the tasks no limit"
+			instead := "use TryGo and call the function directly if it returns false, or remove the limit"
 			if m.Kind.Coterie() {
-				instead = "start tasks by GoContext, with the context that the task was given"
+				instead = "use GoContext with the context that the task was given"
 			}
-			c.report(call, "%s in a task of %s, which has a limit: when all tasks that may run wait here, none goes on; %s (docs/guide/limits.md)", m.Name, own, instead)
+			c.report(call, "%s in a task of %s, which has a limit: if all running tasks wait here for room, all hang; %s (docs/guide/limits.md)", m.Name, own, instead)
 		}
 	})
 }
@@ -153,7 +153,7 @@ func (c *checker) checkCounted(body *ast.BlockStmt, env owner.Env) {
 	})
 	for ref, u := range uses {
 		if u.wait != nil && u.last && !u.done {
-			c.report(u.wait, "Wait in a goroutine that %s counts, before its Done: the goroutine waits for itself, so neither ends; "+
+			c.report(u.wait, "Wait in a goroutine that %s counts, before its Done: the goroutine waits for itself and never ends; "+
 				"wait where the goroutines were started (docs/guide/limits.md)", ref)
 		}
 	}

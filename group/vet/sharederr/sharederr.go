@@ -39,7 +39,7 @@ func run(pass *analysis.Pass) (any, error) {
 				first[v] = lit.Pos()
 			}
 			if again && before != lit.Pos() || repeated(t.Cur, v) {
-				pass.ReportRangef(at, "several tasks assign to %s: they race, and the error that stays is that of the last, often nil; "+
+				pass.ReportRangef(at, "several tasks assign to %s without a lock: this is a data race, and the last assignment, often of nil, hides the errors before it; "+
 					"return the error from a task of an errgroup (docs/guide/errors.md)", v.Name())
 			}
 		}

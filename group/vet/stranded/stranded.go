@@ -41,8 +41,8 @@ func run(pass *analysis.Pass) (any, error) {
 			}
 			ch := owner.VarOf(pass.TypesInfo, send.Chan)
 			if owner.Local(ch) && !owner.Inside(ch, lit) && unbuffered(pass.TypesInfo, decl, ch) && !inSelect(t, send) && givesUp(t, x, decl, ch, send) {
-				pass.ReportRangef(send, "the task stays blocked here when the select that receives from %s takes another case; "+
-					"give the channel room for one, or start the task with a result: group.Fork, pool.Submit (docs/guide/cancellation.md)", ch.Name())
+				pass.ReportRangef(send, "the task stays blocked here if the select that receives from %s takes another case; "+
+					"give the channel a buffer of 1, or start the task with group.Fork or pool.Submit, which return its result (docs/guide/cancellation.md)", ch.Name())
 			}
 		})
 	}

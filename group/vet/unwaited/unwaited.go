@@ -189,11 +189,11 @@ func (c *checker) check(cur inspector.Cursor, m made) {
 		return
 	}
 	if u.waits {
-		c.pass.ReportRangef(m.at, "tasks of %s run on when the function returns: no Wait on the path to line %d; %s (docs/guide/scopes.md)",
+		c.pass.ReportRangef(m.at, "tasks of %s may still run when the function returns: no Wait on the path to line %d; %s (docs/guide/scopes.md)",
 			m.v.Name(), c.pass.Fset.Position(pos).Line, instead(m.v))
 		return
 	}
-	c.pass.ReportRangef(m.at, "tasks of %s run on when the function returns, and nobody learns how they end: there is no Wait; %s (docs/guide/scopes.md)",
+	c.pass.ReportRangef(m.at, "tasks of %s may still run when the function returns, and nobody learns how they end: there is no Wait; %s (docs/guide/scopes.md)",
 		m.v.Name(), instead(m.v))
 }
 
@@ -202,11 +202,11 @@ func instead(v *types.Var) string {
 	kind := owner.KindOf(v.Type())
 	switch {
 	case kind.Closes:
-		return "call Close, Shutdown or Wait on every path, for example by defer"
+		return "call Close, Shutdown or Wait on every path, for example with defer"
 	case kind.Path == owner.Group || kind.Path == owner.Errgroup:
-		return "use " + strings.TrimPrefix(kind.Path, owner.Module+"/") + ".Run, which cannot be left without waiting"
+		return "use " + strings.TrimPrefix(kind.Path, owner.Module+"/") + ".Run, which always waits"
 	}
-	return "call Wait on every path, for example by defer"
+	return "call Wait on every path, for example with defer"
 }
 
 // neverAssigned reports whether v, declared without a value, stays what it is.

@@ -46,12 +46,12 @@ func run(pass *analysis.Pass) (any, error) {
 		if !dropped(cur) || c.takenElsewhere(cur, call) || c.neverFails(cur, call) {
 			continue
 		}
-		happens := "a task that failed looks like one that succeeded"
+		happens := "a failure looks like success"
 		if c.givesUp(call) {
 			happens = "nobody learns that tasks still run"
 		}
-		pass.ReportRangef(call, "the error of %s is dropped: %s; return the error, or write _ = %s if it cannot matter (docs/guide/%s)",
-			what, happens, what, page)
+		pass.ReportRangef(call, "the error of %s is dropped: %s; return the error, or assign it to _ if it does not matter (docs/guide/%s)",
+			what, happens, page)
 	}
 	return nil, nil
 }
@@ -194,8 +194,8 @@ func (c *checker) checkLoop(cur inspector.Cursor, call *ast.CallExpr, what strin
 	if loop == nil || loop.Value != nil {
 		return
 	}
-	c.pass.ReportRangef(loop.X, "the loop over %s ends early when a call fails, and nothing says that it did; "+
-		"write for v, err := range, or v, _ if no call can fail (docs/guide/loops.md)", what)
+	c.pass.ReportRangef(loop.X, "the loop over %s ends early if a call fails, and the error is lost; "+
+		"write for v, err := range, or for v, _ := range if no call can fail (docs/guide/loops.md)", what)
 }
 
 // loopOver returns the range statement over the variable that a call is assigned

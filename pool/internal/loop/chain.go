@@ -1,8 +1,8 @@
-// This file holds how the end of a loop ends the loops in its inputs. An input is a function, so a loop
-// does not see whether it holds another loop. But that loop runs in the goroutine that reads the input.
-// So readers are known by the numbers of their goroutines, and a loop that begins in one of these
-// ends with the reader's loop. Invariant: a goroutine is in reading from before its input begins until
-// after that has ended.
+// This file ends the loops in the inputs of a loop when the loop ends. An input is a function, so a
+// loop does not see whether it runs another loop. But that loop runs in the goroutine that reads the
+// input. So reading has the numbers of the goroutines that read, and a loop that begins in one of
+// these ends with the reader's loop. Invariant: a goroutine is in reading from before its input
+// begins until after the input has ended.
 
 package loop
 
@@ -14,33 +14,22 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// reading has the goroutines that read an input, with the loops that they read for.
-var reading struct {
-	mu    sync.Mutex
-	loops map[uint64]*loop
-	n     race.Uint64 // the length of loops
-}
+// reading has the numbers of the goroutines that read an input, with the loops that they read for.
+// readers is how many there are.
+var (
+	reading sync.Map
+	readers race.Uint64
+)
 
 // reads records that the caller's goroutine reads an input of the loop, until the caller calls ended.
 // It takes about a microsecond.
 func (l *loop) reads() (ended func()) {
 	id := sched.GoroutineID()
-	reading.n.Add(1)
-	race.Do(func() {
-		reading.mu.Lock()
-		defer reading.mu.Unlock()
-		if reading.loops == nil {
-			reading.loops = make(map[uint64]*loop)
-		}
-		reading.loops[id] = l
-	})
+	readers.Add(1)
+	race.Do(func() { reading.Store(id, l) })
 	return func() {
-		race.Do(func() {
-			reading.mu.Lock()
-			defer reading.mu.Unlock()
-			delete(reading.loops, id)
-		})
-		reading.n.Add(^uint64(0))
+		race.Do(func() { reading.Delete(id) })
+		readers.Add(^uint64(0))
 	}
 }
 
@@ -48,14 +37,14 @@ func (l *loop) reads() (ended func()) {
 // the goroutine reads an input of another loop, that context also ends with the items of that loop,
 // and for the same cause. The caller calls stop when its loop has ended.
 func chained(ctx context.Context) (_ context.Context, stop func()) {
-	if reading.n.Load() == 0 {
+	if readers.Load() == 0 {
 		return ctx, func() {}
 	}
 	id := sched.GoroutineID()
 	outer := race.Get(func() *loop {
-		reading.mu.Lock()
-		defer reading.mu.Unlock()
-		return reading.loops[id]
+		l, _ := reading.Load(id)
+		outer, _ := l.(*loop)
+		return outer
 	})
 	if outer == nil {
 		return ctx, func() {}

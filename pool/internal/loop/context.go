@@ -1,5 +1,5 @@
 // This file holds the context of a loop's items, and the budget that it carries. Invariant: the
-// context of a loop that has ended is cancelled, and its Value does not return the budget.
+// context of a loop that has ended is cancelled, and its Value does not return the loop's budget.
 
 package loop
 

@@ -6,7 +6,7 @@
 // promised edge from an item to the body of the caller's loop.
 //
 // Invariant: while the caller waits, the buffer does not have enough items for it, or ready holds a
-// call.
+// wake-up.
 
 package loop
 
@@ -25,7 +25,7 @@ const mergeAhead = 16
 // Merge returns the items of all inputs, as they come.
 func Merge[T any](ctx context.Context, in []iter.Seq[T]) iter.Seq[T] {
 	return func(yield func(T) bool) {
-		g := &gather[T]{ahead: mergeAhead, callAt: 1}
+		g := &gather[T]{ahead: mergeAhead, wakeAt: 1}
 		g.run(ctx, in, func() {
 			for items := g.receive(nil); len(items) > 0; items = g.receive(items) {
 				for i, v := range items {
@@ -43,7 +43,7 @@ func Merge[T any](ctx context.Context, in []iter.Seq[T]) iter.Seq[T] {
 // maxWait after the first, or if the input has ended. There is no time limit if maxWait is 0.
 func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, maxWait time.Duration) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
-		g := &gather[T]{ahead: n, callAt: n, maxWait: maxWait}
+		g := &gather[T]{ahead: n, wakeAt: n, maxWait: maxWait}
 		g.run(ctx, []iter.Seq[T]{in}, func() {
 			for last := 0; ; {
 				chunk := g.receive(make([]T, 0, last))
@@ -59,15 +59,15 @@ func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, maxWait time.Durat
 type gather[T any] struct {
 	loop
 	ahead   int           // how many items a reader may put before the caller takes the buffer
-	callAt  int           // how many items the caller waits for
+	wakeAt  int           // the caller waits for this many items
 	maxWait time.Duration // how long after the first of them; 0 is no limit
 	puts    race.Point    // from each put to each later take
-	ready   chan struct{} // holds a call if the caller should look again
+	ready   chan struct{} // holds a wake-up if the caller should look again
 
 	// Guarded by mu.
 
 	items   []T
-	since   time.Time // when the first of items came, if within is not 0
+	since   time.Time // when the first of items came, if maxWait is not 0
 	taken   int       // how often the caller has taken the buffer
 	waiting []*reader // readers that wait until the caller takes the buffer
 	readers int       // readers that have not ended
@@ -75,7 +75,7 @@ type gather[T any] struct {
 
 // A reader is the goroutine that runs one input.
 type reader struct {
-	room  chan struct{} // holds a call if the reader may go on
+	room  chan struct{} // holds a wake-up if the reader may go on
 	put   int           // items that it has put since the caller took the buffer; guarded by mu
 	taken int           // the value of gather.taken at the last put; guarded by mu
 }
@@ -149,7 +149,7 @@ func (g *gather[T]) add(r *reader, v T) (waits bool) {
 	if n == 1 && timed {
 		g.since = time.Now()
 	}
-	if n == g.callAt || n == 1 && timed {
+	if n == g.wakeAt || n == 1 && timed {
 		race.Send(g.ready, struct{}{})
 	}
 	if waits = r.put >= g.ahead; waits {
@@ -167,7 +167,17 @@ func (g *gather[T]) receive(next []T) []T {
 			g.puts.Acquire()
 			return race.Copy(b.items)
 		}
-		g.pause(b.left)
+		var up <-chan time.Time
+		if b.left > 0 {
+			up = time.After(b.left)
+		}
+		g.shown.Blocked()
+		select {
+		case <-g.ready:
+		case <-up:
+		case <-g.call.Ctx.Done():
+		}
+		g.shown.Woken()
 	}
 	return nil
 }
@@ -185,7 +195,7 @@ func (g *gather[T]) take(next []T) (b batch[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := len(g.items)
-	b.enough = n >= g.callAt || g.readers == 0
+	b.enough = n >= g.wakeAt || g.readers == 0
 	if !b.enough && n > 0 && g.maxWait > 0 {
 		b.left = g.maxWait - time.Since(g.since)
 		b.enough = b.left <= 0
@@ -200,20 +210,4 @@ func (g *gather[T]) take(next []T) (b batch[T]) {
 	}
 	g.waiting = g.waiting[:0]
 	return b
-}
-
-// pause blocks until ready holds a call, the context is done, or left has passed. There is no time
-// limit if left is 0.
-func (g *gather[T]) pause(left time.Duration) {
-	var up <-chan time.Time
-	if left > 0 {
-		up = time.After(left)
-	}
-	g.shown.Blocked()
-	select {
-	case <-g.ready:
-	case <-up:
-	case <-g.call.Ctx.Done():
-	}
-	g.shown.Woken()
 }

@@ -29,35 +29,37 @@ func For(call Call, n int, f func(ctx context.Context, i int) error) error {
 }
 
 // forBlock is the block of For. It captures no variables, which saves an allocation.
-func forBlock(l *indexLoop, lo, hi int) (next int, err error) {
+func forBlock(l *indexLoop, lo, hi int) error {
 	f, ctx := l.of.(func(ctx context.Context, i int) error), context.Context(&l.ctx)
 	for i := lo; i < hi; i++ {
 		if l.check.Load() {
-			return i, nil
+			l.stopped()
+			break
 		}
 		if err := f(ctx, i); err != nil {
-			return i, err
+			return err
 		}
 	}
-	return hi, nil
+	return nil
 }
 
 // MapSlice calls f for each element of in and returns the results in their places.
 func MapSlice[T, R any](call Call, in []T, f func(ctx context.Context, v T) (R, error)) ([]R, error) {
 	out := make([]R, len(in))
-	err := runIndexes(call, len(in), f, func(l *indexLoop, lo, hi int) (next int, err error) {
+	err := runIndexes(call, len(in), f, func(l *indexLoop, lo, hi int) error {
 		ctx := context.Context(&l.ctx)
 		for i := lo; i < hi; i++ {
 			if l.check.Load() {
-				return i, nil
+				l.stopped()
+				break
 			}
 			r, err := f(ctx, in[i])
 			if err != nil {
-				return i, err
+				return err
 			}
 			out[i] = r
 		}
-		return hi, nil
+		return nil
 	})
 	return out, err
 }
@@ -90,10 +92,10 @@ type indexLoop struct {
 	first    indexRange                 // the caller's range; the last field, away from fields that helpers read for each block
 }
 
-// A block runs the items from lo up to, and without, hi, one after another. It returns the error of
-// the first item that fails, without running the rest. It returns the index of the next item if
-// check is set.
-type block func(l *indexLoop, lo, hi int) (next int, err error)
+// A block runs the items from lo to hi-1, one after another. It returns the error of the first item
+// that fails, without running the rest. If check is set it does not run the rest either, and calls
+// stopped. Its loop has no && because the compiler adds a jump for that: 0.3 ns of 2 ns an item.
+type block func(l *indexLoop, lo, hi int) error
 
 const (
 	// watchAfter is how long the caller works without helpers if it cannot measure whether helpers are worth
@@ -120,20 +122,13 @@ func (l *indexLoop) run(n int) (err error) {
 		l.watchContext() // there is no helper and no watchdog to call it
 	}
 	defer func() { // deferred, because an item may have called Goexit
-		l.releaseWatchdog()
+		l.watchdog.release(l)
 		l.wait()
 		l.raise()
 		err = l.result.err
 	}()
 	core.Call(func() { l.work(&l.first, 0) }, l.abort)
 	return nil
-}
-
-func (l *indexLoop) releaseWatchdog() {
-	if l.watchdog != nil {
-		l.watchdog.release(l)
-		l.watchdog = nil
-	}
 }
 
 // work runs items until there are none left. Each worker calls it. from is the time at which the
@@ -148,16 +143,17 @@ func (l *indexLoop) work(own *indexRange, from time.Duration) {
 			}
 			continue
 		}
-		if l.stopped() || !l.items(lo, hi) {
+		if l.stopped() {
 			return
 		}
+		l.items(l.base+int(lo), l.base+int(hi))
 		if !g.count(int(hi-lo)) || g.last < probation || !l.wantsHelper() {
 			continue // too little was measured, or no helper may be started
 		}
 		if rest := own.left(); rest > 0 && g.each > worthwhile/time.Duration(rest) {
 			if own == &l.first && l.watchdog != nil {
 				l.watchdog.remember(l, g.each)
-				l.releaseWatchdog()
+				l.watchdog.release(l)
 			}
 			if l.share() {
 				g.restart()
@@ -166,36 +162,21 @@ func (l *indexLoop) work(own *indexRange, from time.Duration) {
 	}
 }
 
-// items runs the items from lo up to, and without, hi. It reports false if no further item may
-// start.
-func (l *indexLoop) items(lo, hi uint32) bool {
-	from, to := l.base+int(lo), l.base+int(hi)
-	if race.Hidden {
-		return l.itemsIsolated(from, to)
+// items runs the items from lo to hi-1.
+func (l *indexLoop) items(lo, hi int) {
+	if !race.Hidden {
+		l.runBlock(lo, hi)
+		return
 	}
-	next, err := l.block(l, from, to)
-	if err != nil {
-		l.fail(outcome{err: err})
-		return false
+	for i := lo; i < hi && !(l.check.Load() && l.stopped()); i++ {
+		race.Isolate(&l.itemEnds, func() { core.Call(func() { l.runBlock(i, i+1) }, l.abort) })
 	}
-	return next == to || !l.stopped()
 }
 
-// itemsIsolated is items in a build with race.Hidden.
-func (l *indexLoop) itemsIsolated(from, to int) bool {
-	for i := from; i < to && !(l.check.Load() && l.stopped()); i++ {
-		race.Isolate(&l.itemEnds, func() {
-			core.Call(func() {
-				next, err := l.block(l, i, i+1)
-				if err != nil {
-					l.fail(outcome{err: err})
-				} else if next == i { // check was set
-					l.stopped()
-				}
-			}, l.abort)
-		})
+func (l *indexLoop) runBlock(lo, hi int) {
+	if err := l.block(l, lo, hi); err != nil {
+		l.fail(outcome{err: err})
 	}
-	return !l.ended.Load()
 }
 
 // spawnWorker starts a helper. It reports false if there can be none.
@@ -253,8 +234,8 @@ func (l *indexLoop) steal(own *indexRange) bool {
 	return false
 }
 
-// An indexRange is the part of a loop that is left to one worker: the indexes from lo up to, and
-// without, hi. The worker takes from the front, a few at a time. Other workers steal from the back.
+// An indexRange is the part of a loop that is left to one worker: the indexes from lo to hi-1. The
+// worker takes from the front, a few at a time. Other workers steal from the back.
 type indexRange struct {
 	word atomic.Uint64 // lo in the high 32 bits, hi in the low 32
 	next *indexRange   // in the loop's list; written before the range is in it

@@ -51,7 +51,6 @@ type loop struct {
 	check    atomic.Bool     // stopped must be called before an item starts: ended is set, or the parent is done
 	unwatch  func() bool     // ends watchContext; nil before that; written before there are helpers, or once under mu
 	noticed  chan struct{}   // closed when watchContext has set check
-	joining  atomic.Bool     // a helper that has not begun need not begin
 	shown    *sched.LoopNote // shows the loop in package tree; may be nil; written before there are helpers, or under mu with workers
 	own      *goroutines     // goroutines that need neither a pool nor the budget; nil if there are none
 	itemEnds race.Point      // orders items before the end of the loop
@@ -104,7 +103,7 @@ func (l *loop) wantsHelper() bool {
 
 // startHelper starts a helper that runs f. It reports false if the loop already has l.most helpers,
 // or if the budget or the pool has no worker left. f passes its own panic or Goexit to the loop.
-// The helper calls left, if that is not nil, when it is no longer counted.
+// The helper calls left, if left is not nil, when it is no longer counted.
 func (l *loop) startHelper(f, left func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -140,9 +139,7 @@ func (l *loop) help(f, left func()) {
 			left()
 		}
 	}()
-	if !l.joining.Load() { // otherwise the caller waits already, so f has nothing to do
-		l.host(f)
-	}
+	l.host(f)
 }
 
 // start starts a goroutine that needs neither a pool nor the budget, and runs f in it. The caller of
@@ -199,7 +196,7 @@ func (l *loop) fail(o outcome) {
 }
 
 // abort is fail for a panic, or, if p is nil, for a Goexit.
-func (l *loop) abort(p *core.PanicError) { l.fail(aborted(p)) }
+func (l *loop) abort(p *core.PanicError) { l.fail(*aborted(p)) }
 
 // causeOf returns err. If the parent context is done, and err wraps its Err, causeOf returns the
 // cause of the parent context.
@@ -226,7 +223,6 @@ func (l *loop) stop(cause error) {
 
 // wait blocks until every helper has ended.
 func (l *loop) wait() {
-	l.joining.Store(true)
 	l.shown.Blocked()
 	defer l.shown.End()
 	if l.own != nil {
@@ -285,7 +281,7 @@ type outcome struct {
 }
 
 // aborted returns the outcome of a panic, or, if p is nil, of a Goexit.
-func aborted(p *core.PanicError) outcome { return outcome{panicked: p, goexit: p == nil} }
+func aborted(p *core.PanicError) *outcome { return &outcome{panicked: p, goexit: p == nil} }
 
 // add adds a later outcome. A panic replaces a Goexit, and a Goexit replaces an error. A second
 // panic becomes one of the Others of the first. The first of two errors stays.

@@ -59,14 +59,14 @@ type stream[T, R any] struct {
 	// Written rarely.
 
 	ring        atomic.Pointer[ring[T, R]]
-	window      atomic.Int64  // how many items may be in flight, if that is more than leastInFlight; 0 unless items have been measured to be quick
+	window      atomic.Int64  // how many items may be in flight, if more than leastInFlight; 0 unless items have been measured to be quick
 	firstFailed atomic.Uint64 // the first item known to have failed; none if there is none; only if results are ordered
 	inputErr    error         // the error of the input; written before inputDone is closed
 	inputDone   chan struct{} // closed when the input has ended; tail is final then
 	starting    atomic.Bool   // a helper was started and has not begun
-	work        chan struct{} // holds a call if a worker should look for items
-	room        chan struct{} // holds a call if the reader should look for room
-	results     chan struct{} // holds a call if the consumer should look for a result
+	work        chan struct{} // holds a wake-up if a worker should look for items
+	room        chan struct{} // holds a wake-up if the reader should look for room
+	results     chan struct{} // holds a wake-up if the consumer should look for a result
 	_           cacheLine
 
 	// Written by the reader.
@@ -83,7 +83,7 @@ type stream[T, R any] struct {
 	head     atomic.Uint64 // how many items have been claimed; written under claims
 	finished atomic.Uint64 // how many results there are; only if results are unordered
 	idle     atomic.Int64  // how many workers wait
-	waking   atomic.Bool   // a worker was called; see waitItem
+	waking   atomic.Bool   // a worker is being woken; see waitItem
 	_        cacheLine
 
 	// Written by the consumer.
@@ -165,7 +165,7 @@ func (s *stream[T, R]) read() {
 				return
 			}
 		}
-	}, func(p *core.PanicError) { s.note(aborted(p)) }) // the results of the items before are still yielded
+	}, func(p *core.PanicError) { s.note(*aborted(p)) }) // the results of the items before are still yielded
 }
 
 // put adds an item to the ring, and blocks until there is room for another. It reports false if no
@@ -184,7 +184,7 @@ func (s *stream[T, R]) put(v T) bool {
 	s.current[k%segmentSize].item = v
 	s.tail.Store(k + 1)
 	if s.idle.Load() == 0 || !s.waking.Load() {
-		s.callWorker()
+		s.wakeWorker()
 	}
 	return k+1 < s.limit || s.waitRoom()
 }
@@ -205,11 +205,7 @@ func (s *stream[T, R]) beginSegment(k uint64) {
 
 // leastInFlight returns how many items may be in flight even if they are not quick.
 func (s *stream[T, R]) leastInFlight() int {
-	workers := s.call.Workers
-	if workers > eagerWorkers {
-		workers = min(workers, eagerWorkers+int(s.helpers.Load()))
-	}
-	return leastWindow * workers
+	return leastWindow * min(s.call.Workers, eagerWorkers+int(s.helpers.Load()))
 }
 
 // maxInFlight returns how many items may be in flight.

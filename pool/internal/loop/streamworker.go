@@ -1,12 +1,10 @@
-// This file holds the workers of a stream: how they are called, how they claim items, and how they
+// This file holds the workers of a stream: how they are woken, how they claim items, and how they
 // pass results to the consumer. Invariant: items are claimed in their order, each once. Each item
-// before the first failed one that is claimed gets a result.
+// that is claimed and comes before the first failed one gets a result.
 
 package loop
 
 import (
-	"context"
-
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
 )
@@ -19,9 +17,9 @@ type streamWorker[T any] struct {
 	first uint64 // the number of items[0]
 }
 
-// callWorker makes a worker look for items, if there can be one that is not busy. The caller has
+// wakeWorker wakes a worker that waits, or starts one if none waits and it may. The caller has
 // published an item.
-func (s *stream[T, R]) callWorker() {
+func (s *stream[T, R]) wakeWorker() {
 	if s.idle.Load() > 0 {
 		if !s.waking.Load() && s.waking.CompareAndSwap(false, true) {
 			race.Send(s.work, struct{}{})
@@ -47,10 +45,10 @@ func (s *stream[T, R]) helper() {
 
 // left is called when a helper is no longer counted. The reader publishes an item before it checks
 // whether a helper is wanted. A helper is uncounted before left checks for items. So one of the two
-// calls a worker.
+// wakes a worker.
 func (s *stream[T, R]) left() {
 	if s.head.Load() != s.tail.Load() && !s.done() {
-		s.callWorker()
+		s.wakeWorker()
 	}
 }
 
@@ -64,7 +62,7 @@ func (s *stream[T, R]) serve(waits bool) {
 				return
 			}
 		}
-	}, func(p *core.PanicError) { s.finishFailed(w.first+uint64(w.at), *new(R), aborted(p)) })
+	}, func(p *core.PanicError) { s.finish(w.first+uint64(w.at), *new(R), aborted(p)) })
 }
 
 // claim takes items from the ring. It reports false if there are none.
@@ -83,16 +81,16 @@ func (s *stream[T, R]) claim(w *streamWorker[T]) bool {
 	s.head.Store(head + uint64(n))
 	s.claims.Unlock()
 	if n < left {
-		s.callWorker()
+		s.wakeWorker()
 	}
 	return n > 0
 }
 
 // waitItem blocks until there is an item, and claims it. It reports false if there will be none.
 //
-// A call that no worker takes stays in work for the next worker that waits. So while waking is set,
-// work holds a call, or a goroutine is about to put one there, or a worker that has taken the call
-// is about to clear waking and then look for items. So callWorker may skip the call if waking is
+// A wake-up that no worker takes stays in work for the next worker that waits. So while waking is
+// set, work holds a wake-up, or a goroutine is about to put one there, or a worker that has taken it
+// is about to clear waking and then look for items. So wakeWorker need not send one if waking is
 // set.
 func (s *stream[T, R]) waitItem(w *streamWorker[T]) bool {
 	for {
@@ -121,7 +119,6 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 	if s.done() {
 		return false
 	}
-	f, ctx := s.f, context.Context(&s.ctx)
 	for i, v := range w.items {
 		k := w.first + uint64(i)
 		if w.at = i; s.check.Load() || k > s.firstFailed.Load() {
@@ -129,15 +126,11 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 		}
 		if race.Hidden {
 			race.Isolate(&s.itemEnds, func() {
-				core.Call(func() {
-					r, err := f(ctx, v)
-					s.finish(k, r, err)
-				}, func(p *core.PanicError) { s.finishFailed(k, *new(R), aborted(p)) })
+				core.Call(func() { s.runItem(k, v) }, func(p *core.PanicError) { s.finish(k, *new(R), aborted(p)) })
 			})
 			continue
 		}
-		r, err := f(ctx, v)
-		s.finish(k, r, err)
+		s.runItem(k, v)
 	}
 	clear(w.items) // so that a worker that waits keeps no item
 	if w.grain.count(len(w.items)) && !s.clock.frozen {
@@ -146,43 +139,33 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 	return true
 }
 
-// finish passes the result of an item to the consumer.
-func (s *stream[T, R]) finish(k uint64, r R, err error) {
+func (s *stream[T, R]) runItem(k uint64, v T) {
+	r, err := s.f(&s.ctx, v)
 	if err != nil {
-		s.finishFailed(k, r, outcome{err: err})
+		s.finish(k, r, &outcome{err: err})
 		return
 	}
-	if !s.ordered {
-		k = s.finished.Add(1) - 1
-	}
-	s.deliver(k, r, nil)
-	if s.firstFailed.Load() != none {
-		s.settle()
-	}
+	s.finish(k, r, nil)
 }
 
-// finishFailed passes the outcome of an item that has failed to the consumer. If results are
-// unordered, that ends the loop. If they are ordered, it ends the loop for the items after this
-// one; the items before it continue.
-func (s *stream[T, R]) finishFailed(k uint64, r R, o outcome) {
-	if o.err == nil {
-		s.note(o)
+// finish puts the result of item k in its cell, and wakes the consumer if it waits for that result.
+// failed is nil if the item has succeeded. If results are unordered, a failed item ends the loop. If
+// they are ordered, it ends the loop for the items after it; the items before it continue.
+func (s *stream[T, R]) finish(k uint64, r R, failed *outcome) {
+	if failed != nil && failed.err == nil {
+		s.note(*failed)
 	}
-	if !s.ordered {
+	switch {
+	case !s.ordered:
 		k = s.finished.Add(1) - 1 // before the results of the items that stop cancels
-		s.stop(o.err)
-		s.deliver(k, r, &o)
-		return
+		if failed != nil {
+			s.stop(failed.err)
+		}
+	case failed != nil:
+		for first := s.firstFailed.Load(); k < first && !s.firstFailed.CompareAndSwap(first, k); {
+			first = s.firstFailed.Load()
+		}
 	}
-	for first := s.firstFailed.Load(); k < first && !s.firstFailed.CompareAndSwap(first, k); {
-		first = s.firstFailed.Load()
-	}
-	s.deliver(k, r, &o)
-	s.settle()
-}
-
-// deliver puts result k in its cell, and wakes the consumer if it waits for that result.
-func (s *stream[T, R]) deliver(k uint64, r R, failed *outcome) {
 	c := s.cell(k)
 	c.value = r
 	if failed != nil {
@@ -191,6 +174,9 @@ func (s *stream[T, R]) deliver(k uint64, r R, failed *outcome) {
 	c.seq.Store(k + 1)
 	if s.resultAt.Load() == k+1 {
 		race.Send(s.results, struct{}{})
+	}
+	if s.firstFailed.Load() != none {
+		s.settle()
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 // watch first writes loop and then reads set; fire first writes set and then reads loop. So one of
 // the two sees what the other has written.
 //
-// To set a timer wakes a thread, if one is idle. Then the system is likely to put the helper's
+// Setting a timer wakes a thread, if one is idle. Then the system is likely to put the helper's
 // thread on the processor of the caller's thread. So a watchdog also remembers the last loop that
 // was worth a helper. The next loop over the same function starts a helper at once.
 type watchdog struct {
@@ -105,9 +105,12 @@ func (w *watchdog) fire() {
 }
 
 // release ends the use of the watchdog by a loop. release blocks until fire has ended if fire has
-// taken the loop.
+// taken the loop. release does nothing if w is nil.
 func (w *watchdog) release(l *indexLoop) {
+	l.watchdog = nil
 	switch {
+	case w == nil:
+		return
 	case !w.watching:
 		if l.clock.now() < worthwhile { // the loop was not worth a helper
 			w.code = 0

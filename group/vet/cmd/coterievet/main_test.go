@@ -130,7 +130,7 @@ func main() {
 func TestProgram(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
-	const unwaited = "main.go:6:6: tasks of wg run on when the function returns: no Wait on the path to line 18"
+	const unwaited = "main.go:6:6: tasks of wg may still run when the function returns: no Wait on the path to line 18"
 
 	t.Run("alone", func(t *testing.T) {
 		out, err := run(t, module(t, program), self, "./...")

@@ -121,7 +121,7 @@ func (s *Swap) declare(c *Candidate) {
 	pkg, imports := Import(s.pass, file, s.Import)
 	old, text := s.declared(c.Decl, pkg)
 	if old == nil || text == "" {
-		c.Leave(c.At, "it is declared in a way that has no counterpart")
+		c.Leave(c.At, "this form of declaration cannot be rewritten")
 		return
 	}
 	c.Edits = append(imports, analysis.TextEdit{Pos: old.Pos(), End: old.End(), NewText: []byte(text)})
@@ -195,7 +195,7 @@ func (s *Swap) checkUse(c *Candidate, ident inspector.Cursor) {
 func (s *Swap) report(c *Candidate) {
 	old := (&owner.Kind{Path: s.Path, Type: s.Type}).String()
 	if c.reason != "" {
-		s.pass.ReportRangef(c.At, "%s is left a %s: line %d: %s (docs/migrate/%s)",
+		s.pass.ReportRangef(c.At, "%s stays a %s: line %d: %s (docs/migrate/%s)",
 			c.At.Name, old, s.pass.Fset.Position(c.where).Line, c.reason, s.Page)
 		return
 	}
@@ -236,7 +236,7 @@ func isZero(info *types.Info, e ast.Expr) bool {
 // Fit says why a function cannot share a goroutine with others, and where; "" if it
 // can.
 func Fit(info *types.Info, f ast.Expr) (reason string, at ast.Node) {
-	const marks = "the task leaves marks on its goroutine, which others may share"
+	const marks = "the task changes its goroutine, and a group may run other tasks on it"
 	locks := 0
 	ast.Inspect(f, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)

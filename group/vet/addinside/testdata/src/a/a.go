@@ -15,13 +15,13 @@ type crawler struct {
 }
 
 func (c *crawler) visit() {
-	c.wg.Add(1) // want `c.wg counts the goroutine that it runs in: a Wait that comes before it does not wait for that goroutine; call Add before the go statement.*docs/guide/scopes.md`
+	c.wg.Add(1) // want `c.wg.Add runs in the goroutine that it counts: a Wait that comes before it does not wait for that goroutine; call Add before the go statement.*docs/guide/scopes.md`
 	defer c.wg.Done()
 	work()
 }
 
 func (c *crawler) count() {
-	c.tasks.Add(1) // want `c.tasks counts the goroutine`
+	c.tasks.Add(1) // want `c.tasks.Add runs in the goroutine`
 	defer c.tasks.Done()
 	work()
 }
@@ -41,7 +41,7 @@ func literal() {
 	var wg sync.WaitGroup
 	go func() {
 		work()
-		wg.Add(1) // want `wg counts the goroutine`
+		wg.Add(1) // want `wg.Add runs in the goroutine`
 		defer func() { wg.Done() }()
 		work()
 	}()
@@ -49,7 +49,7 @@ func literal() {
 }
 
 func passed(wg *sync.WaitGroup) {
-	wg.Add(1) // want `wg counts the goroutine`
+	wg.Add(1) // want `wg.Add runs in the goroutine`
 	defer wg.Done()
 }
 
@@ -57,7 +57,7 @@ func pass() {
 	var wg, other sync.WaitGroup
 	go passed(&wg)
 	other.Go(func() {
-		wg.Add(1) // want `wg counts the goroutine`
+		wg.Add(1) // want `wg.Add runs in the goroutine`
 		defer wg.Done()
 	})
 	other.Wait()

@@ -5,7 +5,7 @@ import "sync"
 func work() {}
 
 func bare() {
-	go work()   // want `this goroutine has no owner: nobody waits for it, and its panic ends the process; start it as a task of a group.Group, or write //coterie:go and who waits for it, or why nobody has to .*docs/guide/rule.md`
+	go work()   // want `this goroutine has no owner: nobody waits for it, and its panic ends the process; start it as a task of a group.Group, or add a comment //coterie:go that says who waits for it, or why nobody has to .*docs/guide/rule.md`
 	go func() { // want `this goroutine has no owner`
 		go work() // want `this goroutine has no owner`
 	}()

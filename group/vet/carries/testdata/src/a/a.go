@@ -10,16 +10,16 @@ import (
 	"github.com/coterie-go/coterie/pool"
 )
 
-func lock() { runtime.LockOSThread() } // want `LockOSThread marks the goroutine`
+func lock() { runtime.LockOSThread() } // want `LockOSThread changes the goroutine`
 
 func marks(ctx context.Context, p *pool.Pool) {
 	var g group.Group
 	g.Go(func() {
-		runtime.LockOSThread() // want `LockOSThread marks the goroutine, which runs the next task too: undo it before the task ends, or give the owner Options.Isolate .*docs/guide/limits.md`
+		runtime.LockOSThread() // want `LockOSThread changes the goroutine, which runs other tasks later: undo the change before the task ends, or set Options.Isolate of the owner .*docs/guide/limits.md`
 	})
 	p.Go(lock)
 	g.Go(func() {
-		pprof.SetGoroutineLabels(ctx) // want `SetGoroutineLabels marks the goroutine`
+		pprof.SetGoroutineLabels(ctx) // want `SetGoroutineLabels changes the goroutine`
 	})
 	g.Wait()
 }

@@ -25,7 +25,7 @@ func keeps(s *server, out chan *group.Group) {
 	var submit func(func())
 	var holder server
 	group.Run(func(g *group.Group) {
-		kept = g                        // want `g is kept after the Run that it belongs to, and its Go panics then: the scope has ended; start the tasks within the body.*docs/guide/scopes.md`
+		kept = g                        // want `g is kept after its Run: g.Go panics once Run has returned; start the tasks in the function of Run.*docs/guide/scopes.md`
 		s.g = g                         // want `g is kept`
 		s.start = func() { g.Go(work) } // want `g is kept`
 		s.all = append(s.all, g)        // want `g is kept`

@@ -32,7 +32,7 @@ func (e *env) run() { e.t.Fatal() } // want run:"endsTest"
 
 func lost(t *testing.T, b *testing.B, e *env) { // want lost:"endsTest"
 	go func() {
-		t.Fatal("no")           // want `t.Fatal in a goroutine ends that goroutine and not the test, which goes on .*docs/guide/panics.md`
+		t.Fatal("no")           // want `t.Fatal in a goroutine ends that goroutine, not the test: the test goes on or hangs.*docs/guide/panics.md`
 		b.Skipf("no")           // want `b.Skipf in a goroutine`
 		require.NoError(t, err) // want `require.NoError in a goroutine`
 		helper.Check(t, err)    // want `helper.Check in a goroutine`
@@ -59,7 +59,7 @@ func lost(t *testing.T, b *testing.B, e *env) { // want lost:"endsTest"
 	cg.Go(func() { helper.Check(t, err) }) // want `helper.Check in a task of a conc.WaitGroup`
 	var xg xerrgroup.Group
 	xg.Go(func() error {
-		require.NoError(t, err) // want `require.NoError in a task of a errgroup.Group`
+		require.NoError(t, err) // want `require.NoError in a task of an errgroup.Group`
 		return nil
 	})
 	p := pool.New(1, pool.Options{})

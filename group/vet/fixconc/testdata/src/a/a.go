@@ -10,7 +10,7 @@ import (
 func work() {}
 
 type server struct {
-	wg conc.WaitGroup // want `wg can be a group.Group, which carries Goexit, too, and can be given up on .*docs/migrate/conc.md`
+	wg conc.WaitGroup // want `wg can be a group.Group, whose Wait also passes on a Goexit, and whose WaitContext can give up .*docs/migrate/conc.md`
 }
 
 func (s *server) start() { s.wg.Go(work) }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"golang.org/x/sync/errgroup" // want `golang.org/x/sync/errgroup can be coterie's errgroup, which has the same calls and raises panics in Wait .*docs/migrate/xsync.md`
+	"golang.org/x/sync/errgroup" // want `coterie's errgroup can replace golang.org/x/sync/errgroup: it has the same methods, and its Wait raises the panics of tasks .*docs/migrate/xsync.md`
 	"golang.org/x/sync/semaphore"
 )
 

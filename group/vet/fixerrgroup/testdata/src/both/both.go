@@ -2,7 +2,7 @@ package both
 
 import (
 	"github.com/coterie-go/coterie/errgroup"
-	xerrgroup "golang.org/x/sync/errgroup" // want `golang.org/x/sync/errgroup is left here: the package uses both`
+	xerrgroup "golang.org/x/sync/errgroup" // want `golang.org/x/sync/errgroup is not replaced: the package imports coterie's errgroup, too`
 )
 
 func use() error {

@@ -1,6 +1,6 @@
 package exported
 
-import "golang.org/x/sync/errgroup" // want `golang.org/x/sync/errgroup is left here: .* is exported, and its type has a Group`
+import "golang.org/x/sync/errgroup" // want `golang.org/x/sync/errgroup is not replaced: .* is exported, and its type contains a Group`
 
 type Server struct{ Group *errgroup.Group }
 

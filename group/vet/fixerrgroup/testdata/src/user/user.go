@@ -3,7 +3,7 @@ package user
 import (
 	"exported"
 
-	"golang.org/x/sync/errgroup" // want `golang.org/x/sync/errgroup is left here: .* of another package has a Group in its type`
+	"golang.org/x/sync/errgroup" // want `golang.org/x/sync/errgroup is not replaced: .* belongs to another package, and its type contains a Group`
 )
 
 func use() error {

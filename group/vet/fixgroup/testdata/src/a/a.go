@@ -8,7 +8,7 @@ import (
 func work(...any) {}
 
 type server struct {
-	wg    sync.WaitGroup // want `wg can be a group.Group, which counts its tasks itself and raises their panics in Wait .*docs/migrate/waitgroup.md`
+	wg    sync.WaitGroup // want `wg can be a group.Group, which counts its tasks itself and whose Wait raises their panics .*docs/migrate/waitgroup.md`
 	names []string
 }
 

@@ -8,29 +8,29 @@ import (
 func work(...any)               {}
 func helper(wg *sync.WaitGroup) { wg.Wait() }
 
-var Shared sync.WaitGroup // want `Shared is left a sync.WaitGroup: line [0-9]+: code of other packages can use it`
+var Shared sync.WaitGroup // want `Shared stays a sync.WaitGroup: line [0-9]+: code of other packages can use it`
 
 var all = []*sync.WaitGroup{{}}
 
 type Exported struct {
-	WG             sync.WaitGroup  // want `WG is left a sync.WaitGroup: line [0-9]+: code of other packages can use it`
-	sync.WaitGroup                 // want `WaitGroup is left a sync.WaitGroup: line [0-9]+: code of other packages can use it`
-	ptr            *sync.WaitGroup // want `ptr is left a sync.WaitGroup: line [0-9]+: it is declared in a way that has no counterpart`
+	WG             sync.WaitGroup  // want `WG stays a sync.WaitGroup: line [0-9]+: code of other packages can use it`
+	sync.WaitGroup                 // want `WaitGroup stays a sync.WaitGroup: line [0-9]+: code of other packages can use it`
+	ptr            *sync.WaitGroup // want `ptr stays a sync.WaitGroup: line [0-9]+: this form of declaration cannot be rewritten`
 }
 
 func passed() {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup: line [0-9]+: it is passed on, copied or assigned`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup: line [0-9]+: it is passed on, copied or assigned`
 	wg.Go(func() {})
 	helper(&wg)
 }
 
 func value() {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup: line 29`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup: line 29`
 	defer work(wg.Wait)
 }
 
 func alone() {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup: line [0-9]+: Add does not count a function literal that is started next to it`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup: line [0-9]+: the fix needs an Add right before its go statements, each of a function literal that calls Done`
 	wg.Add(1)
 	work()
 	go func() {
@@ -40,14 +40,14 @@ func alone() {
 }
 
 func callback(register func(func())) {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup`
 	wg.Add(1)
 	register(func() { wg.Done() })
 	wg.Wait()
 }
 
 func function(f func()) {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup`
 	wg.Add(1)
 	go f()
 	wg.Done()
@@ -55,7 +55,7 @@ func function(f func()) {
 }
 
 func breaks(items []string) {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup`
 	wg.Add(len(items))
 	for _, item := range items {
 		if item == "" {
@@ -70,7 +70,7 @@ func breaks(items []string) {
 }
 
 func rounds(items, others []string) {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup`
 	wg.Add(len(others))
 	for range items {
 		go func() {
@@ -81,7 +81,7 @@ func rounds(items, others []string) {
 }
 
 func marks() {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup: line [0-9]+: the task leaves marks on its goroutine`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup: line [0-9]+: the task changes its goroutine`
 	wg.Go(func() {
 		runtime.LockOSThread()
 	})
@@ -89,7 +89,7 @@ func marks() {
 }
 
 func barrier() {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup: line [0-9]+: a task of its own waits for it`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup: line [0-9]+: one of its own tasks waits for it`
 	for range 2 {
 		wg.Add(1)
 		go func() {

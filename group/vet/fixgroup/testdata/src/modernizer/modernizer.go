@@ -12,7 +12,7 @@ func get() int    { return 0 }
 
 // 77754: Go takes a function without results.
 func results() {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup: line [0-9]+: Add does not count a function literal`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup: line [0-9]+: the fix needs an Add right before its go statements`
 	wg.Add(1)
 	go func() int {
 		defer wg.Done()
@@ -23,7 +23,7 @@ func results() {
 
 // What the go statement passes has to be passed on.
 func arguments() {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup: line [0-9]+: Add`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup: line [0-9]+: the fix needs an Add`
 	i := 0
 	wg.Add(1)
 	go func(i int) {
@@ -35,7 +35,7 @@ func arguments() {
 }
 
 func changing() {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup`
 	for i := 0; i < 3; {
 		wg.Add(1)
 		go func(i int) {
@@ -48,7 +48,7 @@ func changing() {
 }
 
 func changed() {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup`
 	for i := range 3 {
 		wg.Add(1)
 		go func(i int) {
@@ -61,7 +61,7 @@ func changed() {
 }
 
 func converted() {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup`
 	for i := range 3 {
 		wg.Add(1)
 		go func(i any) {
@@ -74,7 +74,7 @@ func converted() {
 
 // The Done of another, and one that not each way out of the literal reaches.
 func others() {
-	var a, b sync.WaitGroup // want `a is left a sync.WaitGroup: line [0-9]+: it is declared in a way that has no counterpart` `b is left a sync.WaitGroup`
+	var a, b sync.WaitGroup // want `a stays a sync.WaitGroup: line [0-9]+: this form of declaration cannot be rewritten` `b stays a sync.WaitGroup`
 	a.Add(1)
 	go func() {
 		defer b.Done()
@@ -88,7 +88,7 @@ func others() {
 }
 
 func early(done bool) {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup`
 	wg.Add(1)
 	go func() {
 		if done {
@@ -102,7 +102,7 @@ func early(done bool) {
 
 // 77559: a deferred call recovers, and Done was not called.
 func recovers() {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup`
 	wg.Add(1)
 	go func() {
 		defer cleanup()
@@ -114,7 +114,7 @@ func recovers() {
 
 // The order of deferred calls.
 func order(mu *sync.Mutex) {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup`
 	wg.Add(1)
 	go func() {
 		defer mu.Unlock() // after Done

@@ -5,7 +5,7 @@ package names
 import "sync"
 
 func generated() {
-	var wg sync.WaitGroup // want `wg is left a sync.WaitGroup: line [0-9]+: its file is generated`
+	var wg sync.WaitGroup // want `wg stays a sync.WaitGroup: line [0-9]+: its file is generated`
 	wg.Go(work)
 	wg.Wait()
 }

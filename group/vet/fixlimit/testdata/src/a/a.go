@@ -11,7 +11,7 @@ func work(...any) {}
 func limited(items []string) {
 	var g group.Group
 	// five at a time
-	slots := make(chan struct{}, 5) // want `slots can be the Limit of g, which no task can forget to give back .*docs/migrate/waitgroup.md`
+	slots := make(chan struct{}, 5) // want `the Limit of g can replace slots, so that no task can forget to give its slot back .*docs/migrate/waitgroup.md`
 	for _, item := range items {
 		slots <- struct{}{}
 		g.Go(func() {
@@ -29,7 +29,7 @@ func processors(items []string) {
 		sem <- true
 		<-sem
 	}
-	tokens := make(chan struct{}, runtime.NumCPU()) // want `tokens can be the Limit of tasks`
+	tokens := make(chan struct{}, runtime.NumCPU()) // want `the Limit of tasks can replace tokens`
 	var tasks group.Group
 	tokens <- struct{}{}
 	tasks.Go(func() {

@@ -10,7 +10,7 @@ func work(...any) {}
 
 func size(n int) {
 	var g group.Group
-	slots := make(chan struct{}, n) // want `slots limits g, and is left: the channel may have no room at all, where a Limit of 0 means none; write group.Options`
+	slots := make(chan struct{}, n) // want `slots limits g and is not rewritten: its capacity may be 0, and a Limit of 0 means no limit; use group.Options`
 	slots <- struct{}{}
 	g.Go(func() {
 		defer func() { <-slots }()
@@ -20,7 +20,7 @@ func size(n int) {
 
 func otherUse() {
 	var g group.Group
-	slots := make(chan struct{}, 3) // want `slots limits g, and is left: it has other uses`
+	slots := make(chan struct{}, 3) // want `slots limits g and is not rewritten: it has other uses`
 	slots <- struct{}{}
 	g.Go(func() {
 		defer func() { <-slots }()
@@ -31,7 +31,7 @@ func otherUse() {
 
 func otherTask() {
 	var g group.Group
-	slots := make(chan struct{}, 3) // want `slots limits g, and is left: some tasks take no slot`
+	slots := make(chan struct{}, 3) // want `slots limits g and is not rewritten: some tasks do not send to it`
 	slots <- struct{}{}
 	g.Go(func() {
 		defer func() { <-slots }()
@@ -43,7 +43,7 @@ func otherTask() {
 func before() {
 	var g group.Group
 	g.Wait()
-	slots := make(chan struct{}, 3) // want `slots limits g, and is left: the group is used before`
+	slots := make(chan struct{}, 3) // want `slots limits g and is not rewritten: the group is used before the channel is made`
 	slots <- struct{}{}
 	g.Go(func() {
 		defer func() { <-slots }()
@@ -53,7 +53,7 @@ func before() {
 
 func options() {
 	g := group.New(group.Options{Name: "named"})
-	slots := make(chan struct{}, 3) // want `slots limits g, and is left: the group is not declared beside it by var g group.Group`
+	slots := make(chan struct{}, 3) // want `slots limits g and is not rewritten: the group is not declared in the same block by var g group.Group`
 	slots <- struct{}{}
 	g.Go(func() {
 		defer func() { <-slots }()

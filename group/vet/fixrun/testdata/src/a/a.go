@@ -11,7 +11,7 @@ func fetch(context.Context, ...string) error { return nil }
 
 // returns keeps its comments.
 func returns(ctx context.Context, urls []string) error {
-	g, ctx := errgroup.WithContext(ctx) // want `g can be the group of an errgroup.Run, which cannot be left without waiting .*docs/guide/scopes.md`
+	g, ctx := errgroup.WithContext(ctx) // want `g can be the group of errgroup.Run, which always waits .*docs/guide/scopes.md`
 	g.SetLimit(3)
 	// one for each
 	for _, url := range urls {

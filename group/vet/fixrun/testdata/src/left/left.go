@@ -13,7 +13,7 @@ func open() (int, error)                     { return 0, nil }
 func pass(g *errgroup.Group)                 {}
 
 func early(ctx context.Context, urls []string) error {
-	g, ctx := errgroup.WithContext(ctx) // want `g is not made a scope: a statement before Wait returns`
+	g, ctx := errgroup.WithContext(ctx) // want `g is not rewritten to errgroup.Run: a statement before Wait returns`
 	for _, url := range urls {
 		if url == "" {
 			return nil
@@ -24,14 +24,14 @@ func early(ctx context.Context, urls []string) error {
 }
 
 func defers(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx) // want `g is not made a scope: a deferred call would run earlier`
+	g, ctx := errgroup.WithContext(ctx) // want `g is not rewritten to errgroup.Run: a deferred call would run earlier`
 	defer work()
 	g.Go(func() error { return fetch(ctx) })
 	return g.Wait()
 }
 
 func later(ctx context.Context) error {
-	g, gctx := errgroup.WithContext(ctx) // want `g is not made a scope: gctx is used after Wait`
+	g, gctx := errgroup.WithContext(ctx) // want `g is not rewritten to errgroup.Run: gctx is used after Wait`
 	g.Go(func() error { return fetch(gctx) })
 	err := g.Wait()
 	work(gctx.Err())
@@ -39,7 +39,7 @@ func later(ctx context.Context) error {
 }
 
 func redeclared(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx) // want `g is not made a scope: ctx is used after Wait`
+	g, ctx := errgroup.WithContext(ctx) // want `g is not rewritten to errgroup.Run: ctx is used after Wait`
 	g.Go(func() error { return fetch(ctx) })
 	if err := g.Wait(); err != nil {
 		return err
@@ -49,13 +49,13 @@ func redeclared(ctx context.Context) error {
 
 func closure(ctx context.Context) error {
 	defer func() { work(ctx) }()
-	g, ctx := errgroup.WithContext(ctx) // want `g is not made a scope: ctx is assigned to, and used elsewhere`
+	g, ctx := errgroup.WithContext(ctx) // want `g is not rewritten to errgroup.Run: ctx is declared before WithContext and used elsewhere`
 	g.Go(func() error { return fetch(ctx) })
 	return g.Wait()
 }
 
 func declares(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx) // want `g is not made a scope: results is declared before Wait and used after it`
+	g, ctx := errgroup.WithContext(ctx) // want `g is not rewritten to errgroup.Run: results is declared before Wait and used after it`
 	results := make([]string, 3)
 	g.Go(func() error { return fetch(ctx, results...) })
 	if err := g.Wait(); err != nil {
@@ -67,7 +67,7 @@ func declares(ctx context.Context) error {
 
 func shadows(ctx context.Context) error {
 	n, err := open()
-	g, ctx := errgroup.WithContext(ctx) // want `g is not made a scope: err is assigned to by :=, and would be another in the scope`
+	g, ctx := errgroup.WithContext(ctx) // want `g is not rewritten to errgroup.Run: err is assigned with :=, which would declare a new variable in the function of Run`
 	m, err := open()
 	g.Go(func() error { return fetch(ctx) })
 	work(n, m, err)
@@ -75,13 +75,13 @@ func shadows(ctx context.Context) error {
 }
 
 func passes(ctx context.Context) error {
-	g, _ := errgroup.WithContext(ctx) // want `g is not made a scope: g is used otherwise than to start tasks`
+	g, _ := errgroup.WithContext(ctx) // want `g is not rewritten to errgroup.Run: g is used for more than starting tasks`
 	pass(g)
 	return g.Wait()
 }
 
 func twice(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx) // want `g is not made a scope: g is used otherwise`
+	g, ctx := errgroup.WithContext(ctx) // want `g is not rewritten to errgroup.Run: g is used for more`
 	g.Go(func() error { return fetch(ctx) })
 	_ = g.Wait()
 	return g.Wait()
@@ -89,7 +89,7 @@ func twice(ctx context.Context) error {
 
 func jumps(ctx context.Context) error {
 	for range 3 {
-		g, ctx := errgroup.WithContext(ctx) // want `g is not made a scope: a statement before Wait jumps`
+		g, ctx := errgroup.WithContext(ctx) // want `g is not rewritten to errgroup.Run: a statement before Wait jumps out of the body`
 		g.Go(func() error { return fetch(ctx) })
 		if ctx.Err() != nil {
 			continue
@@ -100,14 +100,14 @@ func jumps(ctx context.Context) error {
 }
 
 func recovers(ctx context.Context) {
-	g, ctx := errgroup.WithContext(ctx) // want `g is not made a scope: recover works only in a deferred function`
+	g, ctx := errgroup.WithContext(ctx) // want `g is not rewritten to errgroup.Run: recover works only in a deferred function`
 	g.Go(func() error { return fetch(ctx) })
 	work(recover())
 	_ = g.Wait()
 }
 
 func labelled(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx) // want `g is not made a scope: a statement before Wait has a label`
+	g, ctx := errgroup.WithContext(ctx) // want `g is not rewritten to errgroup.Run: a statement before Wait has a label`
 outer:
 	for range 3 {
 		for range 3 {

@@ -13,7 +13,7 @@ type row struct{ cells []string }
 func use(...any) {}
 
 func exchanged(rows []string, r *row) {
-	_ = For(ctx, len(rows), 8, func(_ context.Context, i int) error { // want `workers and n are exchanged: this starts up to len\(rows\) workers and calls the function for 8 of the elements that it indexes; write pool.For\(ctx, 8, len\(rows\), ...\) .*docs/guide/loops.md`
+	_ = For(ctx, len(rows), 8, func(_ context.Context, i int) error { // want `workers and n are exchanged: this starts up to len\(rows\) workers and calls the function with the indexes below 8; write pool.For\(ctx, 8, len\(rows\), ...\) .*docs/guide/loops.md`
 		use(rows[i])
 		return nil
 	})

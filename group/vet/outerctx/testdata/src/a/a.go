@@ -18,7 +18,7 @@ func use(...any)                  {}
 
 func outer(ctx context.Context) {
 	g, gctx := xerrgroup.WithContext(ctx)
-	g.Go(func() error { return fetch(ctx) }) // want `the task uses ctx, from which the context of its group derives: when a sibling fails the task runs on, and the group waits for it; use gctx .*docs/guide/cancellation.md`
+	g.Go(func() error { return fetch(ctx) }) // want `the task uses ctx, from which the context of its group derives: if another task fails, this one is not cancelled, and Wait waits for it; use gctx .*docs/guide/cancellation.md`
 	g.Go(func() error {
 		select {
 		case <-ctx.Done(): // want `the task uses ctx`

@@ -10,11 +10,11 @@ func get(context.Context) (int, error) { return 0, nil }
 
 func without(ctx context.Context, p *pool.Pool) {
 	p.Go(func() {
-		b := p.Batch(ctx) // want `this is not the context of the task: while the task waits it keeps its worker, and when all workers do, none goes on; start the task by GoContext or Submit, and use its context here .*docs/guide/limits.md`
+		b := p.Batch(ctx) // want `this is not the context of the task, so the task keeps its worker while it waits: if all workers wait like this, the pool hangs; start the task with GoContext or Submit, and use its context here .*docs/guide/limits.md`
 		b.Wait()
 	})
 	_ = p.GoContext(ctx, func(inner context.Context) {
-		b := p.Batch(ctx) // want `this is not the context of the task: .*use inner here`
+		b := p.Batch(ctx) // want `this is not the context of the task, .*use inner here`
 		b.Wait()
 		_, _ = pool.Submit(context.Background(), p, get) // want `this is not the context of the task`
 	})

@@ -22,7 +22,7 @@ type server struct {
 }
 
 func (s *server) serve() {
-	s.wg.Wait() // want `Wait in a task of s.wg: the task waits for itself, so it never ends; wait where the tasks were started .*docs/guide/limits.md`
+	s.wg.Wait() // want `Wait in a task of s.wg: the task waits for itself and never ends; wait where the tasks were started .*docs/guide/limits.md`
 }
 
 func waits(s *server) {
@@ -34,12 +34,12 @@ func waits(s *server) {
 	})
 	var g group.Group
 	g.Go(func() {
-		_ = g.WaitContext(ctx) // want `WaitContext in a task of g: the task waits for itself, and panics`
-		func() { g.Wait() }()  // want `Wait in a task of g: the task waits for itself, so it never ends`
+		_ = g.WaitContext(ctx) // want `WaitContext in a task of g: the call panics, because the task would wait for itself`
+		func() { g.Wait() }()  // want `Wait in a task of g: the task waits for itself and never ends`
 	})
 	p := pool.New(2, pool.Options{})
 	p.Go(func() {
-		p.Close() // want `Close in a task of p: the task waits for itself, and panics`
+		p.Close() // want `Close in a task of p: the call panics, because the task would wait for itself`
 	})
 	b := p.Batch(ctx)
 	_ = b.GoContext(ctx, func(context.Context) { b.Wait() }) // want `Wait in a task of b`
@@ -63,12 +63,12 @@ func limited() {
 	var g xerrgroup.Group
 	g.SetLimit(4)
 	g.Go(func() error {
-		g.Go(fail) // want `Go in a task of g, which has a limit: when all tasks that may run wait here, none goes on; use TryGo and do the work in place`
+		g.Go(fail) // want `Go in a task of g, which has a limit: if all running tasks wait here for room, all hang; use TryGo and call the function directly`
 		return nil
 	})
 	h := group.New(group.Options{Limit: 2})
 	h.Go(func() {
-		h.Go(work)                                         // want `Go in a task of h, which has a limit: .*start tasks by GoContext, with the context that the task was given`
+		h.Go(work)                                         // want `Go in a task of h, which has a limit: .*use GoContext with the context that the task was given`
 		_ = h.GoContext(ctx, func(ctx context.Context) {}) // want `GoContext in a task of h`
 	})
 	c := concpool.New().WithMaxGoroutines(3)

@@ -15,7 +15,7 @@ func races(items []string) error {
 	var err error
 	for range items {
 		wg.Go(func() {
-			err = work() // want `several tasks assign to err: they race, and the error that stays is that of the last, often nil; return the error from a task of an errgroup .*docs/guide/errors.md`
+			err = work() // want `several tasks assign to err without a lock: this is a data race, and the last assignment, often of nil, hides the errors before it; return the error from a task of an errgroup .*docs/guide/errors.md`
 		})
 	}
 	wg.Wait()

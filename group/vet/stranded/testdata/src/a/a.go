@@ -13,7 +13,7 @@ func use(...any) {}
 func timesOut(ctx context.Context) int {
 	result := make(chan int)
 	go func() {
-		result <- fetch() // want `the task stays blocked here when the select that receives from result takes another case; give the channel room for one, or start the task with a result: group.Fork, pool.Submit .*docs/guide/cancellation.md`
+		result <- fetch() // want `the task stays blocked here if the select that receives from result takes another case; give the channel a buffer of 1, or start the task with group.Fork or pool.Submit, which return its result .*docs/guide/cancellation.md`
 	}()
 	select {
 	case n := <-result:

@@ -26,7 +26,7 @@ func cond() bool  { return false }
 type waitGroup = sync.WaitGroup
 
 func never() {
-	var wg waitGroup // want `tasks of wg run on when the function returns, and nobody learns how they end: there is no Wait; call Wait on every path, for example by defer .*docs/guide/scopes.md`
+	var wg waitGroup // want `tasks of wg may still run when the function returns, and nobody learns how they end: there is no Wait; call Wait on every path, for example with defer .*docs/guide/scopes.md`
 	for range 3 {
 		wg.Add(1)
 		go func() {
@@ -37,7 +37,7 @@ func never() {
 }
 
 func early() error {
-	g, ctx := xerrgroup.WithContext(ctx) // want `tasks of g run on when the function returns: no Wait on the path to line 43`
+	g, ctx := xerrgroup.WithContext(ctx) // want `tasks of g may still run when the function returns: no Wait on the path to line 43`
 	g.Go(fail)
 	if err := ctx.Err(); err != nil {
 		return err
@@ -46,7 +46,7 @@ func early() error {
 }
 
 func inLoop(items []string) error {
-	g, _ := errgroup.WithContext(ctx) // want `tasks of g run on when the function returns: no Wait on the path to line 52; use errgroup.Run, which cannot be left without waiting`
+	g, _ := errgroup.WithContext(ctx) // want `tasks of g may still run when the function returns: no Wait on the path to line 52; use errgroup.Run, which always waits`
 	for _, item := range items {
 		if item == "" {
 			return errors.New("empty")
@@ -57,25 +57,25 @@ func inLoop(items []string) error {
 }
 
 func kinds() {
-	g := group.New(group.Options{}) // want `tasks of g run on .*use group.Run`
+	g := group.New(group.Options{}) // want `tasks of g may still run .*use group.Run`
 	g.Go(work)
-	p := pool.New(2, pool.Options{}) // want `tasks of p run on .*call Close, Shutdown or Wait on every path`
+	p := pool.New(2, pool.Options{}) // want `tasks of p may still run .*call Close, Shutdown or Wait on every path`
 	p.Go(work)
-	b := p.Batch(ctx) // want `tasks of b run on`
+	b := p.Batch(ctx) // want `tasks of b may still run`
 	b.Go(work)
-	var cg conc.WaitGroup // want `tasks of cg run on`
+	var cg conc.WaitGroup // want `tasks of cg may still run`
 	cg.Go(work)
-	cp := concpool.New().WithMaxGoroutines(2).WithErrors() // want `tasks of cp run on`
+	cp := concpool.New().WithMaxGoroutines(2).WithErrors() // want `tasks of cp may still run`
 	cp.Go(fail)
-	np := new(sync.WaitGroup) // want `tasks of np run on`
+	np := new(sync.WaitGroup) // want `tasks of np may still run`
 	np.Go(work)
-	lp := &sync.WaitGroup{} // want `tasks of lp run on`
+	lp := &sync.WaitGroup{} // want `tasks of lp may still run`
 	lp.Go(work)
 	(*sync.WaitGroup).Go(lp, work)
 }
 
 func batchLeft(p *pool.Pool, early bool) {
-	b := p.Batch(ctx) // want `tasks of b run on .*no Wait on the path to line`
+	b := p.Batch(ctx) // want `tasks of b may still run .*no Wait on the path to line`
 	b.Go(work)
 	if early {
 		return
@@ -84,26 +84,26 @@ func batchLeft(p *pool.Pool, early bool) {
 }
 
 func passedToHelpers() {
-	var g group.Group // want `tasks of g run on`
+	var g group.Group // want `tasks of g may still run`
 	helper.Spawn(&g, 3)
-	h := helper.Make(2) // want `tasks of h run on`
+	h := helper.Make(2) // want `tasks of h may still run`
 	helper.SpawnDeep(3, h)
-	var wg sync.WaitGroup // want `tasks of wg run on`
+	var wg sync.WaitGroup // want `tasks of wg may still run`
 	wg.Add(1)
 	go helper.Worker(&wg)
-	var f group.Group // want `tasks of f run on`
+	var f group.Group // want `tasks of f may still run`
 	group.Fork(&f, func() (int, error) { return 0, nil })
 }
 
 func inLiteral() func() {
 	return func() {
-		var wg sync.WaitGroup // want `tasks of wg run on`
+		var wg sync.WaitGroup // want `tasks of wg may still run`
 		wg.Go(work)
 	}
 }
 
 func switches(n int) {
-	var g group.Group // want `tasks of g run on when the function returns: no Wait on the path`
+	var g group.Group // want `tasks of g may still run when the function returns: no Wait on the path`
 	g.Go(work)
 	switch n {
 	case 0:

@@ -31,7 +31,7 @@ type server struct {
 func dropped(s *server, a *alias, seq iter.Seq[string]) {
 	var g xerrgroup.Group
 	g.Go(work)
-	g.Wait() // want `the error of g.Wait is dropped: a task that failed looks like one that succeeded; return the error, or write _ = g.Wait .*docs/guide/errors.md`
+	g.Wait() // want `the error of g.Wait is dropped: a failure looks like success; return the error, or assign it to _ if it does not matter .*docs/guide/errors.md`
 
 	h, _ := errgroup.WithContext(ctx)
 	h.Go(func() error { return work() })
@@ -46,7 +46,7 @@ func dropped(s *server, a *alias, seq iter.Seq[string]) {
 	pool.For(ctx, 0, 1, each)                     // want `the error of pool.For is dropped.*docs/guide/loops.md`
 	pool.MapSlice(ctx, 0, []string{"a"}, fetch)   // want `the error of pool.MapSlice is dropped`
 	concpool.New().WithErrors().Wait()            // want `the error of .*Wait is dropped`
-	for n := range pool.Map(ctx, 1, seq, fetch) { // want `the loop over pool.Map ends early when a call fails, and nothing says that it did`
+	for n := range pool.Map(ctx, 1, seq, fetch) { // want `the loop over pool.Map ends early if a call fails, and the error is lost`
 		use(n)
 	}
 	for range pool.MapUnordered(ctx, 1, seq, fetch) { // want `the loop over pool.MapUnordered ends early`
