@@ -564,11 +564,17 @@ func TestKeyedReplace(t *testing.T) {
 		type name struct{}
 		p := pool.New(1, pool.Options{})
 		k := pool.NewKeyed[string](p, 1)
-		outside := context.WithValue(t.Context(), name{}, "outside")
+		outside, cancel := context.WithCancelCause(context.WithValue(t.Context(), name{}, "outside"))
+		cause := errors.New("cause")
 		var got any
 		require.NoError(t, k.GoContext(outside, "a", func(ctx context.Context) {
 			inside := context.WithValue(ctx, name{}, "inside")
-			assert.NoError(t, k.Replace(inside, "a", func(ctx context.Context) { got = ctx.Value(name{}) }))
+			assert.NoError(t, k.Replace(inside, "a", func(ctx context.Context) {
+				got = ctx.Value(name{})
+				cancel(cause)
+				<-ctx.Done()
+				assert.Equal(t, cause, context.Cause(ctx))
+			}))
 		}))
 		k.Wait()
 		require.Equal(t, "inside", got)

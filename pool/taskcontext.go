@@ -87,7 +87,7 @@ func (c *taskContext) madeLocked() *innerContext {
 	}
 	inner := new(innerContext)
 	inner.Context, inner.cancel = context.WithCancelCause(context.WithoutCancel(c.Context))
-	switch base := c.base; {
+	switch base := c.canceller(); {
 	case c.cancel != nil:
 		inner.cancel(c.cancel)
 	case base.Err() != nil:
@@ -118,9 +118,17 @@ func (c *taskContext) Err() error {
 		return c.Context.Err()
 	}
 	if inner.Err() == nil && c.base.Err() != nil { // the goroutine of AfterFunc has not run yet
-		inner.cancel(context.Cause(c.base))
+		inner.cancel(context.Cause(c.canceller()))
 	}
 	return inner.Err()
+}
+
+// canceller returns the context whose end ends c.
+func (c *taskContext) canceller() context.Context {
+	if s, ok := c.base.(successor); ok { // package context cannot find the parent of s
+		return s.Context
+	}
+	return c.base
 }
 
 type taskContextKey struct{}
@@ -147,26 +155,18 @@ func succeeding(ctx context.Context, set *sched.Set) context.Context {
 	if task, ok := ctx.(*sched.Context); ok && task.Context == context.Context(c) {
 		return c.base // so that no chain of contexts stays behind
 	}
-	base := c.base
-	if s, ok := base.(successor); ok {
-		base = s.Context // otherwise each Replace would double the time of Value
-	}
-	return successor{base, context.WithoutCancel(ctx)}
+	return successor{c.canceller(), context.WithoutCancel(ctx)}
 }
 
+// A successor ends with Context, and has the values of the other context.
 type successor struct {
 	context.Context
 	values context.Context
 }
 
-// Value returns the value of s.values, or, if there is none, the value of s.Context. The context
-// package looks for its own keys, which only s.Context has.
-func (s successor) Value(key any) any {
-	if v := s.values.Value(key); v != nil {
-		return v
-	}
-	return s.Context.Value(key)
-}
+// Value does not look in s.Context too: that may have the same parents as s.values, and each Replace
+// would double the time.
+func (s successor) Value(key any) any { return s.values.Value(key) }
 
 // outlived returns ctx. If ctx is the context of a task with a key that has ended, it returns the
 // context with which that task was started, and so on. So if each task of a key starts the next, no
