@@ -83,8 +83,6 @@ func stream[T, R any](ctx context.Context, workers int, in loop.Input[T], ordere
 // returns the first error when the running items have ended. Each ends in the same way, with
 // [context.Cause] of ctx, if ctx is done before seq has ended. It panics if ctx, seq or f is nil.
 func Each[T any](ctx context.Context, workers int, seq iter.Seq[T], f func(ctx context.Context, v T) error) error {
-	checkContext(ctx)
-	checkSeq(seq == nil)
 	checkFunc(f == nil)
 	for _, err := range MapUnordered(ctx, workers, seq, func(ctx context.Context, v T) (struct{}, error) {
 		return struct{}{}, f(ctx, v)

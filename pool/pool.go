@@ -251,11 +251,9 @@ func (p *Pool) checkOutside(inside bool, method string) {
 // checkNumber panics if n is negative.
 func checkNumber[N int | time.Duration](name string, n N) {
 	if n < 0 {
-		panicNegative(name, n)
+		panic(fmt.Sprintf("pool: negative %s, got %v", name, n))
 	}
 }
-
-func panicNegative(name string, n any) { panic(fmt.Sprintf("pool: negative %s, got %v", name, n)) }
 
 func checkFunc(isNil bool) {
 	if isNil {
