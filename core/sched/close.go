@@ -9,6 +9,9 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
+// This file holds how scopes end and pools close. A scope ends when no task is left. A pool closes at
+// once to other goroutines, and stays open to its own tasks until they have ended or are dropped.
+
 // Close ends a scope: it blocks until every task has ended, and then closes the scheduler. From
 // then on Go returns false, also to blocked submitters. Close returns the round of the tasks for
 // its caller to raise.

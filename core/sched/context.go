@@ -11,6 +11,10 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
+// This file holds the contexts of tasks, and how names nest. A context that derives from that of a
+// task finds the task with Value. So the scheduler knows whose place a caller may lend, and which
+// names stand around a new task.
+
 // has reports whether the owner's name is in the list.
 func (n *names) has(owner *Config) bool {
 	for ; n != nil; n = n.outer {

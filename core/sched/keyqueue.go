@@ -207,24 +207,6 @@ func (q *keyQueue) dismissLocked(t *KeyTask, r *replacement) bool {
 	return false
 }
 
-// settleLocked releases the waiters of the set if no task of it is left.
-func (set *Set) settleLocked(do *todo) {
-	if set.waiters != nil && set.idleLocked() {
-		release(&set.waiters, set.takeLocked(), do)
-	}
-	if set.key != nil {
-		set.key.restLocked(do)
-	}
-}
-
-// takeLocked takes the failures of the set. It keeps those of one key for the waiters for all keys.
-func (set *Set) takeLocked() *round {
-	if q := set.key; q != nil && q.keys.waiters != nil && set.failures != nil {
-		q.keys.collected.join(set.failures)
-	}
-	return set.failures.takeLocked()
-}
-
 // takeLocked takes the failures of all keys.
 func (k *keys) takeLocked() *round {
 	all := k.collected

@@ -98,6 +98,24 @@ func withdraw(list **park.Parker, p *park.Parker) bool {
 	return false
 }
 
+// settleLocked releases the waiters of the set if no task of it is left.
+func (set *Set) settleLocked(do *todo) {
+	if set.waiters != nil && set.idleLocked() {
+		release(&set.waiters, set.takeLocked(), do)
+	}
+	if set.key != nil {
+		set.key.restLocked(do)
+	}
+}
+
+// takeLocked takes the failures of the set. It keeps those of one key for the waiters for all keys.
+func (set *Set) takeLocked() *round {
+	if q := set.key; q != nil && q.keys.waiters != nil && set.failures != nil {
+		q.keys.collected.join(set.failures)
+	}
+	return set.failures.takeLocked()
+}
+
 // returnLocked returns a lent place. There are at most as many lent places as waiters that lend or
 // want their places back.
 func (set *Set) returnLocked(do *todo) {
