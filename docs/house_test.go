@@ -305,7 +305,7 @@ func TestLayers(t *testing.T) {
 func runBack(files []string, names map[[2]string]bool) (least [][2]string) {
 	files = slices.Clone(files)
 	random := rand.New(rand.NewPCG(1, 2))
-	for i := range 20 {
+	for i := range 5 {
 		if back := runBackFrom(files, names); i == 0 || len(back) < len(least) {
 			least = slices.Clone(back)
 		}
