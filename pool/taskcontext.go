@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"sync"
@@ -23,12 +24,13 @@ import (
 
 // A taskContext is the context of a task with a key.
 type taskContext struct {
-	context.Context                 // base, with the labels of the task; nil until the task begins
+	context.Context                 // has the values; nil until the task begins
 	base            context.Context // the context with which the task was started
 	set             *sched.Set      // of the task's key
 
 	inner atomic.Pointer[innerContext] // nil until it is needed
 	ended race.Uint64                  // 1 when the task has ended and was not replaced
+	skip  race.Pointer[taskContext]    // see outlived; nil: the context itself
 
 	mu     sync.Mutex // locked to make inner, and when the task begins, ends or is replaced
 	cancel error      // the cause if the task was replaced; guarded by mu
@@ -39,11 +41,16 @@ type innerContext struct {
 	cancel context.CancelCauseFunc
 }
 
-// begin sets the fields when the task begins.
-func (c *taskContext) begin(labelled, base context.Context, set *sched.Set) {
+// begin sets the fields when the task begins. values may be the context of the task that started
+// this one. Then c has the values of that context, and not the context itself: if each task starts the
+// next, Value looks in one context.
+func (c *taskContext) begin(values, base context.Context, set *sched.Set) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.Context, c.base, c.set = labelled, base, set
+	if starter, ok := values.(*taskContext); ok {
+		values = starter.Context
+	}
+	c.Context, c.base, c.set = values, base, set
 	if c.cancel != nil || race.Hidden { // in a race build: if a task made it, the detector would see that order other goroutines
 		c.madeLocked()
 	}
@@ -115,9 +122,9 @@ func (c *taskContext) Done() <-chan struct{} { return c.made().Done() }
 func (c *taskContext) Err() error {
 	inner := c.inner.Load()
 	if inner == nil {
-		return c.Context.Err()
+		return c.canceller().Err()
 	}
-	if inner.Err() == nil && c.base.Err() != nil { // the goroutine of AfterFunc has not run yet
+	if inner.Err() == nil && c.canceller().Err() != nil { // the goroutine of AfterFunc has not run yet
 		inner.cancel(context.Cause(c.canceller()))
 	}
 	return inner.Err()
@@ -125,10 +132,34 @@ func (c *taskContext) Err() error {
 
 // canceller returns the context whose end ends c.
 func (c *taskContext) canceller() context.Context {
-	if s, ok := c.base.(successor); ok { // package context cannot find the parent of s
+	base := c.outlived()
+	if s, ok := base.(successor); ok { // package context cannot find the parent of s
 		return s.Context
 	}
-	return c.base
+	return base
+}
+
+// outlived returns the context with which the task was started. If that is the context of a task
+// with a key that has ended, outlived returns the context with which that task was started, and so on.
+// It keeps the last of these tasks in skip, so that it passes each of them once.
+func (c *taskContext) outlived() context.Context {
+	last := cmp.Or(c.skip.Load(), c)
+	for next := taskOf(last.base); next != nil && next.ended.Load() != 0; next = taskOf(last.base) {
+		last = cmp.Or(next.skip.Load(), next)
+	}
+	if last != c {
+		c.skip.Store(last)
+	}
+	return last.base
+}
+
+// taskOf returns the taskContext of ctx if ctx is the context of a task with a key, or nil.
+func taskOf(ctx context.Context) *taskContext {
+	if task, ok := ctx.(*sched.Context); ok {
+		c, _ := task.Context.(*taskContext)
+		return c
+	}
+	return nil
 }
 
 type taskContextKey struct{}
@@ -168,19 +199,12 @@ type successor struct {
 // would double the time.
 func (s successor) Value(key any) any { return s.values.Value(key) }
 
-// outlived returns ctx. If ctx is the context of a task with a key that has ended, it returns the
-// context with which that task was started, and so on. So if each task of a key starts the next, no
-// chain of contexts stays behind.
+// outlived returns ctx. If ctx is the context of a task with a key that has ended, it returns what
+// taskContext.outlived does. So if each task of a key starts the next, no chain of contexts stays
+// behind.
 func outlived(ctx context.Context) context.Context {
-	for {
-		task, ok := ctx.(*sched.Context)
-		if !ok {
-			return ctx
-		}
-		c, ok := task.Context.(*taskContext)
-		if !ok || c.ended.Load() == 0 {
-			return ctx
-		}
-		ctx = c.base
+	if c := taskOf(ctx); c != nil && c.ended.Load() != 0 {
+		return c.outlived()
 	}
+	return ctx
 }
