@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,7 +17,11 @@ func TestDeadlock(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "crawl", Limit: 2, Panics: core.Capture})
 			for range 2 {
-				g.Go(func() error { g.Go(nothing); return nil }) //coterie:selfwait that it waits for itself is the point
+				g.Go(func() error {
+					time.Sleep(time.Second) // until both run
+					g.Go(nothing)           //coterie:selfwait that it waits for itself is the point
+					return nil
+				})
 			}
 			require.ErrorContains(t, g.Wait(), `errgroup: deadlock: all 2 tasks of "crawl" wait for room in it; start them with GoContext and the task's context`)
 		})
@@ -26,7 +31,11 @@ func TestDeadlock(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "crawl", Semaphore: core.NewSemaphore(2), Panics: core.Capture})
 			for range 2 {
-				g.Go(func() error { g.Go(nothing); return nil }) //coterie:selfwait that it waits for itself is the point
+				g.Go(func() error {
+					time.Sleep(time.Second) // until both run
+					g.Go(nothing)           //coterie:selfwait that it waits for itself is the point
+					return nil
+				})
 			}
 			require.ErrorContains(t, g.Wait(), `errgroup: deadlock: all 2 tasks of "crawl" wait for room in it; start them with GoContext and the task's context`)
 		})
