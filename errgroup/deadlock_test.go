@@ -13,33 +13,25 @@ import (
 )
 
 func TestDeadlock(t *testing.T) {
-	t.Run("all tasks that wait for room are told", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "crawl", Limit: 2, Panics: core.Capture})
-			for range 2 {
-				g.Go(func() error {
-					time.Sleep(time.Second) // until both run
-					g.Go(nothing)           //coterie:selfwait that it waits for itself is the point
-					return nil
-				})
-			}
-			require.ErrorContains(t, g.Wait(), `errgroup: deadlock: all 2 tasks of "crawl" wait for room in it; start them with GoContext and the task's context`)
+	for name, opts := range map[string]errgroup.Options{
+		"all tasks that wait for room are told":                     {Limit: 2},
+		"so are tasks that hold all permits of their own semaphore": {Semaphore: core.NewSemaphore(2)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				opts.Name, opts.Panics = "crawl", core.Capture
+				g, _ := errgroup.New(t.Context(), opts)
+				for range 2 {
+					g.Go(func() error {
+						time.Sleep(time.Second) // until both run
+						g.Go(nothing)           //coterie:selfwait that it waits for itself is the point
+						return nil
+					})
+				}
+				require.ErrorContains(t, g.Wait(), `errgroup: deadlock: all 2 tasks of "crawl" wait for room in it; start them with GoContext and the task's context`)
+			})
 		})
-	})
-
-	t.Run("so are tasks that hold all permits of the semaphore", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			g, _ := errgroup.New(t.Context(), errgroup.Options{Name: "crawl", Semaphore: core.NewSemaphore(2), Panics: core.Capture})
-			for range 2 {
-				g.Go(func() error {
-					time.Sleep(time.Second) // until both run
-					g.Go(nothing)           //coterie:selfwait that it waits for itself is the point
-					return nil
-				})
-			}
-			require.ErrorContains(t, g.Wait(), `errgroup: deadlock: all 2 tasks of "crawl" wait for room in it; start them with GoContext and the task's context`)
-		})
-	})
+	}
 
 	t.Run("a task that waits for its own group is told", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

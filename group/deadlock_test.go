@@ -80,36 +80,32 @@ func TestDeadlock(t *testing.T) {
 		}
 	}
 
-	bubble("a wait for permits that others hold is none", func(t *testing.T) {
-		sem := core.NewSemaphore(3)
-		require.NoError(t, sem.Acquire(t.Context(), 1))
-		g := group.New(group.Options{Semaphore: sem})
-		for range 2 {
-			g.Go(func() {
-				time.Sleep(time.Second)
-				g.Go(func() {}) //coterie:selfwait a deadlock, or none, is the point
-			})
-		}
-		time.Sleep(time.Minute)
-		sem.Release(1)
-		g.Wait()
-	})
-
-	bubble("nor is a wait for permits while the semaphore is paused", func(t *testing.T) {
-		sem := core.NewSemaphore(2)
-		g := group.New(group.Options{Semaphore: sem})
-		for range 2 {
-			g.Go(func() {
-				time.Sleep(time.Second)
-				g.Go(func() {}) //coterie:selfwait a deadlock, or none, is the point
-			})
-		}
-		time.Sleep(time.Millisecond)
-		sem.SetLimit(0)
-		time.Sleep(time.Minute)
-		sem.SetLimit(4)
-		g.Wait()
-	})
+	for name, c := range map[string]struct{ hold, release func(sem *core.Semaphore) }{
+		"that others hold": {
+			func(sem *core.Semaphore) { sem.TryAcquire(1) },
+			func(sem *core.Semaphore) { sem.Release(1) },
+		},
+		"of a semaphore that is paused": {
+			func(sem *core.Semaphore) { sem.SetLimit(0) },
+			func(sem *core.Semaphore) { sem.SetLimit(4) },
+		},
+	} {
+		bubble("a wait for permits "+name+" is none", func(t *testing.T) {
+			sem := core.NewSemaphore(3)
+			g := group.New(group.Options{Semaphore: sem})
+			for range 2 {
+				g.Go(func() {
+					time.Sleep(time.Second)
+					g.Go(func() {}) //coterie:selfwait a deadlock, or none, is the point
+				})
+			}
+			c.hold(sem)
+			time.Sleep(time.Minute)
+			require.Equal(t, 2, sem.Waiting())
+			c.release(sem)
+			g.Wait()
+		})
+	}
 
 	bubble("nor is one of a goroutine that is no task", func(t *testing.T) {
 		sem := core.NewSemaphore(1)

@@ -103,12 +103,12 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, f func(ctx context.Cont
 // of f is then done when the context with which the task of the key was started is done.
 func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Context)) error {
 	t := k.task(ctx, key, f)
-	within := k.tasks.Within(ctx, key)
-	if within != nil {
-		t.parent = succeeding(ctx, within)
+	set := k.tasks.Within(ctx, key)
+	if set != nil {
+		t.parent = succeeding(ctx, set)
 	}
 	t.Enter(t.parent, &k.pool.scheduler)
-	return k.tasks.Replace(ctx, key, &t.KeyTask, within != nil)
+	return k.tasks.Replace(ctx, key, &t.KeyTask, set != nil)
 }
 
 // WaitKey blocks until no task of the key is left. It raises the first panic of a task, with the

@@ -94,7 +94,7 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) (err error)
 	}
 	p := park.Get(true)
 	defer p.Free()
-	return k.block(ctx, t, p, inside, ForRoom, enter(p))
+	return k.finish(ctx, t, p, inside, ForRoom, enter(p))
 }
 
 // Replace accepts a task of a key in place of all others. It drops those that have not begun,
@@ -124,7 +124,7 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, ofKey bool) (
 			old.task.Replaced()
 		})
 	}
-	return k.block(ctx, t, p, inside, ForSome, r.err)
+	return k.finish(ctx, t, p, inside, ForSome, r.err)
 }
 
 // A replacement is what a Replace has done: the tasks that run, whose contexts it cancels, those
@@ -302,9 +302,9 @@ func (s *Scheduler) replaceSubmittersLocked(set *Set, do *todo) {
 	}
 }
 
-// block ends a GoContext or Replace, with the error that it has so far: errBlocked if the submitter is
+// finish ends a GoContext or Replace, with the error that it has so far: errBlocked if the submitter is
 // listed, errNoRoom if it must block until there is room in the run queue.
-func (k *keys) block(ctx context.Context, t *KeyTask, p *park.Parker, inside bool, reason Reason, err error) error {
+func (k *keys) finish(ctx context.Context, t *KeyTask, p *park.Parker, inside bool, reason Reason, err error) error {
 	if err == errNoRoom {
 		err = k.sched.start(ctx, t.Set(), &t.own)
 		again := peek(k.sched, func() bool {

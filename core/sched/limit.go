@@ -124,7 +124,8 @@ func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *par
 }
 
 // acquirePatiently takes a permit for a submitter with a reserved place that cannot give up. It
-// blocks until there is one. It panics in a deadlock. An acquirer that is asked loses its turn.
+// blocks until there is one. It panics in a deadlock. An acquirer that is asked goes to the end of the
+// semaphore's queue.
 func (s *Scheduler) acquirePatiently(sem *core.Semaphore) {
 	b := newSubmitter()
 	defer b.free()

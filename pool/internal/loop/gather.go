@@ -162,7 +162,7 @@ func (g *gather[T]) add(r *reader, v T) (waits bool) {
 // the context is done or no items are left. Readers put further items in next.
 func (g *gather[T]) receive(next []T) []T {
 	for g.call.Ctx.Err() == nil {
-		b := race.Get(func() batch[T] { return g.take(next) })
+		b := race.Get(func() batch[T] { return g.swap(next) })
 		if b.enough {
 			g.puts.Acquire()
 			return race.Copy(b.items)
@@ -189,9 +189,9 @@ type batch[T any] struct {
 	left   time.Duration // until maxWait has passed; 0 if the caller waits without a time limit
 }
 
-// take takes the buffer if it has enough items, or no more will come in time. It makes next the new
+// swap takes the buffer if it has enough items, or no more will come in time. It makes next the new
 // buffer then.
-func (g *gather[T]) take(next []T) (b batch[T]) {
+func (g *gather[T]) swap(next []T) (b batch[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := len(g.items)

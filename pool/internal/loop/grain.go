@@ -22,7 +22,7 @@ const (
 // the number while items are quick. It stays at one if the clock is frozen.
 type grainSizer struct {
 	clock clock
-	take  int           // how many items the worker takes at a time
+	size  int           // how many items the worker takes at a time
 	due   int           // how many items run before the next look at the clock
 	ran   int           // how many items have run since the last look
 	last  time.Duration // when the last look was
@@ -31,7 +31,7 @@ type grainSizer struct {
 
 // newGrainSizer returns the grain sizer of a worker that begins at the given time.
 func newGrainSizer(c clock, at time.Duration) grainSizer {
-	return grainSizer{clock: c, take: 1, due: 1, last: at}
+	return grainSizer{clock: c, size: 1, due: 1, last: at}
 }
 
 // restart begins a new measurement. No items have run since the last look.
@@ -50,11 +50,11 @@ func (g *grainSizer) count(items int) bool {
 		return false
 	}
 	g.each = max((now-g.last)/time.Duration(g.ran), 1)
-	g.take = int(min(max(grain/g.each, 1), maxTaken))
+	g.size = int(min(max(grain/g.each, 1), maxTaken))
 	g.due = int(min(max(lookEvery/g.each, 1), time.Duration(64*g.ran), maxMeasured))
 	g.last, g.ran = now, 0
 	if g.clock.frozen {
-		g.take, g.due = 1, 1
+		g.size, g.due = 1, 1
 	}
 	return true
 }

@@ -136,7 +136,7 @@ func (l *indexLoop) run(n int) (err error) {
 func (l *indexLoop) work(own *indexRange, from time.Duration) {
 	g := newGrainSizer(l.clock, from)
 	for {
-		lo, hi := own.take(uint32(g.take), l.helpers.Load() > 0)
+		lo, hi := own.pop(uint32(g.size), l.helpers.Load() > 0)
 		if lo == hi {
 			if !l.steal(own) {
 				return
@@ -260,9 +260,9 @@ func (r *indexRange) left() int {
 // set fills an empty range. No other worker writes to an empty range.
 func (r *indexRange) set(lo, hi uint32) { r.word.Store(pack(lo, hi)) }
 
-// take takes up to most indexes from the front. If others is set, other workers may steal from the
-// back, and take takes at most half. It returns lo == hi if the range is empty.
-func (r *indexRange) take(most uint32, others bool) (lo, hi uint32) {
+// pop takes up to most indexes from the front. If others is set, other workers may steal from the
+// back, and pop takes at most half. It returns lo == hi if the range is empty.
+func (r *indexRange) pop(most uint32, others bool) (lo, hi uint32) {
 	for {
 		word := r.word.Load()
 		lo, hi := unpack(word)

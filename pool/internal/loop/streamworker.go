@@ -70,7 +70,7 @@ func (s *stream[T, R]) claim(w *streamWorker[T]) bool {
 	s.claims.Lock()
 	head := s.head.Load()
 	left := int(s.tail.Load() - head)
-	n := min(w.grain.take, 1+left/(2*min(s.call.Workers, eagerWorkers)), left)
+	n := min(w.grain.size, 1+left/(2*min(s.call.Workers, eagerWorkers)), left)
 	w.items, w.first = w.items[:0], head
 	for i := range n {
 		c := s.cell(head + uint64(i))
