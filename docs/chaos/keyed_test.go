@@ -132,7 +132,8 @@ func (r *record) checkReplaced(when string) {
 		case begun:
 			r.run.violation("task %d, of a Replace, %s, and task %d still runs", r.id, when, b.id)
 		case fresh:
-			if !b.state.CompareAndSwap(fresh, sealed) {
+			// The Replace may return while its task begins: then both check, and either may seal b.
+			if !b.state.CompareAndSwap(fresh, sealed) && b.state.Load() != sealed {
 				r.run.violation("task %d began when task %d, of a Replace, %s", b.id, r.id, when)
 			}
 		case ended:
