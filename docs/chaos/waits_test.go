@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -79,13 +80,18 @@ func (w *waitCall) ends(got raised) {
 	}
 }
 
+// repeats reports whether a path in the text has the name twice in a row. The name o1 is no part of o12.
+func repeats(text, name string) bool {
+	return regexp.MustCompile(`\b` + name + "/" + name + `\b`).MatchString(text)
+}
+
 // stuck checks a wait that has given up. The caller holds the owner's mu.
 func (w *waitCall) stuck(err *stuckError) {
 	now, name := w.o.run.now(), w.o.node.name
 	if features.on(nothingStuck) && left(err) == 0 && !w.o.root().hasDropped() {
 		w.o.run.violation("%s gives up, and says that nothing is left", w.name)
 	}
-	if features.on(namesOnce) && name != "" && strings.Contains(err.Error(), name+"/"+name) {
+	if features.on(namesOnce) && name != "" && repeats(err.Error(), name) {
 		w.o.run.violation("%s repeats a name: %.200s", w.name, err)
 	}
 	if w.deadline < 0 || !errors.Is(w.err, w.cause) {
