@@ -34,7 +34,7 @@ func TestASubmitterThatGivesUpTooLateWaitsUntilItIsWoken(t *testing.T) {
 
 		var do todo
 		s.mu.Lock()
-		s.shared.limiter.waiting++
+		s.shared.limiter.mayWait++
 		s.admitLocked(&do)
 		s.mu.Unlock()
 		require.Zero(t, s.Blocked())
