@@ -35,7 +35,7 @@ func (w *Worker) Returned() {
 	if r != nil && r.watch != nil {
 		r.watch.event.Cancelled = r.isCancelled()
 	}
-	w.record = nil
+	w.record, w.context = nil, nil
 }
 
 // isCancelled reports whether the task has a context, and the context is done.
