@@ -52,7 +52,7 @@ type Semaphore struct {
 	word race.Uint64
 
 	mu    sync.Mutex              // nothing blocks while it is held
-	limit int64                   // guarded by mu
+	limit int64                   // the same as in word while S is clear; guarded by mu
 	inUse int64                   // above limit after SetLimit has lowered it; guarded by mu
 	queue list.List[*park.Parker] // with their weights in N; guarded by mu
 }
@@ -262,7 +262,8 @@ func (s *Semaphore) setLimitSlow(limit int64) {
 	s.unlock()
 }
 
-// lock locks mu and sets S, so that the fields hold the state.
+// lock locks mu and sets S, so that the fields hold the state. limit already has its value: only the
+// holder of mu changes it.
 func (s *Semaphore) lock() {
 	s.mu.Lock()
 	for {
@@ -272,7 +273,6 @@ func (s *Semaphore) lock() {
 		}
 		if s.word.CompareAndSwap(word, slowBit) {
 			s.inUse = int64(word >> 32)
-			s.limit = int64(word & maxPacked)
 			return
 		}
 	}
