@@ -27,7 +27,7 @@ func main() {
 	var s settings
 	flag.StringVar(&s.dir, "dir", "../..", "directory of the module")
 	flag.StringVar(&s.packages, "packages", "./core,./core/internal/...,./core/race,./core/sched,./group,./errgroup,./pool,./pool/internal/...", "packages to mutate, whose tests run; separated by commas")
-	flag.StringVar(&s.with, "with", "./group/tree", "packages whose tests run, too, but which are not mutated")
+	flag.StringVar(&s.with, "with", "./group/tree,./group/service,./docs/chaos", "packages whose tests run, too, but which are not mutated")
 	flag.IntVar(&s.sample, "sample", 0, "how many mutants to try; 0: all")
 	flag.Uint64Var(&s.seed, "seed", 1, "seed of the sample")
 	flag.DurationVar(&s.timeout, "timeout", 3*time.Minute, "most that the tests of one package may take with a mutant")
