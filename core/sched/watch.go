@@ -124,9 +124,6 @@ func (w *Worker) watchEnd(r *record) {
 	}
 	err := w.err
 	w.err = nil
-	if len(x.watchers) == 0 {
-		return
-	}
 	x.event.Ran = time.Since(r.started.time())
 	if w.record != nil { // watchAborted is about to be called
 		x.event.Cancelled = r.isCancelled()
