@@ -268,6 +268,17 @@ func TestTake(t *testing.T) {
 		})
 	})
 
+	t.Run("that a task ignores its context, outside of bubbles too", func(t *testing.T) {
+		release := make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		g := group.New(group.Options{Name: "deaf"})
+		require.NoError(t, g.GoContext(ctx, func(context.Context) { cancel(); <-release }))
+		<-ctx.Done()
+		require.Positive(t, owner(t, "deaf").Tasks[0].Ignored)
+		close(release)
+		g.Wait()
+	})
+
 	t.Run("how long a task with a name of its own is queued", func(t *testing.T) {
 		if raceBuild {
 			t.Skip("a race build does not queue the task")
