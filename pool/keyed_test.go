@@ -982,6 +982,25 @@ func TestKeyedWait(t *testing.T) {
 		})
 	})
 
+	t.Run("counts the panics that it does not list, of each key and of all", func(t *testing.T) {
+		p := pool.New(4, pool.Options{})
+		k := pool.NewKeyed[int](p, 1)
+		start := func() {
+			for i := range 80 {
+				require.NoError(t, k.GoContext(t.Context(), i%2, func(context.Context) { panic(i) }))
+			}
+			p.Wait()
+		}
+		start()
+		all := caught(k.Wait).(*core.PanicError)
+		require.Len(t, all.Others, 32)
+		require.Equal(t, 47, all.More)
+		start()
+		require.Equal(t, 7, caught(func() { k.WaitKey(t.Context(), 1) }).(*core.PanicError).More)
+		require.Equal(t, 7, caught(k.Wait).(*core.PanicError).More)
+		closeEmpty(t, p)
+	})
+
 	t.Run("of one key takes nothing from a wait for all", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(4, pool.Options{})
