@@ -207,7 +207,7 @@ func (s *Semaphore) enter(p *park.Parker) bool {
 	case p.N > s.limit && s.limit > 0:
 		p.Result = ErrWeight
 	case !s.takeLocked(p.N):
-		s.queue.PushBack(&p.Place)
+		s.queue.PushBack(&p.Link)
 		return true
 	}
 	return false
@@ -221,8 +221,8 @@ func (s *Semaphore) giveUp(p *park.Parker) bool {
 	switch {
 	case p.Result == ErrWeight:
 		return false
-	case p.Place.Listed():
-		s.queue.Remove(&p.Place)
+	case p.Link.Listed():
+		s.queue.Remove(&p.Link)
 	default:
 		s.inUse -= p.N
 	}
@@ -305,7 +305,7 @@ func (s *Semaphore) grantLocked() {
 
 // endLocked ends the wait of p. p must be in the queue.
 func (s *Semaphore) endLocked(p *park.Parker) {
-	s.queue.Remove(&p.Place)
+	s.queue.Remove(&p.Link)
 	p.Wake()
 }
 

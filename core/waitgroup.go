@@ -133,7 +133,7 @@ func (wg *WaitGroup) releaseSlow(state uint64) {
 
 // leaveLocked takes p out of the queue, and clears Q if the queue is then empty.
 func (wg *WaitGroup) leaveLocked(p *park.Parker) {
-	wg.queue.Remove(&p.Place)
+	wg.queue.Remove(&p.Link)
 	if wg.queue.Empty() {
 		wg.state.And(^uint64(queueBit))
 	}
@@ -193,7 +193,7 @@ func (wg *WaitGroup) enter(p *park.Parker) bool {
 		}
 	}
 	wg.issued = p.N
-	wg.queue.PushBack(&p.Place)
+	wg.queue.PushBack(&p.Link)
 	return true
 }
 
@@ -201,7 +201,7 @@ func (wg *WaitGroup) enter(p *park.Parker) bool {
 func (wg *WaitGroup) giveUp(p *park.Parker) bool {
 	wg.mu.Lock()
 	defer wg.mu.Unlock()
-	if !p.Place.Listed() {
+	if !p.Link.Listed() {
 		return false
 	}
 	wg.leaveLocked(p)

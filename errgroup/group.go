@@ -78,7 +78,7 @@ func newGroup(ctx context.Context, s *settings) (*Group, context.Context) {
 	g := &Group{settings: s}
 	g.scheduler.Owner = (*owner)(g)
 	g.hasOwner.Store(1)
-	g.ctx, g.cancel = context.WithCancelCause(g.scheduler.Within(ctx))
+	g.ctx, g.cancel = context.WithCancelCause(g.scheduler.NestNames(ctx))
 	if s.Limit > 0 {
 		g.scheduler.Limit(s.Limit, 0)
 	}
@@ -157,7 +157,7 @@ func (g *Group) GoNamed(name string, f func() error) {
 	checkFunc(f == nil)
 	g.setOwner()
 	t := &task{group: g, number: g.number(), f: f, error: new(TaskError)}
-	t.error.Path = g.options().config.Join(name)
+	t.error.Path = g.options().config.PathOf(name)
 	if !g.scheduler.Go(nil, g.scheduler.WithPath(name, t)) {
 		g.refuse()
 	}

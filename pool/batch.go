@@ -43,7 +43,7 @@ func (p *Pool) Batch(ctx context.Context) *Batch {
 	checkContext(ctx)
 	p.begin()
 	b := p.batch(ctx)
-	b.set.Made()
+	b.set.SetMaker()
 	return b
 }
 

@@ -103,7 +103,7 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, f func(ctx context.Cont
 // of f is then done when the context with which the task of the key was started is done.
 func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Context)) error {
 	t := k.task(ctx, key, f)
-	set := k.tasks.Within(ctx, key)
+	set := k.tasks.SetWithin(ctx, key)
 	if set != nil {
 		t.parent = succeeding(ctx, set)
 	}

@@ -42,7 +42,7 @@ type loopTask func()
 
 // Run implements [sched.Task].
 func (f loopTask) Run(w *sched.Worker) {
-	w.Help()
+	w.MarkHelper()
 	f()
 }
 

@@ -104,7 +104,7 @@ func (n *nested[T]) Claim() bool { return n.claimed.CompareAndSwap(0, 1) }
 // Run runs the task, unless a Get has claimed it.
 func (n *nested[T]) Run(w *sched.Worker) {
 	if !n.Claim() {
-		w.Void()
+		w.MarkVoid()
 		return
 	}
 	n.submitted.Run(w)

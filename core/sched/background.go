@@ -34,9 +34,9 @@ func (s *Scheduler) serveLocked(b *background, do *todo) bool {
 		return false
 	}
 	x.backgrounds.n++
-	b.place.Value = b
-	x.backgrounds.active.PushBack(&b.place)
-	s.idleNowLocked(do)
+	b.link.Value = b
+	x.backgrounds.active.PushBack(&b.link)
+	s.releaseWaitersLocked(do)
 	return true
 }
 
@@ -47,9 +47,9 @@ func (b *background) end() {
 	b.s.locked(func(do *todo) {
 		x := b.s.shared
 		x.backgrounds.n--
-		if b.place.Listed() {
-			x.backgrounds.active.Remove(&b.place)
+		if b.link.Listed() {
+			x.backgrounds.active.Remove(&b.link)
 		}
-		b.s.idleNowLocked(do)
+		b.s.releaseWaitersLocked(do)
 	})
 }

@@ -13,22 +13,22 @@ import (
 // once to other goroutines, and stays open to its own tasks until they have ended or are dropped.
 
 // Close ends a scope: it blocks until every task has ended, and then closes the scheduler. From
-// then on Go returns false, also to blocked submitters. Close returns the round of the tasks for
-// its caller to raise.
-func (s *Scheduler) Close() *round {
+// then on Go returns false, also to blocked submitters. Close returns the failures of the tasks
+// for its caller to raise.
+func (s *Scheduler) Close() *failures {
 	for {
-		first, _ := s.join(nil)
-		r := get(s, func(do *todo) *round {
+		first, _ := s.waitAll(nil)
+		r := get(s, func(do *todo) *failures {
 			l := &s.share().limiter
 			if first != nil { // for later waits, or for this one
 				s.shared.failures.putBackLocked(first)
 			}
-			if !s.idleLocked() {
+			if !s.emptyLocked() {
 				return nil
 			}
-			l.closed, l.dropped = true, true
+			l.closed, l.closedToTasks = true, true
 			s.refuseLocked(do, func(*submitter) submitterState { return refused })
-			return cmp.Or(s.takeLocked(), new(round))
+			return cmp.Or(s.takeLocked(), new(failures))
 		})
 		if r != nil {
 			s.ended.Acquire()
@@ -61,7 +61,7 @@ func (s *Scheduler) Shut() {
 		x.limiter.closed = true
 		x.limiter.budget = 0
 		for x.idle != nil {
-			s.dismissIdleLocked(do)
+			s.expireIdleLocked(do)
 		}
 		x.stopTimerLocked()
 	})
@@ -70,7 +70,7 @@ func (s *Scheduler) Shut() {
 // Join blocks until no task and no worker is left. It returns the cause if ctx, which may be nil,
 // ends first.
 func (s *Scheduler) Join(ctx context.Context) error {
-	if _, err := s.join(ctx); err != nil {
+	if _, err := s.waitAll(ctx); err != nil {
 		return err
 	}
 	w := wait{s, (*workersOf)(s)}
@@ -87,7 +87,7 @@ func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
 	for i := range all {
 		all[i].Task = uncarry(all[i].Task)
 		if e, ok := all[i].Task.(*keyEntry); ok {
-			race.Load(&e.task).dropped(ErrClosed)
+			race.Load(&e.task).tellDropped(ErrClosed)
 		} else {
 			_ = declined(all[i].Task, ErrClosed)
 		}
@@ -104,7 +104,7 @@ type claimable interface{ Claim() bool }
 
 func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped) {
 	x := s.shared
-	x.limiter.dropped = true
+	x.limiter.closedToTasks = true
 	if x.first != nil {
 		all = append(all, Dropped{x.first, nil})
 		x.first = nil
@@ -124,7 +124,7 @@ func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped)
 	for _, d := range all {
 		if d.Set != nil {
 			dropped(d.Set)
-			d.Set.settleLocked(do)
+			d.Set.releaseWaitersLocked(do)
 		}
 	}
 	all = slices.DeleteFunc(all, func(d Dropped) bool {
@@ -141,7 +141,7 @@ func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped)
 		return helps
 	})
 	x.dropped += uint64(len(all))
-	s.idleNowLocked(do)
+	s.releaseWaitersLocked(do)
 	return all
 }
 

@@ -76,20 +76,20 @@ func (c *Context) of(s *Scheduler) *Context {
 	return nil
 }
 
-// place returns c.of(s), or nil for a background task, which has no place.
-func (c *Context) place(s *Scheduler) *Context {
+// placeHolder returns c.of(s), or nil for a background task, which holds no place.
+func (c *Context) placeHolder(s *Scheduler) *Context {
 	if c = c.of(s); c != nil && !c.background {
 		return c
 	}
 	return nil
 }
 
-// lends reports whether c.place(s) is not nil: then c can lend a place of s.
-func (c *Context) lends(s *Scheduler) bool { return c.place(s) != nil }
+// holdsPlace reports whether c.placeHolder(s) is not nil: then c can lend a place of s.
+func (c *Context) holdsPlace(s *Scheduler) bool { return c.placeHolder(s) != nil }
 
-// holds reports whether the innermost task among c.tasks whose owner uses sem holds a permit. A
+// holdsPermit reports whether the innermost task among c.tasks whose owner uses sem holds a permit. A
 // background task holds none.
-func (c *Context) holds(sem *core.Semaphore) bool {
+func (c *Context) holdsPermit(sem *core.Semaphore) bool {
 	for task := range c.tasks() {
 		if task.sched.config().Semaphore == sem {
 			return !task.background
@@ -193,7 +193,7 @@ func (c *Config) Nest(ctx context.Context) context.Context {
 }
 
 // Join returns the owner's path with name after it.
-func (c *Config) Join(name string) string { return joinPath(c.names.path, name) }
+func (c *Config) PathOf(name string) string { return joinPath(c.names.path, name) }
 
 // Path returns the path of the task or owner that ctx derives from, or "".
 func Path(ctx context.Context) string {
@@ -204,7 +204,7 @@ func Path(ctx context.Context) string {
 }
 
 // Within returns a context derived from ctx in which names nest in the owner's name.
-func (s *Scheduler) Within(ctx context.Context) context.Context {
+func (s *Scheduler) NestNames(ctx context.Context) context.Context {
 	config := s.config()
 	if config.names.path == "" {
 		return ctx
@@ -269,7 +269,7 @@ type Place struct {
 // PlaceOf returns the place of the innermost task of s that has not ended and from whose context
 // ctx derives. It reports false if there is no such task, or it is a background task.
 func (s *Scheduler) PlaceOf(ctx context.Context) (Place, bool) {
-	c := taskOf(ctx).place(s)
+	c := taskOf(ctx).placeHolder(s)
 	if c == nil {
 		return Place{}, false
 	}

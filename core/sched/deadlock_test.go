@@ -26,7 +26,7 @@ func TestAlarm(t *testing.T) {
 		})
 	}
 
-	isSet := func(s *Scheduler) bool { return peek(s, func() bool { return s.shared.alarm.isSet }) }
+	isSet := func(s *Scheduler) bool { return inLock(s, func() bool { return s.shared.alarm.isSet }) }
 
 	t.Run("its timer is stopped after many submitters in a row that did not park", func(t *testing.T) {
 		var s Scheduler
@@ -40,7 +40,7 @@ func TestAlarm(t *testing.T) {
 		require.True(t, isSet(&s), "not in a row")
 		calm(&s, 1)
 		require.False(t, isSet(&s))
-		require.False(t, peek(&s, func() bool { return s.shared.alarm.timer.Stop() }), "it is stopped already")
+		require.False(t, inLock(&s, func() bool { return s.shared.alarm.timer.Stop() }), "it is stopped already")
 		parkOnce(&s)
 		require.True(t, isSet(&s))
 	})
@@ -61,7 +61,7 @@ func TestAlarm(t *testing.T) {
 		t.Run("its timer is set anew if "+name, func(t *testing.T) {
 			var s Scheduler
 			s.Limit(1, 0)
-			number := func() uint32 { return peek(&s, func() uint32 { return s.shared.alarm.number }) }
+			number := func() uint32 { return inLock(&s, func() uint32 { return s.shared.alarm.number }) }
 			run[0](t, func(*testing.T) { parkOnce(&s) })
 			before := number()
 			run[1](t, func(*testing.T) {

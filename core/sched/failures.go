@@ -8,14 +8,14 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file passes the panics and Goexits of tasks to the waiters. A set of tasks keeps them
-// in a round. The worker that ends the last task gives the round to every blocked waiter. A wait
-// that finds no task left takes the round itself. So each wait that is blocked at that moment
-// raises the round, and no later wait raises it.
+// This file passes the panics and Goexits of tasks to the waiters. A set of tasks keeps them.
+// The worker that ends the last task gives them to every blocked waiter. A wait that finds no task
+// left takes them itself. So each wait that is blocked at that moment raises them, and no later wait
+// does.
 
-// A round holds the panics and Goexits of tasks since the last wait. The scheduler's mu guards it
+// A failures holds the panics and Goexits of tasks since the last wait. The scheduler's mu guards it
 // until a wait takes it.
-type round struct {
+type failures struct {
 	panics []*core.PanicError // at most maxPanics, of different origins
 	more   int                // further panics
 	exits  bool               // a task called Goexit
@@ -26,23 +26,23 @@ const (
 	maxPanics = 1 + maxOthers
 )
 
-// addLocked adds a panic, or a Goexit if p is nil, to *r, the round of owner, and makes the round if it
-// is nil. The process ends with the panic if owner is garbage-collected while the round has a panic
-// that no Get has raised: nothing can wait for owner then. If the panic's value points back to owner,
+// addLocked adds a panic, or a Goexit if p is nil, to *r, the failures of owner, and makes *r if it is
+// nil. The process ends with the panic if owner is garbage-collected while *r has a panic that no
+// Get has raised: nothing can wait for owner then. If the panic's value points back to owner,
 // owner is never collected.
-func addLocked[T any](r **round, owner *T, p *core.PanicError) {
+func addLocked[T any](r **failures, owner *T, p *core.PanicError) {
 	if *r == nil {
-		*r = new(round)
-		runtime.AddCleanup(owner, endUntold, *r)
+		*r = new(failures)
+		runtime.AddCleanup(owner, endUnraised, *r)
 	}
 	(*r).add(p)
 }
 
 // empty reports whether a wait would raise nothing. r may be nil.
-func (r *round) empty() bool { return r == nil || len(r.panics) == 0 && !r.exits }
+func (r *failures) empty() bool { return r == nil || len(r.panics) == 0 && !r.exits }
 
-// join adds the panics and Goexits of another round.
-func (r *round) join(other *round) {
+// addAll adds the panics and Goexits of other.
+func (r *failures) addAll(other *failures) {
 	for _, p := range other.panics {
 		r.add(p)
 	}
@@ -52,7 +52,7 @@ func (r *round) join(other *round) {
 
 // add adds a panic, or a Goexit if p is nil. A panic that arrives twice, for example from Get and
 // from Wait, counts once.
-func (r *round) add(p *core.PanicError) {
+func (r *failures) add(p *core.PanicError) {
 	if p == nil {
 		r.exits = true
 		return
@@ -71,22 +71,22 @@ func (r *round) add(p *core.PanicError) {
 
 // takeLocked returns the failures of r for waits to raise, and empties r. It returns nil if r is
 // nil or empty.
-func (r *round) takeLocked() *round {
+func (r *failures) takeLocked() *failures {
 	if r.empty() {
 		return nil
 	}
 	taken := *r
-	*r = round{}
+	*r = failures{}
 	return &taken
 }
 
 // putBackLocked undoes takeLocked.
-func (r *round) putBackLocked(taken *round) {
-	*r = round{append(taken.panics, r.panics...), r.more + taken.more, r.exits || taken.exits}
+func (r *failures) putBackLocked(taken *failures) {
+	*r = failures{append(taken.panics, r.panics...), r.more + taken.more, r.exits || taken.exits}
 }
 
-// all returns the panics of a round as one, or nil, and whether a task called Goexit.
-func (r *round) all() (p *core.PanicError, exits bool) {
+// all returns the panics as one, or nil, and whether a task called Goexit.
+func (r *failures) all() (p *core.PanicError, exits bool) {
 	if r == nil {
 		return nil, false
 	}
@@ -99,9 +99,9 @@ func (r *round) all() (p *core.PanicError, exits bool) {
 	return p, got.exits
 }
 
-// raise panics with the panics of the round as one, or else calls Goexit if a task has. It returns
-// if the round has neither. r may be nil.
-func (r *round) raise() {
+// raise panics with the panics as one, or else calls Goexit if a task has. It returns if there is
+// neither. r may be nil.
+func (r *failures) raise() {
 	p, exits := r.all()
 	if p != nil {
 		p.Raise()
@@ -111,15 +111,15 @@ func (r *round) raise() {
 	}
 }
 
-// endUntold ends the process if the round has a panic that no Wait or Get has raised.
-func endUntold(collected *round) {
-	var untold []*core.PanicError
+// endUnraised ends the process if there is a panic that no Wait or Get has raised.
+func endUnraised(collected *failures) {
+	var unraised []*core.PanicError
 	for _, p := range collected.panics {
 		if !told.Of(p).IsSet() {
-			untold = append(untold, p)
+			unraised = append(unraised, p)
 		}
 	}
-	if p := Combine(untold...); p != nil {
+	if p := Combine(unraised...); p != nil {
 		p.Raise()
 	}
 }
@@ -128,7 +128,7 @@ func endUntold(collected *round) {
 // Others. A panic that arrives twice counts once. Combine keeps at most 32 Others, and counts the
 // rest in More. It ignores nil. It returns nil if all are nil.
 func Combine(panics ...*core.PanicError) *core.PanicError {
-	var all round
+	var all failures
 	for _, p := range panics {
 		if p == nil {
 			continue

@@ -14,12 +14,12 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 	x := s.shared
 	if x == nil { // the task was an only task
 		s.only.Store(noTask)
-		s.idleNowLocked(do)
+		s.releaseWaitersLocked(do)
 		return leave
 	}
-	if w.config.IdleAfter > 0 && !w.place.Listed() {
-		w.place.Value = w
-		x.all.PushBack(&w.place)
+	if w.config.IdleAfter > 0 && !w.link.Listed() {
+		w.link.Value = w
+		x.all.PushBack(&w.link)
 	}
 	if w.lent {
 		return w.visitLentLocked(do)
@@ -42,11 +42,11 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 		return begin
 	case !surplus && yields < mostYields && w.yieldsLocked():
 		x.searching++
-		s.idleNowLocked(do)
+		s.releaseWaitersLocked(do)
 		return again
 	}
-	s.tendLocked(1, do)
-	s.idleNowLocked(do)
+	s.wakeUnlessYieldingLocked(1, do)
+	s.releaseWaitersLocked(do)
 	return w.restLocked(surplus, do)
 }
 
@@ -115,7 +115,7 @@ func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
 
 // foundLocked wakes further workers and submitters after the worker has claimed a task.
 func (w *Worker) foundLocked(do *todo) {
-	w.s.tendLocked(1, do)
+	w.s.wakeUnlessYieldingLocked(1, do)
 	w.beganLocked(do)
 	w.busyLocked()
 }
@@ -162,7 +162,7 @@ func (w *Worker) endLocked(do *todo) {
 		if set.key != nil {
 			set.key.endedLocked(t, do)
 		}
-		set.settleLocked(do)
+		set.releaseWaitersLocked(do)
 	}
 	if sem := w.config.Semaphore; sem != nil && !w.lent {
 		releasePermit(sem)
@@ -190,14 +190,14 @@ func (w *Worker) visitLentLocked(do *todo) verdict {
 		return begin
 	}
 	w.unlistLocked()
-	w.s.idleNowLocked(do)
+	w.s.releaseWaitersLocked(do)
 	return leave
 }
 
 // findLentTaskLocked claims a task of the set for a worker on a lent place. It returns the place and
 // reports false if there is none or the waiter wants its place back.
 func (w *Worker) findLentTaskLocked(do *todo) bool {
-	s, set := w.s, w.lender
+	s, set := w.s, w.lentTo
 	if set == nil {
 		return false
 	}

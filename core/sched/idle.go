@@ -70,17 +70,17 @@ func (w *Worker) busyLocked() {
 	}
 }
 
-// dismissIdleLocked wakes the worker that parked last. That worker leaves, unless it finds a task.
-func (s *Scheduler) dismissIdleLocked(do *todo) {
+// expireIdleLocked wakes the worker that parked last. That worker leaves, unless it finds a task.
+func (s *Scheduler) expireIdleLocked(do *todo) {
 	s.shared.idle.expired = true
 	s.wakeIdleLocked(do)
 }
 
-// trimLocked dismisses idle workers while there are more workers than the limit allows.
+// trimLocked expires idle workers while there are more workers than the limit allows.
 func (s *Scheduler) trimLocked(do *todo) {
 	x := s.shared
-	for n := x.workers - int(x.limiter.workers); n > 0 && x.idle != nil; n-- {
-		s.dismissIdleLocked(do)
+	for n := x.workers - int(x.limiter.mostWorkers); n > 0 && x.idle != nil; n-- {
+		s.expireIdleLocked(do)
 	}
 }
 
@@ -127,7 +127,7 @@ func (w *Worker) goneLocked(do *todo) {
 
 // unlistLocked takes the worker off shared.all.
 func (w *Worker) unlistLocked() {
-	if w.place.Listed() {
-		w.s.shared.all.Remove(&w.place)
+	if w.link.Listed() {
+		w.s.shared.all.Remove(&w.link)
 	}
 }

@@ -21,7 +21,7 @@ func TestATimerDismissesTheWorkersOfItsOwnBubble(t *testing.T) {
 		s.Limit(1, 1)
 		s.Go(nil, Func(func() {}))
 		synctest.Wait()
-		idle := func() int { return peek(s, func() int { return s.shared.workers }) }
+		idle := func() int { return inLock(s, func() int { return s.shared.workers }) }
 		require.Equal(t, 1, idle())
 		s.locked(func(*todo) { s.shared.idle.since = time.Now().Add(-time.Hour) })
 		s.expire(0)

@@ -17,7 +17,7 @@ import (
 // There are only the promised edges: from Go to the task, from the end of the task to the waits
 // that cover it, and, if the limit is 1, from each task to the next.
 func (w *Worker) isolate() {
-	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lender: w.lender, ordered: w.ordered, hidden: w.listed()}
+	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lentTo: w.lentTo, ordered: w.ordered, hidden: w.bookkeeper()}
 	ended := park.Get(false)
 	go func() {
 		in.acquireOrder()
@@ -33,10 +33,10 @@ func (w *Worker) isolate() {
 
 // runIsolated calls host, which runs the worker's task. The caller's goroutine runs no other task.
 // runIsolated calls ended also if the task panics or calls Goexit, unless the process is about to end.
-func (w *Worker) runIsolated(host func(s *Scheduler, listed *Worker, run func()), ended func()) {
+func (w *Worker) runIsolated(host func(s *Scheduler, bookkeeper *Worker, run func()), ended func()) {
 	returned := false
 	core.Call(func() {
-		host(w.s, w.listed(), w.runTask)
+		host(w.s, w.bookkeeper(), w.runTask)
 		returned = true
 	}, func(p *core.PanicError) { w.aborted(p, ended) })
 	if returned {
@@ -44,8 +44,8 @@ func (w *Worker) runIsolated(host func(s *Scheduler, listed *Worker, run func())
 	}
 }
 
-// listed returns the worker that does the bookkeeping for w.
-func (w *Worker) listed() *Worker {
+// bookkeeper returns the worker that does the bookkeeping for w.
+func (w *Worker) bookkeeper() *Worker {
 	if w.hidden != nil {
 		return w.hidden
 	}
@@ -62,7 +62,7 @@ func (w *Worker) runTask() {
 func (w *Worker) visitHidden(yields int) (verdict, todo) {
 	if w.hidden == nil {
 		w.hidden = &Worker{
-			s: w.s, config: w.config, task: w.task, set: w.set, busy: w.busy, lent: w.lent, lender: w.lender,
+			s: w.s, config: w.config, task: w.task, set: w.set, busy: w.busy, lent: w.lent, lentTo: w.lentTo,
 		}
 	}
 	if w.parker == nil {

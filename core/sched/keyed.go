@@ -41,9 +41,9 @@ type queueOf[K comparable] struct {
 }
 
 // NewKeyed returns an owner of tasks with keys. perKey is how many tasks of a key may be active.
-// most is how many tasks may wait for their keys.
-func NewKeyed[K comparable](s *Scheduler, perKey, most int) *Keyed[K] {
-	return &Keyed[K]{keys: keys{sched: s, perKey: perKey, most: most}}
+// mayWait is how many tasks may wait for their keys.
+func NewKeyed[K comparable](s *Scheduler, perKey, mayWait int) *Keyed[K] {
+	return &Keyed[K]{keys: keys{sched: s, perKey: perKey, mayWait: mayWait}}
 }
 
 // queueLocked returns the queue of a key. It makes it if there is none.
@@ -53,20 +53,20 @@ func (k *Keyed[K]) queueLocked(key K) *keyQueue {
 		q = &queueOf[K]{key: key, of: k}
 		q.Owner, q.Set.sched, q.Set.key = k, k.sched, &q.keyQueue
 		q.keys, q.self = &k.keys, q
-		q.place.Value, q.lined.Value = &q.keyQueue, &q.keyQueue
+		q.link.Value, q.lineLink.Value = &q.keyQueue, &q.keyQueue
 		if k.queues == nil {
 			k.queues = make(map[K]*queueOf[K])
 		}
 		k.queues[key] = q
 		k.large = k.large || len(k.queues) > 1000
-		k.all.PushBack(&q.place)
+		k.all.PushBack(&q.link)
 	}
 	return &q.keyQueue
 }
 
 func (q *queueOf[K]) forget() {
 	k := q.of
-	k.all.Remove(&q.place)
+	k.all.Remove(&q.link)
 	delete(k.queues, q.key)
 	if k.large && len(k.queues) == 0 {
 		k.queues, k.large = nil, false // a map does not become smaller
@@ -84,10 +84,10 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) (err error)
 		return context.Cause(ctx)
 	}
 	s := k.sched
-	inside := taskOf(ctx).lends(s)
+	inside := taskOf(ctx).holdsPlace(s)
 	t.from.Release()
 	enter := func(p *park.Parker) error {
-		return get(s, func(do *todo) error { return k.queueLocked(key).enterLocked(t, inside, p, do) })
+		return get(s, func(do *todo) error { return k.queueLocked(key).submitLocked(t, inside, p, do) })
 	}
 	if err = enter(nil); err != ErrFull {
 		return err
@@ -107,7 +107,7 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, ofKey bool) (
 		return context.Cause(ctx)
 	}
 	s := k.sched
-	inside := taskOf(ctx).lends(s)
+	inside := taskOf(ctx).holdsPlace(s)
 	p := park.Get(true)
 	defer p.Free()
 	t.from.Release()
@@ -116,7 +116,7 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, ofKey bool) (
 		return r
 	})
 	for _, old := range race.Copy(r.dropped) {
-		old.dropped(ErrReplaced)
+		old.tellDropped(ErrReplaced)
 	}
 	for _, old := range race.Copy(r.running) {
 		race.Do(func() {
@@ -136,7 +136,7 @@ type replacement struct {
 
 // find returns the set of a key, or nil if the key is forgotten.
 func (k *Keyed[K]) find(key K) *Set {
-	return peek(k.sched, func() *Set {
+	return inLock(k.sched, func() *Set {
 		if q := k.queues[key]; q != nil {
 			return &q.Set
 		}
@@ -144,9 +144,9 @@ func (k *Keyed[K]) find(key K) *Set {
 	})
 }
 
-// Within returns the set of the key if ctx derives from the context of a task of the key that has
+// SetWithin returns the set of the key if ctx derives from the context of a task of the key that has
 // not ended. Otherwise it returns nil.
-func (k *Keyed[K]) Within(ctx context.Context, key K) *Set {
+func (k *Keyed[K]) SetWithin(ctx context.Context, key K) *Set {
 	if set := k.find(key); set != nil && k.sched.Runs(ctx, set) {
 		return set
 	}
@@ -173,7 +173,7 @@ func (k *Keyed[K]) WaitKey(ctx context.Context, key K) (raise func(), err error)
 	if err != nil {
 		return nil, err
 	}
-	dropped := peek(k.sched, func() bool {
+	dropped := inLock(k.sched, func() bool {
 		set.key.forgetLocked()
 		return set.key.dropped
 	})
@@ -195,18 +195,18 @@ func (k *Keyed[K]) Wait() {
 // a task of the scheduler.
 func (k *keys) closedLocked(inside bool) bool {
 	l := &k.sched.share().limiter
-	return l.closed && (!inside || l.dropped)
+	return l.closed && (!inside || l.closedToTasks)
 }
 
-// roomLocked reports whether a further task may wait for its key.
-func (k *keys) roomLocked(inside bool) bool {
-	return inside || k.blocked.Empty() && k.waiting < k.most
+// hasRoomLocked reports whether a further task may wait for its key.
+func (k *keys) hasRoomLocked(inside bool) bool {
+	return inside || k.blocked.Empty() && k.waiting < k.mayWait
 }
 
-// enterLocked is the part of GoContext that needs mu. If the submitter must block, it returns
+// submitLocked is the part of GoContext that needs mu. If the submitter must block, it returns
 // ErrFull if p is nil. Otherwise it lists the submitter with p and returns errBlocked, or returns
 // errNoRoom.
-func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo) error {
+func (q *keyQueue) submitLocked(t *KeyTask, inside bool, p *park.Parker, do *todo) error {
 	k, s := q.keys, q.keys.sched
 	t.key = q
 	switch {
@@ -214,13 +214,13 @@ func (q *keyQueue) enterLocked(t *KeyTask, inside bool, p *park.Parker, do *todo
 		q.forgetLocked()
 		return ErrClosed
 	case !q.fullLocked():
-		if s.fitsLocked() {
+		if s.hasRoomLocked() {
 			s.shared.limiter.budget--
 			s.pushLocked(&q.Set, &t.own, do)
 			return nil
 		}
 		return q.noRoomLocked(t, inside, p)
-	case k.roomLocked(inside):
+	case k.hasRoomLocked(inside):
 		q.waitLocked(t)
 		return nil
 	case p == nil:
@@ -267,7 +267,7 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker,
 	}
 	defer k.admitLocked(do)
 	switch {
-	case q.dismissLocked(t, r):
+	case q.dropActiveLocked(t, r):
 		s.shared.accepted++ // t, in the place of a task that is now dropped
 		s.shared.dropped++
 		return nil
@@ -279,11 +279,11 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker,
 		}
 		q.lineUpLocked(t, p)
 		return errBlocked
-	case s.fitsLocked():
+	case s.hasRoomLocked():
 		s.shared.limiter.budget--
 		s.pushLocked(&q.Set, &t.own, do)
 		return nil
-	case k.roomLocked(inside):
+	case k.hasRoomLocked(inside):
 		q.waitLocked(t)
 		q.fillLocked(do)
 		return nil
@@ -307,7 +307,7 @@ func (s *Scheduler) replaceSubmittersLocked(set *Set, do *todo) {
 func (k *keys) finish(ctx context.Context, t *KeyTask, p *park.Parker, inside bool, reason Reason, err error) error {
 	if err == errNoRoom {
 		err = k.sched.start(ctx, t.Set(), &t.own)
-		again := peek(k.sched, func() bool {
+		again := inLock(k.sched, func() bool {
 			t.key.entering--
 			t.key.forgetLocked()
 			return !inside && t.retry == nil
@@ -333,7 +333,7 @@ func (k *keys) await(ctx context.Context, t *KeyTask, p *park.Parker) error {
 			t.key.unlineLocked(t)
 			t.parker = nil
 			t.key.fillLocked(do)
-			t.key.restLocked(do)
+			t.key.retireLocked(do)
 			return true
 		})
 		if gaveUp {
@@ -349,7 +349,7 @@ func (k *keys) await(ctx context.Context, t *KeyTask, p *park.Parker) error {
 func (x *shared) dropKeysLocked(all []Dropped, do *todo) []Dropped {
 	for _, d := range all {
 		if q := d.Set.queueOfKey(); q != nil {
-			q.inactiveLocked(d.Task.(*keyEntry))
+			q.deactivateLocked(d.Task.(*keyEntry))
 			q.dropped = true
 		}
 	}

@@ -145,9 +145,9 @@ func TestAKeyWithAnActiveTaskIsNotIdle(t *testing.T) {
 		case <-ended:
 			goesOn = false
 		default:
-			idle = idle || peek(s, func() bool {
+			idle = idle || inLock(s, func() bool {
 				q := k.queues[1]
-				return q != nil && q.actives > 0 && q.idleLocked()
+				return q != nil && q.actives > 0 && q.emptyLocked()
 			})
 		}
 	}
@@ -200,7 +200,7 @@ func TestLookListsSoManyTasks(t *testing.T) {
 			require.Equal(t, more, v.Queued)
 			require.Len(t, v.Line, MaxLooked)
 			for i, q := range v.Line {
-				require.Equal(t, QueuedView{Path: s.config().Join(fmt.Sprint(i)), Since: time.Now()}, q)
+				require.Equal(t, QueuedView{Path: s.config().PathOf(fmt.Sprint(i)), Since: time.Now()}, q)
 			}
 			close(release)
 			require.NoError(t, s.Wait(nil))

@@ -15,7 +15,7 @@ import (
 func (e *keyEntry) Run(w *Worker) {
 	t := e.body.Swap(nil)
 	if t == nil {
-		w.Drop()
+		w.MarkDropped()
 		return
 	}
 	t.from.Acquire()
@@ -23,11 +23,11 @@ func (e *keyEntry) Run(w *Worker) {
 }
 
 // Init makes t the KeyTask of task.
-func (t *KeyTask) Init(task KeyedTask) {
+func (t *KeyTask) Init(task Replaceable) {
 	t.task = task
 	t.own.task = t
 	t.own.body.Store(t)
-	t.own.place.Value, t.place.Value, t.blocked.Value = &t.own, t, t
+	t.own.link.Value, t.link.Value, t.blockedLink.Value = &t.own, t, t
 }
 
 // Set returns the wait set of the task's key. The task must have been submitted.
@@ -36,16 +36,16 @@ func (t *KeyTask) Set() *Set { return &race.Load(&t.key).Set }
 // fullLocked reports whether a further task must wait in line.
 func (q *keyQueue) fullLocked() bool { return q.actives >= q.keys.perKey || !q.line.Empty() }
 
-// acceptLocked makes a task active if its key is not busy. Otherwise it puts the task in line and
+// activateOrLineUpLocked makes a task active if its key is not busy. Otherwise it puts the task in line and
 // reports false. It is called when there is room for the task in the run queue. A submitter that
 // has waited for that blocks again if there is no room in line.
-func (q *keyQueue) acceptLocked(t Task) bool {
+func (q *keyQueue) activateOrLineUpLocked(t Task) bool {
 	e := t.(*keyEntry)
 	switch p := e.task.retry; {
 	case !q.fullLocked():
-		q.activeLocked(e)
+		q.activateLocked(e)
 		return true
-	case p == nil || q.keys.roomLocked(false):
+	case p == nil || q.keys.hasRoomLocked(false):
 		q.waitLocked(e.task)
 	default:
 		e.task.retry = nil
@@ -54,13 +54,13 @@ func (q *keyQueue) acceptLocked(t Task) bool {
 	return false
 }
 
-func (q *keyQueue) activeLocked(e *keyEntry) {
-	q.active.PushBack(&e.place)
+func (q *keyQueue) activateLocked(e *keyEntry) {
+	q.active.PushBack(&e.link)
 	q.actives++
-	q.liveLocked()
+	q.setLiveLocked()
 }
 
-func (q *keyQueue) liveLocked() {
+func (q *keyQueue) setLiveLocked() {
 	if !q.live {
 		q.live = true
 		q.keys.live++
@@ -79,27 +79,27 @@ func (q *keyQueue) waitLocked(t *KeyTask) {
 func (q *keyQueue) lineUpLocked(t *KeyTask, p *park.Parker) {
 	t.parker = p
 	if q.line.Empty() {
-		q.keys.sched.shared.lines.PushBack(&q.lined)
+		q.keys.sched.shared.lines.PushBack(&q.lineLink)
 	}
-	q.line.PushBack(&t.place)
-	q.liveLocked()
+	q.line.PushBack(&t.link)
+	q.setLiveLocked()
 }
 
 // blockLocked adds a task to the line. It is accepted when there is room for it. p is its blocked
 // submitter's Parker.
 func (q *keyQueue) blockLocked(t *KeyTask, p *park.Parker) {
-	q.keys.blocked.PushBack(&t.blocked)
+	q.keys.blocked.PushBack(&t.blockedLink)
 	q.lineUpLocked(t, p)
 }
 
 // unlineLocked takes a task out of the line. It reports whether the task was accepted before.
 func (q *keyQueue) unlineLocked(t *KeyTask) (accepted bool) {
-	q.line.Remove(&t.place)
+	q.line.Remove(&t.link)
 	if q.line.Empty() {
-		q.keys.sched.shared.lines.Remove(&q.lined)
+		q.keys.sched.shared.lines.Remove(&q.lineLink)
 	}
-	if t.blocked.Listed() {
-		q.keys.blocked.Remove(&t.blocked)
+	if t.blockedLink.Listed() {
+		q.keys.blocked.Remove(&t.blockedLink)
 	}
 	if t.parker == nil {
 		q.waits--
@@ -128,18 +128,18 @@ func (q *keyQueue) fillLocked(do *todo) {
 			t.releaseLocked(nil, do)
 		}
 		q.keys.waiting++
-		q.posted++
-		s.shared.posted++
-		q.activeLocked(&t.own)
+		q.fromLine++
+		s.shared.fromLines++
+		q.activateLocked(&t.own)
 		s.queueLocked(&q.Set, &t.own, do)
 	}
 }
 
 // begunLocked counts that a worker has claimed a task of the key.
 func (q *keyQueue) begunLocked() {
-	if q.posted > 0 {
-		q.posted--
-		q.keys.sched.shared.posted--
+	if q.fromLine > 0 {
+		q.fromLine--
+		q.keys.sched.shared.fromLines--
 		q.keys.waiting--
 	}
 }
@@ -147,20 +147,20 @@ func (q *keyQueue) begunLocked() {
 // endedLocked makes t, which has ended, inactive, and moves the next tasks of the line to the run
 // queue.
 func (q *keyQueue) endedLocked(t Task, do *todo) {
-	q.inactiveLocked(t.(*keyEntry))
+	q.deactivateLocked(t.(*keyEntry))
 	q.fillLocked(do)
 }
 
-func (q *keyQueue) inactiveLocked(e *keyEntry) {
-	if e.place.Listed() { // its task was not dropped
-		q.active.Remove(&e.place)
+func (q *keyQueue) deactivateLocked(e *keyEntry) {
+	if e.link.Listed() { // its task was not dropped
+		q.active.Remove(&e.link)
 		q.actives--
 	}
 }
 
-// restLocked forgets the key if it has no task left. restLocked releases the waiters for all keys
-// if it was the last key with tasks.
-func (q *keyQueue) restLocked(do *todo) {
+// retireLocked forgets the key if it has no task left. It releases the waiters for all keys if it was
+// the last key with tasks.
+func (q *keyQueue) retireLocked(do *todo) {
 	k := q.keys
 	if q.actives > 0 || !q.line.Empty() {
 		return
@@ -178,16 +178,16 @@ func (q *keyQueue) restLocked(do *todo) {
 // forgetLocked forgets the key if it has no tasks, no submitter that waits for room in the run
 // queue, no failures and no dropped tasks. A race build forgets none.
 func (q *keyQueue) forgetLocked() {
-	if q.live || q.entering > 0 || q.dropped || !q.failures.empty() || !q.place.Listed() || race.Hidden {
+	if q.live || q.entering > 0 || q.dropped || !q.failures.empty() || !q.link.Listed() || race.Hidden {
 		return
 	}
 	q.self.forget()
 }
 
-// dismissLocked drops the active tasks that have not begun, and adds all active tasks to r. If none
+// dropActiveLocked drops the active tasks that have not begun, and adds all active tasks to r. If none
 // has begun, it gives the entry of the last one to t and reports true. The entries of the other
 // dropped tasks stay in the run queue, and are inactive.
-func (q *keyQueue) dismissLocked(t *KeyTask, r *replacement) bool {
+func (q *keyQueue) dropActiveLocked(t *KeyTask, r *replacement) bool {
 	for at := q.active.Front(); at != nil; {
 		e := at.Value
 		at = at.Next()
@@ -202,20 +202,20 @@ func (q *keyQueue) dismissLocked(t *KeyTask, r *replacement) bool {
 		}
 		r.dropped = append(r.dropped, e.task)
 		e.task = nil
-		q.inactiveLocked(e)
+		q.deactivateLocked(e)
 	}
 	return false
 }
 
 // takeLocked takes the failures of all keys.
-func (k *keys) takeLocked() *round {
+func (k *keys) takeLocked() *failures {
 	all := k.collected
-	k.collected = round{}
+	k.collected = failures{}
 	for e := k.all.Front(); e != nil; {
 		q := e.Value
 		e = e.Next()
 		if r := q.failures.takeLocked(); r != nil {
-			all.join(r)
+			all.addAll(r)
 			q.forgetLocked()
 		}
 	}
@@ -224,11 +224,11 @@ func (k *keys) takeLocked() *round {
 
 // admitLocked ends the wait of the submitters for which there is room.
 func (k *keys) admitLocked(do *todo) {
-	for !k.blocked.Empty() && k.waiting < k.most {
+	for !k.blocked.Empty() && k.waiting < k.mayWait {
 		t := k.blocked.Front().Value
-		k.blocked.Remove(&t.blocked)
+		k.blocked.Remove(&t.blockedLink)
 		t.releaseLocked(nil, do)
-		k.sched.requeueLocked(t.task)
+		k.sched.setQueuedLocked(t.task)
 		t.key.waits++
 		k.waiting++
 		t.key.fillLocked(do)
@@ -238,7 +238,7 @@ func (k *keys) admitLocked(do *todo) {
 // pushLocked adds a task to the run queue and reports true, or adds it to the line of its key if that
 // is busy.
 func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) bool {
-	if q := set.queueOfKey(); q != nil && !q.acceptLocked(t) {
+	if q := set.queueOfKey(); q != nil && !q.activateOrLineUpLocked(t) {
 		return false
 	}
 	s.queueLocked(set, t, do)

@@ -26,7 +26,7 @@ import (
 // if the key of the task is busy.
 func (s *Scheduler) runLent(parent *Context, set *Set, t Task) {
 	begins := get(s, func(do *todo) bool {
-		if q := set.queueOfKey(); q != nil && !q.acceptLocked(t) {
+		if q := set.queueOfKey(); q != nil && !q.activateOrLineUpLocked(t) {
 			return false // the task waits for its key
 		}
 		s.shared.accepted++
@@ -55,7 +55,7 @@ func (s *Scheduler) beginInlineLocked(parent *Context, set *Set, do *todo) {
 	parent.passLocked(1, do)
 	s.shared.lent++
 	if set != nil {
-		if set.idleLocked() {
+		if set.emptyLocked() {
 			set.round++
 		}
 		set.busy++
@@ -66,7 +66,7 @@ func (s *Scheduler) beginInlineLocked(parent *Context, set *Set, do *todo) {
 func (s *Scheduler) runInline(parent *Context, set *Set, t Task) {
 	p := park.Get(false)
 	w := newWorker(s)
-	w.lent, w.busy, w.task, w.set, w.back = true, true, t, set, p
+	w.lent, w.busy, w.task, w.set, w.caller = true, true, t, set, p
 	if race.Hidden {
 		w.ordered = s.isOrdered()
 	}
@@ -79,39 +79,39 @@ func (s *Scheduler) runInline(parent *Context, set *Set, t Task) {
 }
 
 // isLent reports whether the task runs on a lent place.
-func (c *Context) isLent() bool { return c != nil && c.lender != nil }
+func (c *Context) isLent() bool { return c != nil && c.lentTo != nil }
 
 // passLocked is called when a task lends its place, with 1, and when it has the place back, with
 // -1. It changes the count of the set only if the place is itself lent by a waiter for a set.
 func (c *Context) passLocked(by int, do *todo) {
 	if c.isLent() {
-		c.lender.passed += by
-		c.lender.giveBackLocked(do)
+		c.lentTo.passed += by
+		c.lentTo.giveBackLocked(do)
 	}
 }
 
 // A lender is the task whose place a waiter or a submitter may lend.
 type lender struct {
 	task *Context // nil if there is none, or it is not known
-	asks bool     // the caller must call holds before it lends the place; that takes microseconds
+	asks bool     // the caller must call mayLend before it lends the place; that takes microseconds
 }
 
 // lenderOf returns the lender for a waiter: the task from whose context ctx derives, or else the
 // task for which the set was made. ctx may be nil.
 func (set *Set) lenderOf(ctx context.Context) lender {
 	if ctx != nil {
-		if c := taskOf(ctx).place(set.scheduler()); c != nil {
+		if c := taskOf(ctx).placeHolder(set.scheduler()); c != nil {
 			return lender{task: c}
 		}
 	}
-	return lender{set.place(), true}
+	return lender{set.parentTask(), true}
 }
 
-// holds reports whether the caller may lend a place. The goroutine of the task for which the set
+// mayLend reports whether the caller may lend a place. The goroutine of the task for which the set
 // was made may lend that task's place. The goroutine that made the set may too, because it had the
 // task's context. If the caller runs another task of the scheduler, it may lend its own place: then
-// holds sets l.task to nil and reports true.
-func (l *lender) holds(set *Set) bool {
+// mayLend sets l.task to nil and reports true.
+func (l *lender) mayLend(set *Set) bool {
 	if !l.asks {
 		return true
 	}
@@ -124,7 +124,7 @@ func (l *lender) holds(set *Set) bool {
 }
 
 // Wait blocks until every task of the set has ended. raise raises their panics and Goexits. The
-// wait lends a place to tasks of the set if lender.holds reports true for the caller.
+// wait lends a place to tasks of the set if lender.mayLend reports true for the caller.
 func (set *Set) Wait() (raise func()) {
 	raise, _ = set.wait(nil, set.lenderOf(nil))
 	return raise
@@ -137,7 +137,7 @@ func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
 		if raise, err = set.wait(ctx, by); err == nil {
 			return raise, nil
 		}
-		set.scheduler().settled(set.idleLocked)
+		set.scheduler().settled(set.emptyLocked)
 		if stuck := set.Stuck(err); stuck.Running+stuck.Queued > 0 {
 			return nil, stuck
 		}
@@ -153,7 +153,7 @@ func (set *Set) wait(ctx context.Context, by lender) (raise func(), err error) {
 	lends := by.task.runs() && (ctx == nil || ctx.Err() == nil)
 	if lends {
 		runtime.Gosched()
-		lends = !peek(s, set.idleLocked) && by.holds(set)
+		lends = !inLock(s, set.emptyLocked) && by.mayLend(set)
 	}
 	if lends {
 		set.lend(by.task)
@@ -188,7 +188,7 @@ func (set *Set) lend(parent *Context) {
 // reclaim ends the loan of a waiter's place. It blocks until the waiter has the place back.
 func (set *Set) reclaim(parent *Context) {
 	p := park.Get(false)
-	back := peek(set.scheduler(), func() bool {
+	back := inLock(set.scheduler(), func() bool {
 		set.lenders--
 		if set.lent-set.passed <= set.lenders+set.reclaiming {
 			return true

@@ -20,7 +20,7 @@ import (
 
 // Blocked returns the number of submitters that wait for room.
 func (s *Scheduler) Blocked() int {
-	return peek(s, func() int {
+	return inLock(s, func() int {
 		if x := s.shared; x != nil {
 			return x.limiter.submitters.Len()
 		}
@@ -63,8 +63,8 @@ func (b *submitter) free() {
 // blockLocked lists a submitter for which there is no room.
 func (s *Scheduler) blockLocked(b *submitter) {
 	l := &s.shared.limiter
-	b.place.Value = b
-	l.submitters.PushBack(&b.place)
+	b.link.Value = b
+	l.submitters.PushBack(&b.link)
 	if !race.Hidden {
 		l.yielding++
 	}
@@ -111,7 +111,7 @@ func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *par
 	}
 	state := get(s, func(do *todo) submitterState {
 		if b.state == blocked {
-			s.shared.limiter.submitters.Remove(&b.place)
+			s.shared.limiter.submitters.Remove(&b.link)
 			s.admitLocked(do)
 		}
 		return b.state
@@ -131,8 +131,8 @@ func (s *Scheduler) acquirePatiently(sem *core.Semaphore) {
 	defer b.free()
 	stop := make(chan struct{})
 	s.locked(func(*todo) {
-		b.stop, b.place.Value = stop, b
-		s.shared.limiter.acquirers.PushBack(&b.place)
+		b.stop, b.link.Value = stop, b
+		s.shared.limiter.acquirers.PushBack(&b.link)
 		s.parkedLocked(b, true)
 	})
 	err := sem.Acquire(interrupt(stop), 1)
@@ -142,7 +142,7 @@ func (s *Scheduler) acquirePatiently(sem *core.Semaphore) {
 		err = sem.Acquire(interrupt(again), 1)
 	}
 	s.locked(func(do *todo) {
-		s.shared.limiter.acquirers.Remove(&b.place)
+		s.shared.limiter.acquirers.Remove(&b.link)
 		s.shared.alarm.unparkedLocked(b)
 		if b.runs == asked {
 			s.answeredLocked(do)
@@ -185,7 +185,7 @@ func (s *Scheduler) admitRoomLocked(room int64, do *todo) {
 			s.dismissLocked(b, started, do)
 			continue
 		}
-		s.requeueLocked(b.task)
+		s.setQueuedLocked(b.task)
 		if !s.pushLocked(b.set, b.task, do) {
 			room++ // the key of the task is busy
 		}
@@ -196,7 +196,7 @@ func (s *Scheduler) admitRoomLocked(room int64, do *todo) {
 
 // dismissLocked ends the wait of a submitter, in the given state.
 func (s *Scheduler) dismissLocked(b *submitter, as submitterState, do *todo) {
-	s.shared.limiter.submitters.Remove(&b.place)
+	s.shared.limiter.submitters.Remove(&b.link)
 	s.shared.alarm.unparkedLocked(b)
 	b.state = as
 	b.task = nil

@@ -25,7 +25,7 @@ func TestASubmitterThatGivesUpTooLateWaitsUntilItIsWoken(t *testing.T) {
 				return s.GoContext(ctx, nil, Func(func() {}))
 			},
 			func(s *Scheduler, _ *Keyed[int], do *todo) {
-				s.shared.limiter.waiting++
+				s.shared.limiter.mayWait++
 				s.admitLocked(do)
 			},
 		},
@@ -34,7 +34,7 @@ func TestASubmitterThatGivesUpTooLateWaitsUntilItIsWoken(t *testing.T) {
 				return k.GoContext(ctx, 1, keyedTask(s, func() {}))
 			},
 			func(_ *Scheduler, k *Keyed[int], do *todo) {
-				k.most++
+				k.mayWait++
 				k.admitLocked(do)
 			},
 		},

@@ -49,9 +49,9 @@ func (s *Scheduler) locked(f func(do *todo)) {
 	get(s, func(do *todo) struct{} { f(do); return struct{}{} })
 }
 
-// peek calls f with mu held, and returns its result. f must not write variables that its caller
+// inLock calls f with mu held, and returns its result. f must not write variables that its caller
 // reads, as for get.
-func peek[T any](s *Scheduler, f func() T) T {
+func inLock[T any](s *Scheduler, f func() T) T {
 	if race.Hidden {
 		return race.Get(func() T {
 			s.lock()

@@ -142,7 +142,7 @@ func (x *shared) lookLocked(v *View) {
 	if l.limited() {
 		v.Limit = int(l.limit)
 	}
-	v.Queue = int(min(l.waiting, math.MaxInt))
+	v.Queue = int(min(l.mayWait, math.MaxInt))
 	v.Closed = l.closed
 	v.Blocked = l.submitters.Len()
 	for e := x.named.Front(); e != nil && len(v.Tasks) < MaxLooked; e = e.Next() {

@@ -24,7 +24,7 @@ type Named struct {
 // label of the task if the owner has a name. WithPath returns t itself if neither has a name.
 func (s *Scheduler) WithPath(name string, t Task) Task {
 	config := s.config()
-	path := config.Join(name)
+	path := config.PathOf(name)
 	if path == "" {
 		return t
 	}
@@ -46,7 +46,7 @@ func (s *Scheduler) InOwner(t Task) Task {
 
 // init makes r the record of a task of the owner that is about to be submitted. c may be nil.
 func (r *record) init(path string, c *Context, config *Config) {
-	r.path, r.context, r.place.Value = path, c, r
+	r.path, r.context, r.link.Value = path, c, r
 	if config.entry != nil {
 		r.queued = now()
 	}
@@ -85,7 +85,7 @@ func (c *Context) BeginWithin(w *Worker, parent context.Context) {
 	c.Context = parent
 	w.begin(c.record, labels)
 	w.context = c
-	c.lender = w.lender
+	c.lentTo = w.lentTo
 	if w.s.config().IdleAfter > 0 {
 		c.goroutine = w.id()
 	}
@@ -116,7 +116,7 @@ func (w *Worker) begin(r *record, labels context.Context) {
 	if r.watch != nil || trace.IsEnabled() {
 		r.watchBegin(labels)
 	}
-	w.s.locked(func(*todo) { w.s.share().named.PushBack(&r.place) })
+	w.s.locked(func(*todo) { w.s.share().named.PushBack(&r.link) })
 }
 
 // finish takes the task off the list. r may be nil.
@@ -127,7 +127,7 @@ func (w *Worker) finish(r *record) {
 	if r.watch != nil {
 		w.watchEnd(r)
 	}
-	w.s.locked(func(*todo) { w.s.shared.named.Remove(&r.place) })
+	w.s.locked(func(*todo) { w.s.shared.named.Remove(&r.link) })
 }
 
 // id returns the number of the worker's goroutine.
@@ -159,7 +159,7 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 		tasks           []core.Task
 		goroutines      []uint64 // of the tasks
 	}
-	v := peek(s, func() seen {
+	v := inLock(s, func() seen {
 		c := s.countsLocked()
 		v := seen{running: c.Busy + c.Lent, queued: c.Queued}
 		if x := s.shared; x != nil {
@@ -189,13 +189,13 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 
 // StuckNow is Stuck, but first yields, so that workers can count tasks that have already ended.
 func (s *Scheduler) StuckNow(cause error) *core.StuckError {
-	s.settled(s.idleLocked)
+	s.settled(s.emptyLocked)
 	return s.Stuck(cause)
 }
 
 // Running returns the number of tasks that were accepted and have not ended.
 func (s *Scheduler) Running() int {
-	c := peek(s, s.countsLocked)
+	c := inLock(s, s.countsLocked)
 	return c.Busy + c.Lent + c.Queued
 }
 
@@ -210,7 +210,7 @@ type Counts struct {
 
 // Counts returns the scheduler's numbers.
 func (s *Scheduler) Counts() Counts {
-	return peek(s, s.countsLocked)
+	return inLock(s, s.countsLocked)
 }
 
 func (s *Scheduler) countsLocked() Counts {
@@ -238,7 +238,7 @@ func (set *Set) Stuck(cause error) *core.StuckError {
 		busy, queued int
 		noun         string
 	}
-	v := peek(s, func() seen {
+	v := inLock(s, func() seen {
 		v := seen{set.busy, s.shared.queue.unclaimedOf(set), "batch"}
 		if set.key != nil {
 			v.queued += set.key.waits

@@ -23,7 +23,7 @@ func TestCountsWhileAWorkerDiscardsAnEntry(t *testing.T) {
 		defer c.End(w)
 		place, _ := s.PlaceOf(&c)
 		s.Go(nil, workerFunc(func(w *Worker) {
-			w.Void()
+			w.MarkVoid()
 			counts = s.Counts()
 		}))
 		s.RunClaimed(place, Func(func() {}))

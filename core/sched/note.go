@@ -40,10 +40,10 @@ func (n *note) end() {
 //go:norace
 func (n *note) list() {
 	e := n.s.config().entry
-	n.place.Value = n
+	n.link.Value = n
 	race.Disable()
 	n.s.mu.Lock()
-	e.notes.PushBack(&n.place)
+	e.notes.PushBack(&n.link)
 	n.s.mu.Unlock()
 	race.Enable()
 }
@@ -53,7 +53,7 @@ func (n *note) unlist() {
 	e := n.s.config().entry
 	race.Disable()
 	n.s.mu.Lock()
-	e.notes.Remove(&n.place)
+	e.notes.Remove(&n.link)
 	n.s.mu.Unlock()
 	race.Enable()
 }

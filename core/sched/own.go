@@ -15,13 +15,13 @@ import (
 // stack takes microseconds. A goroutine counts as one that runs no task if the runtime does not
 // print the arguments.
 
-// hostTasks calls run, which runs tasks of s. listed is the worker that shared.all has for them.
+// hostTasks calls run, which runs tasks of s. bookkeeper is the worker that shared.all has for them.
 //
 //go:noinline
-func (s *Scheduler) hostTasks(listed *Worker, run func()) {
+func (s *Scheduler) hostTasks(bookkeeper *Worker, run func()) {
 	run()
 	runtime.KeepAlive(s) // so that the runtime prints the argument
-	runtime.KeepAlive(listed)
+	runtime.KeepAlive(bookkeeper)
 }
 
 // hostBackground calls run, which runs a background task of s.
@@ -48,8 +48,8 @@ func (s *Scheduler) hosts(functions ...string) (worker string, ok bool) {
 		for _, function := range functions {
 			call := fmt.Appendf(nil, "%s%s(%p, ", schedulers, function, s)
 			if _, args, ok := bytes.Cut(text, call); ok {
-				listed, _, _ := bytes.Cut(args, []byte(", "))
-				return string(listed), true
+				first, _, _ := bytes.Cut(args, []byte(", "))
+				return string(first), true
 			}
 		}
 		creator, submitter := stack.Parse(text).Creator()
@@ -82,7 +82,7 @@ func (s *Scheduler) runsCaller() bool {
 func (set *Set) runsCaller() bool {
 	s := set.scheduler()
 	worker, ok := s.hosts(hostsTasks)
-	return ok && peek(s, func() bool {
+	return ok && inLock(s, func() bool {
 		for e := s.shared.all.Front(); e != nil; e = e.Next() {
 			if e.Value.set == set && fmt.Sprintf("%p", e.Value) == worker {
 				return true

@@ -13,10 +13,10 @@ import (
 
 func (q *runQueue) init() { q.tail = segmentLen }
 
-// fits reports whether the last segment has a place for a task of set.
+// fits reports whether the last segment has a free slot for a task of set.
 func (q *runQueue) fits(set *Set) bool { return q.tail < segmentLen && q.last.set == set }
 
-// pushFast adds a task to the last segment, which has a place for it.
+// pushFast adds a task to the last segment, which has a free slot for it.
 func (q *runQueue) pushFast(t Task) {
 	q.last.tasks[q.tail] = t
 	q.tail++
@@ -37,18 +37,18 @@ func (q *runQueue) grow(set *Set) {
 	}
 	g := newSegment()
 	g.set = set
-	if set != nil && set.idleLocked() {
+	if set != nil && set.emptyLocked() {
 		set.round++
 	}
 	set.addSegment()
-	q.queued.PushBack(&g.place)
+	q.queued.PushBack(&g.link)
 	q.last, q.tail = g, 0
 }
 
 // segments holds the segments that no scheduler uses.
 var segments = sync.Pool{New: func() any {
 	g := new(segment)
-	g.place.Value = g
+	g.link.Value = g
 	return g
 }}
 
@@ -84,7 +84,7 @@ func (q *runQueue) pop() (Task, *Set) {
 
 func (q *runQueue) removeFront() *segment {
 	g := q.queued.Front().Value
-	q.queued.Remove(&g.place)
+	q.queued.Remove(&g.link)
 	q.head = 0
 	if g == q.last {
 		q.last, q.tail = nil, segmentLen
@@ -136,7 +136,7 @@ func (q *runQueue) listTaken(g *segment, n int) {
 	q.n -= n
 	q.number++
 	g.number = q.number
-	q.taken.PushBack(&g.place)
+	q.taken.PushBack(&g.link)
 }
 
 // claim claims the next task of a taken segment, or returns nil.
@@ -151,7 +151,7 @@ func (g *segment) claim() Task {
 // unclaimed returns the number of unclaimed tasks of a taken segment.
 func (g *segment) unclaimed() int { return max(0, int(g.end)-int(g.claimed.Load())) }
 
-// clear returns the task at index i, and sets its place to nil, so that the garbage collector can
+// clear returns the task at index i, and sets its slot to nil, so that the garbage collector can
 // free the task.
 func (g *segment) clear(i uint32) Task {
 	t := g.tasks[i]
@@ -253,7 +253,7 @@ func (q *runQueue) revoke() {
 	}
 	for _, g := range slices.Backward(back) {
 		q.n += int(g.end)
-		q.queued.PushFront(&g.place)
+		q.queued.PushFront(&g.link)
 	}
 }
 
@@ -278,8 +278,8 @@ func (q *runQueue) detach(g *segment) {
 	if g.attached--; g.attached > 0 || g.unclaimed() > 0 {
 		return
 	}
-	if g.place.Listed() {
-		q.taken.Remove(&g.place)
+	if g.link.Listed() {
+		q.taken.Remove(&g.link)
 	}
 	recycle(g)
 }
@@ -322,7 +322,7 @@ func (q *runQueue) popFrom(g *segment) Task {
 	g.tasks[*end] = nil
 	q.n--
 	if *end == 0 {
-		q.queued.Remove(&g.place)
+		q.queued.Remove(&g.link)
 		if g == q.last {
 			q.last, q.tail = nil, segmentLen
 		}

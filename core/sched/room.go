@@ -11,24 +11,24 @@ import (
 // number of free places, plus the number of tasks that may wait, minus the unclaimed tasks.
 // limit.go holds what happens when there is no room.
 
-func (l *limiter) init(workers, waiting int) {
-	l.waiting = int64(waiting)
+func (l *limiter) init(workers, mayWait int) {
+	l.mayWait = int64(mayWait)
 	l.setLimit(workers)
 	l.wakeAt = 1
-	if waiting >= longQueue {
-		l.wakeAt = int64(waiting) / 2
+	if mayWait >= longQueue {
+		l.wakeAt = int64(mayWait) / 2
 	}
 }
 
 func (l *limiter) setLimit(n int) {
 	l.limit = int32(min(n, math.MaxInt32))
-	l.workers = l.limit
-	if l.waiting == 0 {
-		l.workers = math.MaxInt32
+	l.mostWorkers = l.limit
+	if l.mayWait == 0 {
+		l.mostWorkers = math.MaxInt32
 	}
-	l.spread = 1
+	l.searchers = 1
 	if !l.limited() {
-		l.spread = processors() // so that short tasks run on all Ps
+		l.searchers = processors() // so that short tasks run on all Ps
 	}
 	l.budget = 0
 }
@@ -38,8 +38,8 @@ func (l *limiter) limited() bool { return l.limit != math.MaxInt32 }
 
 func processors() int16 { return int16(min(runtime.GOMAXPROCS(0), math.MaxInt16)) }
 
-// fitsLocked reports whether a task may be accepted. It computes the budget if it is spent.
-func (s *Scheduler) fitsLocked() bool {
+// hasRoomLocked reports whether a task may be accepted. It computes the budget if it is spent.
+func (s *Scheduler) hasRoomLocked() bool {
 	l := &s.shared.limiter
 	if !l.submitters.Empty() || l.closed {
 		l.budget = 0
@@ -60,10 +60,10 @@ func (s *Scheduler) roomLocked() int64 {
 	x := s.shared
 	l := &x.limiter
 	places := int64(max(0, l.limit-s.busy-l.reserved))
-	if l.waiting > math.MaxInt64-places {
+	if l.mayWait > math.MaxInt64-places {
 		return math.MaxInt64
 	}
-	return l.waiting + places - int64(s.unclaimedLocked()-x.posted)
+	return l.mayWait + places - int64(s.unclaimedLocked()-x.fromLines)
 }
 
 // unclaimedLocked returns the number of tasks that no worker has claimed.
@@ -95,7 +95,7 @@ func (s *Scheduler) bulkLocked() int {
 	q := &s.shared.queue
 	most := l.wakeAt - 1 - int64(q.takenUnclaimed())
 	if !l.submitters.Empty() {
-		most = min(most, int64(q.n-s.shared.posted)-(l.waiting-l.wakeAt)-1)
+		most = min(most, int64(q.n-s.shared.fromLines)-(l.mayWait-l.wakeAt)-1)
 	}
 	return int(min(most, segmentLen))
 }

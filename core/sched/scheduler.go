@@ -21,7 +21,7 @@ import (
 type Scheduler struct {
 	ended race.Point // from the end of each task to the waits that cover it
 	order race.Point // from each task to the next, if the limit is 1
-	enter race.Point // from enterHidden and noteBlocked to the bookkeeping
+	enter race.Point // from submitHidden and noteBlocked to the bookkeeping
 
 	mu sync.Mutex // guards what follows; nothing blocks while it is held
 
@@ -54,8 +54,8 @@ type shared struct {
 	helping                     int    // helpers that have not ended
 	void                        int    // entries of the run queue whose task RunClaimed runs
 
-	lines  list.List[*keyQueue] // the keys whose line is not empty
-	posted int                  // tasks in the run queue that came from the line of a key; they take no room
+	lines     list.List[*keyQueue] // the keys whose line is not empty
+	fromLines int                  // tasks in the run queue that came from the line of a key; they take no room
 
 	idle    *Worker      // the stack of parked workers, linked by below; the last to park is on top
 	workers int          // goroutines that have been started and have not left
@@ -63,7 +63,7 @@ type shared struct {
 	bubble  uint64       // the testing/synctest bubble of the timer; see Bubble
 	gone    *park.Parker // waiters for the end of all workers
 
-	failures    *round             // of the scheduler's own set; nil until a task fails
+	failures    *failures          // of the scheduler's own set; nil until a task fails
 	named       list.List[*record] // the tasks with a name that run, the oldest first
 	backgrounds backgrounds
 	alarm       *alarm // nil until a submitter has parked
@@ -126,8 +126,8 @@ type Worker struct {
 	start  func()   // calls work; also set while the Worker is not in use, so that a go statement allocates nothing
 
 	ending ending       // how the task ended
-	lender *Set         // it runs tasks of this set only; nil: of all sets
-	back   *park.Parker // of the goroutine that blocks in runInline until this worker leaves; nil if there is none
+	lentTo *Set         // it runs tasks of this set only; nil: of all sets
+	caller *park.Parker // of the goroutine that blocks in runInline until this worker leaves; nil if there is none
 
 	goroutine  uint64   // its number in stack traces; 0 until it is needed
 	busyStreak int      // how often it has found a task since it parked, up to longStreak
@@ -136,7 +136,7 @@ type Worker struct {
 	err        error    // for observers: what its task is about to return
 
 	parker  *park.Parker       // while it is idle
-	place   list.Elem[*Worker] // in shared.all
+	link    list.Elem[*Worker] // in shared.all
 	below   *Worker            // in the stack of idle workers; guarded by mu
 	since   time.Time          // when it became idle; guarded by mu
 	bubble  uint64             // the testing/synctest bubble in which it is idle; guarded by mu
@@ -203,13 +203,13 @@ type Set struct {
 	parent *Context   // the task for which the set was made; nil if there is none; does not change
 	maker  uint64     // number of the goroutine that made the set, if parent is not nil; does not change
 
-	failures   *round // nil until a task fails
-	round      uint64 // how often a task was accepted while the set had no other
-	busy       int    // workers that have a task of the set, or a segment
-	segments   int    // segments that hold tasks of the set
-	lenders    int    // waiters that lend their places
-	lent       int    // workers that run on those places
-	passed     int    // workers among those of lent whose task has lent the place to another task
+	failures   *failures // nil until a task fails
+	round      uint64    // how often a task was accepted while the set had no other
+	busy       int       // workers that have a task of the set, or a segment
+	segments   int       // segments that hold tasks of the set
+	lenders    int       // waiters that lend their places
+	lent       int       // workers that run on those places
+	passed     int       // workers among those of lent whose task has lent the place to another task
 	waiters    *park.Parker
 	reclaims   *park.Parker // waiters that want their place back
 	reclaiming int          // the length of reclaims
@@ -233,15 +233,15 @@ func (set *Set) removeSegment() {
 	}
 }
 
-// place returns the task whose place tasks of the set may run on, or nil.
-func (set *Set) place() *Context {
+// parentTask returns set.parent, or nil if set is nil. Tasks of the set may run on that task's place.
+func (set *Set) parentTask() *Context {
 	if set == nil {
 		return nil
 	}
 	return race.Load(&set.parent)
 }
 
-func (set *Set) idleLocked() bool {
+func (set *Set) emptyLocked() bool {
 	return set.busy == 0 && set.segments == 0 && (set.key == nil || set.key.waits == 0)
 }
 
@@ -272,7 +272,7 @@ type Context struct {
 	outer           race.Pointer[Context] // the next task around it; see outward
 	ended           race.Bool             // the task has ended, or this is not the context of a task
 	background      bool                  // the task has no place
-	lender          *Set                  // the set whose waiter lent its place to the task; nil if there is none
+	lentTo          *Set                  // the set whose waiter lent its place to the task; nil if there is none
 	record          *record               // nil for a task without a name
 	goroutine       uint64                // number of the goroutine of a task that runs, in an owner with IdleAfter
 }
@@ -287,7 +287,7 @@ type runQueue struct {
 	queued list.List[*segment]
 	last   *segment // the segment to which push adds; nil if there is none
 	head   uint32   // index of the first unclaimed task of the front segment
-	tail   uint32   // index of the next free place of last; segmentLen if there is none
+	tail   uint32   // index of the next free slot of last; segmentLen if there is none
 	n      int      // tasks in queued
 
 	taken  list.List[*segment] // in the order in which they were taken; those without an unclaimed task may be missing
@@ -304,7 +304,7 @@ type segment struct {
 	claimed atomic.Uint32
 	end     uint32
 
-	place    list.Elem[*segment]
+	link     list.Elem[*segment]
 	number   uint32 // its position in the order in which segments were taken
 	attached int    // workers that claim from it
 }
@@ -316,16 +316,16 @@ const segmentLen = 28
 // in the order in which they came. room.go and limit.go have its invariants. The scheduler's
 // mu guards it.
 type limiter struct {
-	limit    int32 // tasks that may run at once
-	workers  int32 // the most workers: limit, or any number if waiting is 0, because then an accepted task must begin
-	reserved int32 // places kept for submitters that do not leave their task here; see submitter
-	yielding int16 // submitters that yield before they park
-	spread   int16 // how many workers should search while tasks are unclaimed
-	budget   int32 // how many tasks may be accepted before the room is computed again
-	closed   bool  // only tasks that have not ended may submit tasks
-	dropped  bool  // no task is accepted any more
-	waiting  int64 // tasks that may wait besides those that may run
-	wakeAt   int64 // blocked submitters are admitted when the room is at least this
+	limit         int32 // tasks that may run at once
+	mostWorkers   int32 // the most workers: limit, or any number if mayWait is 0, because then an accepted task must begin
+	reserved      int32 // places kept for submitters that do not leave their task here; see submitter
+	yielding      int16 // submitters that yield before they park
+	searchers     int16 // how many workers should search while tasks are unclaimed
+	budget        int32 // how many tasks may be accepted before the room is computed again
+	closed        bool  // only tasks that have not ended may submit tasks
+	closedToTasks bool  // no task is accepted any more
+	mayWait       int64 // tasks that may wait besides those that may run
+	wakeAt        int64 // blocked submitters are admitted when the room is at least this
 
 	submitters list.List[*submitter]
 	acquirers  list.List[*submitter] // with a reserved place; they wait for a permit, and cannot give up
@@ -344,7 +344,7 @@ type submitter struct {
 	stop     chan struct{} // closed, it ends the Acquire of an acquirer
 	runs     knowledge     // see deadlock.go
 	tasks    int32         // how many tasks the deadlock has; written when state becomes deadlocked
-	place    list.Elem[*submitter]
+	link     list.Elem[*submitter]
 }
 
 type submitterState uint8
@@ -387,17 +387,17 @@ type alarm struct {
 // keys holds the part of Keyed that does not depend on the type of the key. The scheduler's mu
 // guards the fields that change.
 type keys struct {
-	ended  race.Point // from the end of each task to the waits for all keys
-	sched  *Scheduler
-	perKey int
-	most   int // tasks that may wait for their keys
+	ended   race.Point // from the end of each task to the waits for all keys
+	sched   *Scheduler
+	perKey  int
+	mayWait int // tasks that may wait for their keys
 
 	all       list.List[*keyQueue] // the keys that are not forgotten
 	live      int                  // keys that have tasks
 	waiting   int                  // tasks that were accepted while their key was busy, and that no worker has claimed
-	blocked   list.List[*KeyTask]  // tasks whose submitters are blocked until waiting is less than most
+	blocked   list.List[*KeyTask]  // tasks whose submitters are blocked until waiting is less than mayWait
 	waiters   *park.Parker         // waiters for all keys, linked by Next
-	collected round                // what waits for single keys took, for the waiters for all keys
+	collected failures             // what waits for single keys took, for the waiters for all keys
 }
 
 // A keyQueue holds the tasks of one key.
@@ -411,30 +411,30 @@ type keyQueue struct {
 	actives  int                  // the length of active
 	line     list.List[*KeyTask]
 	waits    int                  // accepted tasks in line
-	posted   int                  // tasks in the run queue that came from the line
+	fromLine int                  // tasks in the run queue that came from the line
 	entering int                  // submitters that are blocked until there is room in the run queue
 	live     bool                 // the key has tasks
 	dropped  bool                 // Drop has dropped tasks of the key
-	place    list.Elem[*keyQueue] // in keys.all
-	lined    list.Elem[*keyQueue] // in shared.lines
+	link     list.Elem[*keyQueue] // in keys.all
+	lineLink list.Elem[*keyQueue] // in shared.lines
 }
 
 // A KeyTask is the part of a task with a key that this package uses.
 type KeyTask struct {
-	own       keyEntry // its entry in the run queue, unless it uses the entry of the task that it replaces
-	task      KeyedTask
-	key       *keyQueue           // of its key; guarded by mu
-	place     list.Elem[*KeyTask] // in keyQueue.line
-	blocked   list.Elem[*KeyTask] // in keys.blocked
-	parker    *park.Parker        // of its submitter; nil unless the submitter is blocked
-	retry     *park.Parker        // its submitter waits for room in the run queue, and blocks with this if the key is busy then
-	refused   error               // what its submitter returns; nil if the task was accepted
-	exclusive bool                // set by Replace: it becomes active only when no other task of the key is active
-	from      race.Point          // from its submitter to the task
+	own         keyEntry // its entry in the run queue, unless it uses the entry of the task that it replaces
+	task        Replaceable
+	key         *keyQueue           // of its key; guarded by mu
+	link        list.Elem[*KeyTask] // in keyQueue.line
+	blockedLink list.Elem[*KeyTask] // in keys.blocked
+	parker      *park.Parker        // of its submitter; nil unless the submitter is blocked
+	retry       *park.Parker        // its submitter waits for room in the run queue, and blocks with this if the key is busy then
+	refused     error               // what its submitter returns; nil if the task was accepted
+	exclusive   bool                // set by Replace: it becomes active only when no other task of the key is active
+	from        race.Point          // from its submitter to the task
 }
 
-// A KeyedTask is a task with a key. It embeds a Context.
-type KeyedTask interface {
+// A Replaceable is a task with a key. It embeds a Context.
+type Replaceable interface {
 	recorded() *record
 	Task
 	// Replaced cancels the context of the task, which has begun and may have ended.
@@ -443,9 +443,9 @@ type KeyedTask interface {
 
 // A keyEntry stands for a task with a key in the run queue.
 type keyEntry struct {
-	body  race.Pointer[KeyTask] // the task that it will run; nil when the task has begun or was dropped
-	task  *KeyTask              // the task that it runs or will run; nil when the task was dropped; guarded by mu
-	place list.Elem[*keyEntry]  // in keyQueue.active
+	body race.Pointer[KeyTask] // the task that it will run; nil when the task has begun or was dropped
+	task *KeyTask              // the task that it runs or will run; nil when the task was dropped; guarded by mu
+	link list.Elem[*keyEntry]  // in keyQueue.active
 }
 
 // backgrounds holds the background tasks that have not ended. The scheduler's mu guards it.
@@ -457,7 +457,7 @@ type backgrounds struct {
 type background struct {
 	Worker
 	cancel context.CancelCauseFunc
-	place  list.Elem[*background]
+	link   list.Elem[*background]
 }
 
 // An entry holds what package tree shows of a named owner and the scheduler does not need. The
@@ -492,7 +492,7 @@ type note struct {
 	goroutine uint64
 	workers   []uint64     // of a loop: the goroutines that run its items or its input; guarded by the scheduler's mu
 	waiting   atomic.Int64 // of a loop: since when its caller has been blocked, as a moment; 0 while it is not
-	place     list.Elem[*note]
+	link      list.Elem[*note]
 }
 
 // A Reason says what ends the block of a goroutine.
@@ -523,7 +523,7 @@ type record struct {
 	number    race.Uint64 // of the task in events and snapshots; 0 until the first call of id
 	watch     *watch      // nil, unless observers see the task or it is a region of an execution trace
 
-	place list.Elem[*record] // in shared.named
+	link list.Elem[*record] // in shared.named
 }
 
 // A moment is a point in time: nanoseconds since the program began, or, on the clock of a

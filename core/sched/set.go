@@ -13,12 +13,12 @@ import (
 // NewSet returns an empty set of s. If ctx is that of a task of s, the set is made for that task:
 // a waiter that holds the place of the task lends it to tasks of the set.
 func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
-	return &Set{Owner: owner, sched: s, parent: taskOf(ctx).place(s)}
+	return &Set{Owner: owner, sched: s, parent: taskOf(ctx).placeHolder(s)}
 }
 
-// Made records that the caller's goroutine has made the set. It takes microseconds if the set was
+// SetMaker records that the caller's goroutine has made the set. It takes microseconds if the set was
 // made for a task.
-func (set *Set) Made() {
+func (set *Set) SetMaker() {
 	if set.parent != nil {
 		set.maker = GoroutineID()
 	}
@@ -26,16 +26,16 @@ func (set *Set) Made() {
 
 // Round returns how often a task was accepted while the set had no other.
 func (set *Set) Round() uint64 {
-	return peek(set.sched, func() uint64 { return set.round })
+	return inLock(set.sched, func() uint64 { return set.round })
 }
 
-// idleLocked reports whether no task is left, background tasks included.
-func (s *Scheduler) idleLocked() bool {
-	return s.quietLocked() && (s.shared == nil || s.shared.backgrounds.n == 0)
+// emptyLocked reports whether no task is left, background tasks included.
+func (s *Scheduler) emptyLocked() bool {
+	return s.emptyExceptBackgroundsLocked() && (s.shared == nil || s.shared.backgrounds.n == 0)
 }
 
-// quietLocked reports whether only background tasks are left, or none.
-func (s *Scheduler) quietLocked() bool {
+// emptyExceptBackgroundsLocked reports whether only background tasks are left, or none.
+func (s *Scheduler) emptyExceptBackgroundsLocked() bool {
 	x := s.shared
 	switch {
 	case s.busy > 0:
@@ -47,27 +47,27 @@ func (s *Scheduler) quietLocked() bool {
 }
 
 // takeLocked takes the failures of the scheduler's own set. It returns nil if there are none.
-func (s *Scheduler) takeLocked() *round {
+func (s *Scheduler) takeLocked() *failures {
 	if s.shared == nil {
 		return nil
 	}
 	return s.shared.failures.takeLocked()
 }
 
-// idleNowLocked releases the waiters if no task is left. If only background tasks are left and a
+// releaseWaitersLocked releases the waiters if no task is left. If only background tasks are left and a
 // goroutine waits, it makes unlock cancel their contexts.
-func (s *Scheduler) idleNowLocked(do *todo) {
+func (s *Scheduler) releaseWaitersLocked(do *todo) {
 	switch {
-	case s.waiters == nil || !s.quietLocked():
+	case s.waiters == nil || !s.emptyExceptBackgroundsLocked():
 	case s.shared != nil && s.shared.backgrounds.n > 0:
-		s.shared.dismissLocked(do)
+		s.shared.cancelBackgroundsLocked(do)
 	default:
 		release(&s.waiters, s.takeLocked(), do)
 	}
 }
 
-// dismissLocked adds the background tasks to do.cancel, so that unlock cancels their contexts.
-func (x *shared) dismissLocked(do *todo) {
+// cancelBackgroundsLocked adds the background tasks to do.cancel, so that unlock cancels their contexts.
+func (x *shared) cancelBackgroundsLocked(do *todo) {
 	for active := &x.backgrounds.active; !active.Empty(); {
 		e := active.Front()
 		active.Remove(e)
@@ -77,7 +77,7 @@ func (x *shared) dismissLocked(do *todo) {
 
 // release empties a list of waiters, which is linked by Next. Each waiter gets r. unlock wakes
 // them.
-func release(list **park.Parker, r *round, do *todo) {
+func release(list **park.Parker, r *failures, do *todo) {
 	for p := *list; p != nil; {
 		next := p.Next
 		p.Result = r
@@ -98,20 +98,20 @@ func withdraw(list **park.Parker, p *park.Parker) bool {
 	return false
 }
 
-// settleLocked releases the waiters of the set if no task of it is left.
-func (set *Set) settleLocked(do *todo) {
-	if set.waiters != nil && set.idleLocked() {
+// releaseWaitersLocked releases the waiters of the set if no task of it is left.
+func (set *Set) releaseWaitersLocked(do *todo) {
+	if set.waiters != nil && set.emptyLocked() {
 		release(&set.waiters, set.takeLocked(), do)
 	}
 	if set.key != nil {
-		set.key.restLocked(do)
+		set.key.retireLocked(do)
 	}
 }
 
 // takeLocked takes the failures of the set. It keeps those of one key for the waiters for all keys.
-func (set *Set) takeLocked() *round {
+func (set *Set) takeLocked() *failures {
 	if q := set.key; q != nil && q.keys.waiters != nil && set.failures != nil {
-		q.keys.collected.join(set.failures)
+		q.keys.collected.addAll(set.failures)
 	}
 	return set.failures.takeLocked()
 }

@@ -23,7 +23,7 @@ func (s *Scheduler) SetOwner(o Owner) {
 
 // Limit sets how many tasks may run at once, and how many more may be accepted. The owner calls it
 // after SetOwner and before the first task.
-func (s *Scheduler) Limit(workers, waiting int) { s.share().limiter.init(workers, waiting) }
+func (s *Scheduler) Limit(workers, mayWait int) { s.share().limiter.init(workers, mayWait) }
 
 // Unlimited, as a number of workers or of waiting tasks, is no bound.
 const Unlimited = math.MaxInt

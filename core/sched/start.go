@@ -42,11 +42,11 @@ func (s *Scheduler) goOnly(t Task) bool {
 	return true
 }
 
-// acceptFastLocked accepts a task and reports true if there is a place for it without a new segment,
+// acceptFastLocked accepts a task and reports true if it needs no new segment,
 // the budget is not spent, and no worker must be woken.
 func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
 	x := s.shared
-	if x == nil || x.limiter.budget <= 0 || !s.attendedLocked(set) {
+	if x == nil || x.limiter.budget <= 0 || s.needsWorkerLocked(set) {
 		return false
 	}
 	switch {
@@ -62,18 +62,18 @@ func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
 	return true
 }
 
-// attendedLocked reports whether one more task of set needs no further worker.
-func (s *Scheduler) attendedLocked(set *Set) bool {
+// needsWorkerLocked reports whether one more task of set needs a further worker.
+func (s *Scheduler) needsWorkerLocked(set *Set) bool {
 	if set != nil && set.lenders > 0 {
-		return false
+		return true
 	}
-	return s.shared.searching >= s.shared.limiter.spread || s.fullLocked()
+	return s.shared.searching < s.shared.limiter.searchers && !s.fullLocked()
 }
 
 // goSlow is Go without the fast path. It is called with mu held, and releases it.
 func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	var do todo
-	if s.semaphoreLocked() != nil || set.place().runs() {
+	if s.semaphoreLocked() != nil || set.parentTask().runs() {
 		s.mu.Unlock()
 		return s.start(nil, set, t) == nil
 	}
@@ -98,7 +98,7 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 // reports false if there is no room.
 func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 	if x := s.shared; x != nil {
-		if !s.fitsLocked() {
+		if !s.hasRoomLocked() {
 			return false
 		}
 		x.limiter.budget--
@@ -162,7 +162,7 @@ func (s *Scheduler) TryHelp(set *Set, t Task) error { return s.try(set, carry(t)
 // try accepts a task if there is room and permit is set: the caller holds a permit, or the task
 // needs none. It does not block.
 func (s *Scheduler) try(set *Set, t Task, permit, helps bool) error {
-	inside := set.place().runs()
+	inside := set.parentTask().runs()
 	return get(s, func(do *todo) error {
 		err := s.tryLocked(set, t, inside, permit, do)
 		if err == nil && helps {
@@ -180,7 +180,7 @@ func (s *Scheduler) tryLocked(set *Set, t Task, inside, permit bool, do *todo) e
 	switch l := &s.share().limiter; {
 	case !l.closed:
 		return ErrFull
-	case !inside || l.dropped:
+	case !inside || l.closedToTasks:
 		return ErrClosed
 	case !permit || s.roomLocked() <= 0:
 		return ErrFull
@@ -195,7 +195,7 @@ func (s *Scheduler) tryLocked(set *Set, t Task, inside, permit bool, do *todo) e
 func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 	sem := s.config().Semaphore
 	by := s.lenderOf(ctx, set)
-	inside := by.task.lends(s)
+	inside := by.task.holdsPlace(s)
 	for {
 		reserved, err := s.submit(ctx, by.task, inside, set, t, sem != nil)
 		if err == nil && !reserved {
@@ -205,8 +205,8 @@ func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 			err = s.acquire(ctx, by.task, sem)
 		}
 		if err == errLent {
-			holds := by.holds(set) // if it reports false, by.task is nil now
-			if reserved && (!holds || by.task.lends(s)) {
+			holds := by.mayLend(set) // if it reports false, by.task is nil now
+			if reserved && (!holds || by.task.holdsPlace(s)) {
 				s.unreserve() // the task needs no place of its own
 				reserved = false
 			}
@@ -236,12 +236,12 @@ func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 // cannot say whose it is, so any caller lends the place: the task may wait for the caller.
 func (s *Scheduler) lenderOf(ctx context.Context, set *Set) lender {
 	if ctx == nil {
-		return lender{task: set.place()}
+		return lender{task: set.parentTask()}
 	}
-	if parent := taskOf(ctx); parent.lends(s) || !set.place().runs() {
+	if parent := taskOf(ctx); parent.holdsPlace(s) || !set.parentTask().runs() {
 		return lender{task: parent}
 	}
-	return lender{set.place(), true}
+	return lender{set.parentTask(), true}
 }
 
 // acquire takes a permit for a submitter that has reserved a place. It blocks until there is a
@@ -251,7 +251,7 @@ func (s *Scheduler) acquire(ctx context.Context, parent *Context, sem *core.Sema
 	if sem.TryAcquire(1) {
 		return nil
 	}
-	if parent.holds(sem) {
+	if parent.holdsPermit(sem) {
 		return errLent
 	}
 	defer s.noteBlocked(ForSemaphore).end()
@@ -290,8 +290,8 @@ func (s *Scheduler) submit(ctx context.Context, parent *Context, inside bool, se
 	b := newSubmitter()
 	defer b.free()
 	b.task, b.set, b.patient, b.reserves = t, set, ctx == nil, reserves
-	lends := parent.lends(s)
-	err = get(s, func(do *todo) error { return s.enterLocked(b, lends, inside, do) })
+	lends := parent.holdsPlace(s)
+	err = get(s, func(do *todo) error { return s.submitLocked(b, lends, inside, do) })
 	if err != errBlocked {
 		return reserves && err == nil, err
 	}
@@ -313,15 +313,15 @@ func (s *Scheduler) submit(ctx context.Context, parent *Context, inside bool, se
 	return true, nil
 }
 
-// errBlocked is what enterLocked returns if it has listed the submitter.
+// errBlocked is what submitLocked returns if it has listed the submitter.
 var errBlocked = errors.New("blocked")
 
-func (s *Scheduler) enterLocked(b *submitter, lends, inside bool, do *todo) error {
+func (s *Scheduler) submitLocked(b *submitter, lends, inside bool, do *todo) error {
 	l := &s.share().limiter
 	switch {
 	case l.closed:
-		return s.enterClosedLocked(b, lends, inside, do)
-	case s.fitsLocked() && b.reserves:
+		return s.submitClosedLocked(b, lends, inside, do)
+	case s.hasRoomLocked() && b.reserves:
 		l.reserved++
 		l.budget = 0
 		return nil
@@ -333,16 +333,16 @@ func (s *Scheduler) enterLocked(b *submitter, lends, inside bool, do *todo) erro
 		return errLent
 	}
 	// A submitter that can give up starts its task itself if the task must begin at once.
-	b.reserves = b.reserves || !b.patient && l.waiting == 0
+	b.reserves = b.reserves || !b.patient && l.mayWait == 0
 	s.blockLocked(b)
 	return errBlocked
 }
 
-// enterClosedLocked is enterLocked after Shut. Until Drop, a task that has not ended may still start
+// submitClosedLocked is submitLocked after Shut. Until Drop, a task that has not ended may still start
 // others, and so may a submitter of a set that was made for such a task.
-func (s *Scheduler) enterClosedLocked(b *submitter, lends, inside bool, do *todo) error {
+func (s *Scheduler) submitClosedLocked(b *submitter, lends, inside bool, do *todo) error {
 	switch {
-	case !inside || s.shared.limiter.dropped:
+	case !inside || s.shared.limiter.closedToTasks:
 		return ErrClosed
 	case !b.reserves && s.roomLocked() > 0:
 		s.pushLocked(b.set, b.task, do)
@@ -364,7 +364,7 @@ func (s *Scheduler) goHidden(set *Set, t Task) bool {
 	}
 	sem := s.config().Semaphore
 	for {
-		state := s.enterHidden(sem != nil)
+		state := s.submitHidden(sem != nil)
 		if state == admitted { // the task is not direct
 			return s.start(nil, nil, carry(t)) == nil
 		}
@@ -383,38 +383,38 @@ func (s *Scheduler) goHidden(set *Set, t Task) bool {
 	}
 }
 
-// enterHidden counts a direct task as running, or reserves a place for it. It blocks until there is
+// submitHidden counts a direct task as running, or reserves a place for it. It blocks until there is
 // room. It returns refused if the scheduler is closed, and admitted if the task cannot be direct.
-func (s *Scheduler) enterHidden(reserves bool) submitterState {
+func (s *Scheduler) submitHidden(reserves bool) submitterState {
 	b := newSubmitter()
-	b.patient, b.reserves, b.place.Value = true, reserves, b
+	b.patient, b.reserves, b.link.Value = true, reserves, b
 	s.enter.Release()
-	state := s.enterDirect(b)
+	state := s.submitDirect(b)
 	if state == blocked {
 		state, _ = s.parkSubmitter(nil, b, race.Load(&b.parker))
 	}
 	return state
 }
 
-// enterDirect counts a direct task as running, or reserves a place for it, if there is room.
+// submitDirect counts a direct task as running, or reserves a place for it, if there is room.
 // Otherwise it lists the submitter. It returns admitted if the task cannot be direct. It is
 // compiled without instrumentation, so it needs no hidden goroutine. For that it calls only
 // functions that the compiler inlines. The same holds for the functions below with go:norace.
 //
 //go:norace
-func (s *Scheduler) enterDirect(b *submitter) submitterState {
+func (s *Scheduler) submitDirect(b *submitter) submitterState {
 	race.Disable()
 	s.mu.Lock()
 	l := &s.shared.limiter
 	l.budget = 0
 	state := blocked
 	switch {
-	case l.waiting > 0:
+	case l.mayWait > 0:
 		state = admitted
 	case l.closed:
 		state = refused
 	case !l.submitters.Empty() || s.busy+l.reserved >= l.limit:
-		l.submitters.PushBack(&b.place)
+		l.submitters.PushBack(&b.link)
 	case b.reserves:
 		state = hasPlace
 		l.reserved++

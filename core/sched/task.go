@@ -21,16 +21,16 @@ type future interface {
 }
 
 // Drop marks the worker's task as one that did not run.
-func (w *Worker) Drop() { w.ending = endedDropped }
+func (w *Worker) MarkDropped() { w.ending = endedDropped }
 
 // Help marks the worker's task as a helper.
-func (w *Worker) Help() { w.ending = endedHelper }
+func (w *Worker) MarkHelper() { w.ending = endedHelper }
 
 // Scheduler returns the worker's scheduler.
 func (w *Worker) Scheduler() *Scheduler { return w.s }
 
 // Void marks the worker's task as one that RunClaimed runs.
-func (w *Worker) Void() { w.ending = endedVoid }
+func (w *Worker) MarkVoid() { w.ending = endedVoid }
 
 // ErrClosed is the error for a task that was not accepted, or was dropped, because its scheduler
 // was closed.

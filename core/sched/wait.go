@@ -11,26 +11,26 @@ import (
 )
 
 // This file blocks and ends waits. A wait that finds no task left takes the
-// round of failures itself. Otherwise it lists its Parker and blocks, and the worker that ends the
-// last task gives it the round.
+// failures itself. Otherwise it lists its Parker and blocks, and the worker that ends the last task
+// gives it the failures.
 
 // Wait blocks until every task has ended, also those of sets. It raises the panics and Goexits of
 // the tasks of the scheduler's own set. It returns the cause if ctx, which may be nil, ends first.
 func (s *Scheduler) Wait(ctx context.Context) error {
-	r, err := s.join(ctx)
+	r, err := s.waitAll(ctx)
 	if err == nil {
 		r.raise()
 	}
 	return err
 }
 
-// join is Wait, but returns the round instead of raising it.
-func (s *Scheduler) join(ctx context.Context) (*round, error) {
+// waitAll is Wait, but returns the failures instead of raising them.
+func (s *Scheduler) waitAll(ctx context.Context) (*failures, error) {
 	if s.only.Load() == noTask {
 		s.endTrace()
 		return nil, nil
 	}
-	if s.only.Load() < counted || !peek(s, s.idleLocked) {
+	if s.only.Load() < counted || !inLock(s, s.emptyLocked) {
 		runtime.Gosched() // the last task that was started runs now; if it is short, the wait need not park
 		if s.only.Load() == noTask {
 			return nil, nil
@@ -58,8 +58,8 @@ type wait struct {
 // of all workers.
 type waited interface {
 	waitersLocked() **park.Parker // the list that the wait joins
-	idleLocked() bool             // the wait is over
-	takeLocked() *round           // takes the round that a finished wait raises, or returns nil
+	emptyLocked() bool            // the wait is over
+	takeLocked() *failures        // takes the failures that a finished wait raises, or returns nil
 	runsCaller() bool             // the caller runs one of the tasks; takes microseconds
 }
 
@@ -68,15 +68,15 @@ func (s *Scheduler) waitersLocked() **park.Parker { return &s.waiters }
 func (set *Set) waitersLocked() **park.Parker { return &set.waiters }
 
 func (k *keys) waitersLocked() **park.Parker { return &k.waiters }
-func (k *keys) idleLocked() bool             { return k.live == 0 }
+func (k *keys) emptyLocked() bool            { return k.live == 0 }
 func (k *keys) runsCaller() bool             { return false }
 
 // workersOf is a Scheduler whose workers are waited for, not its tasks.
 type workersOf Scheduler
 
 func (s *workersOf) waitersLocked() **park.Parker { return &s.shared.gone }
-func (s *workersOf) idleLocked() bool             { return s.shared.workers == 0 }
-func (s *workersOf) takeLocked() *round           { return nil }
+func (s *workersOf) emptyLocked() bool            { return s.shared.workers == 0 }
+func (s *workersOf) takeLocked() *failures        { return nil }
 func (s *workersOf) runsCaller() bool             { return false }
 
 // errWithin is the error of a wait by one of the tasks for which it waits.
@@ -87,33 +87,33 @@ var hasLooked any = new(byte)
 
 // seen is the state that a wait finds.
 type seen struct {
-	idle       bool
+	over       bool
 	othersWait bool // there are other waiters, so the caller must call runsCaller
-	*round
+	*failures
 }
 
-// until blocks until the wait is over, or until ctx, which may be nil, ends. It returns the round
-// to raise.
+// until blocks until the wait is over, or until ctx, which may be nil, ends. It returns the
+// failures to raise.
 //
 // A task that waits for its own owner waits for itself. When there are two waiters or more, each
 // checks once whether it is such a task. If it is, until returns errWithin. A single waiter does
 // not check, because the check takes microseconds.
-func (w *wait) until(ctx context.Context) (*round, error) {
-	if v := peek(w.s, w.lookLocked); v.idle {
-		return v.round, nil
+func (w *wait) until(ctx context.Context) (*failures, error) {
+	if v := inLock(w.s, w.lookLocked); v.over {
+		return v.failures, nil
 	}
 	p := park.Get(ctx != nil && ctx.Done() != nil)
-	v := get(w.s, func(do *todo) seen { return w.enterLocked(p, false, do) })
+	v := get(w.s, func(do *todo) seen { return w.listLocked(p, false, do) })
 	if v.othersWait {
 		if w.on.runsCaller() {
 			p.Free()
 			return nil, errWithin
 		}
-		v = get(w.s, func(do *todo) seen { return w.enterLocked(p, true, do) })
+		v = get(w.s, func(do *todo) seen { return w.listLocked(p, true, do) })
 	}
-	if v.idle {
+	if v.over {
 		p.Free()
-		return v.round, nil
+		return v.failures, nil
 	}
 	for listed := p; ; {
 		r, next, err := w.park(ctx, listed)
@@ -129,19 +129,19 @@ func (w *wait) until(ctx context.Context) (*round, error) {
 }
 
 func (w *wait) lookLocked() (v seen) {
-	if v.idle = w.on.idleLocked(); v.idle {
-		v.round = w.on.takeLocked()
+	if v.over = w.on.emptyLocked(); v.over {
+		v.failures = w.on.takeLocked()
 	}
 	return v
 }
 
-// enterLocked lists p, unless the wait is over or the caller must call runsCaller first. It wakes a
+// listLocked lists p, unless the wait is over or the caller must call runsCaller first. It wakes a
 // single earlier waiter that has not called runsCaller yet.
-func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
+func (w *wait) listLocked(p *park.Parker, looked bool, do *todo) seen {
 	v := w.lookLocked()
 	list := w.on.waitersLocked()
 	first := *list
-	if v.othersWait = !v.idle && !looked && first != nil; v.idle || v.othersWait {
+	if v.othersWait = !v.over && !looked && first != nil; v.over || v.othersWait {
 		return v
 	}
 	if looked {
@@ -154,13 +154,13 @@ func (w *wait) enterLocked(p *park.Parker, looked bool, do *todo) seen {
 		do.wakes(first)
 	}
 	p.Next, *list = *list, p
-	w.s.idleNowLocked(do) // only background tasks may be left
+	w.s.releaseWaitersLocked(do) // only background tasks may be left
 	return v
 }
 
 // park blocks until p is woken, or ctx ends. If the caller must call runsCaller, park returns next: the
 // Parker that is listed instead of p.
-func (w *wait) park(ctx context.Context, p *park.Parker) (r *round, next *park.Parker, err error) {
+func (w *wait) park(ctx context.Context, p *park.Parker) (r *failures, next *park.Parker, err error) {
 	reason := ForSome
 	if w.on == waited(w.s) {
 		reason = ForTasks
@@ -173,14 +173,14 @@ func (w *wait) park(ctx context.Context, p *park.Parker) (r *round, next *park.P
 		p.Wait(nil) // the goroutine that released p is about to wake it
 	}
 	result := race.Load(&p.Result)
-	r, _ = result.(*round)
+	r, _ = result.(*failures)
 	next, _ = result.(*park.Parker)
 	return r, next, nil
 }
 
 // withdraw takes p off the list, or reports false if it is not on it.
 func (w *wait) withdraw(p *park.Parker) bool {
-	return peek(w.s, func() bool { return withdraw(w.on.waitersLocked(), p) })
+	return inLock(w.s, func() bool { return withdraw(w.on.waitersLocked(), p) })
 }
 
 // settled waits for workers that have not yet counted tasks that have ended, and reports whether no
@@ -193,16 +193,16 @@ func (s *Scheduler) settled(idle func() bool) bool {
 		yields, pause = 1000, 0
 	}
 	for ; yields > 0; yields-- {
-		if peek(s, idle) {
+		if inLock(s, idle) {
 			return true
 		}
 		runtime.Gosched()
 	}
 	for ; 0 < pause && pause < 5*time.Millisecond; pause *= 2 {
-		if peek(s, idle) {
+		if inLock(s, idle) {
 			return true
 		}
 		time.Sleep(pause)
 	}
-	return peek(s, idle)
+	return inLock(s, idle)
 }

@@ -23,14 +23,14 @@ func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 		set.lent++
 		do.lends = append(do.lends, set)
 	}
-	s.tendLocked(x.limiter.spread, do)
+	s.wakeUnlessYieldingLocked(x.limiter.searchers, do)
 }
 
 // firstIsFree reports whether a task of set may stand in first.
 func (x *shared) firstIsFree(set *Set) bool { return set == nil && x.first == nil && x.queue.n == 0 }
 
-// requeueLocked records that a task, whose submitter was blocked until now, is queued now.
-func (s *Scheduler) requeueLocked(t Task) {
+// setQueuedLocked records that a task, whose submitter was blocked until now, is queued now.
+func (s *Scheduler) setQueuedLocked(t Task) {
 	if s.config().entry == nil {
 		return
 	}
@@ -39,9 +39,9 @@ func (s *Scheduler) requeueLocked(t Task) {
 	}
 }
 
-// tendLocked is wakeLocked, unless a submitter yields: that submitter calls wakeLocked when it
+// wakeUnlessYieldingLocked is wakeLocked, unless a submitter yields: that submitter calls wakeLocked when it
 // returns.
-func (s *Scheduler) tendLocked(want int16, do *todo) {
+func (s *Scheduler) wakeUnlessYieldingLocked(want int16, do *todo) {
 	if s.shared.limiter.yielding == 0 || s.busy == 0 {
 		s.wakeLocked(want, do)
 	}
@@ -76,11 +76,11 @@ func (s *Scheduler) wakeIdleLocked(do *todo) {
 
 // fullLocked reports whether the number of workers has reached its limit.
 func (s *Scheduler) fullLocked() bool {
-	return s.busy+int32(s.shared.searching) >= s.shared.limiter.workers
+	return s.busy+int32(s.shared.searching) >= s.shared.limiter.mostWorkers
 }
 
 // isDirectLocked reports whether submitters start their tasks themselves.
-func (s *Scheduler) isDirectLocked() bool { return race.Hidden && s.share().limiter.waiting == 0 }
+func (s *Scheduler) isDirectLocked() bool { return race.Hidden && s.share().limiter.mayWait == 0 }
 
 // directLocked counts a direct task as running.
 func (s *Scheduler) directLocked(set *Set, t Task) direct {

@@ -55,12 +55,12 @@ func (w *Worker) Failed(err error) {
 // Skip is called instead of running the task if its context is done. It counts the task as dropped,
 // and calls Ended.
 func (c *Context) Skip(w *Worker) {
-	w.Drop()
-	c.record.refused(context.Cause(c.Context))
+	w.MarkDropped()
+	c.record.declined(context.Cause(c.Context))
 }
 
-// dropped calls Ended with err for an accepted task that will not run. t may be nil.
-func (t *KeyTask) dropped(err error) {
+// tellDropped calls Ended with err for an accepted task that will not run. t may be nil.
+func (t *KeyTask) tellDropped(err error) {
 	if t != nil {
 		t.from.Acquire()
 		_ = declined(t.task, err)
@@ -73,12 +73,12 @@ func declined(t Task, err error) error {
 	if err == nil {
 		return nil
 	}
-	recordOf(t).refused(err)
+	recordOf(t).declined(err)
 	return err
 }
 
-// refused calls Ended with err for a task that will not run. r may be nil.
-func (r *record) refused(err error) {
+// declined calls Ended with err for a task that will not run. r may be nil.
+func (r *record) declined(err error) {
 	if r == nil || r.watch == nil {
 		return
 	}

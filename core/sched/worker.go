@@ -20,7 +20,7 @@ func (s *Scheduler) spawn(do *todo) {
 	}
 	for _, set := range race.Copy(do.lends) {
 		w := newWorker(s)
-		w.lent, w.lender = true, set
+		w.lent, w.lentTo = true, set
 		go w.start()
 	}
 	if race.Hidden && do.start != nil {
@@ -224,7 +224,7 @@ func (w *Worker) exit() {
 }
 
 func (w *Worker) exitLocked(do *todo) {
-	s, set := w.s, w.lender
+	s, set := w.s, w.lentTo
 	w.endLocked(do)
 	if set != nil {
 		set.returnLocked(do)
@@ -240,14 +240,14 @@ func (w *Worker) exitLocked(do *todo) {
 			w.goneLocked(do)
 		}
 	}
-	s.idleNowLocked(do)
+	s.releaseWaitersLocked(do)
 }
 
 // leave wakes the goroutine that waits in runInline for this worker, if there is one. The worker is
 // no longer counted.
 func (w *Worker) leave() {
-	if w.back != nil {
-		w.back.Wake()
+	if w.caller != nil {
+		w.caller.Wake()
 	}
 }
 

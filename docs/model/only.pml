@@ -70,7 +70,7 @@ inline share() {
 	fi
 }
 
-/* tendLocked with 1 */
+/* wakeUnlessYieldingLocked with 1 */
 inline tend() {
 	if
 	:: head < queued && searching == 0 -> searching++; run worker(none, false)

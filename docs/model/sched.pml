@@ -41,8 +41,8 @@
 #ifndef LIMIT
 #define LIMIT UNLIMITED
 #endif
-#ifndef WAITING
-#define WAITING 0             /* tasks that may be accepted besides */
+#ifndef MAYWAIT
+#define MAYWAIT 0             /* tasks that may be accepted besides */
 #endif
 #ifndef WAKEAT
 #define WAKEAT 1
@@ -156,15 +156,15 @@ hidden byte i, j, k, s, u, m, some;
 #define OFSET(c) (segment[c].child * segment[c].used)
 
 #define LIMITED (limit != UNLIMITED)
-#define WORKERS (WAITING == 0 -> UNLIMITED : limit)
-#define SPREAD (LIMITED -> 1 : PROCS)
+#define WORKERS (MAYWAIT == 0 -> UNLIMITED : limit)
+#define SEARCHERS (LIMITED -> 1 : PROCS)
 #define FULL (busy + searching >= WORKERS)
 #define UNCLAIMED (len(queue) + INTAKEN)
 #define PLACES (limit > busy + reserved -> limit - busy - reserved : 0)
-#define ROOM (WAITING + PLACES - UNCLAIMED)
+#define ROOM (MAYWAIT + PLACES - UNCLAIMED)
 #define EXHAUSTED (seg == NONE || segment[seg].claimed == segment[seg].end)
-#define IDLE (busy == 0 && lent == 0 && (BROKEN == 14 -> len(queue) : UNCLAIMED) == 0)
-#define SETIDLE (setBusy == 0 && childQueued == 0 && SETSEGMENTS == 0)
+#define EMPTY (busy == 0 && lent == 0 && (BROKEN == 14 -> len(queue) : UNCLAIMED) == 0)
+#define SETEMPTY (setBusy == 0 && childQueued == 0 && SETSEGMENTS == 0)
 #define LENDS (lender > setLent && (childQueued > 0 || SETSEGMENTS > 0))
 
 byte childQueued = 0;         /* tasks of the set in the queue */
@@ -173,7 +173,7 @@ byte childQueued = 0;         /* tasks of the set in the queue */
 #define RULE (len(submitters) == 0 || ROOM < WAKEAT || (PLACES > 0 && (searching > 0 || yielding > 0)))
 #define LENT (childQueued + INTAKENOF == 0 || setLent >= lender)
 #define FITS (RESIZES > 0 || (running + runningLent <= LIMIT + passing + (lender || reclaims) && \
-	(WAITING > 0 || busy + UNCLAIMED + reserved <= LIMIT) && (WAITING == 0 || busy + searching <= LIMIT)))
+	(MAYWAIT > 0 || busy + UNCLAIMED + reserved <= LIMIT) && (MAYWAIT == 0 || busy + searching <= LIMIT)))
 
 inline free() {
 	assert(INVARIANT);
@@ -190,9 +190,9 @@ inline unlock() {
 
 /* what a task may wait for before it ends */
 #define MAYEND (!blocks || ( \
-	(unstarted == 0 || (WAITING > 0 && running >= limit)) && \
+	(unstarted == 0 || (MAYWAIT > 0 && running >= limit)) && \
 	(unstartedChildren == 0 || !lender || runningLent > 0) && \
-	(len(submitters) == 0 || WAITING + (limit > running + reserved -> limit - running - reserved : 0) - unstarted < WAKEAT)))
+	(len(submitters) == 0 || MAYWAIT + (limit > running + reserved -> limit - running - reserved : 0) - unstarted < WAKEAT)))
 
 inline accept(n) {
 	assert(status[n] == NEW);
@@ -208,7 +208,7 @@ inline begin() {
 	unstartedChildren = unstartedChildren - CHILD(t);
 	if
 	:: onLent -> runningLent++
-	:: else -> running++; assert(WAITING == 0 || running <= limit)
+	:: else -> running++; assert(MAYWAIT == 0 || running <= limit)
 	fi;
 	if
 	:: blocks = 0
@@ -243,7 +243,7 @@ inline wake(want) {
 	od
 }
 
-inline tend(want) {
+inline wakeUnlessYielding(want) {
 	if
 	:: yielding == 0 || busy == 0 -> wake(want)
 	:: else
@@ -265,7 +265,7 @@ inline push(n) {
 	:: CHILD(n) && BROKEN != 7 -> lendOne()
 	:: else
 	fi;
-	tend(SPREAD)
+	wakeUnlessYielding(SEARCHERS)
 }
 
 inline admit() {
@@ -275,7 +275,7 @@ inline admit() {
 		:: len(submitters) > 0 && ROOM > 0 ->
 			submitters?s,u;
 			if
-			:: WAITING == 0 && s >= SUBMITTERS-IMPATIENT -> state[s] = hasPlace; reserved++
+			:: MAYWAIT == 0 && s >= SUBMITTERS-IMPATIENT -> state[s] = hasPlace; reserved++
 			:: else -> state[s] = admitted; push(u)
 			fi
 		:: else -> break
@@ -285,9 +285,9 @@ inline admit() {
 }
 
 /* release; the waits for the set end in endLocked */
-inline idleNow() {
+inline releaseWaiters() {
 	if
-	:: IDLE ->
+	:: EMPTY ->
 		i = 0;
 		do
 		:: i < SUBMITTERS ->
@@ -419,7 +419,7 @@ inline bulk() {
 		m = (WAKEAT - 1 > INTAKEN -> WAKEAT - 1 - INTAKEN : 0);
 		if
 		:: len(submitters) > 0 ->
-			s = (len(queue) > WAITING - WAKEAT + 1 -> len(queue) - (WAITING - WAKEAT + 1) : 0);
+			s = (len(queue) > MAYWAIT - WAKEAT + 1 -> len(queue) - (MAYWAIT - WAKEAT + 1) : 0);
 			m = (s < m -> s : m)
 		:: else
 		fi;
@@ -477,7 +477,7 @@ inline endLocked(n) {
 		fi;
 		setBusy = setBusy - CHILD(n);
 		if
-		:: CHILD(n) && setWaits && (SETIDLE || BROKEN == 9) -> setWaits = 0
+		:: CHILD(n) && setWaits && (SETEMPTY || BROKEN == 9) -> setWaits = 0
 		:: else
 		fi
 	fi
@@ -568,7 +568,7 @@ next:	/* visitLocked */
 			fi;
 			if
 			:: t != NONE -> claimedLocked(); admit()
-			:: else -> gone(); idleNow()
+			:: else -> gone(); releaseWaiters()
 			fi;
 			last = NONE;
 			unlock();
@@ -602,9 +602,9 @@ next:	/* visitLocked */
 				fi;
 				if
 				:: t != NONE && BROKEN == 1 -> yields = 0
-				:: t != NONE && BROKEN != 1 -> yields = 0; tend(1)
-				:: t == NONE && !surplus && LIMITED && yields < YIELDS -> yields++; searching++; idleNow()
-				:: else -> tend(1); idleNow(); yields = 0; alive[_pid] = none
+				:: t != NONE && BROKEN != 1 -> yields = 0; wakeUnlessYielding(1)
+				:: t == NONE && !surplus && LIMITED && yields < YIELDS -> yields++; searching++; releaseWaiters()
+				:: else -> wakeUnlessYielding(1); releaseWaiters(); yields = 0; alive[_pid] = none
 				fi;
 				surplus = 0;
 				last = NONE;
@@ -627,7 +627,7 @@ execute: /* it has claimed t, and runs it */
 		:: n == ALL - LATE -> break
 		od;
 		atomic { mu == 0 -> lender = 1; lendOne(); unlock() }                   /* lend */
-		atomic { mu == 0 -> setWaits = !SETIDLE; unlock() }                     /* wait */
+		atomic { mu == 0 -> setWaits = !SETEMPTY; unlock() }                     /* wait */
 		if
 		:: !setWaits
 		:: TIRED -> atomic { mu == 0 -> n = (setWaits -> NONE : n); setWaits = 0; unlock() }
@@ -675,7 +675,7 @@ execute: /* it has claimed t, and runs it */
 			:: BROKEN != 2 -> wake(1)
 			:: else
 			fi;
-			idleNow();
+			releaseWaiters();
 			unlock();
 			goto end
 		}
@@ -689,7 +689,7 @@ proctype submitter(byte me, n, last) {
 	do
 	:: n > last -> break
 	:: n <= last ->
-		atomic { /* enterLocked, blockLocked */
+		atomic { /* submitLocked, blockLocked */
 			mu == 0 ->
 			if
 			:: len(submitters) == 0 && ROOM > 0 -> state[me] = admitted; push(n)
@@ -749,7 +749,7 @@ proctype submitter(byte me, n, last) {
 	od;
 	atomic { /* wait */
 		mu == 0 ->
-		waits[me] = !IDLE;
+		waits[me] = !EMPTY;
 		assert(waits[me] || running + runningLent + unstarted == 0);
 		unlock()
 	}
@@ -830,5 +830,5 @@ init {
 	(waited == SUBMITTERS && resized);
 	(searching == 0 && busy == 0 && lent == 0 && yielding == 0 && setLent == 0);
 	assert(UNCLAIMED == 0 && len(submitters) == 0 && reserved == 0 && !lender && !reclaims);
-	assert(running + runningLent + unstarted == 0 && SETIDLE)
+	assert(running + runningLent + unstarted == 0 && SETEMPTY)
 }

@@ -2,7 +2,7 @@
 // PushBack and PushFront allocate nothing.
 package list
 
-// An Elem is the place of a value in a list. It is a field of the struct to which Value points.
+// An Elem links a value into a list. It is a field of the struct to which Value points.
 type Elem[T any] struct {
 	Value T
 

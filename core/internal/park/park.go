@@ -25,7 +25,7 @@ type Parker struct {
 	woken chan struct{} // written before other goroutines have the Parker; nil: block on cond
 
 	Next   *Parker            // links a list of Parkers
-	Place  list.Elem[*Parker] // in a queue; guarded by the lock of the queue
+	Link   list.Elem[*Parker] // in a queue; guarded by the lock of the queue
 	N      int64              // a number that the owner of the queue uses
 	Result any                // from the goroutine that calls Wake to the goroutine that waits
 }
@@ -41,7 +41,7 @@ var parkers = sync.Pool{New: func() any { return makeParker() }}
 
 func makeParker() *Parker {
 	p := new(Parker)
-	p.cond.L, p.Place.Value = (*condLocker)(p), p
+	p.cond.L, p.Link.Value = (*condLocker)(p), p
 	return p
 }
 
