@@ -270,6 +270,14 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+// The code may have changed since an entry of equivalents.txt was written.
+func TestEachEquivalentMutantExists(t *testing.T) {
+	s := &settings{dir: "../..", equivalents: "equivalents.txt", list: true, packages: mutated, with: alsoTested}
+	if _, rest := lines(t, s); rest != "" {
+		t.Error(rest)
+	}
+}
+
 func TestTheTestThatTakesTooLongIsKnown(t *testing.T) {
 	for _, out := range []string{
 		"panic: test timed out after 1s\n\trunning tests:\n\t\tTestSlow (1s)\n",
