@@ -268,6 +268,16 @@ func TestTake(t *testing.T) {
 		})
 	})
 
+	t.Run("why an owner outside of the bubble is cancelled", func(t *testing.T) {
+		g, ctx := errgroup.New(t.Context(), errgroup.Options{Name: "outside"})
+		g.Cancel(errors.New("no such page"))
+		synctest.Test(t, func(t *testing.T) {
+			require.Equal(t, "no such page", owner(t, "outside").Cancelled.Why)
+		})
+		require.Error(t, ctx.Err())
+		require.EqualError(t, g.Wait(), "no such page")
+	})
+
 	t.Run("that a task ignores its context, outside of bubbles too", func(t *testing.T) {
 		release := make(chan struct{})
 		ctx, cancel := context.WithCancel(t.Context())
