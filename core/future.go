@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/coterie-go/coterie/core/internal/noted"
+	"github.com/coterie-go/coterie/core/internal/bridge"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -50,7 +50,7 @@ const (
 func (f *Future[T]) Get() (T, error) {
 	if !f.ready() && !f.helped(nil) {
 		if f.owner != 0 {
-			defer noted.Get(f.owner)()
+			defer bridge.NoteWait(f.owner)()
 		}
 		<-f.Done()
 	}
@@ -68,7 +68,7 @@ func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
 		return f.result()
 	}
 	if f.owner != 0 {
-		defer noted.Get(f.owner)()
+		defer bridge.NoteWait(f.owner)()
 	}
 	select {
 	case <-f.Done():
@@ -123,7 +123,7 @@ func (f *Future[T]) helped(ctx context.Context) bool {
 
 func (f *Future[T]) result() (T, error) {
 	if f.panicked != nil {
-		f.panicked.told.Set()
+		f.panicked.byGet.Set()
 		f.panicked.Raise()
 	}
 	return f.value, f.err
@@ -135,7 +135,7 @@ func (f *Future[T]) resolve(value T, err error, panicked *PanicError) {
 	}
 	f.value, f.err, f.panicked = value, err, panicked
 	if panicked != nil && f.watched {
-		runtime.AddCleanup(f, endUntold, panicked)
+		runtime.AddCleanup(f, endUnraised, panicked)
 	}
 	f.ended.Release()
 	if f.state.CompareAndSwap(0, resolved) {
@@ -147,9 +147,9 @@ func (f *Future[T]) resolve(value T, err error, panicked *PanicError) {
 	close(race.Get(f.makeDone))
 }
 
-// endUntold ends the process with p if no Get has raised p.
-func endUntold(p *PanicError) {
-	if !p.told.IsSet() {
+// endUnraised ends the process with p if no Get has raised p.
+func endUnraised(p *PanicError) {
+	if !p.byGet.IsSet() {
 		p.Raise()
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coterie-go/coterie/core/internal/bridge"
 	"github.com/coterie-go/coterie/core/internal/quote"
 	"github.com/coterie-go/coterie/core/internal/stack"
-	"github.com/coterie-go/coterie/core/internal/told"
 )
 
 // This file moves a panic to another goroutine: Call catches it, a PanicError carries it, and Raise
@@ -140,12 +140,12 @@ type PanicError struct {
 	// More is the number of further panics that did not fit into Others.
 	More int
 
-	told   *told.Flag
-	raised *PanicError // in the copy with which Raise panics: the original; otherwise nil
+	byGet  *bridge.Raised
+	copyOf *PanicError // in the copy with which Raise panics: the original; otherwise nil
 }
 
 func init() {
-	told.Of = func(panicked error) *told.Flag { return panicked.(*PanicError).told }
+	bridge.RaisedOf = func(panicked error) *bridge.Raised { return panicked.(*PanicError).byGet }
 }
 
 // NewPanicError makes a PanicError of v, the value that recover returned. The deferred function
@@ -157,12 +157,12 @@ func NewPanicError(v any) *PanicError {
 	inner := innermost(v)
 	if inner == nil {
 		trace := stack.Parse(debug.Stack()).TrimOwn()
-		return &PanicError{Value: v, Stack: trace.Append(nil), told: new(told.Flag)}
+		return &PanicError{Value: v, Stack: trace.Append(nil), byGet: new(bridge.Raised)}
 	}
 	if p, ok := v.(*PanicError); ok && p == inner {
 		return p.original()
 	}
-	return &PanicError{Value: v, Task: inner.Task, Stack: inner.Stack, told: inner.told}
+	return &PanicError{Value: v, Task: inner.Task, Stack: inner.Stack, byGet: inner.byGet}
 }
 
 // innermost returns v if it is a PanicError, the PanicError that v wraps, or nil.
@@ -181,8 +181,8 @@ func innermost(v any) (p *PanicError) {
 }
 
 func (p *PanicError) original() *PanicError {
-	if p != nil && p.raised != nil {
-		return p.raised
+	if p != nil && p.copyOf != nil {
+		return p.copyOf
 	}
 	return p
 }
@@ -198,7 +198,7 @@ func (p *PanicError) Raise() {
 		panic(p.Value)
 	}
 	raised := *p
-	raised.raised = p
+	raised.copyOf = p
 	panic(&raised)
 }
 
@@ -222,7 +222,7 @@ func (p *PanicError) Unwrap() error {
 // quoted if they are not printable. For the value with which Wait, Get and Raise panic, Error
 // returns the text and the stacks of all panics.
 func (p *PanicError) Error() string {
-	if p.raised != nil {
+	if p.copyOf != nil {
 		// The runtime prints "panic: " before it.
 		return p.details(strings.TrimPrefix(p.title("")+": ", ": "))
 	}
@@ -294,8 +294,8 @@ func (p *PanicError) details(title string) string {
 // has stacks, text replaces that part by one line.
 func (p *PanicError) text() string {
 	text := fmt.Sprint(p.Value)
-	if inner := innermost(p.Value); inner != nil && inner.raised != nil {
-		text = strings.ReplaceAll(text, inner.Error(), inner.raised.Error())
+	if inner := innermost(p.Value); inner != nil && inner.copyOf != nil {
+		text = strings.ReplaceAll(text, inner.Error(), inner.copyOf.Error())
 	}
 	return text
 }

@@ -94,8 +94,8 @@ func TestArrows(t *testing.T) {
 	core, group := module+"/core", module+"/group"
 	sched := core + "/sched"
 	inner := []string{ // what stands beneath core and the scheduler
-		core + "/race", core + "/internal/list", core + "/internal/noted", core + "/internal/park", core + "/internal/quote",
-		core + "/internal/stack", core + "/internal/told",
+		core + "/race", core + "/internal/bridge", core + "/internal/list", core + "/internal/park", core + "/internal/quote",
+		core + "/internal/stack",
 	}
 	rules := []struct {
 		name          string

@@ -4,7 +4,7 @@ import (
 	"runtime"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/internal/told"
+	"github.com/coterie-go/coterie/core/internal/bridge"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -115,7 +115,7 @@ func (r *failures) raise() {
 func endUnraised(collected *failures) {
 	var unraised []*core.PanicError
 	for _, p := range collected.panics {
-		if !told.Of(p).IsSet() {
+		if !bridge.RaisedOf(p).IsSet() {
 			unraised = append(unraised, p)
 		}
 	}
@@ -165,7 +165,7 @@ func withoutOthers(p *core.PanicError) *core.PanicError {
 
 // origin returns a value that is equal for two PanicErrors of the same panic.
 func origin(p *core.PanicError) any {
-	if flag := told.Of(p); flag != nil {
+	if flag := bridge.RaisedOf(p); flag != nil {
 		return flag
 	}
 	return p

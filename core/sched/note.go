@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/coterie-go/coterie/core/internal/noted"
+	"github.com/coterie-go/coterie/core/internal/bridge"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -125,7 +125,7 @@ func (l *LoopNote) End() {
 }
 
 func init() {
-	noted.Get = func(owner uint32) (end func()) {
+	bridge.NoteWait = func(owner uint32) (end func()) {
 		s := find(uint64(owner))
 		if s == nil {
 			return func() {}
