@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/coterie-go/coterie/core/internal/quote"
@@ -275,14 +276,26 @@ func (p *PanicError) details(title string) string {
 	if stack := strings.TrimSpace(string(p.Stack)); !strings.Contains(text, stack) {
 		b.WriteString("\n\n" + stack)
 	}
-	for i, other := range p.Others {
-		title := other.title(fmt.Sprintf("another panic (%d of %d)", i+1, len(p.Others)+p.More))
+	others, more := p.further()
+	for i, other := range others {
+		title := other.title(fmt.Sprintf("another panic (%d of %d)", i+1, len(others)+more))
 		b.WriteString("\n\n" + other.details(title+": "))
 	}
-	if p.More > 0 {
-		fmt.Fprintf(&b, "\n\nand %d more panics", p.More)
+	if more > 0 {
+		fmt.Fprintf(&b, "\n\nand %d more panics", more)
 	}
 	return b.String()
+}
+
+// further returns Others and More, with those of the panics that the value wraps: its text has none
+// of them.
+func (p *PanicError) further() (others []*PanicError, more int) {
+	others, more = p.Others, p.More
+	if inner := innermost(p.Value); inner != nil {
+		those, number := inner.further()
+		others, more = slices.Concat(others, those), more+number
+	}
+	return others, more
 }
 
 // text returns the text of the value. If the value wraps a PanicError that was raised, whose text

@@ -329,6 +329,15 @@ func TestPanicError(t *testing.T) {
 		require.Equal(t, second.Error()+"\n\n"+string(first.Stack), details(second))
 	})
 
+	t.Run("wrapped, also twice, it shows the others of its owner", func(t *testing.T) {
+		first := &core.PanicError{Value: "a", Stack: []byte("stack a"), More: 2, Others: []*core.PanicError{{Value: "b", Stack: []byte("stack b")}}}
+		const rest = "\n\nstack a\n\nanother panic (1 of 3): b\n\nstack b\n\nand 2 more panics"
+		second := call(func() { panic(fmt.Errorf("task 1: %w", raise(first).(error))) }).panicked
+		require.Equal(t, second.Error()+rest, details(second))
+		third := call(func() { panic(fmt.Errorf("task 2: %w", raise(second).(error))) }).panicked
+		require.Equal(t, third.Error()+rest, details(third))
+	})
+
 	t.Run("wrapped in an error that hides its text it shows its stack all the same", func(t *testing.T) {
 		second := call(func() { panic(&nilFriend{hidden{boom()}}) }).panicked
 		require.EqualError(t, second, "panic: hidden")
