@@ -74,6 +74,9 @@ func (f *Future[T]) GetContext(ctx context.Context) (T, error) {
 	case <-f.Done():
 		return f.result()
 	case <-ctx.Done():
+		if f.ready() { // the select chooses one of several at random
+			return f.result()
+		}
 		var zero T
 		return zero, context.Cause(ctx)
 	}

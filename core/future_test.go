@@ -146,6 +146,24 @@ func TestFuture(t *testing.T) {
 	})
 }
 
+// A resolving context resolves a promise, and then ends, when a wait asks for its Done.
+type resolving struct {
+	context.Context
+	resolve func()
+}
+
+func (r resolving) Done() <-chan struct{} { r.resolve(); return r.Context.Done() }
+
+func TestAResultComesBeforeTheEndOfTheContext(t *testing.T) {
+	for range 100 {
+		p := core.NewPromise[int]()
+		ctx, cancel := context.WithCancel(t.Context())
+		v, err := p.Future().GetContext(resolving{ctx, func() { p.Resolve(7, nil); cancel() }})
+		require.NoError(t, err)
+		require.Equal(t, 7, v)
+	}
+}
+
 // Goroutines that begin to wait while the result comes get it, however they wait.
 func TestFutureResolvedMeanwhile(t *testing.T) {
 	for range stormRounds() / 2 {

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/coterie-go/coterie/core/internal/bridge"
@@ -260,8 +261,8 @@ func (p *PanicError) title(word string) string {
 	return word + " in " + quote.Unprintable(p.Task)
 }
 
-// details returns the title, the text of the value and the stack, and then the same for the Others.
-// It leaves out the stack if the text contains it.
+// details returns the title, the text of the value and the stack, and then the same for the Others, also
+// those of a PanicError that the value wraps. It leaves out the stack if the text contains it.
 func (p *PanicError) details(title string) string {
 	var b strings.Builder
 	text := p.text()
@@ -275,12 +276,16 @@ func (p *PanicError) details(title string) string {
 	if stack := strings.TrimSpace(string(p.Stack)); !strings.Contains(text, stack) {
 		b.WriteString("\n\n" + stack)
 	}
-	for i, other := range p.Others {
-		title := other.title(fmt.Sprintf("another panic (%d of %d)", i+1, len(p.Others)+p.More))
+	others, more := p.Others, p.More
+	for inner := innermost(p.Value); inner != nil; inner = innermost(inner.Value) {
+		others, more = slices.Concat(inner.Others, others), more+inner.More
+	}
+	for i, other := range others {
+		title := other.title(fmt.Sprintf("another panic (%d of %d)", i+1, len(others)+more))
 		b.WriteString("\n\n" + other.details(title+": "))
 	}
-	if p.More > 0 {
-		fmt.Fprintf(&b, "\n\nand %d more panics", p.More)
+	if more > 0 {
+		fmt.Fprintf(&b, "\n\nand %d more panics", more)
 	}
 	return b.String()
 }

@@ -329,6 +329,15 @@ func TestPanicError(t *testing.T) {
 		require.Equal(t, second.Error()+"\n\n"+string(first.Stack), details(second))
 	})
 
+	t.Run("wrapped it shows its Others too, however often", func(t *testing.T) {
+		first := &core.PanicError{Value: "a", Stack: []byte("stack a"), More: 2, Others: []*core.PanicError{{Value: "b", Stack: []byte("stack b")}}}
+		second := call(func() { panic(fmt.Errorf("task 1: %w", raise(first).(error))) }).panicked
+		third := call(func() { panic(fmt.Errorf("task 2: %w", raise(second).(error))) }).panicked
+		const others = "\n\nstack a\n\nanother panic (1 of 3): b\n\nstack b\n\nand 2 more panics"
+		require.Equal(t, "panic: task 1: panic: a (and 3 more)"+others, details(second))
+		require.Equal(t, "panic: task 2: panic: task 1: panic: a (and 3 more)"+others, details(third))
+	})
+
 	t.Run("wrapped in an error that hides its text it shows its stack all the same", func(t *testing.T) {
 		second := call(func() { panic(&nilFriend{hidden{boom()}}) }).panicked
 		require.EqualError(t, second, "panic: hidden")

@@ -21,7 +21,7 @@ var ErrWeight = errors.New("core: weight above the semaphore's limit")
 // overtakes a queued waiter, not even [Semaphore.TryAcquire], so light waiters do not starve a
 // heavy one. Its limit can be changed at any time.
 //
-// Use [NewSemaphore]. The zero value has limit 0, so every Acquire blocks until
+// Use [NewSemaphore]. The zero value has limit 0, so an Acquire of a permit blocks until
 // [Semaphore.SetLimit]. A Semaphore must not be copied after first use; go vet reports a copy.
 //
 // While no goroutine waits, and the limit is below 2^31, Acquire and Release cost one
@@ -52,7 +52,7 @@ type Semaphore struct {
 	word race.Uint64
 
 	mu    sync.Mutex              // nothing blocks while it is held
-	limit int64                   // guarded by mu
+	limit int64                   // the same as in word while S is clear; guarded by mu
 	inUse int64                   // above limit after SetLimit has lowered it; guarded by mu
 	queue list.List[*park.Parker] // with their weights in N; guarded by mu
 }
@@ -75,7 +75,8 @@ func NewSemaphore(limit int64) *Semaphore {
 //
 // Acquire returns [ErrWeight] if n is more than the limit and the limit is not 0. A blocked Acquire
 // returns it as soon as SetLimit lowers the limit below n. An Acquire of 0 takes nothing, but
-// blocks until all earlier waiters have been served.
+// blocks until all earlier waiters have been served, and until no more permits are in use than the
+// limit.
 //
 // No permit is lost when a waiter gives up: a permit that it got too late goes to the next waiter.
 // If the first waiter gives up, the waiters behind it are served if they fit.
@@ -130,8 +131,8 @@ func (s *Semaphore) Release(n int64) {
 
 // SetLimit changes the limit. A higher limit wakes the waiters that now fit. A lower limit takes no
 // permit from its holder: Acquire blocks until enough permits have been released. Waiters for more
-// than the new limit return [ErrWeight]. A limit of 0 pauses: every Acquire blocks. SetLimit does
-// not block. It panics if limit is negative.
+// than the new limit return [ErrWeight]. A limit of 0 pauses: no Acquire gets a permit. SetLimit
+// does not block. It panics if limit is negative.
 func (s *Semaphore) SetLimit(limit int64) {
 	if limit < 0 {
 		panic(fmt.Sprintf("core: negative semaphore limit, got %d", limit))
@@ -262,7 +263,8 @@ func (s *Semaphore) setLimitSlow(limit int64) {
 	s.unlock()
 }
 
-// lock locks mu and sets S, so that the fields hold the state.
+// lock locks mu and sets S, so that the fields hold the state. limit already has its value: only the
+// holder of mu changes it.
 func (s *Semaphore) lock() {
 	s.mu.Lock()
 	for {
@@ -272,7 +274,6 @@ func (s *Semaphore) lock() {
 		}
 		if s.word.CompareAndSwap(word, slowBit) {
 			s.inUse = int64(word >> 32)
-			s.limit = int64(word & maxPacked)
 			return
 		}
 	}

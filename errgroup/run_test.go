@@ -35,6 +35,25 @@ func TestRun(t *testing.T) {
 		})
 	})
 
+	t.Run("every way to start a task panics when it has ended", func(t *testing.T) {
+		var g *errgroup.Group
+		require.NoError(t, errgroup.RunWith(t.Context(), errgroup.Options{Name: "x"}, func(_ context.Context, scope *errgroup.Group) error {
+			g = scope //coterie:escapes what comes after the end is the point
+			return nil
+		}))
+		fork := func() (int, error) { return 0, nil }
+		for name, start := range map[string]func(){
+			"Go":        func() { g.Go(nothing) },
+			"TryGo":     func() { g.TryGo(nothing) },
+			"GoNamed":   func() { g.GoNamed("late", nothing) },
+			"GoContext": func() { _ = g.GoContext(t.Context(), func(context.Context) error { return nil }) },
+			"Fork":      func() { errgroup.Fork(g, fork) },
+		} {
+			require.Equal(t, `errgroup: Go on group "x", which has ended`, caught(start), name)
+		}
+		require.NoError(t, g.Wait())
+	})
+
 	t.Run("an error of a task is returned", func(t *testing.T) {
 		err := errgroup.Run(t.Context(), func(ctx context.Context, g *errgroup.Group) error {
 			g.Go(func() error { return errBoom })

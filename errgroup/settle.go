@@ -53,12 +53,12 @@ func appendErrors(to []error, err error) []error {
 	if v := reflect.ValueOf(err); !ok || v.Kind() == reflect.Pointer && v.IsNil() {
 		return append(to, err) // the methods of a typed nil may panic
 	}
-	parts := joined.Unwrap()
-	if len(parts) == 0 {
-		return append(to, err)
-	}
-	for _, part := range parts {
+	before := len(to)
+	for _, part := range joined.Unwrap() {
 		to = appendErrors(to, part)
+	}
+	if len(to) == before { // it has no parts, or all are nil
+		return append(to, err)
 	}
 	return to
 }

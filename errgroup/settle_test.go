@@ -75,7 +75,9 @@ func TestErrors(t *testing.T) {
 		"of what wraps several":    {fmt.Errorf("%w and %w", errBoom, errOther), []error{errBoom, errOther}},
 		"of what wraps them":       {wrapper, []error{wrapper}},
 		"of one without parts":     {joined{}, []error{joined{}}},
-		"of nil parts":             {joined{nil, errBoom, nil}, []error{errBoom}},
+		"of nil parts alone":       {joined{nil, nil}, []error{joined{nil, nil}}},
+		"of one of nil parts":      {joined{joined{nil}, errBoom}, []error{joined{nil}, errBoom}},
+		"of nil parts and one":     {joined{nil, errBoom, nil}, []error{errBoom}},
 		"of a typed nil":           {typedNil, []error{typedNil}},
 		"of a typed nil among its": {joined{typedNil, errBoom}, []error{typedNil, errBoom}},
 	} {

@@ -76,6 +76,11 @@ func TestDeadlock(t *testing.T) {
 				require.Equal(t, time.Second, time.Since(begin).Truncate(time.Second))
 				require.Zero(t, sem.InUse())
 				require.Zero(t, g.Running())
+				sem.SetLimit(int64(limit + 1))
+				for range limit + 1 {
+					require.True(t, g.TryGo(func() { time.Sleep(time.Second) }), "there is room")
+				}
+				g.Wait()
 			})
 		}
 	}

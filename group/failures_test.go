@@ -244,6 +244,24 @@ func TestCapture(t *testing.T) {
 		require.True(t, g.TryGo(func() {}), "there is room")
 		g.Wait()
 	})
+
+	t.Run("OnPanic may start another task on the place of the task", func(t *testing.T) {
+		var g *group.Group
+		var ctx context.Context
+		again := false
+		g = group.New(group.Options{Limit: 1, Panics: core.Capture, OnPanic: func(*core.PanicError) {
+			require.NoError(t, g.GoContext(ctx, func(context.Context) { again = true }))
+		}})
+		require.NoError(t, g.GoContext(t.Context(), func(own context.Context) {
+			ctx = own
+			panic("boom")
+		}))
+		g.Wait()
+		require.True(t, again)
+		require.NoError(t, g.GoContext(ctx, func(context.Context) { again = false }), "the task has ended")
+		g.Wait()
+		require.False(t, again)
+	})
 }
 
 // A panic has the path of its task, however the task was started and wherever the panic arrives.

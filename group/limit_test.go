@@ -120,6 +120,34 @@ func TestLimit(t *testing.T) {
 			g.Wait()
 		})
 	})
+
+	// The worker yields before it leaves, and so may find a later task.
+	t.Run("wait returns when its tasks have ended, also if another follows at once", func(t *testing.T) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		returned := 0
+		for range 100 { // the later task may begin before the earlier one counts as ended, and then Wait covers it
+			synctest.Test(t, func(t *testing.T) {
+				g := group.New(group.Options{Limit: 1})
+				begin, end := make(chan struct{}), make(chan struct{})
+				var ended, waited atomic.Bool
+				g.Go(func() { <-begin; ended.Store(true) })
+				go func() { g.Wait(); waited.Store(true) }()
+				synctest.Wait()
+				close(begin)
+				for !ended.Load() {
+					runtime.Gosched()
+				}
+				g.Go(func() { <-end })
+				synctest.Wait()
+				if waited.Load() {
+					returned++
+				}
+				close(end)
+				g.Wait()
+			})
+		}
+		require.NotZero(t, returned)
+	})
 }
 
 func TestSetLimit(t *testing.T) {

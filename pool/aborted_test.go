@@ -237,3 +237,23 @@ func TestPanicHasThePath(t *testing.T) {
 		require.Equal(t, []string{"panic in mail: boom", "panic in mail: boom"}, all)
 	})
 }
+
+// OnPanic may submit a task with the context of the one that has panicked, although the queue is full.
+func TestOnPanicStartsAnotherTask(t *testing.T) {
+	boom := func(ctx context.Context) { panic(ctx) }
+	for _, isolate := range []bool{false, true} {
+		var p *pool.Pool
+		again := 0
+		p = pool.New(1, pool.Options{Queue: 1, Isolate: isolate, OnPanic: func(got *core.PanicError) {
+			require.True(t, p.TryGo(func() {}))
+			require.False(t, p.TryGo(func() {}), "the queue is full")
+			ctx := got.Value.(context.Context)
+			require.NoError(t, p.GoContext(ctx, func(context.Context) { again++ }))
+		}})
+		require.NoError(t, p.GoContext(t.Context(), boom))
+		p.Wait()
+		require.NoError(t, pool.NewKeyed[int](p, 1).GoContext(t.Context(), 1, func(ctx context.Context) { again++ }))
+		p.Close()
+		require.Equal(t, 2, again)
+	}
+}

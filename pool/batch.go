@@ -114,10 +114,10 @@ func (b *Batch) Wait() {
 
 // WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. WaitContext lends the
 // place of the task of ctx, if that is a task of the pool, whatever goroutine calls it. WaitContext
-// gives up only after a task that runs on the lent place has ended or has itself lent the place, and
-// up to 7 ms after ctx is done, so that a task that has just ended does not count. It returns the
-// same as Err if all tasks have ended. It panics if ctx is nil, or if it derives from the context of
-// a task of this batch that runs: that task would wait for itself.
+// gives up only after a task that runs on the lent place has ended, has itself lent the place, or is
+// blocked in [Keyed.Replace], and up to 7 ms after ctx is done, so that a task that has just ended
+// does not count. It returns the same as Err if all tasks have ended. It panics if ctx is nil, or if
+// it derives from the context of a task of this batch that runs: that task would wait for itself.
 func (b *Batch) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	b.check()

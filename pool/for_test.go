@@ -491,3 +491,19 @@ func TestForBadInput(t *testing.T) {
 	require.Equal(t, "pool: nil func", caught(func() { _ = pool.For(t.Context(), 1, 1, nil) }))
 	require.Equal(t, "pool: negative count, got -1", caught(func() { _ = pool.For(t.Context(), 1, -1, f) }))
 }
+
+// The timer that watches a loop may have been set for an earlier one.
+func TestForWhoseItemsMeetAfterAnotherLoop(t *testing.T) {
+	for range 100 {
+		require.NoError(t, pool.For(t.Context(), 2, 2, func(context.Context, int) error { return nil }))
+		meet := make(chan struct{})
+		require.NoError(t, pool.For(t.Context(), 2, 2, func(_ context.Context, i int) error {
+			if i == 0 {
+				meet <- struct{}{}
+			} else {
+				<-meet
+			}
+			return nil
+		}))
+	}
+}

@@ -119,8 +119,8 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Contex
 //
 // WaitKey lends the place of the task of ctx, if that is a task of the pool, to tasks of the key
 // that have not begun, one after another. WaitKey gives up only after a task that runs on the lent
-// place has ended or has itself lent the place. WaitKey panics if ctx is nil, or if it is that of a
-// task of the key that runs: that task would wait for itself.
+// place has ended, has itself lent the place, or is blocked in Replace. WaitKey panics if ctx is nil,
+// or if it is that of a task of the key that runs: that task would wait for itself.
 func (k *Keyed[K]) WaitKey(ctx context.Context, key K) error {
 	checkContext(ctx)
 	k.check(key)

@@ -832,6 +832,38 @@ func TestKeyedReplace(t *testing.T) {
 		})
 	})
 
+	t.Run("of a task that waits for the replacing task ends, whoever runs that", func(t *testing.T) {
+		for _, workers := range []int{1, 2} {
+			synctest.Test(t, func(t *testing.T) {
+				p := pool.New(workers, pool.Options{})
+				k := pool.NewKeyed[string](p, 1)
+				var replaced, waited, waitedBatch error
+				var ran atomic.Int32
+				replace := func(ctx context.Context) {
+					replaced = k.Replace(ctx, "a", func(context.Context) { ran.Add(1) })
+				}
+				require.NoError(t, k.GoContext(t.Context(), "a", func(ctx context.Context) {
+					assert.NoError(t, k.GoContext(t.Context(), "b", replace))
+					waited = k.WaitKey(ctx, "b")
+				}))
+				k.Wait()
+				require.NoError(t, replaced)
+				require.ErrorIs(t, waited, pool.ErrReplaced)
+				require.NoError(t, k.GoContext(t.Context(), "a", func(ctx context.Context) {
+					b := p.Batch(ctx)
+					assert.NoError(t, b.GoContext(t.Context(), replace))
+					waitedBatch = b.WaitContext(ctx)
+				}))
+				k.Wait()
+				p.Wait()
+				require.NoError(t, replaced)
+				require.ErrorIs(t, waitedBatch, pool.ErrReplaced)
+				require.EqualValues(t, 2, ran.Load())
+				require.Equal(t, pool.Stats{Submitted: 6, Completed: 6}, closeEmpty(t, p))
+			})
+		}
+	})
+
 	t.Run("gives up when its context ends", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(1, pool.Options{})
@@ -980,6 +1012,25 @@ func TestKeyedWait(t *testing.T) {
 			k.Wait()
 			closeEmpty(t, p)
 		})
+	})
+
+	t.Run("counts the panics that it does not list, of each key and of all", func(t *testing.T) {
+		p := pool.New(4, pool.Options{})
+		k := pool.NewKeyed[int](p, 1)
+		start := func() {
+			for i := range 80 {
+				require.NoError(t, k.GoContext(t.Context(), i%2, func(context.Context) { panic(i) }))
+			}
+			p.Wait()
+		}
+		start()
+		all := caught(k.Wait).(*core.PanicError)
+		require.Len(t, all.Others, 32)
+		require.Equal(t, 47, all.More)
+		start()
+		require.Equal(t, 7, caught(func() { k.WaitKey(t.Context(), 1) }).(*core.PanicError).More)
+		require.Equal(t, 7, caught(k.Wait).(*core.PanicError).More)
+		closeEmpty(t, p)
 	})
 
 	t.Run("of one key takes nothing from a wait for all", func(t *testing.T) {

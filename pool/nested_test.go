@@ -179,6 +179,29 @@ func TestNestedWaits(t *testing.T) {
 		})
 	})
 
+	t.Run("a wait that gives up has its place back when the task there waits in turn", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 8})
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				b, started := p.Batch(ctx), time.Now()
+				assert.NoError(t, b.GoContext(ctx, func(ctx context.Context) {
+					time.Sleep(3 * time.Second)
+					within := p.Batch(ctx)
+					assert.NoError(t, within.GoContext(ctx, func(context.Context) { time.Sleep(10 * time.Second) }))
+					within.Wait()
+				}))
+				short, cancel := context.WithTimeout(ctx, time.Second)
+				defer cancel()
+				assert.Error(t, b.WaitContext(short))
+				assert.Equal(t, 3*time.Second, time.Since(started))
+				b.Wait()
+				assert.Equal(t, 13*time.Second, time.Since(started))
+			}))
+			p.Wait()
+			closeEmpty(t, p)
+		})
+	})
+
 	t.Run("a batch that a task has made lends the task's place, whatever context its tasks have", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(1, pool.Options{Queue: 1})

@@ -404,6 +404,25 @@ func TestIdleWorkers(t *testing.T) {
 		})
 	})
 
+	t.Run("end after IdleAfter while another runs a task", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(2, pool.Options{IdleAfter: time.Minute})
+			for range 2 {
+				p.Go(func() { time.Sleep(time.Second) })
+			}
+			p.Wait()
+			for range 100 { // so that the worker has found many tasks in a row
+				p.Go(func() {})
+				synctest.Wait()
+			}
+			p.Go(func() { time.Sleep(time.Hour) })
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			require.Equal(t, 1, p.Stats().Workers)
+			p.Close()
+		})
+	})
+
 	t.Run("end after IdleAfter if another took the task they were started for", func(t *testing.T) {
 		for range 100 {
 			synctest.Test(t, func(t *testing.T) {

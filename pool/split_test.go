@@ -151,6 +151,33 @@ func TestCloseLetsTasksSplit(t *testing.T) {
 		}
 	}
 
+	t.Run("and a goroutine without their contexts may block for room", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 1})
+			ran := 0
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				time.Sleep(time.Second)
+				b := p.Batch(ctx)
+				var started atomic.Int32
+				go func() {
+					for range 3 {
+						assert.NoError(t, b.GoContext(context.Background(), func(context.Context) { ran++ }))
+						started.Add(1)
+					}
+				}()
+				time.Sleep(time.Second)
+				synctest.Wait()
+				assert.EqualValues(t, 1, started.Load())
+				b.Wait()
+				synctest.Wait()
+				assert.EqualValues(t, 3, started.Load())
+				b.Wait()
+			}))
+			p.Close()
+			require.Equal(t, 3, ran)
+		})
+	})
+
 	t.Run("until a Shutdown gives up", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := pool.New(1, pool.Options{})

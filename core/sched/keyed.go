@@ -316,6 +316,10 @@ func (k *keys) finish(ctx context.Context, t *KeyTask, p *park.Parker, inside bo
 		return err
 	}
 	defer k.sched.noteBlocked(reason).end()
+	// A task that a Replace cancels may wait for the caller, and gives up only when its place is lent.
+	place := taskOf(ctx).placeHolder(k.sched)
+	place.pass(1)
+	defer place.pass(-1)
 	return k.await(ctx, t, p)
 }
 

@@ -73,9 +73,7 @@ func (s *Scheduler) runInline(parent *Context, set *Set, t Task) {
 	go w.start()
 	p.Wait(nil)
 	p.Free()
-	if parent.isLent() {
-		s.locked(func(do *todo) { parent.passLocked(-1, do) })
-	}
+	parent.pass(-1)
 }
 
 // isLent reports whether the task runs on a lent place.
@@ -87,6 +85,13 @@ func (c *Context) passLocked(by int, do *todo) {
 	if c.isLent() {
 		c.lentTo.passed += by
 		c.lentTo.giveBackLocked(do)
+	}
+}
+
+// pass is passLocked for a caller that does not hold mu. c may be nil.
+func (c *Context) pass(by int) {
+	if c.isLent() {
+		c.sched.locked(func(do *todo) { c.passLocked(by, do) })
 	}
 }
 
@@ -207,7 +212,5 @@ func (set *Set) reclaim(parent *Context) {
 		p.Wait(nil)
 	}
 	p.Free()
-	if parent.isLent() {
-		set.scheduler().locked(func(do *todo) { parent.passLocked(-1, do) })
-	}
+	parent.pass(-1)
 }

@@ -16,36 +16,59 @@ func TestASubmitterThatGivesUpTooLateWaitsUntilItIsWoken(t *testing.T) {
 	if race.Hidden {
 		t.Skip("no Parker is used again")
 	}
-	synctest.Test(t, func(t *testing.T) {
-		s := newLimited("", 1, 1)
-		release := make(chan struct{})
-		for range 2 {
-			require.True(t, s.Go(nil, Func(func() { <-release })))
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		var err error
-		returned := false
-		go func() {
-			err = s.GoContext(ctx, nil, Func(func() {}))
-			returned = true
-		}()
-		synctest.Wait()
-		require.Equal(t, 1, s.Blocked())
+	for name, c := range map[string]struct {
+		start func(ctx context.Context, s *Scheduler, k *Keyed[int]) error
+		admit func(s *Scheduler, k *Keyed[int], do *todo)
+	}{
+		"for room": {
+			func(ctx context.Context, s *Scheduler, _ *Keyed[int]) error {
+				return s.GoContext(ctx, nil, Func(func() {}))
+			},
+			func(s *Scheduler, _ *Keyed[int], do *todo) {
+				s.shared.limiter.mayWait++
+				s.admitLocked(do)
+			},
+		},
+		"for its key": {
+			func(ctx context.Context, s *Scheduler, k *Keyed[int]) error {
+				return k.GoContext(ctx, 1, keyedTask(s, func() {}))
+			},
+			func(_ *Scheduler, k *Keyed[int], do *todo) {
+				k.mayWait++
+				k.admitLocked(do)
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newLimited("", 1, 1)
+				k := NewKeyed[int](s, 1, 0)
+				release := make(chan struct{})
+				require.NoError(t, k.GoContext(t.Context(), 1, keyedTask(s, func() { <-release })))
+				require.True(t, s.Go(nil, Func(func() {})))
+				ctx, cancel := context.WithCancel(t.Context())
+				var err error
+				returned := false
+				go func() {
+					err = c.start(ctx, s, k)
+					returned = true
+				}()
+				synctest.Wait()
 
-		var do todo
-		s.mu.Lock()
-		s.shared.limiter.mayWait++
-		s.admitLocked(&do)
-		s.mu.Unlock()
-		require.Zero(t, s.Blocked())
-		cancel()
-		synctest.Wait()
-		require.False(t, returned)
-		park.WakeAll(do.wake)
-		synctest.Wait()
-		require.True(t, returned)
-		require.NoError(t, err)
-		close(release)
-		require.NoError(t, s.Wait(nil))
-	})
+				var do todo
+				s.mu.Lock()
+				c.admit(s, k, &do)
+				s.mu.Unlock()
+				cancel()
+				synctest.Wait()
+				require.False(t, returned)
+				park.WakeAll(do.wake)
+				synctest.Wait()
+				require.True(t, returned)
+				require.NoError(t, err)
+				close(release)
+				require.NoError(t, s.Wait(nil))
+			})
+		})
+	}
 }

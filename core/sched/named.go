@@ -84,6 +84,7 @@ func (c *Context) BeginWithin(w *Worker, parent context.Context) {
 	}
 	c.Context = parent
 	w.begin(c.record, labels)
+	w.context = c
 	c.lentTo = w.lentTo
 	if w.s.config().IdleAfter > 0 {
 		c.goroutine = w.id()
@@ -91,9 +92,11 @@ func (c *Context) BeginWithin(w *Worker, parent context.Context) {
 }
 
 // End marks the context as that of a task that has ended, takes the task off the list, and resets
-// the labels.
+// the labels. A task that has not returned ends later, after Owner.Aborted.
 func (c *Context) End(w *Worker) {
-	c.ended.Store(true)
+	if w.context == nil {
+		c.ended.Store(true)
+	}
 	w.finish(c.record)
 	if base := w.s.config().Base; base != nil {
 		pprof.SetGoroutineLabels(base)

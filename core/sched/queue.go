@@ -297,7 +297,7 @@ func recycle(g *segment) {
 
 // popOf claims the oldest task of set in the queue, or returns nil.
 func (q *runQueue) popOf(set *Set) Task {
-	for e := q.queued.Front(); e != nil && q.n > 0; e = e.Next() {
+	for e := q.queued.Front(); e != nil; e = e.Next() {
 		g := e.Value
 		switch {
 		case g.set != set:

@@ -129,10 +129,11 @@ type Worker struct {
 	lentTo *Set         // it runs tasks of this set only; nil: of all sets
 	caller *park.Parker // of the goroutine that blocks in runInline until this worker leaves; nil if there is none
 
-	goroutine  uint64  // its number in stack traces; 0 until it is needed
-	busyStreak int     // how often it has found a task since it parked, up to longStreak
-	record     *record // of its task, from begin until the task has returned; nil if it has none
-	err        error   // for observers: what its task is about to return
+	goroutine  uint64   // its number in stack traces; 0 until it is needed
+	busyStreak int      // how often it has found a task since it parked, up to longStreak
+	record     *record  // of its task, from begin until the task has returned; nil if it has none
+	context    *Context // likewise
+	err        error    // for observers: what its task is about to return
 
 	parker  *park.Parker       // while it is idle
 	link    list.Elem[*Worker] // in shared.all

@@ -42,11 +42,12 @@ func (s *Scheduler) goOnly(t Task) bool {
 	return true
 }
 
-// acceptFastLocked accepts a task and reports true if it needs no new segment,
-// the budget is not spent, and no worker must be woken.
+// acceptFastLocked accepts a task and reports true if it needs no new segment, the budget is not
+// spent, and no worker must be woken. If the segment has room, a task of the set is unclaimed: then
+// no waiter for the set has a place to lend either.
 func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
 	x := s.shared
-	if x == nil || x.limiter.budget <= 0 || s.needsWorkerLocked(set) {
+	if x == nil || x.limiter.budget <= 0 || x.searching < x.limiter.searchers && !s.fullLocked() {
 		return false
 	}
 	switch {
@@ -60,14 +61,6 @@ func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
 	x.limiter.budget--
 	x.accepted++
 	return true
-}
-
-// needsWorkerLocked reports whether one more task of set needs a further worker.
-func (s *Scheduler) needsWorkerLocked(set *Set) bool {
-	if set != nil && set.lenders > 0 {
-		return true
-	}
-	return s.shared.searching < s.shared.limiter.searchers && !s.fullLocked()
 }
 
 // goSlow is Go without the fast path. It is called with mu held, and releases it.

@@ -43,7 +43,7 @@ func (w *Worker) Returned() {
 	if r != nil && r.watch != nil {
 		r.watch.event.Cancelled = r.isCancelled()
 	}
-	w.record = nil
+	w.record, w.context = nil, nil
 }
 
 // isCancelled reports whether the task has a context, and the context is done.
@@ -132,9 +132,6 @@ func (w *Worker) watchEnd(r *record) {
 	}
 	err := w.err
 	w.err = nil
-	if len(x.watchers) == 0 {
-		return
-	}
 	x.event.Ran = time.Since(r.started.time())
 	if w.record != nil { // watchAborted is about to be called
 		x.event.Cancelled = r.isCancelled()

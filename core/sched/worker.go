@@ -175,6 +175,9 @@ func (w *Worker) aborted(p *core.PanicError, ended func()) {
 		if t, ok := Unnamed(w.task).(future); ok {
 			t.Abort(p)
 		}
+		if w.context != nil {
+			w.context.ended.Store(true)
+		}
 		ended()
 	}
 	core.Call(func() {

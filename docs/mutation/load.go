@@ -26,6 +26,8 @@ type listed struct {
 	GoFiles                 []string
 	TestGoFiles             []string
 	XTestGoFiles            []string
+	TestImports             []string
+	XTestImports            []string
 	Deps                    []string
 	Standard, DepOnly       bool
 }
@@ -71,7 +73,7 @@ func load(dir string, buildFlags, patterns, with []string) (*program, error) {
 		return nil, err
 	}
 	p := &program{dir: dir, fset: token.NewFileSet(), all: map[string]*listed{}, empty: map[string]bool{}, exported: map[string]string{}}
-	args := slices.Concat([]string{"list", "-export", "-deps", "-json=Dir,ImportPath,Export,GoFiles,TestGoFiles,XTestGoFiles,Deps,Standard,DepOnly"}, buildFlags, patterns, with)
+	args := slices.Concat([]string{"list", "-export", "-deps", "-json=Dir,ImportPath,Export,GoFiles,TestGoFiles,XTestGoFiles,TestImports,XTestImports,Deps,Standard,DepOnly"}, buildFlags, patterns, with)
 	out, err := goOutput(dir, args...)
 	if err != nil {
 		return nil, err
@@ -172,15 +174,22 @@ func (t *target) addEmpty(empty map[string]bool) {
 	}
 }
 
-// testers returns the packages whose tests can see a mutant of t: those that have tests
-// and are t or depend on it.
+// testers returns the packages whose tests can see a mutant of t: those whose tests are in t or depend
+// on it.
 func (p *program) testers(t *target) (all []*listed) {
 	for _, other := range p.targets {
-		if other.hasTests() && (other == t || slices.Contains(other.Deps, t.ImportPath)) {
+		if other.hasTests() && p.testsNeed(other.listed, t.ImportPath) {
 			all = append(all, other.listed)
 		}
 	}
 	return all
+}
+
+func (p *program) testsNeed(l *listed, path string) bool {
+	needs := func(l *listed) bool { return l != nil && (l.ImportPath == path || slices.Contains(l.Deps, path)) }
+	return needs(l) || slices.ContainsFunc(slices.Concat(l.TestImports, l.XTestImports), func(imported string) bool {
+		return needs(p.all[imported])
+	})
 }
 
 // builds reports whether the package of a mutant builds.

@@ -23,11 +23,17 @@ type settings struct {
 	race, short, list, quick                                   bool
 }
 
+// The packages of this module that are mutated, and those whose tests run, too.
+const (
+	mutated    = "./core,./core/internal/...,./core/race,./core/sched,./group,./errgroup,./pool,./pool/internal/..."
+	alsoTested = "./group/tree,./group/service,./docs/chaos"
+)
+
 func main() {
 	var s settings
 	flag.StringVar(&s.dir, "dir", "../..", "directory of the module")
-	flag.StringVar(&s.packages, "packages", "./core,./core/internal/...,./core/race,./core/sched,./group,./errgroup,./pool,./pool/internal/...", "packages to mutate, whose tests run; separated by commas")
-	flag.StringVar(&s.with, "with", "./group/tree", "packages whose tests run, too, but which are not mutated")
+	flag.StringVar(&s.packages, "packages", mutated, "packages to mutate, whose tests run; separated by commas")
+	flag.StringVar(&s.with, "with", alsoTested, "packages whose tests run, too, but which are not mutated")
 	flag.IntVar(&s.sample, "sample", 0, "how many mutants to try; 0: all")
 	flag.Uint64Var(&s.seed, "seed", 1, "seed of the sample")
 	flag.DurationVar(&s.timeout, "timeout", 3*time.Minute, "most that the tests of one package may take with a mutant")
@@ -89,6 +95,8 @@ func run(out io.Writer, s *settings) error {
 		for _, m := range mutants {
 			fmt.Fprintln(out, tried{m, result{verdict: "mutant"}}.describe())
 		}
+		fmt.Fprintln(out)
+		reportUnknown(out, equivalents)
 		return nil
 	}
 	r := &runner{program: p, buildFlags: s.buildFlags(), parallel: max(1, s.parallel), late: s.late, timeout: s.timeout, memory: s.memory}

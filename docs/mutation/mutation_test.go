@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A small module: low is mutated, and high, whose tests see low's mutants, too.
+// A small module: low is mutated, and high, whose tests see low's mutants, too. So do those of beside,
+// which import high.
 var fixture = map[string]string{
 	"go.mod": "module example.com/fixture\n\ngo 1.26.0\n",
 	"low/low.go": `package low
@@ -47,6 +48,9 @@ func Untested(c chan int) {
 func onlyHidden() { println("never") }
 
 func hides(n int) bool { return hidden && (n > 7 || hides(n+1)) }
+
+// Small is tested in beside.
+func Small(n int) bool { return n < 0 }
 `,
 	"low/low_test.go": `package low
 
@@ -63,6 +67,22 @@ func TestMax(t *testing.T) {
 import "example.com/fixture/low"
 
 func Bigger(n int) bool { return low.Big(n + 1) }
+
+func Smaller(n int) bool { return low.Small(n) }
+`,
+	"beside/beside_test.go": `package beside_test
+
+import (
+	"testing"
+
+	"example.com/fixture/high"
+)
+
+func TestSmaller(t *testing.T) {
+	if high.Smaller(0) || !high.Smaller(-1) {
+		t.Fatal("wrong")
+	}
+}
 `,
 	"high/high_test.go": `package high
 
@@ -103,7 +123,7 @@ func writeFixture(t *testing.T) *settings {
 	if err := os.WriteFile(equivalents, []byte(fixtureEquivalents), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &settings{dir: dir, packages: "./low,./high", equivalents: equivalents, parallel: 2, timeout: 5 * time.Second}
+	return &settings{dir: dir, packages: "./low,./high,./beside", equivalents: equivalents, parallel: 2, timeout: 5 * time.Second}
 }
 
 // lines runs the program and returns the lines that it prints about mutants, without places and blanks.
@@ -140,6 +160,10 @@ func TestMutants(t *testing.T) {
 		"killed low/low.go:24 Until: return i: return zero",
 		"killed low/low.go:7 Max: a > b: negate condition",
 		"killed low/low.go:8 Max: return a: return zero",
+		"killed high/high.go:7 Smaller: return low.Small(n): negate result",
+		"killed low/low.go:38 Small: func Small(n int) bool { return n < 0 }: 0 to 1",
+		"killed low/low.go:38 Small: n < 0: < to <=",
+		"killed low/low.go:38 Small: return n < 0: negate result",
 		"survived low/low.go:29 Untested: defer close(c): remove defer",
 		"survived low/low.go:30 Untested: c <- len(c): delete statement",
 		"killed low/low.go:22 Until: i++: delete statement",
@@ -157,7 +181,7 @@ func TestMutants(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	for _, part := range []string{"86.7 %", "one that there is not: low/low.go Gone: x: *"} {
+	for _, part := range []string{"89.5 %", "one that there is not: low/low.go Gone: x: *"} {
 		if !strings.Contains(rest, part) {
 			t.Errorf("the report lacks %q:\n%s", part, rest)
 		}
@@ -187,7 +211,7 @@ func TestChoice(t *testing.T) {
 	s := writeFixture(t)
 	s.list = true
 	all, _ := lines(t, s)
-	if len(all) != 16 {
+	if len(all) != 20 {
 		t.Errorf("got %d mutants", len(all))
 	}
 	s.sample = 5
@@ -243,6 +267,14 @@ func TestOnce(t *testing.T) {
 	}
 	if _, err := os.Stat(mark); err != nil {
 		t.Error("the test has not failed")
+	}
+}
+
+// The code may have changed since an entry of equivalents.txt was written.
+func TestEachEquivalentMutantExists(t *testing.T) {
+	s := &settings{dir: "../..", equivalents: "equivalents.txt", list: true, packages: mutated, with: alsoTested}
+	if _, rest := lines(t, s); rest != "" {
+		t.Error(rest)
 	}
 }
 

@@ -86,6 +86,11 @@ func report(out io.Writer, all []tried, equivalents []*equivalent) {
 	for _, t := range survivors {
 		fmt.Fprintln(out, t.describe())
 	}
+	reportUnknown(out, equivalents)
+}
+
+// reportUnknown lists the equivalent mutants that there are not.
+func reportUnknown(out io.Writer, equivalents []*equivalent) {
 	for _, e := range equivalents {
 		if !e.used {
 			fmt.Fprintf(out, "the list of equivalent mutants has one that there is not: %s %s: %s: %s\n", e.file, e.function, e.source, e.change)

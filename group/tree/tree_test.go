@@ -268,6 +268,27 @@ func TestTake(t *testing.T) {
 		})
 	})
 
+	t.Run("why an owner outside of the bubble is cancelled", func(t *testing.T) {
+		g, ctx := errgroup.New(t.Context(), errgroup.Options{Name: "outside"})
+		g.Cancel(errors.New("no such page"))
+		synctest.Test(t, func(t *testing.T) {
+			require.Equal(t, "no such page", owner(t, "outside").Cancelled.Why)
+		})
+		require.Error(t, ctx.Err())
+		require.EqualError(t, g.Wait(), "no such page")
+	})
+
+	t.Run("that a task ignores its context, outside of bubbles too", func(t *testing.T) {
+		release := make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		g := group.New(group.Options{Name: "deaf"})
+		require.NoError(t, g.GoContext(ctx, func(context.Context) { cancel(); <-release }))
+		<-ctx.Done()
+		require.Positive(t, owner(t, "deaf").Tasks[0].Ignored)
+		close(release)
+		g.Wait()
+	})
+
 	t.Run("how long a task with a name of its own is queued", func(t *testing.T) {
 		if raceBuild {
 			t.Skip("a race build does not queue the task")

@@ -143,10 +143,10 @@ func (t Trace) State() string {
 // runtime knows.
 func (t Trace) Waits() int {
 	state, _, _ := bytes.Cut(t.Header, []byte(" minutes"))
-	if i := bytes.LastIndexByte(state, ' '); i >= 0 && len(state) < len(t.Header) {
-		return int(number(state[i+1:]))
+	if len(state) == len(t.Header) {
+		return 0
 	}
-	return 0
+	return int(number(state[bytes.LastIndexByte(state, ' ')+1:]))
 }
 
 // Bubble returns the number of the testing/synctest bubble of the goroutine, or 0.
