@@ -124,7 +124,7 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Contex
 func (k *Keyed[K]) WaitKey(ctx context.Context, key K) error {
 	checkContext(ctx)
 	k.check(key)
-	if k.tasks.Runs(ctx, key) {
+	if k.tasks.RunsInnermost(ctx, key) {
 		panic("pool: WaitKey within one of the key's own tasks")
 	}
 	raise, err := k.tasks.WaitKey(ctx, key)

@@ -68,7 +68,7 @@
 //	queue.go      segments, and how they are claimed and stolen
 //	room.go       how many tasks may be accepted
 //	limit.go      what happens when the limit is reached
-//	lend.go       how a task that waits lends its place
+//	lend.go       how a task that waits lends its place; the waits for a set
 //	set.go        wait sets, and how the waits for them end; wait.go: how a wait blocks
 //	failures.go   how a panic travels to the waits
 //	deadlock.go   tasks that all wait for room in their own owner
@@ -81,7 +81,8 @@
 //	context.go    the contexts of tasks, and how names nest
 //	isolate.go    a goroutine for each task: with Options.Isolate, and in race builds; edges.go: what orders tasks there
 //	task.go       what a task calls on its worker; cancelreport.go: errors that are no failures
-//	named.go      named tasks, and reports of tasks that run; record.go: their records; stacks.go: stack traces
+//	named.go      named tasks; record.go: their records
+//	report.go     the counts of tasks, and reports of those that have not ended; stacks.go: stack traces
 //	registry.go   the named owners of the process; look.go: a copy of one's state; note.go: goroutines blocked on it
 //	watch.go      events of tasks for observers and execution traces; observe.go: the observers
 //

@@ -153,9 +153,9 @@ func (k *Keyed[K]) SetWithin(ctx context.Context, key K) *Set {
 	return nil
 }
 
-// Runs reports whether the innermost task of the scheduler from which ctx derives, among those that
-// have not ended, is a task of the key.
-func (k *Keyed[K]) Runs(ctx context.Context, key K) bool {
+// RunsInnermost reports whether the innermost task of the scheduler from which ctx derives, among
+// those that have not ended, is a task of the key.
+func (k *Keyed[K]) RunsInnermost(ctx context.Context, key K) bool {
 	c := taskOf(ctx).of(k.sched)
 	return c != nil && c.set != nil && c.set == k.find(key)
 }

@@ -24,6 +24,19 @@ func (s *Scheduler) Wait(ctx context.Context) error {
 	return err
 }
 
+// WaitContext is Wait, but returns a *core.StuckError if ctx ends while a task is left.
+func (s *Scheduler) WaitContext(ctx context.Context) error {
+	for {
+		err := s.Wait(ctx)
+		if err == nil {
+			return nil
+		}
+		if stuck := s.StuckNow(err); stuck.Running+stuck.Queued > 0 {
+			return stuck
+		}
+	}
+}
+
 // waitAll is Wait, but returns the failures instead of raising them.
 func (s *Scheduler) waitAll(ctx context.Context) (*failures, error) {
 	if s.only.Load() == noTask {
