@@ -20,7 +20,7 @@ func newCall(ctx context.Context, workers int) loop.Call {
 	}
 	call := loop.Call{Ctx: ctx, Workers: workers}
 	if p := poolOf(ctx); p != nil {
-		call.New = func() loop.Workers { return batchWorkers{p.batch(ctx)} }
+		call.New = func() loop.Spawner { return batchWorkers{p.batch(ctx)} }
 	}
 	return call
 }

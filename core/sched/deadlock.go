@@ -42,12 +42,12 @@ func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 	}
 	b.runs = unknown
 	a.patient++
-	s.stillParkedLocked()
+	s.checkAlarmLocked()
 }
 
-// stillParkedLocked sets the timer if enough submitters wait. It is called when a submitter parks,
+// checkAlarmLocked sets the timer if enough submitters wait. It is called when a submitter parks,
 // and when the end of a task or a new limit makes no room for those that are parked.
-func (s *Scheduler) stillParkedLocked() {
+func (s *Scheduler) checkAlarmLocked() {
 	a := s.shared.alarm
 	if a != nil && a.suspectsLocked(s) && (!a.isSet || a.isLostLocked()) {
 		s.setAlarmLocked()

@@ -170,14 +170,3 @@ func origin(p *core.PanicError) any {
 	}
 	return p
 }
-
-// withTask returns p with the path of the task that panicked. It returns p itself if p has a path,
-// or the task has none. p and r may be nil.
-func (r *record) withTask(p *core.PanicError) *core.PanicError {
-	if p == nil || p.Task != "" || r == nil {
-		return p
-	}
-	named := *p
-	named.Task = r.path
-	return &named
-}

@@ -214,9 +214,7 @@ func (q *keyQueue) submitLocked(t *KeyTask, inside bool, p *park.Parker, do *tod
 		q.forgetLocked()
 		return ErrClosed
 	case !q.fullLocked():
-		if s.hasRoomLocked() {
-			s.shared.limiter.budget--
-			s.pushLocked(&q.Set, &t.own, do)
+		if s.acceptLocked(&q.Set, &t.own, do) {
 			return nil
 		}
 		return q.noRoomLocked(t, inside, p)
@@ -279,9 +277,7 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker,
 		}
 		q.lineUpLocked(t, p)
 		return errBlocked
-	case s.hasRoomLocked():
-		s.shared.limiter.budget--
-		s.pushLocked(&q.Set, &t.own, do)
+	case s.acceptLocked(&q.Set, &t.own, do):
 		return nil
 	case k.hasRoomLocked(inside):
 		q.waitLocked(t)

@@ -183,11 +183,17 @@ func (set *Set) lend(parent *Context) {
 	set.scheduler().locked(func(do *todo) {
 		parent.passLocked(1, do)
 		set.lenders++
-		if set.lendsLocked() {
-			set.lent++
-			do.lends = append(do.lends, set)
-		}
+		set.lendOneLocked(do)
 	})
+}
+
+// lendOneLocked starts a worker on a lent place if a further one may run tasks of the set, which may
+// be nil.
+func (set *Set) lendOneLocked(do *todo) {
+	if set != nil && set.lenders > set.lent && set.segments > 0 {
+		set.lent++
+		do.lends = append(do.lends, set)
+	}
 }
 
 // reclaim ends the loan of a waiter's place. It blocks until the waiter has the place back.

@@ -163,7 +163,7 @@ func (s *Scheduler) admitLocked(do *todo) {
 	q := &s.shared.queue
 	room := s.roomLocked()
 	if room < l.wakeAt && (q.taken.Empty() || room+int64(q.takenUnclaimed()) < l.wakeAt) { // workers claim those without mu
-		s.stillParkedLocked()
+		s.checkAlarmLocked()
 		return
 	}
 	s.admitRoomLocked(room, do)

@@ -171,11 +171,7 @@ func (q *keyQueue) lookLocked(v *View) {
 func (q *runQueue) lookLocked(v *View) {
 	start := q.head
 	for e := q.queued.Front(); e != nil && len(v.Line) < MaxLooked; e = e.Next() {
-		end := e.Value.end
-		if e.Value == q.last {
-			end = q.tail
-		}
-		for _, t := range e.Value.tasks[start:end] {
+		for _, t := range e.Value.tasks[start:q.endOf(e.Value)] {
 			v.addQueued(t)
 		}
 		start = 0

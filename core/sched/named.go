@@ -234,21 +234,14 @@ func (s *Scheduler) countsLocked() Counts {
 // up.
 func (set *Set) Stuck(cause error) *core.StuckError {
 	s := set.scheduler()
-	type seen struct {
-		busy, queued int
-		noun         string
-	}
-	v := inLock(s, func() seen {
-		v := seen{set.busy, s.shared.queue.unclaimedOf(set), "batch"}
+	e := inLock(s, func() core.StuckError {
+		e := core.StuckError{Kind: "batch", Running: set.busy, Queued: s.shared.queue.unclaimedOf(set)}
 		if set.key != nil {
-			v.queued += set.key.waits
-			v.noun = "key"
+			e.Kind, e.Queued = "key", e.Queued+set.key.waits
 		}
-		return v
+		return e
 	})
 	config := s.config()
-	return &core.StuckError{
-		Kind: v.noun + " of " + config.Kind, Owner: config.names.path, Running: v.busy, Queued: v.queued,
-		Time: time.Now(), Cause: cause,
-	}
+	e.Kind, e.Owner, e.Time, e.Cause = e.Kind+" of "+config.Kind, config.names.path, time.Now(), cause
+	return &e
 }

@@ -63,10 +63,15 @@ func newSegment() *segment {
 // front returns the oldest segment that is not taken, and its end.
 func (q *runQueue) front() (g *segment, end uint32) {
 	g = q.queued.Front().Value
+	return g, q.endOf(g)
+}
+
+// endOf returns the end of a segment that is not taken.
+func (q *runQueue) endOf(g *segment) uint32 {
 	if g == q.last {
-		return g, q.tail
+		return q.tail
 	}
-	return g, g.end
+	return g.end
 }
 
 // pop claims the oldest task of a queue that is not empty.
@@ -204,12 +209,8 @@ func (q *runQueue) takenUnclaimed() (n int) {
 func (q *runQueue) unclaimedOf(set *Set) (n int) {
 	start := q.head
 	for e := q.queued.Front(); e != nil; e = e.Next() {
-		end := e.Value.end
-		if e.Value == q.last {
-			end = q.tail
-		}
 		if e.Value.set == set {
-			n += int(end - start)
+			n += int(q.endOf(e.Value) - start)
 		}
 		start = 0
 	}

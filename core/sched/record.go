@@ -1,9 +1,9 @@
 package sched
 
 import (
-	"runtime/trace"
 	"time"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -61,10 +61,13 @@ func (r *record) id() uint64 {
 // numbers is the last number that a task has been given.
 var numbers race.Uint64
 
-// A watch describes a task that observers see, or that is a region of an execution trace.
-type watch struct {
-	watchers []*watcher // those in use when the task was started
-	event    Event
-	queued   time.Time
-	region   *trace.Region
+// withTask returns p with the path of the task that panicked. It returns p itself if p has a path,
+// or the task has none. p and r may be nil.
+func (r *record) withTask(p *core.PanicError) *core.PanicError {
+	if p == nil || p.Task != "" || r == nil {
+		return p
+	}
+	named := *p
+	named.Task = r.path
+	return &named
 }

@@ -245,11 +245,6 @@ func (set *Set) emptyLocked() bool {
 	return set.busy == 0 && set.segments == 0 && (set.key == nil || set.key.waits == 0)
 }
 
-// lendsLocked reports whether a further worker may run tasks of the set on a lent place.
-func (set *Set) lendsLocked() bool {
-	return set != nil && set.lenders > set.lent && set.segments > 0
-}
-
 // queueOfKey returns set.key, or nil if set is nil.
 func (set *Set) queueOfKey() *keyQueue {
 	if set == nil {

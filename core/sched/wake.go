@@ -19,10 +19,7 @@ func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 		x.queue.push(t, set)
 	}
 	x.accepted++
-	if set.lendsLocked() {
-		set.lent++
-		do.lends = append(do.lends, set)
-	}
+	set.lendOneLocked(do)
 	s.wakeUnlessYieldingLocked(x.limiter.searchers, do)
 }
 

@@ -12,6 +12,14 @@ import (
 // trace. While there is no observer, a named task costs two more atomic loads: when it is started,
 // and when it begins.
 
+// A watch describes a task that observers see, or that is a region of an execution trace.
+type watch struct {
+	watchers []*watcher // those in use when the task was started
+	event    Event
+	queued   time.Time
+	region   *trace.Region
+}
+
 // watchQueued calls Queued for a task that is about to be submitted.
 func (r *record) watchQueued(config *Config) {
 	all := watchers.Load()

@@ -228,10 +228,7 @@ func (w *Worker) exitLocked(do *todo) {
 	w.endLocked(do)
 	if set != nil {
 		set.returnLocked(do)
-		if set.lendsLocked() {
-			set.lent++
-			do.lends = append(do.lends, set)
-		}
+		set.lendOneLocked(do)
 	}
 	if s.shared != nil {
 		s.admitLocked(do)

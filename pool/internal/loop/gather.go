@@ -162,7 +162,7 @@ func (g *gather[T]) add(r *reader, v T) (waits bool) {
 // the context is done or no items are left. Readers put further items in next.
 func (g *gather[T]) receive(next []T) []T {
 	for g.call.Ctx.Err() == nil {
-		b := race.Get(func() batch[T] { return g.swap(next) })
+		b := race.Get(func() received[T] { return g.swap(next) })
 		if b.enough {
 			g.puts.Acquire()
 			return race.Copy(b.items)
@@ -182,8 +182,8 @@ func (g *gather[T]) receive(next []T) []T {
 	return nil
 }
 
-// A batch holds the items for the caller, or says how long it should wait for more.
-type batch[T any] struct {
+// A received holds the items for the caller, or says how long it should wait for more.
+type received[T any] struct {
 	enough bool          // the caller need not wait
 	items  []T           // empty if no more will come
 	left   time.Duration // until maxWait has passed; 0 if the caller waits without a time limit
@@ -191,7 +191,7 @@ type batch[T any] struct {
 
 // swap takes the buffer if it has enough items, or no more will come in time. It makes next the new
 // buffer then.
-func (g *gather[T]) swap(next []T) (b batch[T]) {
+func (g *gather[T]) swap(next []T) (b received[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := len(g.items)

@@ -113,7 +113,7 @@ const (
 // run runs the loop over 0..n-1.
 func (l *indexLoop) run(n int) (err error) {
 	l.first.set(0, uint32(n))
-	if l.most > 0 {
+	if l.mostHelpers > 0 {
 		l.watchdog = watchdogFor(l)
 		if !l.watchdog.expects(l, n) || !l.share() {
 			l.watchdog.watch(l)

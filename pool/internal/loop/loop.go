@@ -24,8 +24,8 @@ import (
 	"github.com/coterie-go/coterie/core/sched"
 )
 
-// Workers starts the helpers of a loop.
-type Workers interface {
+// A Spawner starts the helpers of a loop.
+type Spawner interface {
 	// TryGo starts f on a further worker, or reports false. f does not panic. It may call
 	// runtime.Goexit, which has no other effect.
 	TryGo(f func()) bool
@@ -37,7 +37,7 @@ type Workers interface {
 type Call struct {
 	Ctx     context.Context
 	Workers int            // at least 1
-	New     func() Workers // returns the pool's workers; called at most once; nil if the caller is no task of a pool
+	New     func() Spawner // returns the pool's Spawner; called at most once; nil if the caller is no task of a pool
 }
 
 // A loop is the state of one call: the context of its items, and its helpers. Helpers are the
@@ -51,18 +51,18 @@ type loop struct {
 	check    atomic.Bool     // stopped must be called before an item starts: ended is set, or the parent is done
 	unwatch  func() bool     // ends watchContext; nil before that; written before there are helpers, or once under mu
 	noticed  chan struct{}   // closed when watchContext has set check
-	shown    *sched.LoopNote // shows the loop in package tree; may be nil; written before there are helpers, or under mu with workers
+	shown    *sched.LoopNote // shows the loop in package tree; may be nil; written before there are helpers, or under mu with spawner
 	own      *goroutines     // goroutines that need neither a pool nor the budget; nil if there are none
 	itemEnds race.Point      // orders items before the end of the loop
 
-	mu      sync.Mutex
-	workers Workers      // nil until there is a helper; guarded by mu
-	helpers atomic.Int64 // how many helpers there are; written under mu
-	most    int          // how many helpers there may be
-	result  outcome      // guarded by mu
+	mu          sync.Mutex
+	spawner     Spawner      // nil until there is a helper; guarded by mu
+	helpers     atomic.Int64 // how many helpers there are; written under mu
+	mostHelpers int          // how many helpers there may be
+	result      outcome      // guarded by mu
 }
 
-// goroutines are Workers without a pool, and the goroutines that a loop needs itself.
+// goroutines is a Spawner without a pool, and the goroutines that a loop needs itself.
 type goroutines struct{ unended core.WaitGroup }
 
 func (g *goroutines) TryGo(f func()) bool {
@@ -80,7 +80,7 @@ func (g *goroutines) Wait() { g.unended.Wait() }
 // a budget of budgeted workers, which it shares with the loops within its items.
 func (l *loop) begin(call Call, helpers, budgeted int) {
 	l.call = call
-	l.most = helpers
+	l.mostHelpers = helpers
 	l.ctx.Context = call.Ctx
 	l.ctx.budget = budgetOf(call.Ctx)
 	if l.ctx.budget == nil {
@@ -98,29 +98,29 @@ func (c *Call) nested() bool { return c.New != nil || budgetOf(c.Ctx) != nil }
 
 // wantsHelper reports whether a further helper may be started.
 func (l *loop) wantsHelper() bool {
-	return int(l.helpers.Load()) < l.most && l.ctx.budget.available()
+	return int(l.helpers.Load()) < l.mostHelpers && l.ctx.budget.available()
 }
 
-// startHelper starts a helper that runs f. It reports false if the loop already has l.most helpers,
+// startHelper starts a helper that runs f. It reports false if the loop already has mostHelpers,
 // or if the budget or the pool has no worker left. f passes its own panic or Goexit to the loop.
 // The helper calls left, if left is not nil, when it is no longer counted.
 func (l *loop) startHelper(f, left func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.watchContext()
-	if int(l.helpers.Load()) >= l.most || !l.ctx.budget.borrow() {
+	if int(l.helpers.Load()) >= l.mostHelpers || !l.ctx.budget.borrow() {
 		return false
 	}
-	if l.workers == nil {
+	if l.spawner == nil {
 		if l.own == nil { // a loop over indexes: start has not done it
 			l.shown = sched.NoteLoop(l.call.Ctx)
 		}
-		l.workers = new(goroutines)
+		l.spawner = new(goroutines)
 		if l.call.New != nil {
-			l.workers = l.call.New()
+			l.spawner = l.call.New()
 		}
 	}
-	if !l.workers.TryGo(func() { l.help(f, left) }) {
+	if !l.spawner.TryGo(func() { l.help(f, left) }) {
 		l.ctx.budget.giveBack()
 		return false
 	}
@@ -191,7 +191,7 @@ func (l *loop) stopped() bool {
 // starts.
 func (l *loop) fail(o outcome) {
 	o.err = l.causeOf(o.err)
-	l.note(o)
+	l.addOutcome(o)
 	l.stop(o.err)
 }
 
@@ -207,8 +207,8 @@ func (l *loop) causeOf(err error) error {
 	return err
 }
 
-// note adds o to the loop's outcome.
-func (l *loop) note(o outcome) {
+// addOutcome adds o to the loop's outcome.
+func (l *loop) addOutcome(o outcome) {
 	l.mu.Lock()
 	l.result.add(o)
 	l.mu.Unlock()
@@ -228,8 +228,8 @@ func (l *loop) wait() {
 	if l.own != nil {
 		l.own.Wait()
 	}
-	if l.workers != nil {
-		l.workers.Wait()
+	if l.spawner != nil {
+		l.spawner.Wait()
 		for range l.helpers.Swap(0) { // a Shutdown of the pool has dropped these helpers
 			l.ctx.budget.giveBack()
 		}

@@ -25,14 +25,14 @@ func (r ring[T, R]) cell(k uint64) *cell[T, R] {
 	return &r[k/segmentSize&uint64(len(r)-1)][k%segmentSize]
 }
 
-// place returns the place of the segment that begins with item k.
-func (r ring[T, R]) place(k uint64) **segment[T, R] {
+// slot returns the slot of the segment that begins with item k.
+func (r ring[T, R]) slot(k uint64) **segment[T, R] {
 	return &r[k/segmentSize&uint64(len(r)-1)]
 }
 
-// hasPlace reports whether the segment that begins with item k has a place of its own,
-// while the items from first on are in flight.
-func (r ring[T, R]) hasPlace(k, first uint64) bool {
+// hasSlot reports whether the segment that begins with item k has a slot of its own, while
+// the items from first on are in flight.
+func (r ring[T, R]) hasSlot(k, first uint64) bool {
 	return k/segmentSize-first/segmentSize < uint64(len(r))
 }
 
@@ -41,7 +41,7 @@ func (r ring[T, R]) hasPlace(k, first uint64) bool {
 func (r ring[T, R]) grown(k, first uint64) *ring[T, R] {
 	larger := make(ring[T, R], 2*len(r))
 	for at := first - first%segmentSize; at < k; at += segmentSize {
-		*larger.place(at) = *r.place(at)
+		*larger.slot(at) = *r.slot(at)
 	}
 	return &larger
 }

@@ -165,7 +165,7 @@ func (s *stream[T, R]) read() {
 				return
 			}
 		}
-	}, func(p *core.PanicError) { s.note(*aborted(p)) }) // the results of the items before are still yielded
+	}, func(p *core.PanicError) { s.addOutcome(*aborted(p)) }) // the results of the items before are still yielded
 }
 
 // put adds an item to the ring, and blocks until there is room for another. It reports false if no
@@ -192,15 +192,15 @@ func (s *stream[T, R]) put(v T) bool {
 // beginSegment makes current the segment that begins with item k.
 func (s *stream[T, R]) beginSegment(k uint64) {
 	r := s.ring.Load()
-	if first := s.yielded.Load(); !r.hasPlace(k, first) {
+	if first := s.yielded.Load(); !r.hasSlot(k, first) {
 		r = r.grown(k, first)
 		s.ring.Store(r)
 	}
-	place := r.place(k)
-	if *place == nil {
-		*place = new(segment[T, R])
+	slot := r.slot(k)
+	if *slot == nil {
+		*slot = new(segment[T, R])
 	}
-	s.current = *place
+	s.current = *slot
 }
 
 // leastInFlight returns how many items may be in flight even if they are not quick.

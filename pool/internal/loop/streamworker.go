@@ -29,7 +29,7 @@ func (s *stream[T, R]) wakeWorker() {
 	if !s.wantsHelper() || s.starting.Load() || !s.starting.CompareAndSwap(false, true) {
 		return
 	}
-	if !s.startHelper(s.helper, s.left) {
+	if !s.startHelper(s.helper, s.helperLeft) {
 		s.starting.Store(false)
 	} else if s.call.Workers > eagerWorkers && s.roomAt.Load() != 0 {
 		race.Send(s.room, struct{}{}) // a further worker makes more room
@@ -43,10 +43,10 @@ func (s *stream[T, R]) helper() {
 	s.serve(!s.nested)
 }
 
-// left is called when a helper is no longer counted. The reader publishes an item before it checks
-// whether a helper is wanted. A helper is uncounted before left checks for items. So one of the two
+// helperLeft is called when a helper is no longer counted. The reader publishes an item before it checks
+// whether a helper is wanted. A helper is uncounted before helperLeft checks for items. So one of the two
 // wakes a worker.
-func (s *stream[T, R]) left() {
+func (s *stream[T, R]) helperLeft() {
 	if s.head.Load() != s.tail.Load() && !s.done() {
 		s.wakeWorker()
 	}
@@ -153,7 +153,7 @@ func (s *stream[T, R]) runItem(k uint64, v T) {
 // they are ordered, it ends the loop for the items after it; the items before it continue.
 func (s *stream[T, R]) finish(k uint64, r R, failed *outcome) {
 	if failed != nil && failed.err == nil {
-		s.note(*failed)
+		s.addOutcome(*failed)
 	}
 	switch {
 	case !s.ordered:
