@@ -69,10 +69,12 @@ func ThenUnordered[T, R any](ctx context.Context, workers int, in iter.Seq2[T, e
 
 // stream checks the arguments. Package loop does the rest; its stream.go keeps the order.
 func stream[T, R any](ctx context.Context, workers int, in loop.Input[T], ordered bool, f func(ctx context.Context, v T) (R, error)) iter.Seq2[R, error] {
-	call := newCall(ctx, workers)
+	checkContext(ctx)
 	checkSeq(in.Seq == nil && in.Failing == nil)
 	checkFunc(f == nil)
-	return loop.Map(call, in, ordered, f)
+	return func(yield func(R, error) bool) {
+		loop.Map(newCall(ctx, workers), in, ordered, f)(yield) // here, because a task of ctx may have ended by now
+	}
 }
 
 // Each calls f for each item of seq, up to workers calls at once, and blocks until all calls have
