@@ -67,7 +67,10 @@ func ThenUnordered[T, R any](ctx context.Context, workers int, in iter.Seq2[T, e
 	return stream(ctx, workers, loop.Input[T]{Failing: in}, false, f)
 }
 
-// stream checks the arguments. Package loop does the rest; its stream.go keeps the order.
+// stream checks the arguments. Package loop does the rest; its stream.go keeps the order. If stream
+// were inlined, the function that it returns would count as its caller's in stack traces.
+//
+//go:noinline
 func stream[T, R any](ctx context.Context, workers int, in loop.Input[T], ordered bool, f func(ctx context.Context, v T) (R, error)) iter.Seq2[R, error] {
 	checkContext(ctx)
 	checkSeq(in.Seq == nil && in.Failing == nil)

@@ -271,7 +271,6 @@ func TestMap(t *testing.T) {
 	})
 }
 
-// Leaving the loop in any way, at any item.
 // A task may return a sequence. A range loop over it uses the pool only while the task runs.
 func TestMapOutlivesItsTask(t *testing.T) {
 	for name, m := range map[string]mapper{"Map": pool.Map[int, int], "MapUnordered": pool.MapUnordered[int, int]} {
@@ -301,6 +300,7 @@ func TestMapOutlivesItsTask(t *testing.T) {
 	}
 }
 
+// Leaving the loop in any way, at any item.
 func TestMapLeave(t *testing.T) {
 	type loop = iter.Seq2[int, error]
 	ways := map[string]func(results loop, at func() bool){
