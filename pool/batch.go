@@ -47,7 +47,7 @@ func (p *Pool) Batch(ctx context.Context) *Batch {
 	return b
 }
 
-// batch is Batch without set.Made, for waits that do not need it.
+// batch is Batch without SetMaker, for waits that do not need it.
 func (p *Pool) batch(ctx context.Context) *Batch {
 	b := &Batch{pool: p}
 	b.set = p.scheduler.NewSet(ctx, b)

@@ -182,5 +182,5 @@ func (t *keyedTask) Run(w *sched.Worker) {
 	w.Returned()
 }
 
-// Replaced implements [sched.KeyedTask].
+// Replaced implements [sched.Replaceable].
 func (t *keyedTask) Replaced() { t.ctx.replace() }

@@ -20,22 +20,22 @@ func newCall(ctx context.Context, workers int) loop.Call {
 	}
 	call := loop.Call{Ctx: ctx, Workers: workers}
 	if p := poolOf(ctx); p != nil {
-		call.New = func() loop.Spawner { return batchWorkers{p.batch(ctx)} }
+		call.New = func() loop.Spawner { return batchSpawner{p.batch(ctx)} }
 	}
 	return call
 }
 
-// batchWorkers starts helpers of a loop as tasks of a pool.
-type batchWorkers struct{ *Batch }
+// A batchSpawner starts helpers of a loop as tasks of a pool.
+type batchSpawner struct{ *Batch }
 
 // TryGo starts f as a task whose Goexit the batch does not raise.
-func (b batchWorkers) TryGo(f func()) bool {
+func (b batchSpawner) TryGo(f func()) bool {
 	return b.pool.scheduler.TryHelp(b.set, loopTask(f)) == nil
 }
 
 // Wait blocks until every helper has ended. The caller of the loop calls it, and holds the place of
 // the task whose context the loop has.
-func (b batchWorkers) Wait() { b.set.WaitInside() }
+func (b batchSpawner) Wait() { b.set.WaitInside() }
 
 // A loopTask is a helper of a loop. It passes its panic or Goexit to the loop itself.
 type loopTask func()

@@ -32,8 +32,8 @@ type taskContext struct {
 	ended race.Uint64                  // 1 when the task has ended and was not replaced
 	skip  race.Pointer[taskContext]    // see outlived; nil: the context itself
 
-	mu     sync.Mutex // locked to make inner, and when the task begins, ends or is replaced
-	cancel error      // the cause if the task was replaced; guarded by mu
+	mu    sync.Mutex // locked to make inner, and when the task begins, ends or is replaced
+	cause error      // ErrReplaced if the task was replaced, otherwise nil; guarded by mu
 }
 
 type innerContext struct {
@@ -51,7 +51,7 @@ func (c *taskContext) begin(values, base context.Context, set *sched.Set) {
 		values = starter.Context
 	}
 	c.Context, c.base, c.set = values, base, set
-	if c.cancel != nil || race.Hidden { // in a race build: if a task made it, the detector would see that order other goroutines
+	if c.cause != nil || race.Hidden { // in a race build: if a task made it, the detector would see that order other goroutines
 		c.madeLocked()
 	}
 }
@@ -60,7 +60,7 @@ func (c *taskContext) begin(values, base context.Context, set *sched.Set) {
 func (c *taskContext) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cancel == nil {
+	if c.cause == nil {
 		c.ended.Store(1)
 	}
 }
@@ -69,10 +69,10 @@ func (c *taskContext) end() {
 func (c *taskContext) replace() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended.Load() != 0 || c.cancel != nil {
+	if c.ended.Load() != 0 || c.cause != nil {
 		return
 	}
-	c.cancel = ErrReplaced
+	c.cause = ErrReplaced
 	if c.Context != nil { // it has begun
 		c.madeLocked().cancel(ErrReplaced)
 	}
@@ -95,8 +95,8 @@ func (c *taskContext) madeLocked() *innerContext {
 	inner := new(innerContext)
 	inner.Context, inner.cancel = context.WithCancelCause(context.WithoutCancel(c.Context))
 	switch base := c.canceller(); {
-	case c.cancel != nil:
-		inner.cancel(c.cancel)
+	case c.cause != nil:
+		inner.cancel(c.cause)
 	case base.Err() != nil:
 		inner.cancel(context.Cause(base))
 	case base.Done() != nil:

@@ -192,7 +192,7 @@ func (c *Config) Nest(ctx context.Context) context.Context {
 	return ctx
 }
 
-// Join returns the owner's path with name after it.
+// PathOf returns the owner's path with name after it.
 func (c *Config) PathOf(name string) string { return joinPath(c.names.path, name) }
 
 // Path returns the path of the task or owner that ctx derives from, or "".
@@ -203,7 +203,7 @@ func Path(ctx context.Context) string {
 	return ""
 }
 
-// Within returns a context derived from ctx in which names nest in the owner's name.
+// NestNames returns a context derived from ctx in which names nest in the owner's name.
 func (s *Scheduler) NestNames(ctx context.Context) context.Context {
 	config := s.config()
 	if config.names.path == "" {

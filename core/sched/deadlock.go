@@ -219,17 +219,17 @@ func (s *Scheduler) judgeLocked(do *todo) {
 	if l.limit <= 0 || int(l.reserved) > l.acquirers.Len() || l.yielding > 0 || x.searching > 0 || x.lent > 0 {
 		return
 	}
-	acquirer, acquirers := oldestInsider(&l.acquirers)
-	submitter, submitters := oldestInsider(&l.submitters)
-	insiders := acquirers + submitters
+	acquirer, acquiring := oldestInsider(&l.acquirers)
+	b, waiting := oldestInsider(&l.submitters)
+	tasks := acquiring + waiting
 	switch {
-	case insiders == 0 || insiders != s.busy || acquirers > 0 && !s.holdsAllLocked():
+	case tasks == 0 || tasks != s.busy || acquiring > 0 && !s.holdsAllLocked():
 	case acquirer != nil:
-		acquirer.tasks, acquirer.state = insiders, deadlocked
+		acquirer.tasks, acquirer.state = tasks, deadlocked
 		race.Close(acquirer.stop)
 	default:
-		submitter.tasks = insiders
-		s.dismissLocked(submitter, deadlocked, do)
+		b.tasks = tasks
+		s.dismissLocked(b, deadlocked, do)
 	}
 }
 

@@ -39,7 +39,7 @@ func (s *Scheduler) runLent(parent *Context, set *Set, t Task) {
 }
 
 // RunClaimed runs t on the place of a task that waits for t. It returns when t has ended. t is also
-// in the run queue: a worker that runs the entry must do nothing but call [Worker.Void].
+// in the run queue: a worker that runs the entry must do nothing but call [Worker.MarkVoid].
 func (s *Scheduler) RunClaimed(at Place, t Task) {
 	parent := at.task.Value()
 	s.locked(func(do *todo) {

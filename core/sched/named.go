@@ -195,7 +195,7 @@ func (s *Scheduler) StuckNow(cause error) *core.StuckError {
 
 // Running returns the number of tasks that were accepted and have not ended.
 func (s *Scheduler) Running() int {
-	c := inLock(s, s.countsLocked)
+	c := s.Counts()
 	return c.Busy + c.Lent + c.Queued
 }
 

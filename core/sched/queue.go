@@ -40,7 +40,7 @@ func (q *runQueue) grow(set *Set) {
 	if set != nil && set.emptyLocked() {
 		set.round++
 	}
-	set.addSegment()
+	set.addSegments(1)
 	q.queued.PushBack(&g.link)
 	q.last, q.tail = g, 0
 }
@@ -118,7 +118,7 @@ func (q *runQueue) popSegment(most int) *segment {
 	}
 	part := newSegment()
 	part.set = g.set
-	part.set.addSegment()
+	part.set.addSegments(1)
 	copy(part.tasks[:n], g.tasks[q.head:])
 	clear(g.tasks[q.head : int(q.head)+n])
 	q.head += uint32(n)
@@ -236,7 +236,7 @@ func (q *runQueue) revoke() {
 	for g := q.stealable(nil, true); g != nil; g = q.stealable(nil, true) {
 		to := newSegment()
 		to.set = g.set
-		g.set.addSegment()
+		g.set.addSegments(1)
 		for t := g.claim(); t != nil; t = g.claim() {
 			to.tasks[to.end] = t
 			to.end++
@@ -287,7 +287,7 @@ func (q *runQueue) detach(g *segment) {
 
 // recycle frees a segment without tasks for use by any scheduler.
 func recycle(g *segment) {
-	g.set.removeSegment()
+	g.set.addSegments(-1)
 	g.set = nil
 	if !race.Hidden {
 		g.end = 0

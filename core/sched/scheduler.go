@@ -221,15 +221,9 @@ type Set struct {
 // hidden from the race detector.
 func (set *Set) scheduler() *Scheduler { return race.Load(&set.sched) }
 
-func (set *Set) addSegment() {
+func (set *Set) addSegments(n int) {
 	if set != nil {
-		set.segments++
-	}
-}
-
-func (set *Set) removeSegment() {
-	if set != nil {
-		set.segments--
+		set.segments += n
 	}
 }
 

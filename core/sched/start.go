@@ -76,7 +76,8 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	}
 	if s.shared.limiter.closed {
 		s.mu.Unlock()
-		return declined(t, ErrClosed) == nil
+		_ = declined(t, ErrClosed)
+		return false
 	}
 	b := newSubmitter()
 	b.task, b.set, b.patient = t, set, true
@@ -84,7 +85,10 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	s.unlock(&do)
 	state, _ := s.await(nil, b)
 	b.free()
-	return state == admitted || declined(t, ErrClosed) == nil
+	if state != admitted {
+		_ = declined(t, ErrClosed)
+	}
+	return state == admitted
 }
 
 // acceptLocked accepts a task if there is room, and wakes a worker for it if it needs one. It
@@ -149,7 +153,7 @@ func (s *Scheduler) TryGo(set *Set, t Task) error {
 }
 
 // TryHelp is TryGo for a helper: a task of the toolkit, which the counts leave out. The helper
-// calls Help when it begins.
+// calls MarkHelper when it begins.
 func (s *Scheduler) TryHelp(set *Set, t Task) error { return s.try(set, carry(t), true, true) }
 
 // try accepts a task if there is room and permit is set: the caller holds a permit, or the task

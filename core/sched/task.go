@@ -20,16 +20,16 @@ type future interface {
 	Abort(p *core.PanicError)
 }
 
-// Drop marks the worker's task as one that did not run.
+// MarkDropped marks the worker's task as one that did not run.
 func (w *Worker) MarkDropped() { w.ending = endedDropped }
 
-// Help marks the worker's task as a helper.
+// MarkHelper marks the worker's task as a helper.
 func (w *Worker) MarkHelper() { w.ending = endedHelper }
 
 // Scheduler returns the worker's scheduler.
 func (w *Worker) Scheduler() *Scheduler { return w.s }
 
-// Void marks the worker's task as one that RunClaimed runs.
+// MarkVoid marks the worker's task as one that RunClaimed runs.
 func (w *Worker) MarkVoid() { w.ending = endedVoid }
 
 // ErrClosed is the error for a task that was not accepted, or was dropped, because its scheduler
