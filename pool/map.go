@@ -67,12 +67,17 @@ func ThenUnordered[T, R any](ctx context.Context, workers int, in iter.Seq2[T, e
 	return stream(ctx, workers, loop.Input[T]{Failing: in}, false, f)
 }
 
-// stream checks the arguments. Package loop does the rest; its stream.go keeps the order.
+// stream checks the arguments. Package loop does the rest; its stream.go keeps the order. If stream
+// were inlined, the function that it returns would count as its caller's in stack traces.
+//
+//go:noinline
 func stream[T, R any](ctx context.Context, workers int, in loop.Input[T], ordered bool, f func(ctx context.Context, v T) (R, error)) iter.Seq2[R, error] {
-	call := newCall(ctx, workers)
+	checkContext(ctx)
 	checkSeq(in.Seq == nil && in.Failing == nil)
 	checkFunc(f == nil)
-	return loop.Map(call, in, ordered, f)
+	return func(yield func(R, error) bool) {
+		loop.Map(newCall(ctx, workers), in, ordered, f)(yield) // here, because a task of ctx may have ended by now
+	}
 }
 
 // Each calls f for each item of seq, up to workers calls at once, and blocks until all calls have

@@ -271,6 +271,35 @@ func TestMap(t *testing.T) {
 	})
 }
 
+// A task may return a sequence. A range loop over it uses the pool only while the task runs.
+func TestMapOutlivesItsTask(t *testing.T) {
+	for name, m := range map[string]mapper{"Map": pool.Map[int, int], "MapUnordered": pool.MapUnordered[int, int]} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := pool.New(2, pool.Options{})
+				f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (iter.Seq2[int, error], error) {
+					return m(ctx, 4, (&input{n: 8}).seq, func(_ context.Context, i int) (int, error) {
+						time.Sleep(time.Second)
+						return i, nil
+					}), nil
+				})
+				require.NoError(t, err)
+				seq, err := f.Get()
+				require.NoError(t, err)
+				for range 2 {
+					start := time.Now()
+					for _, err := range seq {
+						require.NoError(t, err)
+						require.Zero(t, p.Stats().Busy)
+					}
+					require.Equal(t, 2*time.Second, time.Since(start))
+					closeEmpty(t, p)
+				}
+			})
+		})
+	}
+}
+
 // Leaving the loop in any way, at any item.
 func TestMapLeave(t *testing.T) {
 	type loop = iter.Seq2[int, error]

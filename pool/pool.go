@@ -181,8 +181,8 @@ func (p *Pool) WaitContext(ctx context.Context) error {
 }
 
 // SetWorkers changes how many tasks may run at once. It may be called at any time. Tasks that run
-// are not affected. No task starts until fewer than n run. No task starts if n is 0. SetWorkers
-// does not block. It panics if n is negative.
+// are not affected. No task starts until fewer than n run, and none if n is 0, except on the place
+// of a task that waits for it; see [Pool]. SetWorkers does not block. It panics if n is negative.
 func (p *Pool) SetWorkers(n int) {
 	checkNumber("workers", n)
 	p.begin()

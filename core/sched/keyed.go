@@ -20,10 +20,6 @@ import (
 // Invariant, whenever mu is free: the line of a key is empty, or perKey of its tasks are active, or
 // the first in line replaces others and one of the others is active.
 
-// ErrReplaced is the error for a task that was replaced before it was accepted. It is also the
-// cause with which Replace cancels the contexts of tasks that run.
-var ErrReplaced = errors.New("pool: replaced by a later task of its key")
-
 var errNoRoom = errors.New("no room") // in the run queue
 
 // Keyed owns tasks of a scheduler that have a key.
@@ -125,13 +121,6 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, ofKey bool) (
 		})
 	}
 	return k.finish(ctx, t, p, inside, ForSome, r.err)
-}
-
-// A replacement is what a Replace has done: the tasks that run, whose contexts it cancels, those
-// that it has dropped, and its error.
-type replacement struct {
-	running, dropped []*KeyTask
-	err              error
 }
 
 // find returns the set of a key, or nil if the key is forgotten.

@@ -184,6 +184,13 @@ func (q *keyQueue) forgetLocked() {
 	q.self.forget()
 }
 
+// A replacement is what a Replace has done: the tasks that run, whose contexts it cancels, those
+// that it has dropped, and its error.
+type replacement struct {
+	running, dropped []*KeyTask
+	err              error
+}
+
 // dropActiveLocked drops the active tasks that have not begun, and adds all active tasks to r. If none
 // has begun, it gives the entry of the last one to t and reports true. The entries of the other
 // dropped tasks stay in the run queue, and are inactive.

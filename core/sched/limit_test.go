@@ -72,3 +72,25 @@ func TestASubmitterThatGivesUpTooLateWaitsUntilItIsWoken(t *testing.T) {
 		})
 	}
 }
+
+// Workers claim the tasks of their segments without the lock. So all that they have taken must not
+// make enough room for a blocked submitter.
+func TestWorkersTakeLessThanMakesRoomForSubmitters(t *testing.T) {
+	if race.Hidden {
+		t.Skip("workers take one task at a time")
+	}
+	s := newLimited("", 2, 64)
+	s.locked(func(*todo) {
+		x := s.shared
+		var ignored todo // there are no workers
+		for range 64 {
+			s.pushLocked(nil, Func(func() {}), &ignored)
+		}
+		x.first = nil
+		taken := 0
+		for g := x.queue.popSegment(s.bulkLocked()); g != nil; g = x.queue.popSegment(s.bulkLocked()) {
+			taken += int(g.unclaimed())
+		}
+		require.Equal(t, int(x.limiter.wakeAt)-1, taken)
+	})
+}

@@ -36,6 +36,10 @@ func (w *Worker) MarkVoid() { w.ending = endedVoid }
 // was closed.
 var ErrClosed = errors.New("pool: closed")
 
+// ErrReplaced is the error for a task that was replaced before it was accepted. It is also the
+// cause with which Replace cancels the contexts of tasks that run.
+var ErrReplaced = errors.New("pool: replaced by a later task of its key")
+
 // ErrFull is the error of calls that do not block for room, if there is none.
 var ErrFull = errors.New("full")
 

@@ -178,8 +178,8 @@ func (w *waitCall) checkCollected(parts []error, real, ambiguous int) {
 	if most > 0 && slices.ContainsFunc(o.records, func(r *record) bool { return r.state.Load() == ended && r.out.end == endEcho }) {
 		return // an error of a task's own context counts
 	}
-	if most > 0 && len(covered) > most {
-		if (real < most || real-ambiguous > most) && len(o.cancels) == 0 {
+	if most > 0 && len(o.failures(o.records)) > most { // also of tasks that were started while the wait was blocked
+		if len(covered) > most && (real < most || real-ambiguous > most) && len(o.cancels) == 0 {
 			o.run.violation("%s returns %d errors of tasks, want %d: %v", w.name, real, most, w.err)
 		}
 		return

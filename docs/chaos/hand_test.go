@@ -53,6 +53,12 @@ func TestTreesMadeByHandHaveNoViolations(t *testing.T) {
 			keyed := &owner{kind: keyedOf, on: 1, perKey: 1, lanes: [][]*op{lane(verbReplace), lane(verbKeyed)}}
 			return &owner{kind: poolNew, limit: 2, queue: 8, lanes: [][]*op{{owns(1, keyed)}}}
 		},
+		"more errors than are kept come while somebody waits": func() *owner {
+			return &owner{kind: errNew, collect: true, maxErrors: 1, lanes: [][]*op{
+				{starts(1, verbGo, sleeps(5)), {kind: opWait, up: 1}},
+				{{kind: opSleep, d: 1}, starts(1, verbGo, &task{end: endFail}), {kind: opSleep, d: 1}, {kind: opCancel, up: 1}},
+			}}
+		},
 		"a task is started between a Wait and its Err": func() *owner {
 			batch := &owner{kind: batchOf, on: 1, lanes: [][]*op{
 				{

@@ -350,6 +350,12 @@ func (w *walker) isZero(e ast.Expr) bool {
 			return constant.StringVal(v) == ""
 		}
 	}
-	id, ok := e.(*ast.Ident)
-	return ok && (id.Name == "nil" || strings.HasPrefix(id.Name, "zero"))
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name == "nil" || strings.HasPrefix(e.Name, "zero")
+	case *ast.CompositeLit: // T{}, unless T is a slice or a map
+		_, isStruct := w.target.info.TypeOf(e).Underlying().(*types.Struct)
+		return isStruct && len(e.Elts) == 0
+	}
+	return false
 }

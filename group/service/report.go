@@ -82,9 +82,9 @@ type Error struct {
 	// Stuck has a report for each service that ignored its context. The report has the service's
 	// path as its Owner, its stack, and as its Cause why Run no longer waited.
 	Stuck []*core.StuckError
-	// Cause is why Run stopped the services: the error of the first failure, the cause of Run's
-	// context, or an error that names the signal. Cause names that one if a second signal made Run
-	// return.
+	// Cause is why Run stopped the services: the error of the first failure, the report of a
+	// service that was stuck before its next attempt, the cause of Run's context, or an error that
+	// names the signal. Cause names that one if a second signal made Run return.
 	Cause error
 
 	prefix string // stands before the services' names in their paths
@@ -97,10 +97,12 @@ type Failure struct {
 }
 
 // Error returns a line for each failure, such as "app/db: connection refused", and a paragraph for
-// each service that is stuck. The cause comes first if no service failed.
+// each service that is stuck. The cause comes first if no service failed, unless it is one of these
+// reports.
 func (e *Error) Error() string {
 	var lines []string
-	if len(e.Failed) == 0 && e.Cause != nil {
+	stuck := len(e.Stuck) > 0 && e.Cause == error(e.Stuck[0])
+	if len(e.Failed) == 0 && e.Cause != nil && !stuck {
 		lines = append(lines, fmt.Sprintf("stopped: %v", e.Cause))
 	}
 	for _, f := range e.Failed {

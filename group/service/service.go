@@ -28,11 +28,11 @@
 //
 // # Stopping
 //
-// All services stop when the context of [Run] is done, the first signal comes, or a service fails.
-// The context of a service is cancelled when every service after it has ended. This includes
-// services that come after it through a job, even if the job has ended. No service starts when
-// stopping has begun. A service that waits for its next attempt then counts as ended, and Run does
-// not return its last failure.
+// All services stop when the context of [Run] is done, the first signal comes, a service fails, or
+// a service is stuck before its next attempt. The context of a service is cancelled when every
+// service after it has ended. This includes services that come after it through a job, even if the
+// job has ended. No service starts when stopping has begun. A service that waits for its next
+// attempt then counts as ended, and Run does not return its last failure.
 //
 // When its context is cancelled, a service must end within its Grace. If it does not, Run reports
 // it with the stack of its goroutine, no longer waits for it, and stops the services before it.

@@ -118,7 +118,8 @@ func TestStuck(t *testing.T) {
 			"500ms a failed: not ready within 500ms", "500ms a stopping", "600ms a stuck", "600ms b stopping", "600ms b ended",
 		}, lines[3:])
 		require.Empty(t, failure.Failed)
-		require.Equal(t, failure.Stuck[0], failure.Cause)
+		require.Same(t, failure.Stuck[0], failure.Cause)
+		require.Equal(t, failure.Stuck[0].Error(), failure.Error())
 	})
 
 	t.Run("what it fails of after that is a failure", func(t *testing.T) {
