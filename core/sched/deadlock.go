@@ -137,7 +137,6 @@ func (s *Scheduler) suspectLocked(number uint32, do *todo) {
 func (s *Scheduler) askLocked(do *todo) {
 	for e := s.shared.limiter.submitters.Front(); e != nil; e = e.Next() {
 		if b := e.Value; b.runs == unknown && b.parker != nil {
-			b.runs = asked
 			s.shared.alarm.asking++
 			b.parker.Result = lookAgain
 			do.wakes(b.parker)

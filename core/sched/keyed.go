@@ -187,11 +187,6 @@ func (k *keys) closedLocked(inside bool) bool {
 	return l.closed && (!inside || l.closedToTasks)
 }
 
-// hasRoomLocked reports whether a further task may wait for its key.
-func (k *keys) hasRoomLocked(inside bool) bool {
-	return inside || k.blocked.Empty() && k.waiting < k.mayWait
-}
-
 // submitLocked is the part of GoContext that needs mu. If the submitter must block, it returns
 // ErrFull if p is nil. Otherwise it lists the submitter with p and returns errBlocked, or returns
 // errNoRoom.

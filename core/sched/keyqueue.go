@@ -36,6 +36,11 @@ func (t *KeyTask) Set() *Set { return &race.Load(&t.key).Set }
 // fullLocked reports whether a further task must wait in line.
 func (q *keyQueue) fullLocked() bool { return q.actives >= q.keys.perKey || !q.line.Empty() }
 
+// hasRoomLocked reports whether a further task may wait for its key.
+func (k *keys) hasRoomLocked(inside bool) bool {
+	return inside || k.blocked.Empty() && k.waiting < k.mayWait
+}
+
 // activateOrLineUpLocked makes a task active if its key is not busy. Otherwise it puts the task in line and
 // reports false. It is called when there is room for the task in the run queue. A submitter that
 // has waited for that blocks again if there is no room in line.
