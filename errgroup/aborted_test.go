@@ -253,3 +253,25 @@ func TestNamesArePrintable(t *testing.T) {
 	require.EqualError(t, g.Wait(), `"in\ngest/fetch": boom`)
 	require.EqualError(t, &errgroup.TaskError{Err: errBoom}, "boom")
 }
+
+// The context of a task that has ended does not keep the task's function.
+func TestAContextKeepsNoFunction(t *testing.T) {
+	g, _ := errgroup.New(t.Context(), errgroup.Options{Collect: true})
+	var ended []context.Context
+	var freed func() bool
+	func() {
+		large := new(largeError)
+		freed = child.Cleanup(large)
+		f := func(ctx context.Context) error {
+			runtime.KeepAlive(large)
+			ended = append(ended, ctx)
+			return errBoom
+		}
+		require.NoError(t, g.GoContext(t.Context(), f))
+		require.Error(t, g.Wait())
+		g.Background(f)
+		require.Error(t, g.Wait())
+	}()
+	child.Collect(freed)
+	runtime.KeepAlive(ended)
+}

@@ -51,7 +51,9 @@ type contextTask struct {
 func (t *contextTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
-	err := t.f(&t.Context)
+	f := t.f
+	t.f = nil // the task's context may outlive the task
+	err := f(&t.Context)
 	w.Returned()
 	t.done(w, err)
 }

@@ -235,7 +235,9 @@ type contextTask struct {
 func (t *contextTask) Run(w *sched.Worker) {
 	t.Begin(w)
 	defer t.End(w)
-	t.f(&t.Context)
+	f := t.f
+	t.f = nil // the task's context may outlive the task
+	f(&t.Context)
 	w.Returned()
 }
 

@@ -100,6 +100,26 @@ func TestGo(t *testing.T) {
 		runtime.KeepAlive(&g)
 	})
 
+	t.Run("the context of a task that has ended does not keep its function", func(t *testing.T) {
+		var g group.Group
+		var ended []context.Context
+		var freed func() bool
+		func() {
+			big := new([1 << 16]byte)
+			freed = child.Cleanup(big)
+			f := func(ctx context.Context) {
+				runtime.KeepAlive(big)
+				ended = append(ended, ctx)
+			}
+			require.NoError(t, g.GoContext(t.Context(), f))
+			g.Wait()
+			g.Background(t.Context(), f)
+			g.Wait()
+		}()
+		child.Collect(freed)
+		runtime.KeepAlive(ended)
+	})
+
 	t.Run("a group in use allocates nothing for a task", func(t *testing.T) {
 		if race.Hidden {
 			t.Skip("a goroutine for each task")
