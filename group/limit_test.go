@@ -121,6 +121,16 @@ func TestLimit(t *testing.T) {
 		})
 	})
 
+	t.Run("a task on the place of another runs, too", func(t *testing.T) {
+		g := group.New(group.Options{Limit: 1})
+		running := 0
+		require.NoError(t, g.GoContext(t.Context(), func(ctx context.Context) {
+			require.NoError(t, g.GoContext(ctx, func(context.Context) { running = g.Running() }))
+		}))
+		g.Wait()
+		require.Equal(t, 2, running)
+	})
+
 	// The worker yields before it leaves, and so may find a later task.
 	t.Run("wait returns when its tasks have ended, also if another follows at once", func(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))

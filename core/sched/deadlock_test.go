@@ -45,6 +45,23 @@ func TestAlarm(t *testing.T) {
 		require.True(t, isSet(&s))
 	})
 
+	t.Run("a submitter that is admitted no longer counts as parked", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := new(Scheduler)
+			s.Limit(1, 0)
+			patient := func() int { return inLock(s, func() int { return int(s.shared.alarm.patient) }) }
+			release := make(chan struct{})
+			s.Go(nil, Func(func() { <-release }))
+			go s.Go(nil, Func(func() {}))
+			synctest.Wait()
+			require.Equal(t, 1, patient())
+			close(release)
+			synctest.Wait()
+			require.Zero(t, patient())
+			require.NoError(t, s.Wait(nil))
+		})
+	})
+
 	t.Run("its timer goes on while a submitter is parked", func(t *testing.T) {
 		var s Scheduler
 		s.Limit(1, 0)
