@@ -10,17 +10,23 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
+// withIdleWorker returns a scheduler with a worker that has become idle in the caller's bubble.
+func withIdleWorker() *Scheduler {
+	s := new(Scheduler)
+	s.SetOwner(&limited{Config{Kind: "pool", IdleAfter: time.Minute}})
+	s.Limit(1, 1)
+	s.Go(nil, Func(func() {}))
+	synctest.Wait()
+	return s
+}
+
 // A worker that parks in a bubble must not be woken from outside.
 func TestATimerDismissesTheWorkersOfItsOwnBubble(t *testing.T) {
 	if race.Hidden {
 		t.Skip("there the worker has a hidden one")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := new(Scheduler)
-		s.SetOwner(&limited{Config{Kind: "pool", IdleAfter: time.Minute}})
-		s.Limit(1, 1)
-		s.Go(nil, Func(func() {}))
-		synctest.Wait()
+		s := withIdleWorker()
 		idle := func() int { return inLock(s, func() int { return s.shared.workers }) }
 		require.Equal(t, 1, idle())
 		s.locked(func(*todo) { s.shared.idle.since = time.Now().Add(-time.Hour) })
@@ -30,5 +36,15 @@ func TestATimerDismissesTheWorkersOfItsOwnBubble(t *testing.T) {
 		s.expire(Bubble())
 		synctest.Wait()
 		require.Zero(t, idle())
+	})
+}
+
+func TestASchedulerThatIsShutHasNoTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := withIdleWorker()
+		isSet := func() bool { return inLock(s, func() bool { return s.shared.timer != nil }) }
+		require.True(t, isSet())
+		s.Shut()
+		require.False(t, isSet())
 	})
 }
