@@ -20,7 +20,7 @@ import (
 //
 // In both ways the task has a goroutine of its own, so its Goexit, its labels and its locked thread
 // do not affect the waiter. The waiter has its place back when that goroutine has no task, or when
-// its task has lent the place to a further task.
+// its task has lent the place to a further task or is blocked in a Replace.
 
 // runLent accepts a task and runs it on the place of its submitter. The task waits in line instead
 // if the key of the task is busy.
@@ -79,8 +79,9 @@ func (s *Scheduler) runInline(parent *Context, set *Set, t Task) {
 // isLent reports whether the task runs on a lent place.
 func (c *Context) isLent() bool { return c != nil && c.lentTo != nil }
 
-// passLocked is called when a task lends its place, with 1, and when it has the place back, with
-// -1. It changes the count of the set only if the place is itself lent by a waiter for a set.
+// passLocked is called with 1 when a task lends its place or blocks in a Replace, and with -1 when
+// that is over. It changes the count of the set only if the place is itself lent by a waiter for a
+// set.
 func (c *Context) passLocked(by int, do *todo) {
 	if c.isLent() {
 		c.lentTo.passed += by

@@ -209,7 +209,7 @@ type Set struct {
 	segments   int       // segments that hold tasks of the set
 	lenders    int       // waiters that lend their places
 	lent       int       // workers that run on those places
-	passed     int       // workers among those of lent whose task has lent the place to another task
+	passed     int       // workers among those of lent whose task has lent the place to another task, or is blocked in a Replace
 	waiters    *park.Parker
 	reclaims   *park.Parker // waiters that want their place back
 	reclaiming int          // the length of reclaims
