@@ -197,7 +197,8 @@ func (g *Group) Background(f func(ctx context.Context) error) {
 
 // SetLimit changes how many tasks may run at once. It may be called at any time. Tasks that run are
 // not affected. Go blocks until fewer than n run. A higher limit wakes goroutines that are blocked
-// in Go. No task starts if n is 0. There is no limit if n is negative. SetLimit does not block.
+// in Go. No task starts if n is 0, except on the place of another; see [Group.GoContext]. There is
+// no limit if n is negative. SetLimit does not block.
 func (g *Group) SetLimit(n int) {
 	if n < 0 {
 		n = sched.Unlimited

@@ -180,8 +180,9 @@ func (p *Pool) WaitContext(ctx context.Context) error {
 }
 
 // SetWorkers changes how many tasks may run at once. It may be called at any time. Tasks that run
-// are not affected. No task starts until fewer than n run. No task starts if n is 0. SetWorkers
-// does not block. It panics if n is negative.
+// are not affected. No task starts until fewer than n run. No task starts if n is 0. A task may
+// still start on the place of another that waits; see [Pool.GoContext]. SetWorkers does not block.
+// It panics if n is negative.
 func (p *Pool) SetWorkers(n int) {
 	checkNumber("workers", n)
 	p.begin()
