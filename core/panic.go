@@ -146,6 +146,15 @@ type PanicError struct {
 
 func init() {
 	told.Of = func(panicked error) *told.Flag { return panicked.(*PanicError).told }
+	told.Again = func(panicked error) error {
+		p := panicked.(*PanicError)
+		if !p.told.IsSet() {
+			return p
+		}
+		again := *p
+		again.told = p.told.Next()
+		return &again
+	}
 }
 
 // NewPanicError makes a PanicError of v, the value that recover returned. The deferred function

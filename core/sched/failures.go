@@ -36,6 +36,19 @@ func addLocked[T any](r **round, owner *T, p *core.PanicError) {
 		runtime.AddCleanup(owner, endUntold, *r)
 	}
 	(*r).add(p)
+	if p != nil && !told.Of(p).IsSet() {
+		(*r).renew(p)
+	}
+}
+
+// renew replaces the panic of the same origin as p by p if a Get has raised it. Then a task has
+// panicked with it again, and nobody has been told of that.
+func (r *round) renew(p *core.PanicError) {
+	for i, known := range r.panics {
+		if told.Of(known).IsSet() && origin(known) == origin(p) {
+			r.panics[i] = p
+		}
+	}
 }
 
 // empty reports whether a wait would raise nothing. r may be nil.
@@ -166,7 +179,7 @@ func withoutOthers(p *core.PanicError) *core.PanicError {
 // origin returns a value that is equal for two PanicErrors of the same panic.
 func origin(p *core.PanicError) any {
 	if flag := told.Of(p); flag != nil {
-		return flag
+		return flag.First()
 	}
 	return p
 }
