@@ -146,6 +146,15 @@ type PanicError struct {
 
 func init() {
 	bridge.RaisedOf = func(panicked error) *bridge.Raised { return panicked.(*PanicError).byGet }
+	bridge.Again = func(panicked error) error {
+		p := panicked.(*PanicError)
+		if !p.byGet.IsSet() {
+			return p
+		}
+		again := *p
+		again.byGet = p.byGet.Next()
+		return &again
+	}
 }
 
 // NewPanicError makes a PanicError of v, the value that recover returned. The deferred function

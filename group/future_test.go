@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/group"
 )
 
@@ -96,4 +97,41 @@ func TestFork(t *testing.T) {
 			<-future.Done()
 		})
 	})
+}
+
+// A panic that a task has from Get, and panics with again, is a panic of that task: of its future
+// and of its group.
+func TestAPanicThatATaskHasFromGetIsNotLost(t *testing.T) {
+	fail := func(g *group.Group) *core.Future[int] {
+		return group.Fork(g, func() (int, error) { panic("boom") })
+	}
+	again := func(g *group.Group, f *core.Future[int]) *core.Future[int] {
+		return group.Fork(g, func() (int, error) { return f.Get() })
+	}
+	for name, c := range map[string]struct {
+		use  func(g, other *group.Group)
+		told bool
+	}{
+		"in the same group, for which nobody waits":     {func(g, _ *group.Group) { <-again(g, fail(g)).Done() }, false},
+		"in another group, for which nobody waits":      {func(g, other *group.Group) { <-again(other, fail(g)).Done() }, false},
+		"in another group, whose Wait raises it":        {func(g, other *group.Group) { again(other, fail(g)); caught(other.Wait) }, true},
+		"in another group, whose future's Get does too": {func(g, other *group.Group) { f := again(other, fail(g)); caught(func() { _, _ = f.Get() }) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inside, output, err := child.Run(t)
+			switch {
+			case inside:
+				child.Unseen(func() (collected func() bool) {
+					g, other := new(group.Group), new(group.Group)
+					c.use(g, other)
+					return child.Cleanup(other)
+				}(), c.told)
+			case c.told:
+				require.NoError(t, err, output)
+			default:
+				child.Panicked(t, output, err, "panic: boom", "group_test.TestAPanicThatATaskHasFromGetIsNotLost.func")
+			}
+		})
+	}
 }

@@ -91,6 +91,20 @@ func TestRecursionUnderALimit(t *testing.T) {
 		})
 	})
 
+	t.Run("in a group that is paused", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g := group.New(group.Options{Limit: 1})
+			ran := false
+			require.NoError(t, g.GoContext(t.Context(), func(ctx context.Context) {
+				g.SetLimit(0)
+				require.NoError(t, g.GoContext(ctx, func(context.Context) { ran = true }))
+			}))
+			g.Wait()
+			require.True(t, ran)
+			require.False(t, g.TryGo(func() {}))
+		})
+	})
+
 	t.Run("the context of a task that has ended lends no place", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := group.New(group.Options{Limit: 1})

@@ -51,14 +51,17 @@ func (r *failures) addAll(other *failures) {
 }
 
 // add adds a panic, or a Goexit if p is nil. A panic that arrives twice, for example from Get and
-// from Wait, counts once.
+// from Wait, counts once: as one that no Get has raised, if either is.
 func (r *failures) add(p *core.PanicError) {
 	if p == nil {
 		r.exits = true
 		return
 	}
-	for _, known := range r.panics {
+	for i, known := range r.panics {
 		if origin(known) == origin(p) {
+			if !bridge.RaisedOf(p).IsSet() {
+				r.panics[i] = p
+			}
 			return
 		}
 	}
@@ -165,8 +168,8 @@ func withoutOthers(p *core.PanicError) *core.PanicError {
 
 // origin returns a value that is equal for two PanicErrors of the same panic.
 func origin(p *core.PanicError) any {
-	if flag := bridge.RaisedOf(p); flag != nil {
-		return flag
+	if raised := bridge.RaisedOf(p); raised != nil {
+		return raised.First()
 	}
 	return p
 }

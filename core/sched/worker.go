@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/internal/bridge"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -169,7 +170,9 @@ func (w *Worker) free() {
 // aborted gives the panic p of the worker's task, or, if p is nil, its Goexit, to the owner and the
 // observers. Then it calls ended. It runs on top of the task's stack.
 func (w *Worker) aborted(p *core.PanicError, ended func()) {
-	p = w.record.withTask(p)
+	if p != nil {
+		p = w.record.withTask(bridge.Again(p).(*core.PanicError))
+	}
 	w.panicked(p)
 	end := func() {
 		if t, ok := Unnamed(w.task).(future); ok {

@@ -123,11 +123,11 @@ func (l *leaks) find() (found []string) {
 	named := make(map[uint64]bool)
 	for _, t := range tasks {
 		if t.goroutine == 0 {
-			found = append(found, fmt.Sprintf("%s, which %s started, has not begun", t.path, t.place))
+			found = append(found, fmt.Sprintf("%s, which %s started, has not begun", sched.Quote(t.path), t.place))
 			continue
 		}
 		named[t.goroutine] = true
-		found = append(found, fmt.Sprintf("%s, which %s started, has not ended\n%s", t.path, t.place, sched.ReadGoroutine(stacks[t.goroutine]).Stack))
+		found = append(found, fmt.Sprintf("%s, which %s started, has not ended\n%s", sched.Quote(t.path), t.place, sched.ReadGoroutine(stacks[t.goroutine]).Stack))
 	}
 	if l.before == nil {
 		return found

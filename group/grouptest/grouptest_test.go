@@ -77,6 +77,9 @@ func TestNoLeaks(t *testing.T) {
 			"goroutine N [chan receive]:\n" +
 			"github.com/coterie-go/coterie/group/grouptest_test.block(...)\n\tgrouptest_test.go:N\n" +
 			"github.com/coterie-go/coterie/group/grouptest_test.TestNoLeaks.func5.1(...)\n\tgrouptest_test.go:N"}},
+		{"a task whose name is not printable", func(t *tester, release chan struct{}) {
+			group.New(group.Options{Name: "in\ngest"}).Go(func() { block(release) })
+		}, []string{`"in\ngest", which grouptest_test.go:N started, has not ended`}},
 		{"tasks with a context, one of them queued", func(t *tester, release chan struct{}) {
 			p := pool.New(1, pool.Options{Name: "mail"})
 			for range 2 {
