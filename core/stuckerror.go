@@ -60,7 +60,7 @@ func (e *StuckError) Error() string {
 	if e.Cause != nil {
 		fmt.Fprintf(&b, ": %v", e.Cause)
 	}
-	for _, p := range places(e.Tasks) {
+	for _, p := range fold(e.Tasks) {
 		b.WriteString("\n\n")
 		if p.count > 1 {
 			fmt.Fprintf(&b, "%d × ", p.count)
@@ -76,20 +76,20 @@ func (e *StuckError) Error() string {
 	return b.String()
 }
 
-// A place holds the first of the tasks with one name and one stack, and their number.
-type place struct {
+// A folded holds the first of the tasks with one name and one stack, and their number.
+type folded struct {
 	Task
 	count int
 }
 
-func places(tasks []Task) []*place {
-	type key struct{ name, place string }
-	known := make(map[key]*place)
-	var inOrder []*place
+func fold(tasks []Task) []*folded {
+	type key struct{ name, site string }
+	known := make(map[key]*folded)
+	var inOrder []*folded
 	for _, t := range tasks {
-		k := key{t.Name, stack.Parse(t.Stack).Place()}
+		k := key{t.Name, stack.Parse(t.Stack).Site()}
 		if known[k] == nil {
-			known[k] = &place{Task: t}
+			known[k] = &folded{Task: t}
 			inOrder = append(inOrder, known[k])
 		}
 		known[k].count++

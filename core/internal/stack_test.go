@@ -141,7 +141,7 @@ func TestTrace(t *testing.T) {
 }
 
 func TestPlace(t *testing.T) {
-	place := func(s string) string { return stack.Parse([]byte(s)).Place() }
+	place := func(s string) string { return stack.Parse([]byte(s)).Site() }
 	other := strings.NewReplacer("+0x1c", "+0x2d", "0xc000012345", "0x9", "goroutine 184", "goroutine 4", "[chan receive]", "[select]")
 	require.Equal(t, place(waiting), place(other.Replace(waiting)))
 	require.NotEqual(t, place(waiting), place(strings.Replace(waiting, "ingest.go:14", "ingest.go:15", 1)))

@@ -101,14 +101,14 @@ type Goroutine struct {
 	File     string // where Function is
 	Line     int
 	Stack    []byte // without the toolkit's frames at both ends
-	Place    string // equal for goroutines that are at the same place
+	Site     string // equal for goroutines that are at the same place
 }
 
 // ReadGoroutine reads the stack trace of one goroutine.
 func ReadGoroutine(text []byte) Goroutine {
 	trace := stack.Parse(text)
 	trimmed := trace.TrimOwn()
-	g := Goroutine{State: trace.State(), Waits: trace.Waits(), Bubble: trace.Bubble(), Own: trace.Entered(), Stack: trimmed.Append(nil), Place: trimmed.Place()}
+	g := Goroutine{State: trace.State(), Waits: trace.Waits(), Bubble: trace.Bubble(), Own: trace.Entered(), Stack: trimmed.Append(nil), Site: trimmed.Site()}
 	g.Function, g.File, g.Line = trimmed.Top()
 	return g
 }

@@ -202,12 +202,12 @@ func (s *Scheduler) start(ctx context.Context, set *Set, t Task) error {
 			err = s.acquire(ctx, by.task, sem)
 		}
 		if err == errLent {
-			holds := by.mayLend(set) // if it reports false, by.task is nil now
-			if reserved && (!holds || by.task.holdsPlace(s)) {
+			lends := by.mayLend(set) // if it reports false, by.task is nil now
+			if reserved && (!lends || by.task.holdsPlace(s)) {
 				s.unreserve() // the task needs no place of its own
 				reserved = false
 			}
-			if !holds {
+			if !lends {
 				continue
 			}
 			s.runLent(by.task, set, t)

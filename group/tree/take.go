@@ -263,7 +263,7 @@ func (l *look) task(v *sched.View, t *sched.TaskView) (task Task, where string) 
 		task.Ignored = max(1, l.age(l.doneSince(v, t)))
 	}
 	if g, ok := l.stacks.of(t.Goroutine); ok && !t.Started.After(l.stacks.time) {
-		where = g.Place
+		where = g.Site
 		task.State, task.Function, task.Stack = ownState(g), g.Function, string(g.Stack)
 		task.Waited = time.Duration(g.Waits) * time.Minute
 		if g.File != "" {

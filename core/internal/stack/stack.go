@@ -115,9 +115,9 @@ func (t Trace) TrimOwn() Trace {
 	return Trace{t.Header, append(raised, frames[first:last]...)}
 }
 
-// Place returns the functions and lines of the trace, without the arguments and the offsets. It is
+// Site returns the functions and lines of the trace, without the arguments and the offsets. It is
 // equal for goroutines at the same place.
-func (t Trace) Place() string {
+func (t Trace) Site() string {
 	var b []byte
 	for _, f := range t.Frames {
 		b = append(append(b, f.function()...), '\n')
