@@ -205,3 +205,17 @@ func TestLoopsKeepNoItemThatHasEnded(t *testing.T) {
 		require.Equal(t, 3, n)
 	})
 }
+
+// An idle worker keeps nothing of its last task.
+func TestAnIdleWorkerKeepsNoBatch(t *testing.T) {
+	p := pool.New(1, pool.Options{IdleAfter: time.Hour})
+	defer p.Close()
+	freed := func() func() bool {
+		b := p.Batch(t.Context())
+		b.Go(func() {})
+		b.Wait()
+		return child.Cleanup(b)
+	}()
+	child.Collect(freed)
+	require.Equal(t, 1, p.Stats().Workers)
+}

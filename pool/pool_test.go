@@ -892,6 +892,19 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+func TestStatsCountATaskOnThePlaceOfAnother(t *testing.T) {
+	p := pool.New(1, pool.Options{Queue: 1})
+	var s pool.Stats
+	require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+		require.True(t, p.TryGo(func() {}))
+		require.NoError(t, p.GoContext(ctx, func(context.Context) { s = p.Stats() }))
+	}))
+	p.Wait()
+	p.Close()
+	require.Equal(t, []uint64{3, 0}, []uint64{s.Submitted, s.Completed})
+	require.Equal(t, 1, s.Queued)
+}
+
 func TestStatsCountNoHelpersOfLoops(t *testing.T) {
 	for name, loop := range loops {
 		t.Run(name, func(t *testing.T) {

@@ -38,11 +38,11 @@ func (l *limiter) limited() bool { return l.limit != math.MaxInt32 }
 
 func processors() int16 { return int16(min(runtime.GOMAXPROCS(0), math.MaxInt16)) }
 
-// hasRoomLocked reports whether a task may be accepted. It computes the budget if it is spent.
+// hasRoomLocked reports whether a task may be accepted. It computes the budget if it is spent. The
+// budget is spent while a submitter is blocked, and after Shut.
 func (s *Scheduler) hasRoomLocked() bool {
 	l := &s.shared.limiter
 	if !l.submitters.Empty() || l.closed {
-		l.budget = 0
 		return false
 	}
 	if l.budget <= 0 {
