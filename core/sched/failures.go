@@ -13,7 +13,7 @@ import (
 // left takes them itself. So each wait that is blocked at that moment raises them, and no later wait
 // does.
 
-// A failures holds the panics and Goexits of tasks since the last wait. The scheduler's mu guards it
+// failures holds the panics and Goexits of tasks since the last wait. The scheduler's mu guards it
 // until a wait takes it.
 type failures struct {
 	panics []*core.PanicError // at most maxPanics, of different origins
