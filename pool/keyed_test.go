@@ -832,6 +832,33 @@ func TestKeyedReplace(t *testing.T) {
 		})
 	})
 
+	t.Run("by a task on the place of the task that it replaces does not block", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{})
+			k := pool.NewKeyed[string](p, 1)
+			begin := make(chan struct{})
+			var f *core.Future[bool]
+			ran := false
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				<-begin
+				f, _ = pool.Submit(ctx, p, func(ctx context.Context) (bool, error) {
+					err := k.Replace(ctx, "a", func(context.Context) { ran = true })
+					return ran, err
+				})
+			}))
+			require.NoError(t, k.GoContext(t.Context(), "a", func(ctx context.Context) {
+				early, err := f.GetContext(ctx)
+				assert.NoError(t, err)
+				assert.False(t, early)
+				assert.Equal(t, pool.ErrReplaced, context.Cause(ctx))
+			}))
+			close(begin)
+			k.Wait()
+			closeEmpty(t, p)
+			require.True(t, ran)
+		})
+	})
+
 	t.Run("of a task that waits for the replacing task ends, whoever runs that", func(t *testing.T) {
 		for _, workers := range []int{1, 2} {
 			synctest.Test(t, func(t *testing.T) {

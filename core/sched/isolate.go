@@ -17,7 +17,7 @@ import (
 // There are only the promised edges: from Go to the task, from the end of the task to the waits
 // that cover it, and, if the limit is 1, from each task to the next.
 func (w *Worker) isolate() {
-	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lentTo: w.lentTo, ordered: w.ordered, hidden: w.bookkeeper()}
+	in := &Worker{s: w.s, config: w.config, task: w.task, set: w.set, lentTo: w.lentTo, host: w.host, ordered: w.ordered, hidden: w.bookkeeper()}
 	ended := park.Get(false)
 	go func() {
 		in.acquireOrder()

@@ -134,10 +134,18 @@ func (k *Keyed[K]) find(key K) *Set {
 }
 
 // SetWithin returns the set of the key if ctx derives from the context of a task of the key that has
-// not ended. Otherwise it returns nil.
+// not ended, or of a task that runs on the place of one. Otherwise it returns nil.
 func (k *Keyed[K]) SetWithin(ctx context.Context, key K) *Set {
-	if set := k.find(key); set != nil && k.sched.Runs(ctx, set) {
-		return set
+	set := k.find(key)
+	if set == nil {
+		return nil
+	}
+	for task := range taskOf(ctx).tasks() {
+		for ; task != nil; task = task.host {
+			if task.set == set && task.runs() {
+				return set
+			}
+		}
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (s *Scheduler) beginInlineLocked(parent *Context, set *Set, do *todo) {
 func (s *Scheduler) runInline(parent *Context, set *Set, t Task) {
 	p := park.Get(false)
 	w := newWorker(s)
-	w.lent, w.busy, w.task, w.set, w.caller = true, true, t, set, p
+	w.lent, w.busy, w.task, w.set, w.host, w.caller = true, true, t, set, parent, p
 	if race.Hidden {
 		w.ordered = s.isOrdered()
 	}

@@ -80,7 +80,7 @@ func (c *Context) BeginWithin(w *Worker, parent context.Context) {
 	c.Context = parent
 	w.begin(c.record, labels)
 	w.context = c
-	c.lentTo = w.lentTo
+	c.lentTo, c.host = w.lentTo, w.host
 	if w.s.config().IdleAfter > 0 {
 		c.goroutine = w.id()
 	}

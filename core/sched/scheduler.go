@@ -127,6 +127,7 @@ type Worker struct {
 
 	ending ending       // how the task ended
 	lentTo *Set         // it runs tasks of this set only; nil: of all sets
+	host   *Context     // the task on whose place runInline runs the worker's task; nil if there is none
 	caller *park.Parker // of the goroutine that blocks in runInline until this worker leaves; nil if there is none
 
 	goroutine  uint64   // its number in stack traces; 0 until it is needed
@@ -262,6 +263,7 @@ type Context struct {
 	ended           race.Bool             // the task has ended, or this is not the context of a task
 	background      bool                  // the task has no place
 	lentTo          *Set                  // the set whose waiter lent its place to the task; nil if there is none
+	host            *Context              // the task that is blocked until this one has ended, which runs on its place; nil if there is none
 	record          *record               // nil for a task without a name
 	goroutine       uint64                // number of the goroutine of a task that runs, in an owner with IdleAfter
 }
