@@ -101,7 +101,7 @@ func TestFork(t *testing.T) {
 
 // A panic that a task has from Get, and panics with again, is a panic of that task: of its future
 // and of its group.
-func TestAPanicThatATaskHasFromGetIsNotLost(t *testing.T) {
+func TestAPanicFromGetThatATaskRaisesAgainCrashes(t *testing.T) {
 	fail := func(g *group.Group) *core.Future[int] {
 		return group.Fork(g, func() (int, error) { panic("boom") })
 	}
@@ -130,7 +130,7 @@ func TestAPanicThatATaskHasFromGetIsNotLost(t *testing.T) {
 			case c.told:
 				require.NoError(t, err, output)
 			default:
-				child.Panicked(t, output, err, "panic: boom", "group_test.TestAPanicThatATaskHasFromGetIsNotLost.func")
+				child.Panicked(t, output, err, "panic: boom", "group_test.TestAPanicFromGetThatATaskRaisesAgainCrashes.func")
 			}
 		})
 	}
