@@ -76,7 +76,7 @@ func (e *StuckError) Error() string {
 	return b.String()
 }
 
-// A folded holds the first of the tasks with one name and one stack, and their number.
+// folded holds the first of the tasks with one name and one stack, and their number.
 type folded struct {
 	Task
 	count int

@@ -53,10 +53,10 @@ type WaitGroup struct {
 	// which waiters these are. So reuse is safe:
 	//
 	//	no waiter is released early: a ticket no later than the one read was
-	//	handed out before counter became zero, so the zero lies within the
+	//	issued before counter became zero, so the zero lies within the
 	//	waiter's call;
 	//
-	//	no waiter is lost: when a ticket is handed out counter is not zero, and
+	//	no waiter is lost: when a ticket is issued counter is not zero, and
 	//	the addition that next makes it zero reads that ticket or a later one.
 	//	It finds Q set, unless the waiter has left by then.
 	//

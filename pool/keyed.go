@@ -101,7 +101,8 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, f func(ctx context.Cont
 // A task of the key, or a task that it has started with its context, may call Replace with its
 // context. Then Replace does not block, and f begins when the running tasks have ended. The context
 // of f is then done when the context with which the task of the key was started is done. Replace does
-// not block either if ctx is that of a task that a Get runs on the place of a task of the key.
+// not block either if ctx is that of a task that runs on the place of a task of the key, because of a
+// Get or a full queue.
 func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Context)) error {
 	t := k.task(ctx, key, f)
 	set := k.tasks.SetWithin(ctx, key)

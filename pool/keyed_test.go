@@ -859,6 +859,24 @@ func TestKeyedReplace(t *testing.T) {
 		})
 	})
 
+	t.Run("by a task that runs there because the queue is full does not block either", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{Queue: 1})
+			k := pool.NewKeyed[string](p, 1)
+			ran := false
+			require.NoError(t, k.GoContext(t.Context(), "a", func(ctx context.Context) {
+				assert.True(t, p.TryGo(func() {}))
+				assert.NoError(t, p.Batch(ctx).GoContext(context.Background(), func(ctx context.Context) {
+					assert.NoError(t, k.Replace(ctx, "a", func(context.Context) { ran = true }))
+				}))
+				assert.False(t, ran)
+			}))
+			k.Wait()
+			closeEmpty(t, p)
+			require.True(t, ran)
+		})
+	})
+
 	t.Run("of a task that waits for the replacing task ends, whoever runs that", func(t *testing.T) {
 		for _, workers := range []int{1, 2} {
 			synctest.Test(t, func(t *testing.T) {

@@ -12,8 +12,8 @@ package sched
 //   - In countedStarting the worker of the only task has not begun. It counts as busy, and as
 //     searching if shared is not nil: before it runs its task, it wakes a worker for further tasks.
 //
-// mu guards the steps to countedStarting and counted, and from these to noTask. Go alone takes the
-// step from noTask to starting, and the worker the step to running and back to noTask.
+// mu guards the steps to countedStarting and counted, and from these to noTask. Only Go takes the
+// step from noTask to starting, and only the worker those to running and back to noTask.
 
 // The states of the field only.
 const (

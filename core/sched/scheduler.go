@@ -309,7 +309,7 @@ const segmentLen = 28
 type limiter struct {
 	limit         int32 // tasks that may run at once
 	mostWorkers   int32 // the most workers: limit, or any number if mayWait is 0, because then an accepted task must begin
-	reserved      int32 // places kept for submitters that do not leave their task here; see submitter
+	reserved      int32 // places that submitters have reserved for themselves; see submitter
 	yielding      int16 // submitters that yield before they park
 	searchers     int16 // how many workers should search while tasks are unclaimed
 	budget        int32 // how many tasks may be accepted before the room is computed again

@@ -100,7 +100,7 @@ var hasLooked any = new(byte)
 
 // seen is the state that a wait finds.
 type seen struct {
-	over       bool
+	done       bool
 	othersWait bool // there are other waiters, so the caller must call runsCaller
 	*failures
 }
@@ -112,7 +112,7 @@ type seen struct {
 // checks once whether it is such a task. If it is, until returns errWithin. A single waiter does
 // not check, because the check takes microseconds.
 func (w *wait) until(ctx context.Context) (*failures, error) {
-	if v := inLock(w.s, w.lookLocked); v.over {
+	if v := inLock(w.s, w.lookLocked); v.done {
 		return v.failures, nil
 	}
 	p := park.Get(ctx != nil && ctx.Done() != nil)
@@ -124,7 +124,7 @@ func (w *wait) until(ctx context.Context) (*failures, error) {
 		}
 		v = get(w.s, func(do *todo) seen { return w.listLocked(p, true, do) })
 	}
-	if v.over {
+	if v.done {
 		p.Free()
 		return v.failures, nil
 	}
@@ -142,7 +142,7 @@ func (w *wait) until(ctx context.Context) (*failures, error) {
 }
 
 func (w *wait) lookLocked() (v seen) {
-	if v.over = w.on.emptyLocked(); v.over {
+	if v.done = w.on.emptyLocked(); v.done {
 		v.failures = w.on.takeLocked()
 	}
 	return v
@@ -154,7 +154,7 @@ func (w *wait) listLocked(p *park.Parker, looked bool, do *todo) seen {
 	v := w.lookLocked()
 	list := w.on.waitersLocked()
 	first := *list
-	if v.othersWait = !v.over && !looked && first != nil; v.over || v.othersWait {
+	if v.othersWait = !v.done && !looked && first != nil; v.done || v.othersWait {
 		return v
 	}
 	if looked {

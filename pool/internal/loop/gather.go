@@ -182,7 +182,7 @@ func (g *gather[T]) receive(next []T) []T {
 	return nil
 }
 
-// A received holds the items for the caller, or says how long it should wait for more.
+// received holds the items for the caller, or says how long it should wait for more.
 type received[T any] struct {
 	enough bool          // the caller need not wait
 	items  []T           // empty if no more will come
