@@ -105,10 +105,6 @@ type claimable interface{ Claim() bool }
 func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped) {
 	x := s.shared
 	x.limiter.closedToTasks = true
-	if x.first != nil {
-		all = append(all, Dropped{x.first, nil})
-		x.first = nil
-	}
 	x.queue.revoke()
 	for x.queue.n > 0 {
 		t, set := x.queue.pop()

@@ -64,11 +64,6 @@ func (w *Worker) findTaskLocked(ended bool) bool {
 	if !x.queue.taken.Empty() && (!ended || x.queue.late(2*uint32(x.procs))) && w.stealLocked() {
 		return true
 	}
-	if t := x.first; t != nil {
-		x.first = nil
-		w.claimedLocked(t, nil, nil)
-		return true
-	}
 	if x.queue.n > 0 {
 		if g := x.queue.popSegment(s.bulkLocked()); g != nil {
 			w.claimedLocked(g.claim(), g.set, g)

@@ -86,7 +86,7 @@ func TestWorkersTakeLessThanMakesRoomForSubmitters(t *testing.T) {
 		for range 64 {
 			s.pushLocked(nil, Func(func() {}), &ignored)
 		}
-		x.first = nil
+		x.queue.pop() // the first task is in no segment
 		taken := 0
 		for g := x.queue.popSegment(s.bulkLocked()); g != nil; g = x.queue.popSegment(s.bulkLocked()) {
 			taken += int(g.unclaimed())

@@ -119,9 +119,6 @@ func (s *Scheduler) lookLocked() View {
 		v.Semaphore = config.Semaphore
 	}
 	if x := s.shared; x != nil {
-		if x.first != nil {
-			v.addQueued(x.first)
-		}
 		x.lookLocked(&v)
 	}
 	return v
@@ -169,12 +166,13 @@ func (q *keyQueue) lookLocked(v *View) {
 // lookLocked adds the tasks in the queue. It leaves out those of taken segments, because workers claim
 // them without mu.
 func (q *runQueue) lookLocked(v *View) {
-	start := q.head
+	if q.first != nil {
+		v.addQueued(q.first)
+	}
 	for e := q.queued.Front(); e != nil && len(v.Line) < MaxLooked; e = e.Next() {
-		for _, t := range e.Value.tasks[start:q.endOf(e.Value)] {
+		for _, t := range e.Value.tasks[e.Value.head:e.Value.end] {
 			v.addQueued(t)
 		}
-		start = 0
 	}
 }
 

@@ -11,38 +11,37 @@ import (
 // task is claimed once, either with mu held, or, in a taken segment, by the worker whose addition
 // to claimed returned the task's index.
 
-func (q *runQueue) init() { q.tail = segmentLen }
+func (q *runQueue) init() { q.last = &fullSegment }
 
-// fits reports whether the last segment has a free slot for a task of set.
-func (q *runQueue) fits(set *Set) bool { return q.tail < segmentLen && q.last.set == set }
+// fullSegment is the last segment of a run queue without segments. Nothing changes it.
+var fullSegment = segment{end: segmentLen}
 
-// pushFast adds a task to the last segment, which has a free slot for it.
-func (q *runQueue) pushFast(t Task) {
-	q.last.tasks[q.tail] = t
-	q.tail++
+// fits reports whether a task of set needs no further segment: the queue is empty, so that the task
+// may be first, or the last segment has a free slot for it.
+func (q *runQueue) fits(set *Set) bool {
+	return q.last.set == set && q.last.end < segmentLen || q.n == 0 && set == nil
+}
+
+// pushFast adds a task of a set for which fits has reported true.
+func (q *runQueue) pushFast(t Task, set *Set) {
+	if q.n == 0 && set == nil {
+		q.first = t
+	} else {
+		q.last.tasks[q.last.end] = t
+		q.last.end++
+	}
 	q.n++
 }
 
 func (q *runQueue) push(t Task, set *Set) {
 	if !q.fits(set) {
-		q.grow(set)
+		if set != nil && set.emptyLocked() {
+			set.round++
+		}
+		q.last = newSegment(set)
+		q.queued.PushBack(&q.last.link)
 	}
-	q.pushFast(t)
-}
-
-// grow adds a segment for tasks of set.
-func (q *runQueue) grow(set *Set) {
-	if q.last != nil {
-		q.last.end = q.tail
-	}
-	g := newSegment()
-	g.set = set
-	if set != nil && set.emptyLocked() {
-		set.round++
-	}
-	set.addSegments(1)
-	q.queued.PushBack(&g.link)
-	q.last, q.tail = g, 0
+	q.pushFast(t, set)
 }
 
 // segments holds the segments that no scheduler uses.
@@ -52,96 +51,79 @@ var segments = sync.Pool{New: func() any {
 	return g
 }}
 
-// newSegment returns a segment without tasks.
-func newSegment() *segment {
+// newSegment returns a segment without tasks, for tasks of set.
+func newSegment(set *Set) (g *segment) {
 	if race.Hidden { // the detector would see the pool order those that use it
-		return segments.New().(*segment)
+		g = segments.New().(*segment)
+	} else {
+		g = segments.Get().(*segment)
 	}
-	return segments.Get().(*segment)
-}
-
-// front returns the oldest segment that is not taken, and its end.
-func (q *runQueue) front() (g *segment, end uint32) {
-	g = q.queued.Front().Value
-	return g, q.endOf(g)
-}
-
-// endOf returns the end of a segment that is not taken.
-func (q *runQueue) endOf(g *segment) uint32 {
-	if g == q.last {
-		return q.tail
-	}
-	return g.end
+	g.set = set
+	set.addSegments(1)
+	return g
 }
 
 // pop claims the oldest task of a queue that is not empty.
 func (q *runQueue) pop() (Task, *Set) {
-	g, end := q.front()
-	set := g.set
-	t := g.clear(q.head)
-	q.head++
-	q.n--
-	if q.head == end {
-		recycle(q.removeFront())
+	if t := q.first; t != nil {
+		q.first = nil
+		q.n--
+		return t, nil
 	}
-	return t, set
+	g := q.queued.Front().Value
+	set := g.set
+	return q.popFrom(g), set
 }
 
-func (q *runQueue) removeFront() *segment {
-	g := q.queued.Front().Value
-	q.queued.Remove(&g.link)
-	q.head = 0
-	if g == q.last {
-		q.last, q.tail = nil, segmentLen
+// popFrom claims the oldest task of a segment of the queue.
+func (q *runQueue) popFrom(g *segment) Task {
+	t := g.clear(g.head)
+	g.head++
+	q.n--
+	if g.head == g.end {
+		q.remove(g)
+		recycle(g)
 	}
-	return g
+	return t
+}
+
+func (q *runQueue) remove(g *segment) {
+	q.queued.Remove(&g.link)
+	if g == q.last {
+		q.last = &fullSegment
+	}
 }
 
 // popSegment takes the oldest segment, or its oldest tasks if it has more than most. It returns nil
 // if there are less than two such tasks, or if the tasks have a key.
 func (q *runQueue) popSegment(most int) *segment {
-	if q.n < 2 || most < 2 {
+	if q.n < 2 || most < 2 || q.first != nil {
 		return nil
 	}
-	g, end := q.front()
+	g := q.queued.Front().Value
 	if g.set.queueOfKey() != nil { // the end of one of them can start the next
 		return nil
 	}
-	n := min(int(end-q.head), most)
-	if n < 2 {
+	left := int(g.end - g.head)
+	n := min(left, most)
+	switch {
+	case n < 2:
 		return nil
+	case n == left:
+		q.remove(g)
+	default:
+		part := newSegment(g.set)
+		part.end = uint32(copy(part.tasks[:n], g.tasks[g.head:]))
+		clear(g.tasks[g.head : int(g.head)+n])
+		g.head += uint32(n)
+		g = part
 	}
-	if n == int(end-q.head) {
-		q.removeFrontTo(end)
-		q.listTaken(g, n)
-		return g
-	}
-	part := newSegment()
-	part.set = g.set
-	part.set.addSegments(1)
-	copy(part.tasks[:n], g.tasks[q.head:])
-	clear(g.tasks[q.head : int(q.head)+n])
-	q.head += uint32(n)
-	part.end = uint32(n)
-	part.claimed.Store(0)
-	q.listTaken(part, n)
-	return part
-}
-
-// removeFrontTo removes the front segment, whose tasks up to end are taken.
-func (q *runQueue) removeFrontTo(end uint32) {
-	g, head := q.queued.Front().Value, q.head
-	q.removeFront()
-	g.claimed.Store(head)
-	g.end = end
-}
-
-// listTaken lists a segment with n unclaimed tasks as taken. It was removed from the queue.
-func (q *runQueue) listTaken(g *segment, n int) {
+	g.claimed.Store(g.head)
 	q.n -= n
 	q.number++
 	g.number = q.number
 	q.taken.PushBack(&g.link)
+	return g
 }
 
 // claim claims the next task of a taken segment, or returns nil.
@@ -205,18 +187,16 @@ func (q *runQueue) takenUnclaimed() (n int) {
 	return n
 }
 
-// unclaimedOf returns the number of unclaimed tasks of set.
+// unclaimedOf returns the number of unclaimed tasks of set, which is not nil.
 func (q *runQueue) unclaimedOf(set *Set) (n int) {
-	start := q.head
 	for e := q.queued.Front(); e != nil; e = e.Next() {
-		if e.Value.set == set {
-			n += int(q.endOf(e.Value) - start)
+		if g := e.Value; g.set == set {
+			n += int(g.end - g.head)
 		}
-		start = 0
 	}
 	for e := q.taken.Front(); e != nil; e = e.Next() {
-		if e.Value.set == set {
-			n += e.Value.unclaimed()
+		if g := e.Value; g.set == set {
+			n += g.unclaimed()
 		}
 	}
 	return n
@@ -234,9 +214,7 @@ func (q *runQueue) unclaimed() int {
 func (q *runQueue) revoke() {
 	var back []*segment
 	for g := q.stealable(nil, true); g != nil; g = q.stealable(nil, true) {
-		to := newSegment()
-		to.set = g.set
-		g.set.addSegments(1)
+		to := newSegment(g.set)
 		for t := g.claim(); t != nil; t = g.claim() {
 			to.tasks[to.end] = t
 			to.end++
@@ -249,29 +227,10 @@ func (q *runQueue) revoke() {
 		}
 		back = append(back, to)
 	}
-	if len(back) > 0 {
-		q.align()
-	}
 	for _, g := range slices.Backward(back) {
 		q.n += int(g.end)
 		q.queued.PushFront(&g.link)
 	}
-}
-
-// align moves the tasks of the front segment to its beginning.
-func (q *runQueue) align() {
-	if q.queued.Empty() {
-		return
-	}
-	g, end := q.front()
-	n := copy(g.tasks[:], g.tasks[q.head:end])
-	clear(g.tasks[n:end])
-	if g == q.last {
-		q.tail = uint32(n)
-	} else {
-		g.end = uint32(n)
-	}
-	q.head = 0
 }
 
 // detach is called when a worker no longer claims from g.
@@ -290,44 +249,18 @@ func recycle(g *segment) {
 	g.set.addSegments(-1)
 	g.set = nil
 	if !race.Hidden {
-		g.end = 0
+		g.head, g.end = 0, 0
 		segments.Put(g)
 	}
 }
 
-// popOf claims the oldest task of set in the queue, or returns nil.
+// popOf claims the oldest task of set, which is not nil, in the queue. It returns nil if there is
+// none.
 func (q *runQueue) popOf(set *Set) Task {
 	for e := q.queued.Front(); e != nil; e = e.Next() {
-		g := e.Value
-		switch {
-		case g.set != set:
-		case e == q.queued.Front():
-			t, _ := q.pop()
-			return t
-		default:
-			return q.popFrom(g)
+		if e.Value.set == set {
+			return q.popFrom(e.Value)
 		}
 	}
 	return nil
-}
-
-// popFrom claims the first task of a segment in the middle of the queue.
-func (q *runQueue) popFrom(g *segment) Task {
-	end := &g.end
-	if g == q.last {
-		end = &q.tail
-	}
-	t := g.tasks[0]
-	*end--
-	copy(g.tasks[:*end], g.tasks[1:])
-	g.tasks[*end] = nil
-	q.n--
-	if *end == 0 {
-		q.queued.Remove(&g.link)
-		if g == q.last {
-			q.last, q.tail = nil, segmentLen
-		}
-		recycle(g)
-	}
-	return t
 }

@@ -68,14 +68,10 @@ func (s *Scheduler) roomLocked() int64 {
 
 // unclaimedLocked returns the number of tasks that no worker has claimed.
 func (s *Scheduler) unclaimedLocked() int {
-	x := s.shared
-	switch {
-	case x == nil:
+	if s.shared == nil {
 		return 0
-	case x.first != nil:
-		return 1 + x.queue.unclaimed()
 	}
-	return x.queue.unclaimed()
+	return s.shared.queue.unclaimed()
 }
 
 // bulkLocked returns how many tasks a worker may take in one segment; 0 and 1 mean no segment.

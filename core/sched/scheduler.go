@@ -39,7 +39,6 @@ type Scheduler struct {
 // shared holds the fields that a scheduler of an only task does not need.
 type shared struct {
 	queue     runQueue
-	first     Task  // an unclaimed task of the scheduler's own set, or nil; older than all tasks in queue
 	searching int16 // workers that look for a task; each is counted before it is started or woken
 
 	limiter limiter
@@ -275,11 +274,10 @@ type Context struct {
 // mu. The segment stays in the list of taken segments while it has an unclaimed task, so that
 // another worker can steal from it if a task blocks.
 type runQueue struct {
+	first  Task // a task of the scheduler's own set that was added to an empty queue, or nil
 	queued list.List[*segment]
-	last   *segment // the segment to which push adds; nil if there is none
-	head   uint32   // index of the first unclaimed task of the front segment
-	tail   uint32   // index of the next free slot of last; segmentLen if there is none
-	n      int      // tasks in queued
+	last   *segment // the segment to which push adds; a full one if there is none
+	n      int      // tasks that are not in taken segments
 
 	taken  list.List[*segment] // in the order in which they were taken; those without an unclaimed task may be missing
 	number uint32              // how many segments were taken; wraps
@@ -293,9 +291,10 @@ type segment struct {
 	tasks   [segmentLen]Task
 	set     *Set // whose tasks these are; nil: the scheduler's own set
 	claimed atomic.Uint32
-	end     uint32
+	end     uint32 // index of the next free slot
 
 	link     list.Elem[*segment]
+	head     uint32 // index of the first unclaimed task, until a worker takes the segment
 	number   uint32 // its position in the order in which segments were taken
 	attached int    // workers that claim from it
 }

@@ -47,17 +47,10 @@ func (s *Scheduler) goOnly(t Task) bool {
 // no waiter for the set has a place to lend either.
 func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
 	x := s.shared
-	if x == nil || x.limiter.budget <= 0 || x.searching < x.limiter.searchers && !s.fullLocked() {
+	if x == nil || x.limiter.budget <= 0 || x.searching < x.limiter.searchers && !s.fullLocked() || !x.queue.fits(set) {
 		return false
 	}
-	switch {
-	case x.queue.fits(set):
-		x.queue.pushFast(t)
-	case x.firstIsFree(set):
-		x.first = t
-	default:
-		return false
-	}
+	x.queue.pushFast(t, set)
 	x.limiter.budget--
 	x.accepted++
 	return true

@@ -13,18 +13,11 @@ func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
 		return
 	}
 	x := s.share()
-	if x.firstIsFree(set) {
-		x.first = t
-	} else {
-		x.queue.push(t, set)
-	}
+	x.queue.push(t, set)
 	x.accepted++
 	set.lendOneLocked(do)
 	s.wakeUnlessYieldingLocked(x.limiter.searchers, do)
 }
-
-// firstIsFree reports whether a task of set may stand in first.
-func (x *shared) firstIsFree(set *Set) bool { return set == nil && x.first == nil && x.queue.n == 0 }
 
 // setQueuedLocked records that a task, whose submitter was blocked until now, is queued now.
 func (s *Scheduler) setQueuedLocked(t Task) {
