@@ -228,7 +228,7 @@ func TestRunQueue(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			m := newQueueModel(t)
 			for range 200 {
-				switch r.IntN(12) {
+				switch r.IntN(13) {
 				case 0, 1, 2:
 					i := r.IntN(3)
 					for range 1 + r.IntN(60) {
@@ -255,6 +255,12 @@ func TestRunQueue(t *testing.T) {
 						m.revoke()
 					} else {
 						m.popOf(m.sets[1+r.IntN(2)])
+					}
+				case 12: // until the queue is empty
+					for len(m.queued) > 0 {
+						m.pop()
+						m.popSegment(2 + r.IntN(segmentLen))
+						m.check()
 					}
 				}
 				m.check()
