@@ -51,8 +51,8 @@ func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error)
 		if succeeded {
 			return
 		}
-		v := recover()                  // Wait may have raised a panic or a Goexit
-		defer c.group.scheduler.Seal(v) // raises the panics and Goexits of Discard too
+		v := recover()                        // Wait may have raised a panic or a Goexit
+		defer c.group.scheduler.CloseScope(v) // raises the panics and Goexits of Discard too
 		c.discardResults()
 	}()
 	c.start(fs)

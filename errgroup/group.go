@@ -303,7 +303,7 @@ func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Gro
 		if !returned {
 			g.stop(abortCause(v))
 		}
-		g.scheduler.Seal(v)
+		g.scheduler.CloseScope(v)
 	}()
 	err := body(ctx, g)
 	if fs := g.failures.Load(); err != nil && (fs == nil || !fs.isLastResult(err)) {

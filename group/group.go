@@ -54,7 +54,7 @@ func RunWith(opts Options, body func(g *Group)) {
 // scope calls body, and returns when body and every task have ended. It reports whether body has
 // returned. If not, body has called panic(nil) under GODEBUG=panicnil=1.
 func (g *Group) scope(body func(g *Group)) (returned bool) {
-	defer func() { g.scheduler.Seal(recover()) }()
+	defer func() { g.scheduler.CloseScope(recover()) }()
 	body(g)
 	return true
 }

@@ -197,7 +197,7 @@ func (p *Pool) SetWorkers(n int) {
 func (p *Pool) Close() {
 	p.begin()
 	p.checkOutside(p.scheduler.IsWorker(), "Close")
-	p.scheduler.Shut()
+	p.scheduler.ClosePool()
 	_ = p.scheduler.Join(nil)
 }
 
@@ -214,7 +214,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	p.begin()
 	p.checkOutside(p.scheduler.Runs(ctx, nil), "Shutdown")
 	p.checkOutside(p.scheduler.IsWorker(), "Shutdown")
-	p.scheduler.Shut()
+	p.scheduler.ClosePool()
 	err := p.scheduler.Join(ctx)
 	if err == nil {
 		return nil

@@ -12,10 +12,26 @@ import (
 // This file holds how scopes end and pools close. A scope ends when no task is left. A pool closes at
 // once to other goroutines, and stays open to its own tasks until they have ended or are dropped.
 
-// Close ends a scope: it blocks until every task has ended, and then closes the scheduler. From
-// then on Go returns false, also to blocked submitters. Close returns the failures of the tasks
-// for its caller to raise.
-func (s *Scheduler) Close() *failures {
+// CloseScope ends a scope: it blocks until every task has ended, and then closes the scheduler. From
+// then on Go returns false, also to blocked submitters. A deferred function of the scope calls
+// CloseScope with the value that recover returned. If that is nil, CloseScope raises the panics and
+// Goexits of the tasks. If not, it panics with the value again, with the tasks' panics as its Others.
+func (s *Scheduler) CloseScope(recovered any) {
+	r := s.closeWhenEmpty()
+	if recovered == nil {
+		r.raise()
+		return
+	}
+	p, _ := r.all()
+	if p == nil {
+		panic(recovered)
+	}
+	Combine(core.NewPanicError(recovered), p).Raise()
+}
+
+// closeWhenEmpty closes the scheduler once every task has ended. It returns the failures of the
+// tasks.
+func (s *Scheduler) closeWhenEmpty() *failures {
 	for {
 		first, _ := s.waitAll(nil)
 		r := get(s, func(do *todo) *failures {
@@ -27,7 +43,7 @@ func (s *Scheduler) Close() *failures {
 				return nil
 			}
 			l.closed, l.closedToTasks = true, true
-			s.refuseLocked(do, func(*submitter) submitterState { return refused })
+			s.refuseLocked(false, do)
 			return cmp.Or(s.takeLocked(), new(failures))
 		})
 		if r != nil {
@@ -37,25 +53,26 @@ func (s *Scheduler) Close() *failures {
 	}
 }
 
-// refuseLocked ends the wait of all submitters, in the state that as returns. It returns the tasks
-// of the submitters that cannot give up.
-func (s *Scheduler) refuseLocked(do *todo, as func(b *submitter) submitterState) (left []Dropped) {
+// refuseLocked ends the wait of all submitters. It refuses their tasks. If drops is set, it accepts
+// the tasks of submitters that cannot give up, and returns them, for its caller to drop.
+func (s *Scheduler) refuseLocked(drops bool, do *todo) (dropped []Dropped) {
 	l := &s.shared.limiter
 	for !l.submitters.Empty() {
-		b := l.submitters.Front().Value
-		if b.patient {
-			left = append(left, Dropped{b.task, b.set})
+		b, as := l.submitters.Front().Value, refused
+		if drops && b.patient {
+			as = admitted
+			dropped = append(dropped, Dropped{b.task, b.set})
 			s.shared.accepted++
 		}
-		s.dismissLocked(b, as(b), do)
+		s.dismissLocked(b, as, do)
 	}
 	l.budget = 0
-	return left
+	return dropped
 }
 
-// Shut closes the scheduler. From then on only tasks that have not ended can submit tasks. Workers
-// leave when they find no task. Shut does not block.
-func (s *Scheduler) Shut() {
+// ClosePool closes the scheduler. From then on only tasks that have not ended can submit tasks.
+// Workers leave when they find no task. ClosePool does not block.
+func (s *Scheduler) ClosePool() {
 	s.locked(func(do *todo) {
 		x := s.shared
 		x.limiter.closed = true
@@ -110,12 +127,7 @@ func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped)
 		t, set := x.queue.pop()
 		all = append(all, Dropped{t, set})
 	}
-	all = append(all, s.refuseLocked(do, func(b *submitter) submitterState {
-		if b.patient {
-			return admitted // its task counts as dropped
-		}
-		return refused
-	})...)
+	all = append(all, s.refuseLocked(true, do)...)
 	all = x.dropKeysLocked(all, do)
 	for _, d := range all {
 		if d.Set != nil {
@@ -139,20 +151,4 @@ func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped)
 	x.dropped += uint64(len(all))
 	s.releaseWaitersLocked(do)
 	return all
-}
-
-// Seal blocks until every task has ended, closes the scheduler, and raises the panics and Goexits
-// of the tasks. A deferred function of a scope calls it with the value that recover returned. If
-// that is not nil, Seal panics with it again, with the tasks' panics as its Others.
-func (s *Scheduler) Seal(recovered any) {
-	r := s.Close()
-	if recovered == nil {
-		r.raise()
-		return
-	}
-	p, _ := r.all()
-	if p == nil {
-		panic(recovered)
-	}
-	Combine(core.NewPanicError(recovered), p).Raise()
 }

@@ -44,7 +44,7 @@ func TestASchedulerThatIsShutHasNoTimer(t *testing.T) {
 		s := withIdleWorker()
 		isSet := func() bool { return inLock(s, func() bool { return s.shared.timer != nil }) }
 		require.True(t, isSet())
-		s.Shut()
+		s.ClosePool()
 		require.False(t, isSet())
 	})
 }

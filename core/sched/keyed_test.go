@@ -83,7 +83,7 @@ func TestAKeyIsForgotten(t *testing.T) {
 	t.Run("when the scheduler refuses its task", func(t *testing.T) {
 		s := newLimited("", 1, 0)
 		k := NewKeyed[int](s, 1, 10)
-		s.Shut()
+		s.ClosePool()
 		require.ErrorIs(t, k.GoContext(t.Context(), 1, keyedTask(s, func() {})), ErrClosed)
 		require.ErrorIs(t, k.Replace(t.Context(), 1, keyedTask(s, func() {}), false), ErrClosed)
 		require.Empty(t, k.queues)

@@ -94,3 +94,24 @@ func TestWorkersTakeLessThanMakesRoomForSubmitters(t *testing.T) {
 		require.Equal(t, int(x.limiter.wakeAt)-1, taken)
 	})
 }
+
+// A task that the end of a scope refuses does not count as accepted.
+func TestTheEndOfAScopeRefusesBlockedSubmitters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s Scheduler
+		s.SetWorkers(0)
+		refused := 0
+		for range 2 {
+			go func() {
+				if !s.Go(nil, Func(func() {})) {
+					refused++
+				}
+			}()
+			synctest.Wait()
+		}
+		s.CloseScope(nil)
+		synctest.Wait()
+		require.Equal(t, 2, refused)
+		require.Zero(t, s.Counts().Accepted)
+	})
+}

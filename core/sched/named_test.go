@@ -29,7 +29,7 @@ func TestCountsWhileAWorkerDiscardsAnEntry(t *testing.T) {
 		s.RunClaimed(place, Func(func() {}))
 	})))
 	require.NoError(t, s.Wait(nil))
-	s.Shut()
+	s.ClosePool()
 	require.NoError(t, s.Join(nil))
 	require.Equal(t, Counts{Workers: 1, Accepted: 2, Completed: 2}, counts)
 }

@@ -87,7 +87,7 @@ func TestOnlyTask(t *testing.T) {
 				synctest.Wait()
 				close(release)
 			}()
-			s.Close().raise()
+			s.CloseScope(nil)
 			require.False(t, s.Go(nil, Func(func() {})))
 		})
 	})
@@ -219,7 +219,7 @@ func TestOnlyTaskAtEachMoment(t *testing.T) {
 				if rand.IntN(2) == 0 {
 					require.NoError(t, s.Wait(nil))
 				} else {
-					s.Close().raise()
+					s.CloseScope(nil)
 				}
 				require.Equal(t, accepted.Load(), ran.Load())
 				require.Zero(t, s.Running())

@@ -39,7 +39,7 @@ func (l *limiter) limited() bool { return l.limit != math.MaxInt32 }
 func processors() int16 { return int16(min(runtime.GOMAXPROCS(0), math.MaxInt16)) }
 
 // hasRoomLocked reports whether a task may be accepted. It computes the budget if it is spent. The
-// budget is spent while a submitter is blocked, and after Shut.
+// budget is spent while a submitter is blocked, and after ClosePool.
 func (s *Scheduler) hasRoomLocked() bool {
 	l := &s.shared.limiter
 	if !l.submitters.Empty() || l.closed {

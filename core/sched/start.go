@@ -328,7 +328,7 @@ func (s *Scheduler) submitLocked(b *submitter, lends, inside bool, do *todo) err
 	return errBlocked
 }
 
-// submitClosedLocked is submitLocked after Shut. Until Drop, a task that has not ended may still start
+// submitClosedLocked is submitLocked after ClosePool. Until Drop, a task that has not ended may still start
 // others, and so may a submitter of a set that was made for such a task.
 func (s *Scheduler) submitClosedLocked(b *submitter, lends, inside bool, do *todo) error {
 	switch {
