@@ -2,6 +2,7 @@ package sched
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -100,18 +101,18 @@ func TestTheEndOfAScopeRefusesBlockedSubmitters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Scheduler
 		s.SetWorkers(0)
-		refused := 0
+		var refused atomic.Int32
 		for range 2 {
 			go func() {
 				if !s.Go(nil, Func(func() {})) {
-					refused++
+					refused.Add(1)
 				}
 			}()
 			synctest.Wait()
 		}
 		s.CloseScope(nil)
 		synctest.Wait()
-		require.Equal(t, 2, refused)
+		require.EqualValues(t, 2, refused.Load())
 		require.Zero(t, s.Counts().Accepted)
 	})
 }
