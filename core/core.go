@@ -19,8 +19,8 @@
 // If the detector saw it, two unordered tasks would look ordered, and the detector would not report
 // a data race between them. See core/race.
 //
-// [docs/guide/limits.md] shows a Semaphore that several owners share, and [docs/guide/stuck.md] what
-// a StuckError reports.
+// [docs/guide/limits.md] shows a Semaphore that several owners share, and [docs/guide/stuck.md]
+// what a StuckError reports.
 //
 // [docs/guide/limits.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/limits.md
 // [docs/guide/stuck.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/stuck.md

@@ -270,8 +270,8 @@ func (p *PanicError) title(word string) string {
 	return word + " in " + quote.Unprintable(p.Task)
 }
 
-// details returns the title, the text of the value and the stack, and then the same for the Others, also
-// those of a PanicError that the value wraps. It leaves out the stack if the text contains it.
+// details returns the title, the text of the value and the stack, and then the same for the Others,
+// also those of a PanicError that the value wraps. It leaves out the stack if the text contains it.
 func (p *PanicError) details(title string) string {
 	var b strings.Builder
 	text := p.text()

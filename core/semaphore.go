@@ -48,7 +48,8 @@ type Semaphore struct {
 	// by compare-and-swap. While S is set, the fields below hold the state, and only the holder of
 	// mu changes them and word. Only the holder of mu changes S.
 	//
-	// S is set while mu is held, while a goroutine waits, and while a number does not fit into word.
+	// S is set while mu is held, while a goroutine waits, and while a number does not fit into
+	// word.
 	word race.Uint64
 
 	mu    sync.Mutex              // nothing blocks while it is held
@@ -263,8 +264,8 @@ func (s *Semaphore) setLimitSlow(limit int64) {
 	s.unlock()
 }
 
-// lock locks mu and sets S, so that the fields hold the state. limit already has its value: only the
-// holder of mu changes it.
+// lock locks mu and sets S, so that the fields hold the state. limit already has its value: only
+// the holder of mu changes it.
 func (s *Semaphore) lock() {
 	s.mu.Lock()
 	for {

@@ -42,8 +42,8 @@ func newContest[T any](ctx context.Context, need int, opts RaceOptions[T], fs []
 // run runs the functions. It returns need results, or an error, when every function that was
 // started has ended.
 func (c *contest[T]) run(fs []func(ctx context.Context) (T, error)) ([]T, error) {
-	// With Collect an error does not cancel the group's context: end does. With lenient an error that
-	// wraps the context's Err is a cancellation report.
+	// With Collect an error does not cancel the group's context: end does. With lenient an error
+	// that wraps the context's Err is a cancellation report.
 	c.group, c.ctx = New(c.ctx, Options{Collect: true})
 	c.group.settings.lenient = true
 	succeeded := false

@@ -312,8 +312,8 @@ func (g *Group) scope(ctx context.Context, body func(ctx context.Context, g *Gro
 	return true
 }
 
-// abortCause returns the cause for the context if body has panicked with recovered, or, if recovered
-// is nil, has called Goexit.
+// abortCause returns the cause for the context if body has panicked with recovered, or, if
+// recovered is nil, has called Goexit.
 func abortCause(recovered any) error {
 	if recovered == nil {
 		return core.ErrGoexit

@@ -146,8 +146,8 @@ func (g *Group) GoNamed(name string, f func()) {
 // f gets a context derived from ctx, in which names nest, as with GoContext. The group cancels that
 // context, with the cause [core.ErrDone], when every other task has ended and a goroutine is in
 // Wait or WaitContext or Run's body has ended. Then f should end: Wait and Run block until f ends.
-// They also wait for tasks that f still starts. The group treats a panic or a Goexit of f as that of
-// any task.
+// They also wait for tasks that f still starts. The group treats a panic or a Goexit of f as that
+// of any task.
 //
 // Background panics if ctx or f is nil, or if the group is that of a [Run] that has
 // returned. f must not wait for the group.

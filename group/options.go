@@ -20,8 +20,8 @@ type Options struct {
 	Name string
 	// Limit is how many tasks may run at once; 0 means no limit.
 	Limit int
-	// Semaphore, if not nil, is a limit shared with other owners: each task
-	// holds one of its permits.
+	// Semaphore, if not nil, is a limit shared with other owners: each task holds one of its
+	// permits.
 	Semaphore *core.Semaphore
 	// Isolate gives each task a goroutine of its own. It is for code that leaves settings on its
 	// goroutine; see [Group.Go]. A task then costs about as much as a go statement.

@@ -62,8 +62,8 @@ func (b *Batch) check() {
 
 // Go puts f into the pool's queue; a worker runs it as soon as one is free. Go blocks while the
 // queue is full. Go does not block for room if the batch belongs to a task: f runs on the place of
-// the task, and Go blocks until f has ended. Wait raises a panic or a Goexit of f. Go panics if f is
-// nil, or if the pool is closed; a batch that belongs to a task may be used until that task has
+// the task, and Go blocks until f has ended. Wait raises a panic or a Goexit of f. Go panics if f
+// is nil, or if the pool is closed; a batch that belongs to a task may be used until that task has
 // ended. Go costs little more than [Pool.Go], and no allocation. Workers take tasks one by one if
 // tasks of several batches alternate in the queue. That costs several times as much.
 func (b *Batch) Go(f func()) {
@@ -114,10 +114,11 @@ func (b *Batch) Wait() {
 
 // WaitContext is Wait, but returns a [*core.StuckError] if ctx is done first. WaitContext lends the
 // place of the task of ctx, if that is a task of the pool, whatever goroutine calls it. WaitContext
-// gives up only after a task that runs on the lent place has ended, has itself lent the place, or is
-// blocked in [Keyed.Replace], and up to 7 ms after ctx is done, so that a task that has just ended
-// does not count. It returns the same as Err if all tasks have ended. It panics if ctx is nil, or if
-// it derives from the context of a task of this batch that runs: that task would wait for itself.
+// gives up only after a task that runs on the lent place has ended, has itself lent the place, or
+// is blocked in [Keyed.Replace], and up to 7 ms after ctx is done, so that a task that has just
+// ended does not count. It returns the same as Err if all tasks have ended. It panics if ctx is
+// nil, or if it derives from the context of a task of this batch that runs: that task would wait
+// for itself.
 func (b *Batch) WaitContext(ctx context.Context) error {
 	checkContext(ctx)
 	b.check()

@@ -21,8 +21,8 @@ import (
 // after it has yielded the items before. The range loop calls Goexit if in calls it.
 //
 // in runs in a goroutine of its own. It is at most n items ahead of the range loop, not counting
-// the slice that the body has. That goroutine has the pprof labels of ctx. Chunk uses memory for the
-// items that it holds, however large n is.
+// the slice that the body has. That goroutine has the pprof labels of ctx. Chunk uses memory for
+// the items that it holds, however large n is.
 //
 // Chunk panics if n is less than 1, wait is negative, or ctx or in is nil.
 func Chunk[T any](ctx context.Context, in iter.Seq[T], n int, wait time.Duration) iter.Seq[[]T] {

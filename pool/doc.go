@@ -26,7 +26,8 @@
 //
 // Loops chain: [Then] is Map with another loop as its input. [Keep] makes a loop continue after an
 // error. [Chunk] makes slices by number or time. [Merge] makes one sequence of several. A body that
-// leaves the last loop ends all of them. [docs/guide/pipelines.md] builds pipelines of several stages.
+// leaves the last loop ends all of them. [docs/guide/pipelines.md] builds pipelines of several
+// stages.
 //
 // # Pools
 //

@@ -14,8 +14,8 @@ import (
 // For cancels the context of f and starts no further call if f returns an error. It returns the
 // first error when the running calls have ended. For ends in the same way, with [context.Cause] of
 // ctx, if ctx is done before all calls have started. For returns the cause instead if ctx is done
-// and f returns an error that wraps the context's Err. A panic or a Goexit of f ends the loop in the
-// same way, and then For panics with a *[core.PanicError], or calls Goexit.
+// and f returns an error that wraps the context's Err. A panic or a Goexit of f ends the loop in
+// the same way, and then For panics with a *[core.PanicError], or calls Goexit.
 //
 // An item of another loop, or a task of a [Pool], may run a loop with its own context. That loop
 // uses the caller's goroutine and the workers that the outermost loop, or the pool, has free.

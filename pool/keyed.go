@@ -24,8 +24,8 @@ var ErrReplaced = sched.ErrReplaced
 //
 // A key uses memory only while it has tasks: there may be millions of keys, one after another.
 // There are three exceptions: a panic that no wait has raised is kept with its key, a key of which
-// Shutdown has dropped tasks is kept, and -race builds keep every key. A key must be equal to itself:
-// NaN panics.
+// Shutdown has dropped tasks is kept, and -race builds keep every key. A key must be equal to
+// itself: NaN panics.
 //
 // [NewKeyed] makes a Keyed; methods of the zero value panic. A Keyed need not be closed. It must
 // not be copied; go vet reports a copy. Tasks that wait for their key still run when the pool
@@ -34,8 +34,8 @@ var ErrReplaced = sched.ErrReplaced
 //
 // [Keyed.WaitKey] and [Keyed.Wait] raise panics and Goexits of tasks. If neither has raised a
 // panic, the process ends with it when the Keyed is garbage-collected. Replace cancels the context
-// of a task only while the task runs. After that, the task's context ends only with the context with
-// which the task was started.
+// of a task only while the task runs. After that, the task's context ends only with the context
+// with which the task was started.
 type Keyed[K comparable] struct {
 	_     [0]sync.Mutex // so that go vet reports a copy
 	pool  *Pool
@@ -100,9 +100,9 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, f func(ctx context.Cont
 //
 // A task of the key, or a task that it has started with its context, may call Replace with its
 // context. Then Replace does not block, and f begins when the running tasks have ended. The context
-// of f is then done when the context with which the task of the key was started is done. Replace does
-// not block either if ctx is that of a task that runs on the place of a task of the key, because of a
-// Get or a full queue.
+// of f is then done when the context with which the task of the key was started is done. Replace
+// does not block either if ctx is that of a task that runs on the place of a task of the key,
+// because of a Get or a full queue.
 func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Context)) error {
 	t := k.task(ctx, key, f)
 	set := k.tasks.SetWithin(ctx, key)
@@ -121,8 +121,8 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, f func(ctx context.Contex
 //
 // WaitKey lends the place of the task of ctx, if that is a task of the pool, to tasks of the key
 // that have not begun, one after another. WaitKey gives up only after a task that runs on the lent
-// place has ended, has itself lent the place, or is blocked in Replace. WaitKey panics if ctx is nil,
-// or if it is that of a task of the key that runs: that task would wait for itself.
+// place has ended, has itself lent the place, or is blocked in Replace. WaitKey panics if ctx is
+// nil, or if it is that of a task of the key that runs: that task would wait for itself.
 func (k *Keyed[K]) WaitKey(ctx context.Context, key K) error {
 	checkContext(ctx)
 	k.check(key)

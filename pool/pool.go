@@ -43,8 +43,8 @@ var ErrClosed = sched.ErrClosed
 // that task starts goroutines that wait with its context, or that call Go of a batch of the task
 // while the queue is full, each of them may have a task run beyond the limit; the alternative would
 // be a deadlock. The same holds for a WaitContext or WaitKey that gives up while the task on the
-// lent place has itself lent that place, or is blocked in [Keyed.Replace]. Otherwise tasks that wait
-// in a circle could not give up.
+// lent place has itself lent that place, or is blocked in [Keyed.Replace]. Otherwise tasks that
+// wait in a circle could not give up.
 //
 // The queue may hold more than Options.Queue tasks, because tasks of a Keyed that have waited for
 // their key take no room in it.
@@ -105,8 +105,8 @@ func (p *Pool) initZero() { p.init(0, Options{}) }
 // pool is closed. If every running task has been blocked in Go of its own pool for a second, Go
 // panics in the oldest of them.
 //
-// A panic of f goes to Options.OnPanic, or ends the process if OnPanic is nil. A Goexit of f ends only
-// the task.
+// A panic of f goes to Options.OnPanic, or ends the process if OnPanic is nil. A Goexit of f ends
+// only the task.
 //
 // An empty task costs some tens of nanoseconds, and no allocation.
 func (p *Pool) Go(f func()) {

@@ -42,8 +42,8 @@ type innerContext struct {
 }
 
 // begin sets the fields when the task begins. values may be the context of the task that started
-// this one. Then c has the values of that context, and not the context itself: if each task starts the
-// next, Value looks in one context.
+// this one. Then c has the values of that context, and not the context itself: if each task starts
+// the next, Value looks in one context.
 func (c *taskContext) begin(values, base context.Context, set *sched.Set) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -106,9 +106,9 @@ func (c *taskContext) madeLocked() *innerContext {
 				inner.cancel(context.Cause(base))
 			}
 		})
-		// A cleanup runs outside of any testing/synctest bubble. There it must not call the cut of a
-		// bubble, because that may close a channel of the bubble. So in a bubble cut is not called,
-		// and the function stays until base ends.
+		// A cleanup runs outside of any testing/synctest bubble. There it must not call the cut of
+		// a bubble, because that may close a channel of the bubble. So in a bubble cut is not
+		// called, and the function stays until base ends.
 		if !sched.IsFake(time.Now()) {
 			runtime.AddCleanup(inner, func(cut func() bool) { cut() }, cut)
 		}
@@ -140,8 +140,8 @@ func (c *taskContext) canceller() context.Context {
 }
 
 // outlived returns the context with which the task was started. If that is the context of a task
-// with a key that has ended, outlived returns the context with which that task was started, and so on.
-// It keeps the last of these tasks in skip, so that it passes each of them once.
+// with a key that has ended, outlived returns the context with which that task was started, and so
+// on. It keeps the last of these tasks in skip, so that it passes each of them once.
 func (c *taskContext) outlived() context.Context {
 	last := cmp.Or(c.skip.Load(), c)
 	for next := taskOf(last.base); next != nil && next.ended.Load() != 0; next = taskOf(last.base) {
@@ -195,8 +195,8 @@ type successor struct {
 	values context.Context
 }
 
-// Value does not look in s.Context too: that may have the same parents as s.values, and each Replace
-// would double the time.
+// Value does not look in s.Context too: that may have the same parents as s.values, and each
+// Replace would double the time.
 func (s successor) Value(key any) any { return s.values.Value(key) }
 
 // outlived returns ctx. If ctx is the context of a task with a key that has ended, it returns what

@@ -9,13 +9,15 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file holds how scopes end and pools close. A scope ends when no task is left. A pool closes at
-// once to other goroutines, and stays open to its own tasks until they have ended or are dropped.
+// This file holds how scopes end and pools close. A scope ends when no task is left. A pool closes
+// at once to other goroutines, and stays open to its own tasks until they have ended or are
+// dropped.
 
-// CloseScope ends a scope: it blocks until every task has ended, and then closes the scheduler. From
-// then on Go returns false, also to blocked submitters. A deferred function of the scope calls
+// CloseScope ends a scope: it blocks until every task has ended, and then closes the scheduler.
+// From then on Go returns false, also to blocked submitters. A deferred function of the scope calls
 // CloseScope with the value that recover returned. If that is nil, CloseScope raises the panics and
-// Goexits of the tasks. If not, it panics with the value again, with the tasks' panics as its Others.
+// Goexits of the tasks. If not, it panics with the value again, with the tasks' panics as its
+// Others.
 func (s *Scheduler) CloseScope(recovered any) {
 	r := s.closeWhenEmpty()
 	if recovered == nil {
@@ -97,8 +99,8 @@ func (s *Scheduler) Join(ctx context.Context) error {
 
 // Drop takes the unclaimed tasks out of the run queue and returns them, without helpers. It refuses
 // blocked submitters. Drop also drops the task of a submitter that cannot give up. The call of that
-// submitter returns as if the task had been accepted. Drop calls dropped, with mu held, with the set
-// of each dropped task, unless the set is nil.
+// submitter returns as if the task had been accepted. Drop calls dropped, with mu held, with the
+// set of each dropped task, unless the set is nil.
 func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
 	all := race.Copy(get(s, func(do *todo) []Dropped { return s.dropLocked(dropped, do) }))
 	for i := range all {
@@ -115,8 +117,8 @@ func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
 // A Helper is a task that TryHelp has accepted.
 type Helper interface{ IsHelper() }
 
-// A claimable is a task that RunClaimed may run. Claim reports true to its first caller, which decides
-// whether the task runs.
+// A claimable is a task that RunClaimed may run. Claim reports true to its first caller, which
+// decides whether the task runs.
 type claimable interface{ Claim() bool }
 
 func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped) {

@@ -87,8 +87,8 @@ func (c *Context) placeHolder(s *Scheduler) *Context {
 // holdsPlace reports whether c.placeHolder(s) is not nil: then c can lend a place of s.
 func (c *Context) holdsPlace(s *Scheduler) bool { return c.placeHolder(s) != nil }
 
-// holdsPermit reports whether the innermost task among c.tasks whose owner uses sem holds a permit. A
-// background task holds none.
+// holdsPermit reports whether the innermost task among c.tasks whose owner uses sem holds a permit.
+// A background task holds none.
 func (c *Context) holdsPermit(sem *core.Semaphore) bool {
 	for task := range c.tasks() {
 		if task.sched.config().Semaphore == sem {
@@ -177,8 +177,8 @@ func (c *Context) nest(parent *Context) {
 	}
 }
 
-// Nest sets the path and Labels for an owner that is made with ctx. The owner's name nests in the path
-// of ctx. The owner becomes a task of the execution trace if one is being recorded, and the
+// Nest sets the path and Labels for an owner that is made with ctx. The owner's name nests in the
+// path of ctx. The owner becomes a task of the execution trace if one is being recorded, and the
 // returned context carries that task.
 func (c *Config) Nest(ctx context.Context) context.Context {
 	c.names = *taskOf(ctx).inner(c.Name, c)

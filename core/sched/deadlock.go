@@ -20,8 +20,8 @@ import (
 // submitters wait as tasks may run. A scheduler has at most one timer that counts. The scheduler
 // asks the submitters that cannot give up, once each, if no further submitter has parked when the
 // timer expires. Then there is no timer until another submitter parks or another task ends:
-// otherwise the clock of a testing/synctest bubble would never stop. A timer holds a weak pointer to
-// the scheduler. It is stopped when no submitter has parked for a while, unless it belongs to a
+// otherwise the clock of a testing/synctest bubble would never stop. A timer holds a weak pointer
+// to the scheduler. It is stopped when no submitter has parked for a while, unless it belongs to a
 // bubble: a goroutine outside that bubble must not stop it.
 
 // deadlockAfter is how long submitters are blocked before the scheduler looks for a deadlock.
@@ -66,7 +66,8 @@ func (a *alarm) suspectsLocked(s *Scheduler) bool {
 	return int64(a.patient) >= max(1, most)
 }
 
-// longCalm is how many blocked submitters in a row have no need to park before the timer is stopped.
+// longCalm is how many blocked submitters in a row have no need to park before the timer is
+// stopped.
 const longCalm = 64
 
 // calmLocked counts a blocked submitter that had no need to park. It stops the timer after longCalm
@@ -167,8 +168,8 @@ func (s *Scheduler) answer(b *submitter) submitterState {
 	return state
 }
 
-// answerWith reads the stack of the caller, a submitter that was asked. It calls blocks with mu held
-// before the submitter blocks again.
+// answerWith reads the stack of the caller, a submitter that was asked. It calls blocks with mu
+// held before the submitter blocks again.
 func (s *Scheduler) answerWith(b *submitter, blocks func()) submitterState {
 	runs := outsider
 	if s.IsWorker() {
@@ -210,8 +211,8 @@ func (c interrupt) Err() error {
 
 // judgeLocked finds out whether all tasks that run are submitters that cannot give up, and wait for
 // room or for permits that these tasks hold. If so, the oldest of them panics. There is no deadlock
-// if the owner is paused, if another submitter yields or has a reserved place, if a worker searches,
-// or if a task has lent its place.
+// if the owner is paused, if another submitter yields or has a reserved place, if a worker
+// searches, or if a task has lent its place.
 func (s *Scheduler) judgeLocked(do *todo) {
 	x := s.shared
 	l := &x.limiter
@@ -245,8 +246,8 @@ func oldestInsider(l *list.List[*submitter]) (oldest *submitter, n int32) {
 	return oldest, n
 }
 
-// holdsAllLocked reports whether the tasks that run hold all permits in use, and the semaphore is not
-// paused.
+// holdsAllLocked reports whether the tasks that run hold all permits in use, and the semaphore is
+// not paused.
 func (s *Scheduler) holdsAllLocked() bool {
 	sem := s.shared.semaphore
 	return sem.InUse() == int64(s.busy) && sem.Limit() > 0

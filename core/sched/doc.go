@@ -4,8 +4,8 @@
 //
 // Each task runs as if it had a goroutine of its own, but no more tasks run at once than the limit
 // allows. A task may block for as long as it likes, on whatever it likes. Other workers take the
-// tasks behind it, as far as the limit allows. Within that promise the scheduler starts as few goroutines
-// as it can: short tasks share a worker, and a lock.
+// tasks behind it, as far as the limit allows. Within that promise the scheduler starts as few
+// goroutines as it can: short tasks share a worker, and a lock.
 //
 // Owners differ in two numbers: how many tasks may run at once, and how many more may be
 // accepted. A submitter is a goroutine that starts a task. It blocks while both numbers are

@@ -2,8 +2,8 @@ package sched
 
 import "github.com/coterie-go/coterie/core/race"
 
-// This file makes the edges between tasks in race builds: from each task to the next, in an owner that
-// runs one task at a time, and for a key whose perKey is 1.
+// This file makes the edges between tasks in race builds: from each task to the next, in an owner
+// that runs one task at a time, and for a key whose perKey is 1.
 
 // isOrdered reports whether one task runs at a time.
 func (s *Scheduler) isOrdered() bool {

@@ -8,9 +8,9 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file passes the panics and Goexits of tasks to the waiters. A set of tasks keeps them.
-// The worker that ends the last task gives them to every blocked waiter. A wait that finds no task
-// left takes them itself. So each wait that is blocked at that moment raises them, and no later wait
+// This file passes the panics and Goexits of tasks to the waiters. A set of tasks keeps them. The
+// worker that ends the last task gives them to every blocked waiter. A wait that finds no task left
+// takes them itself. So each wait that is blocked at that moment raises them, and no later wait
 // does.
 
 // failures holds the panics and Goexits of tasks since the last wait. The scheduler's mu guards it
@@ -26,9 +26,9 @@ const (
 	maxPanics = 1 + maxOthers
 )
 
-// addLocked adds a panic, or a Goexit if p is nil, to *r, the failures of owner, and makes *r if it is
-// nil. The process ends with the panic if owner is garbage-collected while *r has a panic that no
-// Get has raised: nothing can wait for owner then. If the panic's value points back to owner,
+// addLocked adds a panic, or a Goexit if p is nil, to *r, the failures of owner, and makes *r if it
+// is nil. The process ends with the panic if owner is garbage-collected while *r has a panic that
+// no Get has raised: nothing can wait for owner then. If the panic's value points back to owner,
 // owner is never collected.
 func addLocked[T any](r **failures, owner *T, p *core.PanicError) {
 	if *r == nil {

@@ -52,13 +52,13 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 
 // mostYields is how often a worker under a limit yields before it parks or leaves. A goroutine that
 // waited for its task may be about to submit another. Yielding to that goroutine costs less than
-// parking and a wake-up. The number is 2 because once in sixty times the Go scheduler continues with
-// the goroutine that yields.
+// parking and a wake-up. The number is 2 because once in sixty times the Go scheduler continues
+// with the goroutine that yields.
 const mostYields = 2
 
-// findTaskLocked claims a task, and reports whether it found one. A worker that was searching steals
-// from a taken segment first. A worker whose task has just ended steals only if such a segment is
-// late, or the queue is empty.
+// findTaskLocked claims a task, and reports whether it found one. A worker that was searching
+// steals from a taken segment first. A worker whose task has just ended steals only if such a
+// segment is late, or the queue is empty.
 func (w *Worker) findTaskLocked(ended bool) bool {
 	s, x := w.s, w.s.shared
 	if !x.queue.taken.Empty() && (!ended || x.queue.late(2*uint32(x.procs))) && w.stealLocked() {
@@ -189,8 +189,8 @@ func (w *Worker) visitLentLocked(do *todo) verdict {
 	return leave
 }
 
-// findLentTaskLocked claims a task of the set for a worker on a lent place. It returns the place and
-// reports false if there is none or the waiter wants its place back.
+// findLentTaskLocked claims a task of the set for a worker on a lent place. It returns the place
+// and reports false if there is none or the waiter wants its place back.
 func (w *Worker) findLentTaskLocked(do *todo) bool {
 	s, set := w.s, w.lentTo
 	if set == nil {

@@ -32,7 +32,8 @@ func (w *Worker) isolate() {
 }
 
 // runIsolated calls host, which runs the worker's task. The caller's goroutine runs no other task.
-// runIsolated calls ended also if the task panics or calls Goexit, unless the process is about to end.
+// runIsolated calls ended also if the task panics or calls Goexit, unless the process is about to
+// end.
 func (w *Worker) runIsolated(host func(s *Scheduler, bookkeeper *Worker, run func()), ended func()) {
 	returned := false
 	core.Call(func() {

@@ -14,8 +14,8 @@ import (
 // room in the run queue, because it was accepted before.
 //
 // Each key that has tasks is a wait set. A key without tasks is forgotten, unless it holds a panic
-// that no wait has raised, or Drop has dropped tasks of it. A race build forgets no key, because the
-// key holds the edges from past tasks to future ones.
+// that no wait has raised, or Drop has dropped tasks of it. A race build forgets no key, because
+// the key holds the edges from past tasks to future ones.
 //
 // Invariant, whenever mu is free: the line of a key is empty, or perKey of its tasks are active, or
 // the first in line replaces others and one of the others is active.
@@ -133,8 +133,8 @@ func (k *Keyed[K]) find(key K) *Set {
 	})
 }
 
-// SetWithin returns the set of the key if ctx derives from the context of a task of the key that has
-// not ended, or of a task that runs on the place of one. Otherwise it returns nil.
+// SetWithin returns the set of the key if ctx derives from the context of a task of the key that
+// has not ended, or of a task that runs on the place of one. Otherwise it returns nil.
 func (k *Keyed[K]) SetWithin(ctx context.Context, key K) *Set {
 	set := k.find(key)
 	if set == nil {
@@ -220,9 +220,9 @@ func (q *keyQueue) submitLocked(t *KeyTask, inside bool, p *park.Parker, do *tod
 	return errBlocked
 }
 
-// noRoomLocked is called for the task of a free key if there is no room in the run queue. The key may
-// be busy by the time there is room. Then a submitter that is no task of the scheduler may block
-// again, with p.
+// noRoomLocked is called for the task of a free key if there is no room in the run queue. The key
+// may be busy by the time there is room. Then a submitter that is no task of the scheduler may
+// block again, with p.
 func (q *keyQueue) noRoomLocked(t *KeyTask, inside bool, p *park.Parker) error {
 	if p == nil {
 		return ErrFull
@@ -290,8 +290,8 @@ func (s *Scheduler) replaceSubmittersLocked(set *Set, do *todo) {
 	}
 }
 
-// finish ends a GoContext or Replace, with the error that it has so far: errBlocked if the submitter is
-// listed, errNoRoom if it must block until there is room in the run queue.
+// finish ends a GoContext or Replace, with the error that it has so far: errBlocked if the
+// submitter is listed, errNoRoom if it must block until there is room in the run queue.
 func (k *keys) finish(ctx context.Context, t *KeyTask, p *park.Parker, inside bool, reason Reason, err error) error {
 	if err == errNoRoom {
 		err = k.sched.start(ctx, t.Set(), &t.own)
@@ -308,7 +308,8 @@ func (k *keys) finish(ctx context.Context, t *KeyTask, p *park.Parker, inside bo
 		return err
 	}
 	defer k.sched.noteBlocked(reason).end()
-	// A task that a Replace cancels may wait for the caller, and gives up only when its place is lent.
+	// A task that a Replace cancels may wait for the caller, and gives up only when its place is
+	// lent.
 	place := taskOf(ctx).placeHolder(k.sched)
 	place.pass(1)
 	defer place.pass(-1)

@@ -41,9 +41,9 @@ func (k *keys) hasRoomLocked(inside bool) bool {
 	return inside || k.blocked.Empty() && k.waiting < k.mayWait
 }
 
-// activateOrLineUpLocked makes a task active if its key is not busy. Otherwise it puts the task in line and
-// reports false. It is called when there is room for the task in the run queue. A submitter that
-// has waited for that blocks again if there is no room in line.
+// activateOrLineUpLocked makes a task active if its key is not busy. Otherwise it puts the task in
+// line and reports false. It is called when there is room for the task in the run queue. A
+// submitter that has waited for that blocks again if there is no room in line.
 func (q *keyQueue) activateOrLineUpLocked(t Task) bool {
 	e := t.(*keyEntry)
 	switch p := e.task.retry; {
@@ -163,8 +163,8 @@ func (q *keyQueue) deactivateLocked(e *keyEntry) {
 	}
 }
 
-// retireLocked forgets the key if it has no task left. It releases the waiters for all keys if it was
-// the last key with tasks.
+// retireLocked forgets the key if it has no task left. It releases the waiters for all keys if it
+// was the last key with tasks.
 func (q *keyQueue) retireLocked(do *todo) {
 	k := q.keys
 	if q.actives > 0 || !q.line.Empty() {
@@ -196,9 +196,9 @@ type replacement struct {
 	err              error
 }
 
-// dropActiveLocked drops the active tasks that have not begun, and adds all active tasks to r. If none
-// has begun, it gives the entry of the last one to t and reports true. The entries of the other
-// dropped tasks stay in the run queue, and are inactive.
+// dropActiveLocked drops the active tasks that have not begun, and adds all active tasks to r. If
+// none has begun, it gives the entry of the last one to t and reports true. The entries of the
+// other dropped tasks stay in the run queue, and are inactive.
 func (q *keyQueue) dropActiveLocked(t *KeyTask, r *replacement) bool {
 	for at := q.active.Front(); at != nil; {
 		e := at.Value
@@ -247,8 +247,8 @@ func (k *keys) admitLocked(do *todo) {
 	}
 }
 
-// pushLocked adds a task to the run queue and reports true, or adds it to the line of its key if that
-// is busy.
+// pushLocked adds a task to the run queue and reports true, or adds it to the line of its key if
+// that is busy.
 func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) bool {
 	if q := set.queueOfKey(); q != nil && !q.activateOrLineUpLocked(t) {
 		return false

@@ -188,8 +188,8 @@ func (set *Set) lend(parent *Context) {
 	})
 }
 
-// lendOneLocked starts a worker on a lent place if a further one may run tasks of the set, which may
-// be nil.
+// lendOneLocked starts a worker on a lent place if a further one may run tasks of the set, which
+// may be nil.
 func (set *Set) lendOneLocked(do *todo) {
 	if set != nil && set.lenders > set.lent && set.segments > 0 {
 		set.lent++

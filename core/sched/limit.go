@@ -12,9 +12,9 @@ import (
 )
 
 // This file holds what happens when the limit is reached: there is no room, and submitters are
-// blocked. They stand in a list, in the order in which they came. A blocked submitter parks its task
-// in the list. The worker that makes room moves the task into the run queue, so the task does not
-// wait until its submitter runs. Whenever mu is free,
+// blocked. They stand in a list, in the order in which they came. A blocked submitter parks its
+// task in the list. The worker that makes room moves the task into the run queue, so the task does
+// not wait until its submitter runs. Whenever mu is free,
 //
 //	no submitter is blocked, or there is less room than wakeAt.
 
@@ -124,8 +124,8 @@ func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *par
 }
 
 // acquirePatiently takes a permit for a submitter with a reserved place that cannot give up. It
-// blocks until there is one. It panics in a deadlock. An acquirer that is asked goes to the end of the
-// semaphore's queue.
+// blocks until there is one. It panics in a deadlock. An acquirer that is asked goes to the end of
+// the semaphore's queue.
 func (s *Scheduler) acquirePatiently(sem *core.Semaphore) {
 	b := newSubmitter()
 	defer b.free()

@@ -14,8 +14,8 @@ import (
 
 // lock locks mu. It tries several times before it parks. No goroutine holds mu for long, but a
 // parked goroutine may have to wait until a task ends before it has a processor. Between two tries
-// it does not touch mu. A goroutine that tries without a pause slows down the goroutine that holds mu:
-// that made tasks of a busy pool 2 to 3 times as expensive.
+// it does not touch mu. A goroutine that tries without a pause slows down the goroutine that holds
+// mu: that made tasks of a busy pool 2 to 3 times as expensive.
 func (s *Scheduler) lock() {
 	if !s.mu.TryLock() {
 		s.lockSlow(shortPauses)

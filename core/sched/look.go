@@ -163,8 +163,8 @@ func (q *keyQueue) lookLocked(v *View) {
 	}
 }
 
-// lookLocked adds the tasks in the queue. It leaves out those of taken segments, because workers claim
-// them without mu.
+// lookLocked adds the tasks in the queue. It leaves out those of taken segments, because workers
+// claim them without mu.
 func (q *runQueue) lookLocked(v *View) {
 	if q.first != nil {
 		v.addQueued(q.first)

@@ -67,8 +67,8 @@ func (n *Named) Run(w *Worker) {
 	w.Returned()
 }
 
-// Begin records that a task with a context begins. The task calls Begin, and calls End when it ends,
-// also by a panic or Goexit.
+// Begin records that a task with a context begins. The task calls Begin, and calls End when it
+// ends, also by a panic or Goexit.
 func (c *Context) Begin(w *Worker) { c.BeginWithin(w, c.Context) }
 
 // BeginWithin is Begin, but makes parent, which derives from the parent of c, the new parent.

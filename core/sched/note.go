@@ -11,8 +11,8 @@ import (
 
 // This file holds the notes of goroutines that are blocked on a named owner: until there is room,
 // until tasks have ended, or until its semaphore has a permit. A goroutine lists a note before it
-// parks. That takes some microseconds. The caller of a loop lists one note for the whole loop. For an
-// owner without a name there are no notes.
+// parks. That takes some microseconds. The caller of a loop lists one note for the whole loop. For
+// an owner without a name there are no notes.
 
 // noteBlocked lists a note for the caller, which is about to park. The caller calls end after it.
 // noteBlocked returns nil for an owner without a name.
@@ -33,9 +33,9 @@ func (n *note) end() {
 	}
 }
 
-// list and unlist run in the goroutine that is blocked, hidden from the race detector. With a hidden
-// goroutine for each the detector forgets earlier accesses; see direct. So they call only functions that
-// the compiler inlines.
+// list and unlist run in the goroutine that is blocked, hidden from the race detector. With a
+// hidden goroutine for each the detector forgets earlier accesses; see direct. So they call only
+// functions that the compiler inlines.
 //
 //go:norace
 func (n *note) list() {
@@ -58,12 +58,12 @@ func (n *note) unlist() {
 	race.Enable()
 }
 
-// A LoopNote shows that the caller of a loop is blocked until items have ended, and which goroutines
-// run the items. A nil LoopNote does nothing.
+// A LoopNote shows that the caller of a loop is blocked until items have ended, and which
+// goroutines run the items. A nil LoopNote does nothing.
 type LoopNote struct{ note }
 
-// NoteLoop returns a note for a loop that has been given ctx. It returns nil if ctx is not that of a
-// named owner, or of a task within one. In builds with race.Hidden it returns nil too: there each
+// NoteLoop returns a note for a loop that has been given ctx. It returns nil if ctx is not that of
+// a named owner, or of a task within one. In builds with race.Hidden it returns nil too: there each
 // item has a goroutine of its own.
 func NoteLoop(ctx context.Context) *LoopNote {
 	c := taskOf(ctx)
@@ -97,8 +97,8 @@ func (l *LoopNote) Worker() (left func()) {
 	}
 }
 
-// Blocked records that the caller of the loop is about to park. Only the caller calls Blocked, Woken
-// and End.
+// Blocked records that the caller of the loop is about to park. Only the caller calls Blocked,
+// Woken and End.
 func (l *LoopNote) Blocked() {
 	if l == nil {
 		return

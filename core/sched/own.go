@@ -15,7 +15,8 @@ import (
 // stack takes microseconds. A goroutine counts as one that runs no task if the runtime does not
 // print the arguments.
 
-// hostTasks calls run, which runs tasks of s. bookkeeper is the worker that shared.all has for them.
+// hostTasks calls run, which runs tasks of s. bookkeeper is the worker that shared.all has for
+// them.
 //
 //go:noinline
 func (s *Scheduler) hostTasks(bookkeeper *Worker, run func()) {
@@ -40,8 +41,8 @@ const (
 
 // hosts reports whether the caller's goroutine has one of the host functions with these names,
 // called on s. It returns the text of the function's second argument: the worker. If the goroutine
-// runs a task in place of its submitter, the goroutine of the submitter counts too. If the task has a
-// goroutine of its own, the worker is in between. Reading the stacks of others stops the world.
+// runs a task in place of its submitter, the goroutine of the submitter counts too. If the task has
+// a goroutine of its own, the worker is in between. Reading the stacks of others stops the world.
 func (s *Scheduler) hosts(functions ...string) (worker string, ok bool) {
 	var all map[uint64][]byte
 	for text := stackText(1<<12, false); ; {

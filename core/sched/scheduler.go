@@ -227,7 +227,8 @@ func (set *Set) addSegments(n int) {
 	}
 }
 
-// parentTask returns set.parent, or nil if set is nil. Tasks of the set may run on that task's place.
+// parentTask returns set.parent, or nil if set is nil. Tasks of the set may run on that task's
+// place.
 func (set *Set) parentTask() *Context {
 	if set == nil {
 		return nil
@@ -322,8 +323,8 @@ type limiter struct {
 }
 
 // A submitter is a goroutine that is blocked until there is room. It first yields, so that tasks
-// run: a yield costs less than parking and a wake-up. While it yields it stands for a searching worker
-// in the invariant. When it returns, it wakes a worker if one is needed.
+// run: a yield costs less than parking and a wake-up. While it yields it stands for a searching
+// worker in the invariant. When it returns, it wakes a worker if one is needed.
 type submitter struct {
 	task     Task
 	set      *Set

@@ -16,8 +16,8 @@ func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
 	return &Set{Owner: owner, sched: s, parent: taskOf(ctx).placeHolder(s)}
 }
 
-// SetMaker records that the caller's goroutine has made the set. It takes microseconds if the set was
-// made for a task.
+// SetMaker records that the caller's goroutine has made the set. It takes microseconds if the set
+// was made for a task.
 func (set *Set) SetMaker() {
 	if set.parent != nil {
 		set.maker = GoroutineID()
@@ -54,8 +54,8 @@ func (s *Scheduler) takeLocked() *failures {
 	return s.shared.failures.takeLocked()
 }
 
-// releaseWaitersLocked releases the waiters if no task is left. If only background tasks are left and a
-// goroutine waits, it makes unlock cancel their contexts.
+// releaseWaitersLocked releases the waiters if no task is left. If only background tasks are left
+// and a goroutine waits, it makes unlock cancel their contexts.
 func (s *Scheduler) releaseWaitersLocked(do *todo) {
 	switch {
 	case s.waiters == nil || !s.emptyExceptBackgroundsLocked():
@@ -66,7 +66,8 @@ func (s *Scheduler) releaseWaitersLocked(do *todo) {
 	}
 }
 
-// cancelBackgroundsLocked adds the background tasks to do.cancel, so that unlock cancels their contexts.
+// cancelBackgroundsLocked adds the background tasks to do.cancel, so that unlock cancels their
+// contexts.
 func (x *shared) cancelBackgroundsLocked(do *todo) {
 	for active := &x.backgrounds.active; !active.Empty(); {
 		e := active.Front()

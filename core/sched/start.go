@@ -8,9 +8,9 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file accepts tasks. Go has a fast path, which takes mu once and adds the task
-// to the last segment of the run queue. Everything else is slow: no room, a closed scheduler, a
-// semaphore, a worker to wake, a place to lend.
+// This file accepts tasks. Go has a fast path, which takes mu once and adds the task to the last
+// segment of the run queue. Everything else is slow: no room, a closed scheduler, a semaphore, a
+// worker to wake, a place to lend.
 
 // Go accepts a task of the given set; nil is the scheduler's own set. It blocks until there is
 // room. It reports false if the scheduler is closed, also if that happens while Go blocks.
@@ -328,8 +328,8 @@ func (s *Scheduler) submitLocked(b *submitter, lends, inside bool, do *todo) err
 	return errBlocked
 }
 
-// submitClosedLocked is submitLocked after ClosePool. Until Drop, a task that has not ended may still start
-// others, and so may a submitter of a set that was made for such a task.
+// submitClosedLocked is submitLocked after ClosePool. Until Drop, a task that has not ended may
+// still start others, and so may a submitter of a set that was made for such a task.
 func (s *Scheduler) submitClosedLocked(b *submitter, lends, inside bool, do *todo) error {
 	switch {
 	case !inside || s.shared.limiter.closedToTasks:
@@ -373,8 +373,9 @@ func (s *Scheduler) goHidden(set *Set, t Task) bool {
 	}
 }
 
-// submitHidden counts a direct task as running, or reserves a place for it. It blocks until there is
-// room. It returns refused if the scheduler is closed, and admitted if the task cannot be direct.
+// submitHidden counts a direct task as running, or reserves a place for it. It blocks until there
+// is room. It returns refused if the scheduler is closed, and admitted if the task cannot be
+// direct.
 func (s *Scheduler) submitHidden(reserves bool) submitterState {
 	b := newSubmitter()
 	b.patient, b.reserves, b.link.Value = true, reserves, b

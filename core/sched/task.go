@@ -15,8 +15,9 @@ func (f Func) Run(*Worker) { f() }
 
 // A future is a task whose result a core.Future holds.
 type future interface {
-	// Abort gives the future a panic of the task, or, if p is nil, a Goexit. It follows Owner.Aborted.
-	// The future already has a result if an observer panicked, or called Goexit, after the task.
+	// Abort gives the future a panic of the task, or, if p is nil, a Goexit. It follows
+	// Owner.Aborted. The future already has a result if an observer panicked, or called Goexit,
+	// after the task.
 	Abort(p *core.PanicError)
 }
 

@@ -10,9 +10,9 @@ import (
 	"github.com/coterie-go/coterie/core/race"
 )
 
-// This file blocks and ends waits. A wait that finds no task left takes the
-// failures itself. Otherwise it lists its Parker and blocks, and the worker that ends the last task
-// gives it the failures.
+// This file blocks and ends waits. A wait that finds no task left takes the failures itself.
+// Otherwise it lists its Parker and blocks, and the worker that ends the last task gives it the
+// failures.
 
 // Wait blocks until every task has ended, also those of sets. It raises the panics and Goexits of
 // the tasks of the scheduler's own set. It returns the cause if ctx, which may be nil, ends first.
@@ -171,8 +171,8 @@ func (w *wait) listLocked(p *park.Parker, looked bool, do *todo) seen {
 	return v
 }
 
-// park blocks until p is woken, or ctx ends. If the caller must call runsCaller, park returns next: the
-// Parker that is listed instead of p.
+// park blocks until p is woken, or ctx ends. If the caller must call runsCaller, park returns next:
+// the Parker that is listed instead of p.
 func (w *wait) park(ctx context.Context, p *park.Parker) (r *failures, next *park.Parker, err error) {
 	reason := ForSome
 	if w.on == waited(w.s) {

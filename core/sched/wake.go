@@ -29,8 +29,8 @@ func (s *Scheduler) setQueuedLocked(t Task) {
 	}
 }
 
-// wakeUnlessYieldingLocked is wakeLocked, unless a submitter yields: that submitter calls wakeLocked when it
-// returns.
+// wakeUnlessYieldingLocked is wakeLocked, unless a submitter yields: that submitter calls
+// wakeLocked when it returns.
 func (s *Scheduler) wakeUnlessYieldingLocked(want int16, do *todo) {
 	if s.shared.limiter.yielding == 0 || s.busy == 0 {
 		s.wakeLocked(want, do)

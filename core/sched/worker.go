@@ -50,7 +50,8 @@ func (w *Worker) beginOnly() {
 	}
 }
 
-// endOnly ends the only task, without mu, and reports true. It reports false if the task was counted.
+// endOnly ends the only task, without mu, and reports true. It reports false if the task was
+// counted.
 func (w *Worker) endOnly() bool {
 	w.only = false
 	if !w.s.only.CompareAndSwap(running, noTask) {

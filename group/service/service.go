@@ -76,8 +76,7 @@ type Service struct {
 	Run func(ctx context.Context, ready func()) error
 	// Grace is how long Run may take to return when ctx is done. 0 means Options.Grace.
 	Grace time.Duration
-	// Restart says what happens when the service fails. The zero Restart stops
-	// all services.
+	// Restart says what happens when the service fails. The zero Restart stops all services.
 	Restart Restart
 }
 

@@ -13,7 +13,8 @@ import (
 
 // This file holds how the items of loops are found. A loop keeps no list of them. But their workers
 // carry the profiler label of the context that the loop was given, which is the path of an owner or
-// a task, and the goroutine profile shows the labels beside the stacks. So they cost the loop nothing.
+// a task, and the goroutine profile shows the labels beside the stacks. So they cost the loop
+// nothing.
 
 // items are those of loops in one path that stand at the same place.
 type items struct {

@@ -16,8 +16,8 @@
 // a second, and not at all if there are more than 2500 goroutines or their stacks have more than
 // 30,000 frames. Up to these numbers, the world stops for less than 50 ms.
 //
-// [github.com/coterie-go/coterie/group.Observe] follows tasks over time. [docs/guide/doing.md] finds
-// out why a service hangs.
+// [github.com/coterie-go/coterie/group.Observe] follows tasks over time. [docs/guide/doing.md]
+// finds out why a service hangs.
 //
 // [docs/guide/doing.md]: https://github.com/coterie-go/coterie/blob/main/docs/guide/doing.md
 package tree

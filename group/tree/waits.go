@@ -16,8 +16,8 @@ import (
 // stuck. A task that waits for a semaphore is stuck if all tasks of the owners that share it are
 // stuck. A goroutine that waits in a loop is stuck if those that run items or the input of the loop
 // are stuck, and the others wait until there is an item, or room for one. They count as tasks here.
-// A task without a known wait, and a task without a name, may go on. The stuck tasks are the largest
-// set that these rules allow. From each of them the waits lead into a circle.
+// A task without a known wait, and a task without a name, may go on. The stuck tasks are the
+// largest set that these rules allow. From each of them the waits lead into a circle.
 
 // settled is how long each task of a circle must have waited. Their waits look like a circle for an
 // instant while tasks lend places.

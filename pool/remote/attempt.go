@@ -17,28 +17,26 @@ import (
 
 // This file holds one attempt at a task: the claim, the lease, and the result.
 //
-// A worker claims a task by writing into its record by which delivery it got it,
-// and one attempt more. It may do so only if its delivery is later than the one in
-// the record, so of two workers that the server has given a task the later one has
-// it. A result is written only if the record still has the delivery of the attempt.
+// A worker claims a task by writing into its record by which delivery it got it, and one attempt
+// more. It may do so only if its delivery is later than the one in the record, so of two workers
+// that the server has given a task the later one has it. A result is written only if the record
+// still has the delivery of the attempt.
 //
-// The lease is the time for which the server keeps the message from others. The
-// worker renews it at each third, and looks at the record then. By the worker's own
-// clock a lease counts from when the last renewal that the server has answered was
-// sent, so it never ends later than by the server's. Until the first renewal it
-// counts from the arrival of the message.
+// The lease is the time for which the server keeps the message from others. The worker renews it at
+// each third, and looks at the record then. By the worker's own clock a lease counts from when the
+// last renewal that the server has answered was sent, so it never ends later than by the server's.
+// Until the first renewal it counts from the arrival of the message.
 //
-// When a record says that the task is over, whoever holds the message sees to the
-// rest: the dead letter, the owners, and then the message itself. Each of these may
-// happen twice.
+// When a record says that the task is over, whoever holds the message sees to the rest: the dead
+// letter, the owners, and then the message itself. Each of these may happen twice.
 
-// ErrLeaseLost is the cause with which a task's context ends when its worker could
-// not renew the lease in time, or another worker has begun the task.
+// ErrLeaseLost is the cause with which a task's context ends when its worker could not renew the
+// lease in time, or another worker has begun the task.
 var ErrLeaseLost = errors.New("remote: lease lost")
 
-// ErrAbandoned is the cause with which a task's context ends when all who wanted
-// its result have given up or died. It is wrapped by the error of a future whose
-// submitter was cut off for so long that it was taken for dead.
+// ErrAbandoned is the cause with which a task's context ends when all who wanted its result have
+// given up or died. It is wrapped by the error of a future whose submitter was cut off for so long
+// that it was taken for dead.
 var ErrAbandoned = errors.New("remote: abandoned")
 
 type attempt struct {
@@ -154,8 +152,7 @@ func (a *attempt) mine(r *record) bool {
 	return r != nil && r.Run == a.run && r.Delivery == a.delivery && r.State == running
 }
 
-// perform runs the task on the pool, keeps its lease meanwhile, and writes what
-// came of it.
+// perform runs the task on the pool, keeps its lease meanwhile, and writes what came of it.
 func (a *attempt) perform() {
 	future, err := pool.Submit(a.Worker.ctx, a.pool, func(ctx context.Context) (struct{}, error) {
 		a.call(ctx)
@@ -231,9 +228,8 @@ func (a *attempt) tend(returned <-chan struct{}) {
 	}
 }
 
-// renew extends the lease and looks whether the task is still this attempt's. It
-// cancels the attempt if not, or if the lease has ended. It reports whether it
-// got an answer.
+// renew extends the lease and looks whether the task is still this attempt's. It cancels the
+// attempt if not, or if the lease has ended. It reports whether it got an answer.
 func (a *attempt) renew() bool {
 	sent := time.Now()
 	ctx, cancel := context.WithDeadline(a.e.life, earlier(a.until, sent.Add(a.task.Lease/3)))
@@ -265,8 +261,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// finish writes what came of the attempt. As long as the server has no room for
-// it, finish tries again, under the lease.
+// finish writes what came of the attempt. As long as the server has no room for it, finish tries
+// again, under the lease.
 func (a *attempt) finish() {
 	if a.err == nil && len(a.result) > a.e.largest() {
 		a.err = Permanent(fmt.Errorf("result of %d bytes: %w, which is %d", len(a.result), ErrTooLarge, a.e.largest()))
@@ -321,8 +317,7 @@ func (a *attempt) outcome(r *record) (*record, change, time.Duration) {
 	return r, replace, 0
 }
 
-// giveBack makes another worker begin the task at once. This attempt does not
-// count.
+// giveBack makes another worker begin the task at once. This attempt does not count.
 func (a *attempt) giveBack() {
 	ctx, cancel := context.WithTimeout(a.e.life, answerTimeout)
 	defer cancel()
@@ -357,8 +352,8 @@ func (a *attempt) settle(r *record) {
 	a.ack(ctx)
 }
 
-// ack removes the message of a task that is over or has no record, and the token
-// that a submitter may have left in the room.
+// ack removes the message of a task that is over or has no record, and the token that a submitter
+// may have left in the room.
 func (a *attempt) ack(ctx context.Context) {
 	if a.e.release(ctx, a.q, a.run, 0) == nil {
 		a.msg.Ack()

@@ -10,24 +10,22 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// This file holds how a dead submitter is noticed. Each engine writes a message
-// of its own every two seconds, which replaces its last one. So the oldest message
-// of that stream is that of the engine which has been silent for longest, and to
-// look at it is enough.
+// This file holds how a dead submitter is noticed. Each engine writes a message of its own every
+// two seconds, which replaces its last one. So the oldest message of that stream is that of the
+// engine which has been silent for longest, and to look at it is enough.
 //
-// An engine is taken for dead if its message is older than silence by the
-// server's clock, and the engine that looks has had answers from the server for
-// as long: after a restart of the server all have time to be heard first. Its
-// submissions are then given up as it would have done itself. Whoever does that
-// replaces the message first, so the others leave it alone, unless that one dies
+// An engine is taken for dead if its message is older than silence by the server's clock, and the
+// engine that looks has had answers from the server for as long: after a restart of the server all
+// have time to be heard first. Its submissions are then given up as it would have done itself.
+// Whoever does that replaces the message first, so the others leave it alone, unless that one dies
 // too.
 
 const (
 	beatEvery = 2 * time.Second
 	silence   = 9 * time.Second
 
-	// recheckEach is how many results are looked for at each beat, in case that
-	// the message about one was lost.
+	// recheckEach is how many results are looked for at each beat, in case that the message about
+	// one was lost.
 	recheckEach = 64
 )
 
@@ -46,8 +44,8 @@ func (e *Engine) forgetBeat() {
 	e.engines.Purge(ctx, jetstream.WithPurgeSubject(engineSubjects+e.id))
 }
 
-// keepBeating is a task of the engine until Close begins. Close itself takes no
-// longer than submissions take to be given up.
+// keepBeating is a task of the engine until Close begins. Close itself takes no longer than
+// submissions take to be given up.
 func (e *Engine) keepBeating() {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()

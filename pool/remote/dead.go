@@ -14,12 +14,11 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-// This file holds dead letters: tasks that have failed for good, each a message
-// with the argument and, in a header, the record. A letter stays until it is
-// requeued, or an operator deletes it.
+// This file holds dead letters: tasks that have failed for good, each a message with the argument
+// and, in a header, the record. A letter stays until it is requeued, or an operator deletes it.
 
-// A DeadError is a task that failed as often as it may, or with a [Permanent]
-// error, or whose workers died of it.
+// A DeadError is a task that failed as often as it may, or with a [Permanent] error, or whose
+// workers died of it.
 type DeadError struct {
 	ID       string   // for Requeue
 	Task     string   // its name
@@ -38,8 +37,7 @@ func (d *DeadError) Error() string {
 // Unwrap returns Err.
 func (d *DeadError) Unwrap() error { return d.Err }
 
-// Format writes Error, and for %+v below it the stack of the panic or Goexit that
-// it was.
+// Format writes Error, and for %+v below it the stack of the panic or Goexit that it was.
 func (d *DeadError) Format(f fmt.State, verb rune) {
 	io.WriteString(f, d.Error())
 	if r, ok := d.Err.(*remoteError); ok && f.Flag('+') && r.stack != "" {
@@ -84,10 +82,9 @@ func readLetter(msg *jetstream.RawStreamMsg) (*record, error) {
 	return r, nil
 }
 
-// Dead returns the dead letters of a task, the oldest first, as far as there are
-// any when the loop gets there. An error, which is context.Cause of ctx if that is
-// done, ends the sequence. Letters that are requeued in the loop do not come again
-// unless they die again meanwhile.
+// Dead returns the dead letters of a task, the oldest first, as far as there are any when the loop
+// gets there. An error, which is context.Cause of ctx if that is done, ends the sequence. Letters
+// that are requeued in the loop do not come again unless they die again meanwhile.
 func Dead[In, Out any](ctx context.Context, e *Engine, t *Task[In, Out]) iter.Seq2[*DeadError, error] {
 	switch {
 	case ctx == nil:
@@ -143,11 +140,10 @@ func (e *Engine) letter(ctx context.Context, from uint64, subject string) (msg *
 // letter.
 var ErrNoLetter = errors.New("no such dead letter")
 
-// Requeue puts the task of a dead letter into the queue again, with all its
-// attempts, and removes the letter. The task has no owner, like a detached one.
-// Requeue blocks while the queue is full, until ctx is done. If the task has a Key
-// that was submitted again since, the letter is only removed. When Requeue returns
-// an error it can be called again.
+// Requeue puts the task of a dead letter into the queue again, with all its attempts, and removes
+// the letter. The task has no owner, like a detached one. Requeue blocks while the queue is full,
+// until ctx is done. If the task has a Key that was submitted again since, the letter is only
+// removed. When Requeue returns an error it can be called again.
 func Requeue(ctx context.Context, e *Engine, id string) error {
 	switch {
 	case ctx == nil:

@@ -1,6 +1,5 @@
-// Package remote has the verbs of package pool for more than one machine. It uses
-// NATS JetStream, which it can embed: the engine is the same in a unit test, in one
-// binary and on a cluster.
+// Package remote has the verbs of package pool for more than one machine. It uses NATS JetStream,
+// which it can embed: the engine is the same in a unit test, in one binary and on a cluster.
 //
 //	resize := remote.NewTask("resize-v1", func(ctx context.Context, in Image) (Thumb, error) { ... },
 //		remote.TaskOptions{Lease: 30 * time.Second, Attempts: 5})
@@ -15,10 +14,9 @@
 //
 // # What happens
 //
-// A task begins at least once, and has one accepted result. It may begin again
-// although it had nearly ended, or although it still runs on a machine that was cut
-// off. So its effects must do no harm when they happen twice, or the task must check
-// [KeyOf] or [FenceOf].
+// A task begins at least once, and has one accepted result. It may begin again although it had
+// nearly ended, or although it still runs on a machine that was cut off. So its effects must do no
+// harm when they happen twice, or the task must check [KeyOf] or [FenceOf].
 //
 //   - A worker dies in a task: another worker begins the task when the lease ends.
 //     A live worker renews its lease after each third of it.
@@ -91,11 +89,11 @@
 //
 // # On the server
 //
-// All of these can be looked at with the ordinary tools, such as nats stream report
-// and nats kv get coterie_tasks. TASK is a task's name, RUN names one execution, ID is
-// a hash of the key or else the RUN, ENGINE names an Engine. All streams are kept in
-// files. An operator may change limits and replicas of those that exist; the
-// package itself changes only what the table gives to the options of a task.
+// All of these can be looked at with the ordinary tools, such as nats stream report and nats kv get
+// coterie_tasks. TASK is a task's name, RUN names one execution, ID is a hash of the key or else
+// the RUN, ENGINE names an Engine. All streams are kept in files. An operator may change limits and
+// replicas of those that exist; the package itself changes only what the table gives to the options
+// of a task.
 //
 //	stream               subjects                     limits, and what it holds
 //	coterie_queue_TASK   coterie.queue.TASK.RUN       a work queue, one message for each RUN; refuses new

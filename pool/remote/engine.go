@@ -23,26 +23,23 @@ import (
 	"github.com/coterie-go/coterie/group"
 )
 
-// This file holds the engine: a connection to a server, embedded or not, and
-// everything that runs on it. Its invariant: each goroutine that the package
-// starts is a task of Engine.tasks or Engine.futures, and Close waits for both.
+// This file holds the engine: a connection to a server, embedded or not, and everything that runs
+// on it. Its invariant: each goroutine that the package starts is a task of Engine.tasks or
+// Engine.futures, and Close waits for both.
 
-// ErrClosed is what a Submit or a Serve returns after [Engine.Close], and the
-// future of a task whose submitter's engine was closed.
+// ErrClosed is what a Submit or a Serve returns after [Engine.Close], and the future of a task
+// whose submitter's engine was closed.
 var ErrClosed = errors.New("remote: engine closed")
 
-// answerTimeout is how long one request to the server may take before it is
-// made again.
+// answerTimeout is how long one request to the server may take before it is made again.
 const answerTimeout = 3 * time.Second
 
-// closeGrace is how long Close goes on trying to reach a server that does not
-// answer.
+// closeGrace is how long Close goes on trying to reach a server that does not answer.
 const closeGrace = 5 * time.Second
 
-// An Engine connects this process to the tasks on a JetStream server. It may
-// submit tasks, serve them, or both. Make one with [Embedded] or [Connect]. Its
-// methods, and the functions that take an Engine, may be called by several
-// goroutines at once.
+// An Engine connects this process to the tasks on a JetStream server. It may submit tasks, serve
+// them, or both. Make one with [Embedded] or [Connect]. Its methods, and the functions that take an
+// Engine, may be called by several goroutines at once.
 type Engine struct {
 	id     string
 	conn   *nats.Conn
@@ -74,11 +71,10 @@ type Engine struct {
 	listeners  map[net.Listener]struct{}       // of Share; guarded by mu
 }
 
-// Embedded starts a server in this process that keeps its files in dir, which is
-// made if need be, and returns an engine on it. The server listens on no
-// address, leaves signals alone, and prints nothing. It stops in [Engine.Close];
-// a later Embedded with the same dir finds every task again. A second engine on
-// a dir that is in use is an error. See [Engine.Share] for other processes.
+// Embedded starts a server in this process that keeps its files in dir, which is made if need be,
+// and returns an engine on it. The server listens on no address, leaves signals alone, and prints
+// nothing. It stops in [Engine.Close]; a later Embedded with the same dir finds every task again. A
+// second engine on a dir that is in use is an error. See [Engine.Share] for other processes.
 func Embedded(dir string) (*Engine, error) {
 	if dir == "" {
 		return nil, errors.New("remote: embedded server: no directory given")
@@ -122,10 +118,9 @@ func embedded(opts *server.Options) (_ *Engine, err error) {
 	return e, nil
 }
 
-// Connect returns an engine on the server or cluster at url, whose JetStream must
-// be enabled. It makes one attempt to connect; a connection that breaks later is
-// made again for as long as it takes. The options are nats.go's, and may replace
-// that.
+// Connect returns an engine on the server or cluster at url, whose JetStream must be enabled. It
+// makes one attempt to connect; a connection that breaks later is made again for as long as it
+// takes. The options are nats.go's, and may replace that.
 func Connect(url string, options ...nats.Option) (*Engine, error) {
 	e, err := connect(url, options)
 	if err != nil {
@@ -215,17 +210,16 @@ func (e *Engine) open() (err error) {
 	return nil
 }
 
-// Close ends everything that this engine started, and returns when it has ended.
-// What its submitters still wait for is given up: their futures return
-// [ErrClosed], and their tasks end unless they are detached or another engine's
-// submitter waits for the same key. A task that one of its workers runs has its
-// context cancelled with [ErrShutdown]; if it is still owned it goes back to the
-// queue, and the attempt is not counted. Close waits until every task that runs
-// here has returned; use [Worker.Shutdown] first to let them finish, or to wait
-// no longer than a context lasts. An embedded server is stopped.
+// Close ends everything that this engine started, and returns when it has ended. What its
+// submitters still wait for is given up: their futures return [ErrClosed], and their tasks end
+// unless they are detached or another engine's submitter waits for the same key. A task that one of
+// its workers runs has its context cancelled with [ErrShutdown]; if it is still owned it goes back
+// to the queue, and the attempt is not counted. Close waits until every task that runs here has
+// returned; use [Worker.Shutdown] first to let them finish, or to wait no longer than a context
+// lasts. An embedded server is stopped.
 //
-// A task must not call Close of an engine that serves it. A second Close waits
-// for the first, and returns nil.
+// A task must not call Close of an engine that serves it. A second Close waits for the first, and
+// returns nil.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	if e.isClosing {
@@ -275,8 +269,8 @@ func (e *Engine) start(f func()) bool {
 	return true
 }
 
-// onReconnect wakes the workers, whose requests the server has forgotten, and
-// looks for results that were told while the connection was down.
+// onReconnect wakes the workers, whose requests the server has forgotten, and looks for results
+// that were told while the connection was down.
 func (e *Engine) onReconnect() {
 	e.mu.Lock()
 	e.endSession()
@@ -292,9 +286,8 @@ func (e *Engine) connected() context.Context {
 	return e.session
 }
 
-// try calls op until the server has answered it, ctx is done, or Close has given
-// up. op may have taken effect although no answer came, so it must be one that
-// can be repeated.
+// try calls op until the server has answered it, ctx is done, or Close has given up. op may have
+// taken effect although no answer came, so it must be one that can be repeated.
 func (e *Engine) try(ctx context.Context, op func(ctx context.Context) error) error {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		bounded, cancel := context.WithTimeout(ctx, answerTimeout)
@@ -320,8 +313,7 @@ func (e *Engine) try(ctx context.Context, op func(ctx context.Context) error) er
 	}
 }
 
-// explain says what was being done when err came, unless err is ErrClosed or the
-// cause of ctx.
+// explain says what was being done when err came, unless err is ErrClosed or the cause of ctx.
 func explain(ctx context.Context, err error, format string, args ...any) error {
 	if err == nil || err == ErrClosed || err == ErrFull || ctx.Err() != nil && err == context.Cause(ctx) {
 		return err
@@ -329,12 +321,11 @@ func explain(ctx context.Context, err error, format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, err)...)
 }
 
-// unavailable are the codes of a JetStream that is about to be available:
-// temporarily unavailable, no leader yet, not the leader.
+// unavailable are the codes of a JetStream that is about to be available: temporarily unavailable,
+// no leader yet, not the leader.
 var unavailable = []jetstream.ErrorCode{10008, 10009, 10006}
 
-// transient reports whether err says that there was no answer, rather than being
-// one.
+// transient reports whether err says that there was no answer, rather than being one.
 func transient(err error) bool {
 	if api := (*jetstream.APIError)(nil); errors.As(err, &api) {
 		return slices.Contains(unavailable, api.ErrorCode)

@@ -11,10 +11,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// This file has the names and limits of everything that the package makes on the
-// server; the package comment lists them for operators. Streams that exist are
-// left as an operator has set them, except for the one limit that is a task's
-// own.
+// This file has the names and limits of everything that the package makes on the server; the
+// package comment lists them for operators. Streams that exist are left as an operator has set
+// them, except for the one limit that is a task's own.
 
 // errInUse says that a directory has an engine.
 var errInUse = errors.New("in use by another engine")
@@ -29,8 +28,8 @@ const (
 
 	consumerName = "workers"
 
-	// maxWaitingPulls is how many free workers there may be in all; JetStream's
-	// own limit would be 512.
+	// maxWaitingPulls is how many free workers there may be in all; JetStream's own limit would be
+	// 512.
 	maxWaitingPulls = 1 << 17
 )
 
@@ -45,9 +44,9 @@ const (
 	letterHeader = "Coterie-Dead"   // a dead letter's record
 )
 
-// recordStream is laid out as a KV bucket with the name coterie_tasks, except
-// that messages may be deleted: a task that is given up leaves nothing. Reads go
-// to the leader, so that what was written is never missing.
+// recordStream is laid out as a KV bucket with the name coterie_tasks, except that messages may be
+// deleted: a task that is given up leaves nothing. Reads go to the leader, so that what was written
+// is never missing.
 var recordStream = jetstream.StreamConfig{
 	Name:              "KV_coterie_tasks",
 	Subjects:          []string{recordSubjects + ">"},
@@ -69,8 +68,8 @@ var engineStream = jetstream.StreamConfig{
 	MaxMsgsPerSubject: 1,
 }
 
-// A queue is the two streams of one task. Submissions of one run are refused in
-// both while there is one already, so a submission can be repeated.
+// A queue is the two streams of one task. Submissions of one run are refused in both while there is
+// one already, so a submission can be repeated.
 type queue struct {
 	task    string
 	waiting jetstream.Stream // messages until they are acknowledged
@@ -141,8 +140,8 @@ func (e *Engine) findQueue(ctx context.Context, task string) (*queue, error) {
 	return q, err
 }
 
-// forgetQueue makes the next queueOf look at the server, from which an operator
-// may have removed the streams.
+// forgetQueue makes the next queueOf look at the server, from which an operator may have removed
+// the streams.
 func (e *Engine) forgetQueue(q *queue) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -151,8 +150,8 @@ func (e *Engine) forgetQueue(q *queue) {
 	}
 }
 
-// ensureStream returns the stream with the name that config has, and makes it if
-// there is none. Of one that exists only MaxMsgs is changed, where it differs.
+// ensureStream returns the stream with the name that config has, and makes it if there is none. Of
+// one that exists only MaxMsgs is changed, where it differs.
 func (e *Engine) ensureStream(ctx context.Context, config jetstream.StreamConfig) (stream jetstream.Stream, err error) {
 	err = e.try(ctx, func(ctx context.Context) (err error) {
 		stream, err = e.js.Stream(ctx, config.Name)
@@ -173,8 +172,8 @@ func (e *Engine) ensureStream(ctx context.Context, config jetstream.StreamConfig
 	return stream, explain(ctx, err, "stream %s", config.Name)
 }
 
-// ensureConsumer makes the consumer of a queue, whose AckWait is the task's
-// lease. MaxDeliver has no limit: attempts are counted in the records.
+// ensureConsumer makes the consumer of a queue, whose AckWait is the task's lease. MaxDeliver has
+// no limit: attempts are counted in the records.
 func (e *Engine) ensureConsumer(ctx context.Context, q *queue, lease time.Duration) error {
 	err := e.try(ctx, func(ctx context.Context) error {
 		config := jetstream.ConsumerConfig{

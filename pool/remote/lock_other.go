@@ -9,9 +9,8 @@ import (
 	"path/filepath"
 )
 
-// lockDir makes dir and locks it until unlock is called. Where there are no locks
-// that end with the process, a file that cannot be removed while it is open
-// stands for one.
+// lockDir makes dir and locks it until unlock is called. Where there are no locks that end with the
+// process, a file that cannot be removed while it is open stands for one.
 func lockDir(dir string) (unlock func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err

@@ -15,11 +15,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// This file holds the record of a task, which decides everything about it. Its
-// invariant: a record is written only by compare-and-set on the revision that was
-// read, so of two engines that want to change one, one fails and looks again.
-// What stands in the streams besides may be late, missing or there twice: it is
-// acted upon as the record says.
+// This file holds the record of a task, which decides everything about it. Its invariant: a record
+// is written only by compare-and-set on the revision that was read, so of two engines that want to
+// change one, one fails and looks again. What stands in the streams besides may be late, missing or
+// there twice: it is acted upon as the record says.
 
 type state string
 
@@ -30,8 +29,7 @@ const (
 	dead    state = "dead"    // is a dead letter
 )
 
-// A record says what has become of a submission. A task that its owners gave up
-// has none.
+// A record says what has become of a submission. A task that its owners gave up has none.
 type record struct {
 	Task     string   `json:"task"`
 	ID       string   `json:"id"`            // of the Key, or the run
@@ -51,8 +49,8 @@ type record struct {
 	revision uint64 // 0 if it was not written yet
 }
 
-// A delivery is one handing out of a queued message. The server hands out one
-// again when its lease has ended, and counts.
+// A delivery is one handing out of a queued message. The server hands out one again when its lease
+// has ended, and counts.
 type delivery struct {
 	Sequence uint64 `json:"sequence"`
 	Count    uint64 `json:"count"`
@@ -90,8 +88,8 @@ func decodeRecord(data []byte) (*record, error) {
 	return r, nil
 }
 
-// hint returns the record and its revision as text, for the message of the queue:
-// most records are still the same when a worker claims them.
+// hint returns the record and its revision as text, for the message of the queue: most records are
+// still the same when a worker claims them.
 func (r *record) hint() string {
 	line, err := json.Marshal(r)
 	if err != nil {
@@ -140,8 +138,7 @@ func (e *Engine) read(ctx context.Context, task, id string) (r *record, err erro
 	return r, err
 }
 
-// write replaces the revision that r was read with. The record expires after ttl,
-// if that is not 0.
+// write replaces the revision that r was read with. The record expires after ttl, if that is not 0.
 func (e *Engine) write(ctx context.Context, r *record, ttl time.Duration) error {
 	data, err := r.encode()
 	if err != nil {
@@ -188,15 +185,14 @@ const (
 	drop
 )
 
-// A decision says what to do with a record, which is nil if there is none. A write
-// that took effect without an answer comes back as a record that was changed
-// already, so a decision must know its own work again.
+// A decision says what to do with a record, which is nil if there is none. A write that took effect
+// without an answer comes back as a record that was changed already, so a decision must know its
+// own work again.
 type decision func(*record) (*record, change, time.Duration)
 
-// update does with a record what decide says, until no other engine comes between.
-// It returns the record as it is now; of a dropped one, as it was, with revision 0.
-// It starts from known, which spares a read if that is what the record still is; nil
-// means to read it.
+// update does with a record what decide says, until no other engine comes between. It returns the
+// record as it is now; of a dropped one, as it was, with revision 0. It starts from known, which
+// spares a read if that is what the record still is; nil means to read it.
 func (e *Engine) update(ctx context.Context, task, id string, known *record, decide decision) (r *record, err error) {
 	for {
 		if known != nil {

@@ -15,30 +15,28 @@ import (
 	"github.com/coterie-go/coterie/pool"
 )
 
-// This file holds how a worker gets its tasks. Its invariant: there are as many
-// slots as workers, and a slot asks the server for one task only when it has
-// none. So no task waits here while a worker elsewhere is free, and none is
-// fetched whose lease then runs out unnoticed.
+// This file holds how a worker gets its tasks. Its invariant: there are as many slots as workers,
+// and a slot asks the server for one task only when it has none. So no task waits here while a
+// worker elsewhere is free, and none is fetched whose lease then runs out unnoticed.
 
-// ErrShutdown is the cause with which the contexts of tasks end when their worker
-// shuts down and has no more patience.
+// ErrShutdown is the cause with which the contexts of tasks end when their worker shuts down and
+// has no more patience.
 var ErrShutdown = errors.New("remote: worker shut down")
 
-// pullLasts is how long the server keeps a request for a task. When it has
-// not answered pullLate later, the request was lost.
+// pullLasts is how long the server keeps a request for a task. When it has not answered pullLate
+// later, the request was lost.
 const (
 	pullLasts = 10 * time.Second
 	pullLate  = 2 * time.Second
 )
 
-// giveBackDelay is how long a task that is given back waits until another worker
-// gets it.
+// giveBackDelay is how long a task that is given back waits until another worker gets it.
 const giveBackDelay = 10 * time.Millisecond
 
 // Options are the settings of a Worker. The zero Options are good ones.
 type Options struct {
-	// Name says in dead letters, and in a *StuckError, which worker it was. It
-	// need not be unique. If it is empty, it is the name of the host.
+	// Name says in dead letters, and in a *StuckError, which worker it was. It need not be unique.
+	// If it is empty, it is the name of the host.
 	Name string
 	// Workers is how many tasks may run at once; 0 means GOMAXPROCS.
 	Workers int
@@ -62,16 +60,15 @@ type Worker struct {
 	release func() bool // ends the hold of Serve's context; written before Serve returns
 }
 
-// Serve makes this process run tasks t that are submitted on e's server, by any
-// engine, up to Options.Workers at once, until [Worker.Shutdown], [Engine.Close]
-// or the end of ctx, which stops the worker like a Shutdown without patience.
-// Serve returns when the worker is ready.
+// Serve makes this process run tasks t that are submitted on e's server, by any engine, up to
+// Options.Workers at once, until [Worker.Shutdown], [Engine.Close] or the end of ctx, which stops
+// the worker like a Shutdown without patience. Serve returns when the worker is ready.
 //
-// The tasks run on a [pool.Pool] with the worker's name. Each gets a context that
-// has the values of ctx, and not its end.
+// The tasks run on a [pool.Pool] with the worker's name. Each gets a context that has the values of
+// ctx, and not its end.
 //
-// Serve returns ErrClosed after Close, and an error if the server does not answer
-// until ctx is done. It panics if ctx, e or t is nil, or Workers is negative.
+// Serve returns ErrClosed after Close, and an error if the server does not answer until ctx is
+// done. It panics if ctx, e or t is nil, or Workers is negative.
 func Serve[In, Out any](ctx context.Context, e *Engine, t *Task[In, Out], opts Options) (*Worker, error) {
 	switch {
 	case ctx == nil:
@@ -153,12 +150,11 @@ func (w *Worker) ready(ctx context.Context) (*queue, error) {
 // Stats returns the numbers of the worker's pool, all of the same instant.
 func (w *Worker) Stats() pool.Stats { return w.pool.Stats() }
 
-// Shutdown takes no more tasks, and returns when those that run have ended and
-// their results are written. When ctx is done before that, it cancels the
-// contexts of those that still run with [ErrShutdown], gives them back at once, so
-// that another worker starts them while this attempt does not count, and returns
-// a *StuckError that says who is still running. It may be called again, to go on
-// waiting. It must not be called by a task that the worker runs.
+// Shutdown takes no more tasks, and returns when those that run have ended and their results are
+// written. When ctx is done before that, it cancels the contexts of those that still run with
+// [ErrShutdown], gives them back at once, so that another worker starts them while this attempt
+// does not count, and returns a *StuckError that says who is still running. It may be called again,
+// to go on waiting. It must not be called by a task that the worker runs.
 func (w *Worker) Shutdown(ctx context.Context) error {
 	w.rest()
 	if err := w.pool.Shutdown(ctx); err != nil {
@@ -213,8 +209,8 @@ func (s *slot) serve() {
 // isDelivery reports whether msg is a task, rather than the status of a request.
 func isDelivery(msg *nats.Msg) bool { return strings.HasPrefix(msg.Reply, "$JS.ACK.") }
 
-// next asks for a task and returns what comes, or nil if the request was lost or
-// the worker takes no more.
+// next asks for a task and returns what comes, or nil if the request was lost or the worker takes
+// no more.
 func (s *slot) next() *nats.Msg {
 	ctx, cancel := context.WithTimeout(s.taking, pullLasts+pullLate)
 	defer cancel()
@@ -239,8 +235,8 @@ func (s *slot) pause(d time.Duration) {
 	}
 }
 
-// drain gives back what the server has sent until it learns that the slot takes
-// no more; without that it would be lost until its lease ends.
+// drain gives back what the server has sent until it learns that the slot takes no more; without
+// that it would be lost until its lease ends.
 func (s *slot) drain() {
 	if s.sub.Drain() != nil {
 		return

@@ -11,14 +11,12 @@ import (
 
 // This file lets other processes use an embedded server.
 
-// Share lets others reach the engine's embedded server through l until
-// [Engine.Close], which closes l. They use [Connect] with the address of l; for a
-// listener that has no address of the network, such as a Unix socket, together
-// with nats.SetCustomDialer. Whoever can reach l can do everything: there is no
-// password.
+// Share lets others reach the engine's embedded server through l until [Engine.Close], which closes
+// l. They use [Connect] with the address of l; for a listener that has no address of the network,
+// such as a Unix socket, together with nats.SetCustomDialer. Whoever can reach l can do everything:
+// there is no password.
 //
-// Share returns at once. It is an error if the engine has no embedded server, or
-// is closed.
+// Share returns at once. It is an error if the engine has no embedded server, or is closed.
 func (e *Engine) Share(l net.Listener) error {
 	if l == nil {
 		panic("remote: nil listener")
@@ -54,8 +52,7 @@ func (e *Engine) accept(l net.Listener) {
 	})
 }
 
-// relay copies between the two connections until one of them ends, or the engine
-// does.
+// relay copies between the two connections until one of them ends, or the engine does.
 func (e *Engine) relay(a, b net.Conn) {
 	end := func() {
 		a.Close()

@@ -16,17 +16,15 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-// This file holds the life of a submission: it gets a record, a token in the
-// room and a message in the queue, in this order, and its owner waits for the
-// result or gives it up. Its invariant: each step may be repeated by any of the
-// submitters of a Key, because each is refused, or harmless, when it was done
-// before. So none depends on another to finish what that has begun.
+// This file holds the life of a submission: it gets a record, a token in the room and a message in
+// the queue, in this order, and its owner waits for the result or gives it up. Its invariant: each
+// step may be repeated by any of the submitters of a Key, because each is refused, or harmless,
+// when it was done before. So none depends on another to finish what that has begun.
 
 // ErrFull is what TrySubmit returns when so many tasks wait as may.
 var ErrFull = errors.New("remote: queue full")
 
-// ErrTooLarge is wrapped by the error of a Submit whose argument is larger than
-// the server takes.
+// ErrTooLarge is wrapped by the error of a Submit whose argument is larger than the server takes.
 var ErrTooLarge = errors.New("larger than the server takes")
 
 // reserved is how much of the largest message the server takes is kept for what a
@@ -47,16 +45,16 @@ var errNoAnswer = errors.New("the server does not answer")
 // A SubmitOption changes how a task is submitted.
 type SubmitOption func(*submission)
 
-// Key gives a submission a name. While another with the same key waits or runs,
-// or its result is kept, no further task is started: both get the one result, or
-// the one *[DeadError]. The arguments should be the same; only one of them is
-// used. A Submit with an empty key, or one of more than 1024 bytes, returns an error.
+// Key gives a submission a name. While another with the same key waits or runs, or its result is
+// kept, no further task is started: both get the one result, or the one *[DeadError]. The arguments
+// should be the same; only one of them is used. A Submit with an empty key, or one of more than
+// 1024 bytes, returns an error.
 func Key(key string) SubmitOption {
 	return func(s *submission) { s.key, s.keyed = key, true }
 }
 
-// Detach lets a task run on when its submitter gives up or dies. Its result can
-// be found by its Key.
+// Detach lets a task run on when its submitter gives up or dies. Its result can be found by its
+// Key.
 func Detach() SubmitOption {
 	return func(s *submission) { s.detached = true }
 }
@@ -82,21 +80,19 @@ type waiter struct {
 	told     chan *record // nil if the record is gone; what does not fit is found by recheck
 }
 
-// Submit puts a task into the queue and returns its result to come. It blocks
-// while the queue is full, or the server does not answer, until ctx is done, and
-// then returns context.Cause of ctx; the task does not run then.
+// Submit puts a task into the queue and returns its result to come. It blocks while the queue is
+// full, or the server does not answer, until ctx is done, and then returns context.Cause of ctx;
+// the task does not run then.
 //
-// ctx owns the task for as long as it lives, unless the task is detached: when ctx
-// is done, a task that waits is removed, one that runs has its context cancelled,
-// and the future returns context.Cause of ctx. The same happens, within 15
-// seconds, when this process dies. A failure is a *[DeadError] of the future: of
-// a task that has failed as often as it may, also by a panic or a Goexit, or that
-// returned a [Permanent] error.
+// ctx owns the task for as long as it lives, unless the task is detached: when ctx is done, a task
+// that waits is removed, one that runs has its context cancelled, and the future returns
+// context.Cause of ctx. The same happens, within 15 seconds, when this process dies. A failure is a
+// *[DeadError] of the future: of a task that has failed as often as it may, also by a panic or a
+// Goexit, or that returned a [Permanent] error.
 //
-// Submit returns an error that wraps [ErrTooLarge] if the argument does not fit
-// into a message, and [ErrClosed] after [Engine.Close]. It panics if ctx, e or t
-// is nil. It writes three messages, one after another, and a fourth with [Detach]; a
-// pending future costs a goroutine.
+// Submit returns an error that wraps [ErrTooLarge] if the argument does not fit into a message, and
+// [ErrClosed] after [Engine.Close]. It panics if ctx, e or t is nil. It writes three messages, one
+// after another, and a fourth with [Detach]; a pending future costs a goroutine.
 func Submit[In, Out any](ctx context.Context, e *Engine, t *Task[In, Out], in In, opts ...SubmitOption) (*future[Out], error) {
 	return submit(ctx, e, t, in, true, opts)
 }
@@ -153,8 +149,8 @@ func submit[In, Out any](ctx context.Context, e *Engine, t *Task[In, Out], in In
 	return nil, ErrClosed
 }
 
-// accept makes all the steps of a submission, or takes back those that it made.
-// It returns the record.
+// accept makes all the steps of a submission, or takes back those that it made. It returns the
+// record.
 func (s *submission) accept(ctx context.Context, encode func() error) (r *record, err error) {
 	e := s.e
 	if ctx.Err() != nil {
@@ -233,8 +229,7 @@ func (s *submission) detach(ctx context.Context) error {
 	return err
 }
 
-// create makes the record of a submission that has no key, for which none can be
-// there.
+// create makes the record of a submission that has no key, for which none can be there.
 func (s *submission) create(ctx context.Context, run string) (*record, error) {
 	r := &record{Task: s.task.name, ID: run, Run: run, State: queued, Owners: []string{s.token}}
 	return s.e.update(ctx, s.task.name, run, r, func(r *record) (*record, change, time.Duration) {
@@ -259,8 +254,8 @@ func (s *submission) attach(ctx context.Context, run string) (*record, error) {
 	})
 }
 
-// enqueue takes room for r's task and puts it into the queue. If another
-// submitter of the key was faster it returns the record that it finds.
+// enqueue takes room for r's task and puts it into the queue. If another submitter of the key was
+// faster it returns the record that it finds.
 func (s *submission) enqueue(ctx context.Context, r *record) (over *record, err error) {
 	sequence, over, err := s.takeRoom(ctx, r)
 	if err != nil || over != nil {
@@ -310,8 +305,8 @@ func refusedAs(err error) string {
 // token's sequence, or 0 if another submitter of the key has put it there, or the
 // record of a task that ended meanwhile.
 //
-// Whoever finds the room full waits for the gate, so that only one of each engine
-// asks again and again.
+// Whoever finds the room full waits for the gate, so that only one of each engine asks again and
+// again.
 func (s *submission) takeRoom(ctx context.Context, r *record) (sequence uint64, over *record, err error) {
 	full := false
 	ask := func(ctx context.Context) error {
@@ -392,8 +387,8 @@ func (s *submission) abandon() {
 	s.leave()
 }
 
-// leave ends the submission's part in the task. It returns when the server has
-// been told; if that does not answer, the engine goes on trying.
+// leave ends the submission's part in the task. It returns when the server has been told; if that
+// does not answer, the engine goes on trying.
 func (s *submission) leave() {
 	left := func(token string) bool { return token == s.token }
 	ctx, cancel := context.WithTimeout(s.e.life, answerTimeout)
@@ -403,10 +398,9 @@ func (s *submission) leave() {
 	}
 }
 
-// leave removes those owners of a task for which left is true. The last one to
-// leave ends the task, unless it is detached: its record is deleted, and then its
-// message and its token. Who dies in between leaves those to the worker that
-// finds no record for them.
+// leave removes those owners of a task for which left is true. The last one to leave ends the task,
+// unless it is detached: its record is deleted, and then its message and its token. Who dies in
+// between leaves those to the worker that finds no record for them.
 func (e *Engine) leave(ctx context.Context, task, id string, left func(token string) bool) error {
 	var ended *record
 	_, err := e.update(ctx, task, id, nil, func(r *record) (*record, change, time.Duration) {

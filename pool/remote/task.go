@@ -25,36 +25,32 @@ type definition struct {
 	TaskOptions
 }
 
-// TaskOptions are the settings of a Task. The zero TaskOptions are good ones.
-// Programs should agree on them: each uses its own Attempts, Backoff, Keep and
-// Codec, while the Queue and the Lease on the server are those of the program
-// that came last.
+// TaskOptions are the settings of a Task. The zero TaskOptions are good ones. Programs should agree
+// on them: each uses its own Attempts, Backoff, Keep and Codec, while the Queue and the Lease on
+// the server are those of the program that came last.
 type TaskOptions struct {
-	// Lease is how long a worker that is not heard of keeps a task; 0 means 30
-	// seconds, and less than a second is not allowed. A live worker renews its
-	// lease each third of it, so the task itself may last as long as it likes.
+	// Lease is how long a worker that is not heard of keeps a task; 0 means 30 seconds, and less
+	// than a second is not allowed. A live worker renews its lease each third of it, so the task
+	// itself may last as long as it likes.
 	Lease time.Duration
-	// Attempts is how often a task is begun until it is a dead letter; 0 means 5.
-	// An attempt whose worker died counts.
+	// Attempts is how often a task is begun until it is a dead letter; 0 means 5. An attempt whose
+	// worker died counts.
 	Attempts int
-	// Backoff is how long a task waits after its attempt-th attempt has failed,
-	// from 1. If it is nil, it is one second, and twice as long each time, up to a
-	// minute.
+	// Backoff is how long a task waits after its attempt-th attempt has failed, from 1. If it is
+	// nil, it is one second, and twice as long each time, up to a minute.
 	Backoff func(attempt int) time.Duration
-	// Queue is how many tasks may wait for a worker to begin them; 0 means 10,000.
-	// Submit blocks while there are so many. A task that waits for a further
-	// attempt is not counted.
+	// Queue is how many tasks may wait for a worker to begin them; 0 means 10,000. Submit blocks
+	// while there are so many. A task that waits for a further attempt is not counted.
 	Queue int
-	// Keep is how long a result stays to be found by its Key; 0 means ten minutes.
-	// Less than three leases counts as three leases.
+	// Keep is how long a result stays to be found by its Key; 0 means ten minutes. Less than three
+	// leases counts as three leases.
 	Keep time.Duration
 	// Codec turns arguments and results into bytes and back; nil means JSON.
 	Codec Codec
 }
 
-// A Codec turns values into bytes and back. All programs that submit or serve a
-// task must use the same. Its methods may be called by several goroutines at
-// once.
+// A Codec turns values into bytes and back. All programs that submit or serve a task must use the
+// same. Its methods may be called by several goroutines at once.
 type Codec interface {
 	Encode(v any) ([]byte, error)
 	// Decode stores what data stands for in what v points to.
@@ -68,19 +64,17 @@ func (jsonCodec) Decode(data []byte, v any) error { return json.Unmarshal(data, 
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
-// NewTask returns a task. Its name is its identity wherever it is submitted or
-// served, and consists of letters, digits, '-' and '_'. When what In or Out means
-// changes, or what f does with it, give the task a new name, such as resize-v2:
-// each name has a queue of its own, so programs of both versions can be at work
-// side by side until the old queue is empty.
+// NewTask returns a task. Its name is its identity wherever it is submitted or served, and consists
+// of letters, digits, '-' and '_'. When what In or Out means changes, or what f does with it, give
+// the task a new name, such as resize-v2: each name has a queue of its own, so programs of both
+// versions can be at work side by side until the old queue is empty.
 //
-// f gets a context that ends when nobody wants the result any more, with the
-// cause [ErrAbandoned], when its lease was lost, with [ErrLeaseLost], and when
-// its worker shuts down, with [ErrShutdown]. What it returns then is dropped. f may
-// run more than once for one submission: see the package comment.
+// f gets a context that ends when nobody wants the result any more, with the cause [ErrAbandoned],
+// when its lease was lost, with [ErrLeaseLost], and when its worker shuts down, with [ErrShutdown].
+// What it returns then is dropped. f may run more than once for one submission: see the package
+// comment.
 //
-// NewTask panics if f is nil, the name is not valid, or an option is negative or
-// too small.
+// NewTask panics if f is nil, the name is not valid, or an option is negative or too small.
 func NewTask[In, Out any](name string, f func(ctx context.Context, in In) (Out, error), opts TaskOptions) *Task[In, Out] {
 	switch {
 	case f == nil:
@@ -168,9 +162,9 @@ func attemptOf(ctx context.Context) *attempt {
 	return a
 }
 
-// KeyOf returns the Key of the task that ctx belongs to, or, if it was submitted
-// without one, a name that no other submission has. It is the same in every
-// attempt. Outside of a task it is empty.
+// KeyOf returns the Key of the task that ctx belongs to, or, if it was submitted without one, a
+// name that no other submission has. It is the same in every attempt. Outside of a task it is
+// empty.
 func KeyOf(ctx context.Context) string {
 	a := attemptOf(ctx)
 	if a == nil {
@@ -182,10 +176,9 @@ func KeyOf(ctx context.Context) string {
 	return a.record.Run
 }
 
-// FenceOf returns a number that is larger in each attempt of a task than in those
-// before. A store that keeps the largest it was given, and refuses what comes with
-// a smaller one, is safe from a worker that was cut off and goes on. Outside of a
-// task it is 0.
+// FenceOf returns a number that is larger in each attempt of a task than in those before. A store
+// that keeps the largest it was given, and refuses what comes with a smaller one, is safe from a
+// worker that was cut off and goes on. Outside of a task it is 0.
 func FenceOf(ctx context.Context) uint64 {
 	a := attemptOf(ctx)
 	if a == nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// This file holds what engines tell each other: that a task is over, or has been
-// given up. A message may be lost, so nothing depends on one: the record has the
-// same to say, and is looked at from time to time.
+// This file holds what engines tell each other: that a task is over, or has been given up. A
+// message may be lost, so nothing depends on one: the record has the same to say, and is looked at
+// from time to time.
 
 const (
 	tellOver  = "over"  // to the engines of a record's owners
@@ -95,8 +95,7 @@ func (e *Engine) resolveLocked(key string, r *record) {
 	}
 }
 
-// recheck looks at the records of n tasks whose results are waited for, or of all
-// if n is negative.
+// recheck looks at the records of n tasks whose results are waited for, or of all if n is negative.
 func (e *Engine) recheck(ctx context.Context, n int) {
 	type asked struct{ task, id string }
 	ask := make(map[string]asked)

@@ -1,5 +1,5 @@
-// Package bridge connects core and core/sched. core/sched imports core, and each uses something of the
-// other that it does not export. The other sets it here when it is initialized.
+// Package bridge connects core and core/sched. core/sched imports core, and each uses something of
+// the other that it does not export. The other sets it here when it is initialized.
 package bridge
 
 import "github.com/coterie-go/coterie/core/race"
@@ -35,8 +35,8 @@ func (r *Raised) IsSet() bool { return r != nil && r.raised.Load() }
 // RaisedOf returns the Raised of a *core.PanicError, or nil if it has none. Package core sets it.
 var RaisedOf func(panicked error) *Raised
 
-// Again returns a copy of a *core.PanicError with a Raised of its own, for a task that panics with what
-// a Get has raised. It returns any other *core.PanicError itself. Package core sets it.
+// Again returns a copy of a *core.PanicError with a Raised of its own, for a task that panics with
+// what a Get has raised. It returns any other *core.PanicError itself. Package core sets it.
 var Again func(panicked error) error
 
 // NoteWait records that the caller is about to wait for the result of a task of the owner with this

@@ -120,8 +120,7 @@ func (c *calls) ofItself(pass *analysis.Pass) (*ast.CallExpr, bool) {
 	return c.add, true
 }
 
-// inLoop reports whether n runs several times in one call of the function: it
-// counts rounds then.
+// inLoop reports whether n runs several times in one call of the function: it counts rounds then.
 func inLoop(body *ast.BlockStmt, n ast.Node) bool {
 	found := false
 	ast.Inspect(body, func(loop ast.Node) bool {
@@ -136,8 +135,8 @@ func inLoop(body *ast.BlockStmt, n ast.Node) bool {
 	return found
 }
 
-// countedBefore reports whether the function that starts the task counts with the
-// same WaitGroup before, which may be for the task.
+// countedBefore reports whether the function that starts the task counts with the same WaitGroup
+// before, which may be for the task.
 func countedBefore(x *owner.Index, t *owner.Task, ref owner.Ref) bool {
 	body := owner.Enclosing(t.Cur)
 	if body == nil {

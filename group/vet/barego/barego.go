@@ -1,5 +1,5 @@
-// Package barego reports go statements: a rule for a code base in which every
-// goroutine has an owner.
+// Package barego reports go statements: a rule for a code base in which every goroutine has an
+// owner.
 package barego
 
 import (

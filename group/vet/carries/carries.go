@@ -10,8 +10,7 @@ import (
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
-// Analyzer reports tasks of coterie that leave marks on their goroutine, which the
-// next task finds.
+// Analyzer reports tasks of coterie that leave marks on their goroutine, which the next task finds.
 var Analyzer = &analysis.Analyzer{
 	Name: "carries",
 	Doc: `report tasks that leave marks on their goroutine
@@ -88,8 +87,7 @@ func isolated(x *owner.Index, t *owner.Task) bool {
 	return found
 }
 
-// isolates reports whether an argument of a call is a literal of options with
-// Isolate.
+// isolates reports whether an argument of a call is a literal of options with Isolate.
 func isolates(call *ast.CallExpr) bool {
 	for _, arg := range call.Args {
 		lit, ok := ast.Unparen(arg).(*ast.CompositeLit)

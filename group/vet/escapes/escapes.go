@@ -80,8 +80,8 @@ func (s *scope) report(n ast.Node) {
 		"start the tasks in the function of Run, or make a group that lives longer (docs/guide/scopes.md)", s.g.Name(), s.g.Name())
 }
 
-// carries reports whether the value of e holds the group: is it, contains it, or is
-// a function that uses it.
+// carries reports whether the value of e holds the group: is it, contains it, or is a function that
+// uses it.
 func (s *scope) carries(e ast.Expr) bool {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.Ident:
@@ -156,8 +156,8 @@ func (s *scope) reset(ref owner.Ref) bool {
 	return found
 }
 
-// fromOutside reports whether v is a parameter or the receiver of the function
-// around the scope, so that a field of what it points to lives on.
+// fromOutside reports whether v is a parameter or the receiver of the function around the scope, so
+// that a field of what it points to lives on.
 func (s *scope) fromOutside(v *types.Var) bool {
 	decl := owner.Outermost(s.cur)
 	if decl == nil {
@@ -169,8 +169,8 @@ func (s *scope) fromOutside(v *types.Var) bool {
 	return v.Pos() < decl.Body.Pos()
 }
 
-// usedAfter reports whether v is used after the scope, or may be because the scope
-// is in a loop or a literal.
+// usedAfter reports whether v is used after the scope, or may be because the scope is in a loop or
+// a literal.
 func (s *scope) usedAfter(v *types.Var) bool {
 	decl := owner.Outermost(s.cur)
 	if decl == nil {

@@ -66,8 +66,8 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// endsByItself reports whether fn is a method of package testing, or of an
-// interface that stands for one, that calls Goexit.
+// endsByItself reports whether fn is a method of package testing, or of an interface that stands
+// for one, that calls Goexit.
 func endsByItself(fn *types.Func) bool {
 	receiver := fn.Signature().Recv()
 	if receiver == nil {
@@ -80,8 +80,8 @@ func endsByItself(fn *types.Func) bool {
 		fn.Signature().Params().Len() == 0 && fn.Signature().Results().Len() == 0
 }
 
-// findHelpers adds the functions of this package that end a test for their caller,
-// and exports the fact.
+// findHelpers adds the functions of this package that end a test for their caller, and exports the
+// fact.
 func (c *checker) findHelpers() {
 	for grown := true; grown; {
 		grown = false
@@ -158,8 +158,8 @@ func (c *checker) report(n ast.Node, what string, t *owner.Task) {
 		what, where, instead)
 }
 
-// ofTest reports whether call ends a test that is not the task's own: what stands
-// for the test comes from outside of lit.
+// ofTest reports whether call ends a test that is not the task's own: what stands for the test
+// comes from outside of lit.
 func (c *checker) ofTest(call *ast.CallExpr, lit *ast.FuncLit, env owner.Env) bool {
 	handles := c.handles(call)
 	for _, h := range handles {

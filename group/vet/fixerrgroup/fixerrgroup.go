@@ -92,8 +92,7 @@ func reachesOut(pass *analysis.Pass) string {
 	return ""
 }
 
-// A mentioner looks for a Group of x/sync in types, as far as code outside of a
-// package sees them.
+// A mentioner looks for a Group of x/sync in types, as far as code outside of a package sees them.
 type mentioner struct {
 	pkg  *types.Package
 	seen map[types.Type]bool

@@ -13,8 +13,8 @@ import (
 	"github.com/coterie-go/coterie/group/vet/internal/rewrite"
 )
 
-// findCounted looks at an Add and the go statements after it. If it counts just
-// these, the edits make them tasks.
+// findCounted looks at an Add and the go statements after it. If it counts just these, the edits
+// make them tasks.
 func (f *fixer) findCounted(cur inspector.Cursor) {
 	call, ok := cur.Node().(*ast.ExprStmt).X.(*ast.CallExpr)
 	if !ok {
@@ -52,8 +52,8 @@ func (f *fixer) findCounted(cur inspector.Cursor) {
 	}
 }
 
-// counted returns the go statements that an Add of n counts: the n next statements,
-// or the one in the loop of n rounds that comes next. nil if that is not so plain.
+// counted returns the go statements that an Add of n counts: the n next statements, or the one in
+// the loop of n rounds that comes next. nil if that is not so plain.
 func (f *fixer) counted(add inspector.Cursor, n ast.Expr) []*ast.GoStmt {
 	if value := f.pass.TypesInfo.Types[n].Value; value != nil {
 		number, _ := constant.Int64Val(constant.ToInt(value))
@@ -78,8 +78,8 @@ func (f *fixer) counted(add inspector.Cursor, n ast.Expr) []*ast.GoStmt {
 	return f.inLoop(rewrite.Next(add), n)
 }
 
-// inLoop returns the go statement that each round of a loop of n rounds executes
-// once; nil if there is none.
+// inLoop returns the go statement that each round of a loop of n rounds executes once; nil if there
+// is none.
 func (f *fixer) inLoop(loop ast.Node, n ast.Expr) []*ast.GoStmt {
 	var body *ast.BlockStmt
 	switch loop := loop.(type) {
@@ -184,8 +184,8 @@ type task struct {
 	edits []analysis.TextEdit
 }
 
-// taskOf returns how to make stmt a task of the group that ref stands for; nil if
-// that might change what it does.
+// taskOf returns how to make stmt a task of the group that ref stands for; nil if that might change
+// what it does.
 func (f *fixer) taskOf(near inspector.Cursor, stmt *ast.GoStmt, ref owner.Ref, receiver string) *task {
 	file := rewrite.FileOf(near)
 	lit, ok := stmt.Call.Fun.(*ast.FuncLit)
@@ -212,8 +212,8 @@ func (f *fixer) taskOf(near inspector.Cursor, stmt *ast.GoStmt, ref owner.Ref, r
 	return &task{lit, done, edits}
 }
 
-// doneOf returns the statement by which a literal calls Done when it ends: a
-// deferred call at its beginning, or a call at its end if nothing can go past that.
+// doneOf returns the statement by which a literal calls Done when it ends: a deferred call at its
+// beginning, or a call at its end if nothing can go past that.
 func (f *fixer) doneOf(lit *ast.FuncLit, ref owner.Ref) (ast.Stmt, *ast.CallExpr) {
 	isDone := func(call *ast.CallExpr) bool {
 		m := owner.MethodOf(f.pass.TypesInfo, call)
@@ -234,8 +234,8 @@ func (f *fixer) doneOf(lit *ast.FuncLit, ref owner.Ref) (ast.Stmt, *ast.CallExpr
 	return last, call
 }
 
-// goesPast reports whether a body may end elsewhere than at its end, or does
-// something after it: a deferred call, which may recover, too.
+// goesPast reports whether a body may end elsewhere than at its end, or does something after it: a
+// deferred call, which may recover, too.
 func goesPast(body *ast.BlockStmt) bool {
 	found := false
 	ast.Inspect(body, func(n ast.Node) bool {
@@ -250,8 +250,8 @@ func goesPast(body *ast.BlockStmt) bool {
 	return found
 }
 
-// sameNames reports whether each parameter of a literal has the name, the type and
-// the value of the variable that is passed for it, for as long as the literal runs.
+// sameNames reports whether each parameter of a literal has the name, the type and the value of the
+// variable that is passed for it, for as long as the literal runs.
 func (f *fixer) sameNames(file *ast.File, lit *ast.FuncLit, args []ast.Expr) bool {
 	if rewrite.HasComment(file, lit.Type.Params.Pos(), lit.Type.Params.End()) {
 		return false
@@ -277,8 +277,8 @@ func (f *fixer) sameNames(file *ast.File, lit *ast.FuncLit, args []ast.Expr) boo
 	return i == len(args)
 }
 
-// stable reports whether nothing assigns to a variable after its declaration, but
-// the post statement of the loop that it belongs to.
+// stable reports whether nothing assigns to a variable after its declaration, but the post
+// statement of the loop that it belongs to.
 func (f *fixer) stable(v *types.Var) bool {
 	for file := range f.x.Root.Children() {
 		if !owner.Inside(v, file.Node()) {

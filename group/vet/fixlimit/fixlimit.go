@@ -127,8 +127,8 @@ func (f *fixer) check(decl inspector.Cursor, slots *types.Var, size ast.Expr) {
 	}
 }
 
-// slotOf returns the edits that delete how a task takes a slot and gives it back;
-// nil if it does neither as the fix needs it.
+// slotOf returns the edits that delete how a task takes a slot and gives it back; nil if it does
+// neither as the fix needs it.
 func (f *fixer) slotOf(t *owner.Task, slots *types.Var) []analysis.TextEdit {
 	lit, ok := t.Func.(*ast.FuncLit)
 	if !ok || len(lit.Body.List) == 0 {
@@ -166,8 +166,7 @@ func (f *fixer) receives(call *ast.CallExpr, slots *types.Var) bool {
 	return ok && receive.Op == token.ARROW && owner.VarOf(f.pass.TypesInfo, receive.X) == slots
 }
 
-// declaration returns the statement var g group.Group of a body; nil if there is
-// none.
+// declaration returns the statement var g group.Group of a body; nil if there is none.
 func (f *fixer) declaration(body *ast.BlockStmt, group *types.Var) ast.Stmt {
 	for _, stmt := range body.List {
 		decl, ok := stmt.(*ast.DeclStmt)
@@ -200,8 +199,8 @@ func (f *fixer) uses(body *ast.BlockStmt, v *types.Var) int {
 	return count
 }
 
-// tasks counts the tasks that the package starts in a group. Where the group is
-// passed on the count is too high for a fix.
+// tasks counts the tasks that the package starts in a group. Where the group is passed on the count
+// is too high for a fix.
 func (f *fixer) tasks(group *types.Var) int {
 	count := 0
 	for cur := range f.x.Root.Preorder((*ast.Ident)(nil)) {

@@ -54,8 +54,8 @@ type fixer struct {
 	wait    *ast.CallExpr
 }
 
-// newFixer returns a fixer for a statement that makes a group, if it can find all
-// that belongs to it.
+// newFixer returns a fixer for a statement that makes a group, if it can find all that belongs to
+// it.
 func newFixer(pass *analysis.Pass, cur inspector.Cursor) *fixer {
 	assign := cur.Node().(*ast.AssignStmt)
 	if assign.Tok != token.DEFINE || len(assign.Lhs) != 2 || len(assign.Rhs) != 1 {
@@ -163,8 +163,7 @@ func importName(pass *analysis.Pass, file *ast.File, path string) string {
 	return ""
 }
 
-// unfit says why the statements between cannot be the body of a scope; "" if they
-// can.
+// unfit says why the statements between cannot be the body of a scope; "" if they can.
 func (f *fixer) unfit() string {
 	file := rewrite.FileOf(f.made)
 	if rewrite.HasComment(file, f.last.Node().Pos(), f.wait.End()) || rewrite.HasComment(file, f.made.Node().Pos(), f.made.Node().End()) {
@@ -211,8 +210,7 @@ func (f *fixer) jumps(stmt inspector.Cursor) (reason string) {
 	return reason
 }
 
-// staysInside reports whether a break, continue or fallthrough belongs to a
-// statement within stmt.
+// staysInside reports whether a break, continue or fallthrough belongs to a statement within stmt.
 func (f *fixer) staysInside(stmt inspector.Cursor, branch *ast.BranchStmt) bool {
 	cur, ok := stmt.FindNode(branch)
 	if !ok {
@@ -234,8 +232,8 @@ func (f *fixer) staysInside(stmt inspector.Cursor, branch *ast.BranchStmt) bool 
 	return false
 }
 
-// badUse says how the group, its context or what the statements declare is used
-// where the scope does not reach, or in a way that the scope forbids.
+// badUse says how the group, its context or what the statements declare is used where the scope
+// does not reach, or in a way that the scope forbids.
 func (f *fixer) badUse() string {
 	info := f.pass.TypesInfo
 	start, end := f.made.Node().End(), f.last.Node().Pos()
@@ -290,8 +288,8 @@ func inLiteral(decl *ast.FuncDecl, ident *ast.Ident) bool {
 	return found
 }
 
-// startsTask reports whether the group is the receiver of a call that starts a task
-// or sets the limit.
+// startsTask reports whether the group is the receiver of a call that starts a task or sets the
+// limit.
 func (f *fixer) startsTask(ident inspector.Cursor) bool {
 	sel, ok := ident.Parent().Node().(*ast.SelectorExpr)
 	if !ok || sel.X != ident.Node() {

@@ -34,8 +34,7 @@ type checker struct {
 	x    *owner.Index
 }
 
-// A pair is a context that is cancelled when a task fails, and the one that it
-// derives from.
+// A pair is a context that is cancelled when a task fails, and the one that it derives from.
 type pair struct {
 	inner *types.Var
 	outer ast.Expr
@@ -168,8 +167,8 @@ func (c *checker) check(cur inspector.Cursor, lit *ast.FuncLit, p pair) {
 	}
 }
 
-// ancestors returns the variables from which a context derives, as far as the
-// function around cur says.
+// ancestors returns the variables from which a context derives, as far as the function around cur
+// says.
 func (c *checker) ancestors(cur inspector.Cursor, ctx ast.Expr) map[types.Object]bool {
 	outer := make(map[types.Object]bool)
 	decl := owner.Outermost(cur)
@@ -196,8 +195,8 @@ func (c *checker) ancestors(cur inspector.Cursor, ctx ast.Expr) map[types.Object
 	return outer
 }
 
-// harmless reports whether the use of an outer context does not make the task run
-// on: in context.WithoutCancel, for a value, or in a log.
+// harmless reports whether the use of an outer context does not make the task run on: in
+// context.WithoutCancel, for a value, or in a log.
 func (c *checker) harmless(ident inspector.Cursor) bool {
 	parent := ident.Parent()
 	if sel, ok := parent.Node().(*ast.SelectorExpr); ok {

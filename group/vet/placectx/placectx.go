@@ -11,8 +11,8 @@ import (
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
-// Analyzer reports a task of a pool that starts tasks to wait for on the same pool
-// with another context than its own.
+// Analyzer reports a task of a pool that starts tasks to wait for on the same pool with another
+// context than its own.
 var Analyzer = &analysis.Analyzer{
 	Name: "placectx",
 	Doc: `report tasks of a pool that wait without the context of their place

@@ -112,8 +112,8 @@ func (c *checker) optionsLimit(e ast.Expr) bool {
 	return false
 }
 
-// passLimits notes the parameters for which call passes an owner that has a limit,
-// and reports whether there is a new one.
+// passLimits notes the parameters for which call passes an owner that has a limit, and reports
+// whether there is a new one.
 func (c *checker) passLimits(call *ast.CallExpr) (grown bool) {
 	decl := c.x.Decl(owner.Callee(c.pass.TypesInfo, call))
 	if decl == nil {

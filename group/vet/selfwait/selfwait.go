@@ -100,8 +100,7 @@ func (c *checker) contexts(t *owner.Task) map[types.Object]bool {
 	return given
 }
 
-// uses reports whether the first argument of call is one of the contexts, or is
-// made of one.
+// uses reports whether the first argument of call is one of the contexts, or is made of one.
 func (c *checker) uses(call *ast.CallExpr, given map[types.Object]bool) bool {
 	v := owner.VarOf(c.pass.TypesInfo, call.Args[0])
 	return v == nil || given[v] || given == nil || !outside(v, given)

@@ -47,8 +47,8 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// assigned returns the error variables around a literal that it assigns to without
-// a lock, and where.
+// assigned returns the error variables around a literal that it assigns to without a lock, and
+// where.
 func assigned(x *owner.Index, lit *ast.FuncLit) map[*types.Var]ast.Node {
 	found := make(map[*types.Var]ast.Node)
 	locks := false

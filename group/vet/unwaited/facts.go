@@ -12,8 +12,8 @@ import (
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
-// starts is the fact that a function does no more with the owners that it gets for
-// some parameters than to start and count tasks: its caller has to wait.
+// starts is the fact that a function does no more with the owners that it gets for some parameters
+// than to start and count tasks: its caller has to wait.
 type starts struct {
 	Params []int
 	Tasks  bool // it starts them itself, and does not only call Done
@@ -29,8 +29,7 @@ type makes struct{}
 func (*makes) AFact()         {}
 func (*makes) String() string { return "makes" }
 
-// exportFacts looks at each declared function, until nothing new is found: one may
-// rest on another.
+// exportFacts looks at each declared function, until nothing new is found: one may rest on another.
 func (c *checker) exportFacts() {
 	for grown := true; grown; {
 		grown = false
@@ -52,8 +51,7 @@ func (c *checker) exportFacts() {
 	}
 }
 
-// startsOf returns the fact about the parameters of a function; nil if there is
-// none.
+// startsOf returns the fact about the parameters of a function; nil if there is none.
 func (c *checker) startsOf(cur inspector.Cursor, fn *types.Func) *starts {
 	s := new(starts)
 	params := fn.Signature().Params()
@@ -99,8 +97,8 @@ func (c *checker) returnsMade(cur inspector.Cursor, fn *types.Func) bool {
 	return made && found
 }
 
-// fresh reports whether e is a new owner, or a variable of the function that holds
-// one and that is given to nobody.
+// fresh reports whether e is a new owner, or a variable of the function that holds one and that is
+// given to nobody.
 func (c *checker) fresh(cur inspector.Cursor, e ast.Expr) bool {
 	if c.makes(e) {
 		return true

@@ -165,8 +165,8 @@ func (u *uses) addGo(cur, done inspector.Cursor) {
 	}
 }
 
-// addBegin notes that n starts a task, if that happens in the function itself: what
-// a literal does happens nobody knows when.
+// addBegin notes that n starts a task, if that happens in the function itself: what a literal does
+// happens nobody knows when.
 func (u *uses) addBegin(cur, at inspector.Cursor, n ast.Node) {
 	if !u.onPath(cur, at) {
 		return
@@ -236,8 +236,8 @@ func (u *uses) deferred(cur, at inspector.Cursor) (ast.Node, bool) {
 	return nil, false
 }
 
-// onPath reports whether at runs in the function at cur itself, or in a literal that
-// it calls on the spot.
+// onPath reports whether at runs in the function at cur itself, or in a literal that it calls on
+// the spot.
 func (u *uses) onPath(cur, at inspector.Cursor) bool {
 	for f := range at.Enclosing((*ast.FuncLit)(nil), (*ast.FuncDecl)(nil)) {
 		if f == cur {
@@ -268,8 +268,8 @@ func conditions(cur, at inspector.Cursor) []string {
 	return found
 }
 
-// conditional reports whether a task starts and is waited for under the same
-// condition: a path that takes one branch and not the other is none.
+// conditional reports whether a task starts and is waited for under the same condition: a path that
+// takes one branch and not the other is none.
 func (u *uses) conditional() bool {
 	for condition := range u.beginConditions {
 		if u.endConditions[condition] {

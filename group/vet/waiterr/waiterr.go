@@ -125,8 +125,7 @@ func (c *checker) takenElsewhere(cur inspector.Cursor, call *ast.CallExpr) bool 
 	return len(c.taken[owner.PlaceOf(c.pass.TypesInfo, m.Owner)]) > 0
 }
 
-// neverFails reports whether all tasks of a group of this function are literals
-// that return nil.
+// neverFails reports whether all tasks of a group of this function are literals that return nil.
 func (c *checker) neverFails(cur inspector.Cursor, call *ast.CallExpr) bool {
 	m := owner.MethodOf(c.pass.TypesInfo, call)
 	if m == nil {
@@ -198,8 +197,8 @@ func (c *checker) checkLoop(cur inspector.Cursor, call *ast.CallExpr, what strin
 		"write for v, err := range, or for v, _ := range if no call can fail (docs/guide/loops.md)", what)
 }
 
-// loopOver returns the range statement over the variable that a call is assigned
-// to, if there is just one.
+// loopOver returns the range statement over the variable that a call is assigned to, if there is
+// just one.
 func (c *checker) loopOver(cur inspector.Cursor) *ast.RangeStmt {
 	assign, ok := cur.Parent().Node().(*ast.AssignStmt)
 	if !ok || len(assign.Lhs) != 1 {

@@ -1,7 +1,7 @@
 // This file ends the loops in the inputs of a loop when the loop ends. An input is a function, so a
-// loop does not see whether it runs another loop. But that loop runs in the goroutine that reads the
-// input. So reading has the numbers of the goroutines that read, and a loop that begins in one of
-// these ends with the reader's loop. Invariant: a goroutine is in reading from before its input
+// loop does not see whether it runs another loop. But that loop runs in the goroutine that reads
+// the input. So reading has the numbers of the goroutines that read, and a loop that begins in one
+// of these ends with the reader's loop. Invariant: a goroutine is in reading from before its input
 // begins until after the input has ended.
 
 package loop
@@ -21,8 +21,8 @@ var (
 	readers race.Uint64
 )
 
-// reads records that the caller's goroutine reads an input of the loop, until the caller calls ended.
-// It takes about a microsecond.
+// reads records that the caller's goroutine reads an input of the loop, until the caller calls
+// ended. It takes about a microsecond.
 func (l *loop) reads() (ended func()) {
 	id := sched.GoroutineID()
 	readers.Add(1)
@@ -33,9 +33,9 @@ func (l *loop) reads() (ended func()) {
 	}
 }
 
-// chained returns the context for a loop that begins in the caller's goroutine and was given ctx. If
-// the goroutine reads an input of another loop, that context also ends with the items of that loop,
-// and for the same cause. The caller calls stop when its loop has ended.
+// chained returns the context for a loop that begins in the caller's goroutine and was given ctx.
+// If the goroutine reads an input of another loop, that context also ends with the items of that
+// loop, and for the same cause. The caller calls stop when its loop has ended.
 func chained(ctx context.Context) (_ context.Context, stop func()) {
 	if readers.Load() == 0 {
 		return ctx, func() {}

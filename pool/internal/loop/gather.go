@@ -158,8 +158,8 @@ func (g *gather[T]) add(r *reader, v T) (waits bool) {
 	return waits
 }
 
-// receive blocks until there are enough items for the caller, and returns them. It returns no items if
-// the context is done or no items are left. Readers put further items in next.
+// receive blocks until there are enough items for the caller, and returns them. It returns no items
+// if the context is done or no items are left. Readers put further items in next.
 func (g *gather[T]) receive(next []T) []T {
 	for g.call.Ctx.Err() == nil {
 		b := race.Get(func() received[T] { return g.swap(next) })

@@ -1,14 +1,14 @@
 // This file measures how long a worker's items take, and computes how many it takes at a time.
-// Invariant: between two looks at the clock a worker works for about lookEvery, unless its items have
-// become slow.
+// Invariant: between two looks at the clock a worker works for about lookEvery, unless its items
+// have become slow.
 
 package loop
 
 import "time"
 
 const (
-	// lookEvery is the most measured work between two looks at the clock. grain is the measured work
-	// that a worker takes at a time.
+	// lookEvery is the most measured work between two looks at the clock. grain is the measured
+	// work that a worker takes at a time.
 	lookEvery = 20 * time.Microsecond
 	grain     = 8 * time.Microsecond
 	// maxTaken is how many items a worker takes at a time, at most. Other workers do not take these

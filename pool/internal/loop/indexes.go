@@ -98,11 +98,11 @@ type indexLoop struct {
 type block func(l *indexLoop, lo, hi int) error
 
 const (
-	// watchAfter is how long the caller works without helpers if it cannot measure whether helpers are worth
-	// it, because its first items have not ended.
+	// watchAfter is how long the caller works without helpers if it cannot measure whether helpers
+	// are worth it, because its first items have not ended.
 	watchAfter = 50 * time.Microsecond
-	// probation is how long a loop runs before its measurements count: a first
-	// item may be slow because it touches cold memory.
+	// probation is how long a loop runs before its measurements count: a first item may be slow
+	// because it touches cold memory.
 	probation = 5 * time.Microsecond
 	// worthwhile is the measured time of the remaining items that is worth a helper.
 	worthwhile = 30 * time.Microsecond

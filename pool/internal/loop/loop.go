@@ -142,8 +142,8 @@ func (l *loop) help(f, left func()) {
 	l.host(f)
 }
 
-// start starts a goroutine that needs neither a pool nor the budget, and runs f in it. The caller of
-// the loop calls it before there are helpers.
+// start starts a goroutine that needs neither a pool nor the budget, and runs f in it. The caller
+// of the loop calls it before there are helpers.
 func (l *loop) start(f func()) {
 	if l.own == nil {
 		l.own = new(goroutines)
@@ -242,9 +242,9 @@ func (l *loop) wait() {
 }
 
 // drive calls body in the caller's goroutine, while the helpers run. When body has ended, drive
-// stops and joins the helpers, and raises the panics and Goexits of items. If body has panicked, drive
-// raises an item's panic with that of body. If body has panicked or called Goexit, an item's Goexit
-// adds nothing.
+// stops and joins the helpers, and raises the panics and Goexits of items. If body has panicked,
+// drive raises an item's panic with that of body. If body has panicked or called Goexit, an item's
+// Goexit adds nothing.
 func (l *loop) drive(body func()) {
 	returned := false
 	defer func() {

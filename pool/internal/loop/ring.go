@@ -36,8 +36,8 @@ func (r ring[T, R]) hasSlot(k, first uint64) bool {
 	return k/segmentSize-first/segmentSize < uint64(len(r))
 }
 
-// grown returns a ring of twice the size. The items from first to k-1 have the same cells in it as in
-// r. r does not change, because workers may still use it.
+// grown returns a ring of twice the size. The items from first to k-1 have the same cells in it as
+// in r. r does not change, because workers may still use it.
 func (r ring[T, R]) grown(k, first uint64) *ring[T, R] {
 	larger := make(ring[T, R], 2*len(r))
 	for at := first - first%segmentSize; at < k; at += segmentSize {

@@ -43,9 +43,9 @@ func (s *stream[T, R]) helper() {
 	s.serve(!s.nested)
 }
 
-// helperLeft is called when a helper is no longer counted. The reader publishes an item before it checks
-// whether a helper is wanted. A helper is uncounted before helperLeft checks for items. So one of the two
-// wakes a worker.
+// helperLeft is called when a helper is no longer counted. The reader publishes an item before it
+// checks whether a helper is wanted. A helper is uncounted before helperLeft checks for items. So
+// one of the two wakes a worker.
 func (s *stream[T, R]) helperLeft() {
 	if s.head.Load() != s.tail.Load() && !s.done() {
 		s.wakeWorker()
@@ -89,8 +89,8 @@ func (s *stream[T, R]) claim(w *streamWorker[T]) bool {
 // waitItem blocks until there is an item, and claims it. It reports false if there will be none.
 //
 // A wake-up that no worker takes stays in work for the next worker that waits. So while waking is
-// set, work holds a wake-up, or a goroutine is about to put one there, or a worker that has taken it
-// is about to clear waking and then look for items. So wakeWorker need not send one if waking is
+// set, work holds a wake-up, or a goroutine is about to put one there, or a worker that has taken
+// it is about to clear waking and then look for items. So wakeWorker need not send one if waking is
 // set.
 func (s *stream[T, R]) waitItem(w *streamWorker[T]) bool {
 	for {
@@ -149,8 +149,8 @@ func (s *stream[T, R]) runItem(k uint64, v T) {
 }
 
 // finish puts the result of item k in its cell, and wakes the consumer if it waits for that result.
-// failed is nil if the item has succeeded. If results are unordered, a failed item ends the loop. If
-// they are ordered, it ends the loop for the items after it; the items before it continue.
+// failed is nil if the item has succeeded. If results are unordered, a failed item ends the loop.
+// If they are ordered, it ends the loop for the items after it; the items before it continue.
 func (s *stream[T, R]) finish(k uint64, r R, failed *outcome) {
 	if failed != nil && failed.err == nil {
 		s.addOutcome(*failed)

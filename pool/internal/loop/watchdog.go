@@ -48,9 +48,9 @@ func newWatchdog(delay time.Duration) *watchdog {
 	return w
 }
 
-// watchdogFor returns a watchdog for a loop. A loop in a synctest bubble has one of its own, because
-// a timer must stay in its bubble. In race builds each loop has one, because the detector would see a
-// shared watchdog order its loops: watchdogs is empty then.
+// watchdogFor returns a watchdog for a loop. A loop in a synctest bubble has one of its own,
+// because a timer must stay in its bubble. In race builds each loop has one, because the detector
+// would see a shared watchdog order its loops: watchdogs is empty then.
 func watchdogFor(l *indexLoop) *watchdog {
 	if l.clock.frozen {
 		return newWatchdog(0) // fires as soon as the caller blocks

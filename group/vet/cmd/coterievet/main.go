@@ -51,11 +51,10 @@ func isTool(args []string) bool {
 		strings.HasSuffix(args[len(args)-1], ".cfg")
 }
 
-// choose replaces the flags that turn analyzers on and off by one for each that is
-// to run.
+// choose replaces the flags that turn analyzers on and off by one for each that is to run.
 //
-// Of the analyzers that are on by default, naming one leaves out the others. Naming
-// an optional one adds it. With -fix only the fixers run.
+// Of the analyzers that are on by default, naming one leaves out the others. Naming an optional one
+// adds it. With -fix only the fixers run.
 func choose(args []string) []string {
 	if !strings.HasSuffix(args[len(args)-1], ".cfg") {
 		return args

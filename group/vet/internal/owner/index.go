@@ -10,8 +10,7 @@ import (
 	"golang.org/x/tools/go/ast/inspector"
 )
 
-// Analyzer collects what the other analyzers ask of a package. Its result is an
-// *Index.
+// Analyzer collects what the other analyzers ask of a package. Its result is an *Index.
 var Analyzer = &analysis.Analyzer{
 	Name:       "owner",
 	Doc:        "collect the functions and the tasks of a package",

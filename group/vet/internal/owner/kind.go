@@ -68,8 +68,8 @@ func PathOf(obj types.Object) string {
 	return PathOfPackage(obj.Pkg())
 }
 
-// PathOfPackage returns the import path of a package, without the folders that
-// vendor it, and without what tells a test's variant from the package.
+// PathOfPackage returns the import path of a package, without the folders that vendor it, and
+// without what tells a test's variant from the package.
 func PathOfPackage(pkg *types.Package) string {
 	path, _, _ := strings.Cut(pkg.Path(), " ")
 	if i := strings.LastIndex(path, "/vendor/"); i >= 0 {
@@ -115,8 +115,8 @@ func IsFunc(fn *types.Func, path string, names ...string) bool {
 	return fn != nil && fn.Signature().Recv() == nil && slices.Contains(names, fn.Name()) && PathOf(fn) == path
 }
 
-// Callee returns the function or method that call names, also one of an
-// interface; nil if it calls a value, converts, or is a builtin.
+// Callee returns the function or method that call names, also one of an interface; nil if it calls
+// a value, converts, or is a builtin.
 func Callee(info *types.Info, call *ast.CallExpr) *types.Func {
 	fn, _ := typeutil.Callee(info, call).(*types.Func)
 	if fn != nil {
@@ -186,8 +186,8 @@ func Selected(info *types.Info, sel *ast.SelectorExpr) *Method {
 	return m
 }
 
-// fieldsOf returns the embedded fields on the way from a selection's operand to
-// the selected field or method.
+// fieldsOf returns the embedded fields on the way from a selection's operand to the selected field
+// or method.
 func fieldsOf(selection *types.Selection) []string {
 	var fields []string
 	t := selection.Recv()

@@ -16,9 +16,9 @@ const (
 	Settled                   // it will be ended, whatever comes: by a deferred call
 )
 
-// Leaves reports whether a path through the function begins a thing and returns
-// without having ended it, and where the function returns then. effects tells what
-// a node does, in the order in which it does it.
+// Leaves reports whether a path through the function begins a thing and returns without having
+// ended it, and where the function returns then. effects tells what a node does, in the order in
+// which it does it.
 func Leaves(g *cfg.CFG, effects func(ast.Node) []Effect) (token.Pos, bool) {
 	type state struct {
 		block *cfg.Block

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// A Ref is the place that an expression stands for: a variable, or a field reached
-// from one. Two expressions with the same Ref stand for the same place, as long as
-// nobody assigns to the variables on the way.
+// A Ref is the place that an expression stands for: a variable, or a field reached from one. Two
+// expressions with the same Ref stand for the same place, as long as nobody assigns to the
+// variables on the way.
 type Ref struct {
 	Root types.Object
 	Path string // ".server.wg"
@@ -25,8 +25,8 @@ func (r Ref) String() string {
 	return r.Root.Name() + r.Path
 }
 
-// RefOf returns the place of e; invalid for a call, an element of a slice, and
-// what else has no name.
+// RefOf returns the place of e; invalid for a call, an element of a slice, and what else has no
+// name.
 func RefOf(info *types.Info, e ast.Expr) Ref {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.Ident:
@@ -85,8 +85,8 @@ func VarOf(info *types.Info, e ast.Expr) *types.Var {
 	return v
 }
 
-// PlaceOf returns the variable that e names, or the field, whatever it belongs to;
-// nil if it names neither.
+// PlaceOf returns the variable that e names, or the field, whatever it belongs to; nil if it names
+// neither.
 func PlaceOf(info *types.Info, e ast.Expr) *types.Var {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.StarExpr:
@@ -104,8 +104,7 @@ func PlaceOf(info *types.Info, e ast.Expr) *types.Var {
 	return nil
 }
 
-// Local reports whether v is a variable of a function, not of a package and no
-// field.
+// Local reports whether v is a variable of a function, not of a package and no field.
 func Local(v *types.Var) bool {
 	return v != nil && !v.IsField() && v.Pkg() != nil && v.Parent() != v.Pkg().Scope()
 }

@@ -6,8 +6,8 @@ import (
 	"go/types"
 )
 
-// An Env says for the parameters and the receiver of a function which places of
-// its caller they stand for.
+// An Env says for the parameters and the receiver of a function which places of its caller they
+// stand for.
 type Env map[types.Object]Ref
 
 // Resolve returns the place of the outermost caller that r stands for.
@@ -29,9 +29,8 @@ type Site struct {
 	Func     *ast.BlockStmt // the body of the function that holds it, or of the walked literal
 }
 
-// Ref returns the place, seen from where the walk began, that r stands for at the
-// site; invalid if it is a variable of a function on the way, of which each call has
-// its own.
+// Ref returns the place, seen from where the walk began, that r stands for at the site; invalid if
+// it is a variable of a function on the way, of which each call has its own.
 func (at Site) Ref(r Ref) Ref {
 	if outer := at.Env.Resolve(r); outer != r {
 		return outer
@@ -45,14 +44,14 @@ func (at Site) Ref(r Ref) Ref {
 // maxCalls bounds how many calls of functions Walk goes into, one within the other.
 const maxCalls = 3
 
-// Body returns the code of a task, with the places that its parameters stand for;
-// nil if the function is not of this package, or is a value.
+// Body returns the code of a task, with the places that its parameters stand for; nil if the
+// function is not of this package, or is a value.
 func (x *Index) Body(t *Task) (*ast.BlockStmt, Env) {
 	return x.Function(t.Func, t.Args)
 }
 
-// Function returns the code that runs when f is called with args; nil if f is not
-// a literal nor a function of this package.
+// Function returns the code that runs when f is called with args; nil if f is not a literal nor a
+// function of this package.
 func (x *Index) Function(f ast.Expr, args []ast.Expr) (*ast.BlockStmt, Env) {
 	env := make(Env)
 	f = ast.Unparen(f)
@@ -119,10 +118,9 @@ func (x *Index) bindName(env Env, fields *ast.FieldList, r Ref) {
 	}
 }
 
-// Walk calls visit for every node of body that runs in body's own goroutine before
-// body returns: also those of functions of this package that it calls, of literals
-// that it calls or defers, and of the bodies of scopes. It leaves out literals that
-// run elsewhere, or nobody knows when.
+// Walk calls visit for every node of body that runs in body's own goroutine before body returns:
+// also those of functions of this package that it calls, of literals that it calls or defers, and
+// of the bodies of scopes. It leaves out literals that run elsewhere, or nobody knows when.
 func (x *Index) Walk(body *ast.BlockStmt, env Env, visit func(n ast.Node, at Site)) {
 	w := walker{x, visit, maxCalls, make(map[*ast.BlockStmt]bool)}
 	w.walk(body, Site{Env: env, Func: body})
@@ -209,16 +207,15 @@ func (w *walker) call(call *ast.CallExpr, at Site) {
 	w.inside[body] = false
 }
 
-// IsScope reports whether call runs its last argument as the body of a scope: Run
-// or RunWith of group or errgroup.
+// IsScope reports whether call runs its last argument as the body of a scope: Run or RunWith of
+// group or errgroup.
 func IsScope(info *types.Info, call *ast.CallExpr) bool {
 	fn := Callee(info, call)
 	return len(call.Args) > 0 && (IsFunc(fn, Group, "Run", "RunWith") || IsFunc(fn, Errgroup, "Run", "RunWith"))
 }
 
-// Assigned returns the expression that is assigned to v where that is assigned to
-// exactly once within n, and the index of its result if it is a call with several;
-// nil otherwise.
+// Assigned returns the expression that is assigned to v where that is assigned to exactly once
+// within n, and the index of its result if it is a call with several; nil otherwise.
 func Assigned(info *types.Info, n ast.Node, v *types.Var) (value ast.Expr, result int) {
 	count := 0
 	ast.Inspect(n, func(n ast.Node) bool {

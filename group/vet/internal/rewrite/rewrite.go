@@ -1,5 +1,5 @@
-// Package rewrite holds what the fixers share: edits that keep comments, imports,
-// and the questions whether code may be edited.
+// Package rewrite holds what the fixers share: edits that keep comments, imports, and the questions
+// whether code may be edited.
 package rewrite
 
 import (
@@ -149,8 +149,7 @@ func lineEnd(pass *analysis.Pass, pos token.Pos) token.Pos {
 	return pos
 }
 
-// taken reports whether a name stands for something in the package or in a function
-// of the file.
+// taken reports whether a name stands for something in the package or in a function of the file.
 func taken(pass *analysis.Pass, file *ast.File, name string) bool {
 	if pass.Pkg.Scope().Lookup(name) != nil {
 		return true
@@ -181,15 +180,14 @@ func Editable(pass *analysis.Pass, file *ast.File) bool {
 	return !ast.IsGenerated(file) && pass.Fset.Position(file.Package).Filename == name // else cgo or another program made it
 }
 
-// PerIteration reports whether each iteration of a loop in the file has a variable
-// of its own.
+// PerIteration reports whether each iteration of a loop in the file has a variable of its own.
 func PerIteration(pass *analysis.Pass, file *ast.File) bool {
 	v := pass.TypesInfo.FileVersions[file]
 	return v == "" || version.Compare(v, "go1.22") >= 0
 }
 
-// Ignored reports whether a file of the package that is not part of this build uses
-// a word: a fix would leave that file as it is.
+// Ignored reports whether a file of the package that is not part of this build uses a word: a fix
+// would leave that file as it is.
 func Ignored(pass *analysis.Pass, word string) bool {
 	for _, name := range pass.IgnoredFiles {
 		if !strings.HasSuffix(name, ".go") {
@@ -203,8 +201,7 @@ func Ignored(pass *analysis.Pass, word string) bool {
 	return false
 }
 
-// mentions reports whether a file has an identifier, or imports a path, that is
-// word.
+// mentions reports whether a file has an identifier, or imports a path, that is word.
 func mentions(text []byte, word string) bool {
 	file, err := parser.ParseFile(token.NewFileSet(), "", text, parser.SkipObjectResolution)
 	if err != nil {
@@ -229,8 +226,7 @@ func Exported(v *types.Var) bool {
 	return v.Embedded() || v.Exported() && (v.IsField() || !owner.Local(v))
 }
 
-// Next returns the statement that follows one in the same list; nil if it is the
-// last.
+// Next returns the statement that follows one in the same list; nil if it is the last.
 func Next(cur inspector.Cursor) ast.Node {
 	switch kind, _ := cur.ParentEdge(); kind {
 	case edge.BlockStmt_List, edge.CaseClause_Body, edge.CommClause_Body:
@@ -241,8 +237,8 @@ func Next(cur inspector.Cursor) ast.Node {
 	return nil
 }
 
-// Deepest returns the largest expression around an identifier that stands for the
-// same variable or field: s.wg for wg, &wg for wg.
+// Deepest returns the largest expression around an identifier that stands for the same variable or
+// field: s.wg for wg, &wg for wg.
 func Deepest(ident inspector.Cursor) inspector.Cursor {
 	e := ident
 	for {

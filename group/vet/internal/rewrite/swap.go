@@ -15,8 +15,8 @@ import (
 	"github.com/coterie-go/coterie/group/vet/internal/owner"
 )
 
-// A Swap gives variables and fields another type. The fixer that makes it says how
-// they may be declared and used; any other way leaves a variable alone.
+// A Swap gives variables and fields another type. The fixer that makes it says how they may be
+// declared and used; any other way leaves a variable alone.
 type Swap struct {
 	Path, Type string // the type that goes
 	Import     string // the package of the one that comes
@@ -93,8 +93,7 @@ func (s *Swap) Check(found map[*types.Var]*Candidate) {
 	}
 }
 
-// isParameter reports whether an identifier names a parameter, a result or a
-// receiver.
+// isParameter reports whether an identifier names a parameter, a result or a receiver.
 func isParameter(ident inspector.Cursor) bool {
 	field := ident.Parent()
 	if _, ok := field.Node().(*ast.Field); !ok {
@@ -150,8 +149,8 @@ func (s *Swap) declared(ident inspector.Cursor, pkg string) (old ast.Expr, text 
 	return nil, ""
 }
 
-// typeText returns the new type for the old one, which must not be a pointer: what
-// that points to may come from elsewhere.
+// typeText returns the new type for the old one, which must not be a pointer: what that points to
+// may come from elsewhere.
 func (s *Swap) typeText(e ast.Expr, pkg string) (ast.Expr, string) {
 	if _, pointer := types.Unalias(s.pass.TypesInfo.TypeOf(e)).(*types.Pointer); pointer {
 		return nil, ""
@@ -214,8 +213,8 @@ func sameEdit(a, b analysis.TextEdit) bool {
 	return a.Pos == b.Pos && a.End == b.End && string(a.NewText) == string(b.NewText)
 }
 
-// Positive reports whether e is at least 1, whatever happens: a constant, or the
-// number of processors.
+// Positive reports whether e is at least 1, whatever happens: a constant, or the number of
+// processors.
 func Positive(info *types.Info, e ast.Expr) bool {
 	if v := info.Types[e].Value; v != nil {
 		return constant.Sign(v) > 0

@@ -1,8 +1,8 @@
-// Package vettest runs an analyzer over its testdata, with stubs of the packages
-// that it knows: coterie's, golang.org/x/sync's, conc's and testify's.
+// Package vettest runs an analyzer over its testdata, with stubs of the packages that it knows:
+// coterie's, golang.org/x/sync's, conc's and testify's.
 //
-// The stubs have the names and signatures of the real packages and no behaviour. So
-// a test needs no module but this one.
+// The stubs have the names and signatures of the real packages and no behaviour. So a test needs no
+// module but this one.
 package vettest
 
 import (
@@ -25,9 +25,8 @@ import (
 //go:embed all:testdata/src
 var stubs embed.FS
 
-// Run compares what a reports about packages of testdata/src with their want
-// comments. The test fails if there are not twice as many functions in which nothing
-// is reported.
+// Run compares what a reports about packages of testdata/src with their want comments. The test
+// fails if there are not twice as many functions in which nothing is reported.
 func Run(t *testing.T, a *analysis.Analyzer, packages ...string) []*analysistest.Result {
 	hits, misses := cases(t)
 	require.GreaterOrEqual(t, misses, 2*hits, "near misses for %d functions with a report", hits)
@@ -70,8 +69,7 @@ func RunFix(t *testing.T, a *analysis.Analyzer, packages ...string) []*analysist
 	return analysistest.RunWithSuggestedFixes(t, tree(t), a, packages...)
 }
 
-// tree returns a folder that holds the test's packages and the stubs, as GOPATH
-// wants them.
+// tree returns a folder that holds the test's packages and the stubs, as GOPATH wants them.
 func tree(t *testing.T) string {
 	dir := t.TempDir()
 	src, err := fs.Sub(stubs, "testdata")
