@@ -68,8 +68,8 @@
 //	queue.go      segments, and how they are claimed and stolen
 //	room.go       how many tasks may be accepted
 //	limit.go      what happens when the limit is reached
-//	lend.go       how a task that waits lends its place; the waits for a set
-//	set.go        wait sets, and how the waits for them end; wait.go: how a wait blocks
+//	lend.go       how a task that waits lends its place
+//	set.go        wait sets, and how the waits for them end; wait.go: the waits, and how they block
 //	failures.go   how a panic travels to the waits
 //	deadlock.go   tasks that all wait for room in their own owner
 //	own.go        how a goroutine finds the scheduler whose task it runs

@@ -2,7 +2,6 @@ package sched
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
@@ -127,56 +126,6 @@ func (l *lender) mayLend(set *Set) bool {
 	}
 	l.task = nil
 	return set.scheduler().IsWorker()
-}
-
-// Wait blocks until every task of the set has ended. raise raises their panics and Goexits. The
-// wait lends a place to tasks of the set if lender.mayLend reports true for the caller.
-func (set *Set) Wait() (raise func()) {
-	raise, _ = set.wait(nil, set.lenderOf(nil))
-	return raise
-}
-
-// WaitContext is Wait, but returns a *core.StuckError if ctx ends while tasks of the set are left.
-// The caller lends the place of the task of ctx, if that is a task of the scheduler.
-func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
-	for by := set.lenderOf(ctx); ; {
-		if raise, err = set.wait(ctx, by); err == nil {
-			return raise, nil
-		}
-		set.scheduler().settled(set.emptyLocked)
-		if stuck := set.Stuck(err); stuck.Running+stuck.Queued > 0 {
-			return nil, stuck
-		}
-	}
-}
-
-// WaitInside is Wait for a caller that holds the place of the task for which the set was made.
-func (set *Set) WaitInside() { _, _ = set.wait(nil, lender{task: set.parent}) }
-
-// wait is Wait, but returns the cause if ctx, which may be nil, ends first.
-func (set *Set) wait(ctx context.Context, by lender) (raise func(), err error) {
-	s := set.scheduler()
-	lends := by.task.runs() && (ctx == nil || ctx.Err() == nil)
-	if lends {
-		runtime.Gosched()
-		lends = !inLock(s, set.emptyLocked) && by.mayLend(set)
-	}
-	if lends {
-		set.lend(by.task)
-	}
-	w := wait{s, set}
-	r, err := w.until(ctx)
-	if lends {
-		set.reclaim(by.task)
-	}
-	if err == errWithin {
-		panic(s.config().Kind + ": Wait on a batch " + errWithin.Error())
-	}
-	if err != nil {
-		return nil, err
-	}
-	set.ended.Acquire()
-	return r.raise, nil
 }
 
 // lend lends the place of a waiter. The waiter is about to block.
