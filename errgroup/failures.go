@@ -34,14 +34,15 @@ type numbered struct {
 // add records an error. Without Collect, add returns the first error.
 func (fs *failures) add(number uint64, err error) (first error) {
 	fs.mu.Lock()
-	defer fs.mu.Unlock()
 	if fs.settings.Collect || len(fs.collected) == 0 {
 		fs.collected, fs.joined = append(fs.collected, numbered{number, err}), nil
 	}
 	if most := fs.settings.MaxErrors; most > 0 && len(fs.collected)-most >= most { // not each time, because trim sorts
 		fs.trim()
 	}
-	return fs.collected[0].err
+	first = fs.collected[0].err
+	fs.mu.Unlock()
+	return first
 }
 
 // addCancellation keeps err if it is the first cancellation report.
@@ -76,7 +77,7 @@ func (fs *failures) result(both bool) error {
 
 func (fs *failures) join(both bool) error {
 	fs.trim()
-	var errs []error
+	errs := make([]error, 0, len(fs.collected)+2)
 	for _, e := range fs.collected {
 		errs = append(errs, e.err)
 	}

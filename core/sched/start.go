@@ -18,17 +18,7 @@ func (s *Scheduler) Go(set *Set, t Task) bool {
 	if race.Hidden {
 		return s.goHidden(set, t)
 	}
-	if s.only.Load() == noTask && set == nil && s.goOnly(t) {
-		return true
-	}
-	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
-		s.lockSlow(longPauses)
-	}
-	if !s.acceptFastLocked(set, t) {
-		return s.goSlow(set, t)
-	}
-	s.mu.Unlock()
-	return true
+	return s.acceptFast(set, t) || s.goSlow(set, t)
 }
 
 // goOnly accepts a task if there is no other, and reports whether it has.
@@ -42,10 +32,17 @@ func (s *Scheduler) goOnly(t Task) bool {
 	return true
 }
 
-// acceptFastLocked accepts a task and reports true if it needs no new segment, the budget is not
-// spent, and no worker must be woken. If the segment has room, a task of the set is unclaimed: then
-// no waiter for the set has a place to lend either.
-func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
+// acceptFast accepts a task and reports true if there is no other, or if the task needs no new
+// segment, the budget is not spent, and no worker must be woken. If the segment has room, a task of
+// the set is unclaimed: then no waiter for the set has a place to lend either. acceptFast returns
+// with mu held if it reports false.
+func (s *Scheduler) acceptFast(set *Set, t Task) bool {
+	if s.only.Load() == noTask && set == nil && s.goOnly(t) {
+		return true
+	}
+	if !s.mu.TryLock() { // this is lock, written out: a call costs 1 ns
+		s.lockSlow(longPauses)
+	}
 	x := s.shared
 	if x == nil || x.limiter.budget <= 0 || x.searching < x.limiter.searchers && !s.fullLocked() || !x.queue.fits(set) {
 		return false
@@ -53,10 +50,12 @@ func (s *Scheduler) acceptFastLocked(set *Set, t Task) bool {
 	x.queue.pushFast(t, set)
 	x.limiter.budget--
 	x.accepted++
+	s.mu.Unlock()
 	return true
 }
 
-// goSlow is Go without the fast path. It is called with mu held, and releases it.
+// goSlow is Go for a task that acceptFast has not accepted. It is called with mu held, and releases
+// it.
 func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	var do todo
 	if s.semaphoreLocked() != nil || set.parentTask().runs() {
@@ -117,14 +116,7 @@ func (s *Scheduler) GoContext(ctx context.Context, set *Set, t Task) error {
 
 // acceptNow accepts a task if there is room and it needs no permit.
 func (s *Scheduler) acceptNow(set *Set, t Task) bool {
-	if s.only.Load() == noTask && set == nil && s.goOnly(t) {
-		return true
-	}
-	if !s.mu.TryLock() {
-		s.lockSlow(longPauses)
-	}
-	if s.acceptFastLocked(set, t) {
-		s.mu.Unlock()
+	if s.acceptFast(set, t) {
 		return true
 	}
 	var do todo
