@@ -49,7 +49,7 @@ func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 // and when the end of a task or a new limit makes no room for those that are parked.
 func (s *Scheduler) checkAlarmLocked() {
 	a := s.shared.alarm
-	if a != nil && a.suspectsLocked(s) && (!a.isSet || a.isLostLocked()) {
+	if a != nil && a.suspectsLocked(s) && (a.timer == nil || a.isLostLocked()) {
 		s.setAlarmLocked()
 	}
 }
@@ -73,13 +73,12 @@ const longCalm = 64
 // calmLocked counts a blocked submitter that had no need to park. It stops the timer after longCalm
 // of them in a row, because a timer slows down each switch of goroutines.
 func (a *alarm) calmLocked() {
-	if a == nil || !a.isSet {
+	if a == nil || a.timer == nil {
 		return
 	}
 	if a.calm++; a.calm == longCalm && a.patient == 0 && !IsFake(a.at) {
 		a.timer.Stop()
-		a.isSet = false
-		a.number++
+		a.timer = nil
 	}
 }
 
@@ -102,24 +101,25 @@ func (a *alarm) isLostLocked() bool {
 
 func (s *Scheduler) setAlarmLocked() {
 	a := s.shared.alarm
-	a.number++
-	a.isSet, a.at, a.seen = true, time.Now(), a.parks
-	number, weakly := a.number, weak.Make(s)
-	a.timer = time.AfterFunc(deadlockAfter, func() {
+	a.at, a.seen = time.Now(), a.parks
+	weakly := weak.Make(s)
+	var timer *time.Timer
+	timer = time.AfterFunc(deadlockAfter, func() {
 		if s := weakly.Value(); s != nil {
-			s.locked(func(do *todo) { s.suspectLocked(number, do) })
+			s.locked(func(do *todo) { s.suspectLocked(timer, do) })
 		}
 	})
+	a.timer = timer
 }
 
-// suspectLocked is called by the timer with its number. It asks the submitters, unless a submitter
-// has parked since the timer was set: then it sets the timer again.
-func (s *Scheduler) suspectLocked(number uint32, do *todo) {
+// suspectLocked is called by the timer. It asks the submitters, unless a submitter has parked since
+// the timer was set: then it sets the timer again.
+func (s *Scheduler) suspectLocked(timer *time.Timer, do *todo) {
 	a := s.shared.alarm
-	if a.number != number {
+	if a.timer != timer {
 		return
 	}
-	a.isSet = false
+	a.timer = nil
 	switch {
 	case !a.suspectsLocked(s):
 	case a.parks != a.seen:

@@ -364,9 +364,7 @@ const (
 
 // An alarm holds the timer of a scheduler and what it needs. The scheduler's mu guards it.
 type alarm struct {
-	number  uint32      // the number of the timer that counts; others do nothing
-	isSet   bool        // that timer has not expired
-	timer   *time.Timer // the timer that was set last
+	timer   *time.Timer // the timer that counts; nil if there is none
 	at      time.Time   // when that timer was set
 	calm    int         // how many blocked submitters in a row had no need to park
 	parks   uint32      // how often a submitter has parked; wraps
