@@ -19,7 +19,7 @@ func (s *Scheduler) Background(ctx context.Context, c *Context, t Task) bool {
 	c.Init(ctx, s, nil)
 	c.background = true
 	b := &background{Worker: Worker{s: s, config: s.config(), task: t}, cancel: cancel}
-	if !get(s, func(do *todo) bool { return s.serveLocked(b, do) }) {
+	if !inLock(s, func() bool { return s.serveLocked(b) }) {
 		cancel(nil)
 		return false
 	}
@@ -28,7 +28,7 @@ func (s *Scheduler) Background(ctx context.Context, c *Context, t Task) bool {
 }
 
 // serveLocked counts a background task, unless the scheduler is closed.
-func (s *Scheduler) serveLocked(b *background, do *todo) bool {
+func (s *Scheduler) serveLocked(b *background) bool {
 	x := s.share()
 	if x.limiter.closed {
 		return false
@@ -36,7 +36,7 @@ func (s *Scheduler) serveLocked(b *background, do *todo) bool {
 	x.backgrounds.n++
 	b.link.Value = b
 	x.backgrounds.active.PushBack(&b.link)
-	s.releaseWaitersLocked(do)
+	s.releaseWaitersLocked()
 	return true
 }
 
@@ -44,12 +44,12 @@ func (s *Scheduler) serveLocked(b *background, do *todo) bool {
 func (b *background) end() {
 	b.cancel(nil)
 	b.s.ended.Release()
-	b.s.locked(func(do *todo) {
+	b.s.locked(func() {
 		x := b.s.shared
 		x.backgrounds.n--
 		if b.link.Listed() {
 			x.backgrounds.active.Remove(&b.link)
 		}
-		b.s.releaseWaitersLocked(do)
+		b.s.releaseWaitersLocked()
 	})
 }

@@ -36,7 +36,7 @@ func (s *Scheduler) CloseScope(recovered any) {
 func (s *Scheduler) closeWhenEmpty() *failures {
 	for {
 		first, _ := s.waitAll(nil)
-		r := get(s, func(do *todo) *failures {
+		r := inLock(s, func() *failures {
 			l := &s.share().limiter
 			if first != nil { // for later waits, or for this one
 				s.shared.failures.putBackLocked(first)
@@ -45,7 +45,7 @@ func (s *Scheduler) closeWhenEmpty() *failures {
 				return nil
 			}
 			l.closed, l.closedToTasks = true, true
-			s.refuseLocked(false, do)
+			s.refuseLocked(false)
 			return cmp.Or(s.takeLocked(), new(failures))
 		})
 		if r != nil {
@@ -57,7 +57,7 @@ func (s *Scheduler) closeWhenEmpty() *failures {
 
 // refuseLocked ends the wait of all submitters. It refuses their tasks. If drops is set, it accepts
 // the tasks of submitters that cannot give up, and returns them, for its caller to drop.
-func (s *Scheduler) refuseLocked(drops bool, do *todo) (dropped []Dropped) {
+func (s *Scheduler) refuseLocked(drops bool) (dropped []Dropped) {
 	l := &s.shared.limiter
 	for !l.submitters.Empty() {
 		b, as := l.submitters.Front().Value, refused
@@ -66,7 +66,7 @@ func (s *Scheduler) refuseLocked(drops bool, do *todo) (dropped []Dropped) {
 			dropped = append(dropped, Dropped{b.task, b.set})
 			s.shared.accepted++
 		}
-		s.dismissLocked(b, as, do)
+		s.dismissLocked(b, as)
 	}
 	l.budget = 0
 	return dropped
@@ -75,12 +75,12 @@ func (s *Scheduler) refuseLocked(drops bool, do *todo) (dropped []Dropped) {
 // ClosePool closes the scheduler. From then on only tasks that have not ended can submit tasks.
 // Workers leave when they find no task. ClosePool does not block.
 func (s *Scheduler) ClosePool() {
-	s.locked(func(do *todo) {
+	s.locked(func() {
 		x := s.shared
 		x.limiter.closed = true
 		x.limiter.budget = 0
 		for x.idle != nil {
-			s.expireIdleLocked(do)
+			s.expireIdleLocked()
 		}
 		x.stopTimerLocked()
 	})
@@ -102,7 +102,7 @@ func (s *Scheduler) Join(ctx context.Context) error {
 // submitter returns as if the task had been accepted. Drop calls dropped, with mu held, with the
 // set of each dropped task, unless the set is nil.
 func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
-	all := race.Copy(get(s, func(do *todo) []Dropped { return s.dropLocked(dropped, do) }))
+	all := race.Copy(inLock(s, func() []Dropped { return s.dropLocked(dropped) }))
 	for i := range all {
 		all[i].Task = uncarry(all[i].Task)
 		if e, ok := all[i].Task.(*keyEntry); ok {
@@ -121,7 +121,7 @@ type Helper interface{ IsHelper() }
 // decides whether the task runs.
 type claimable interface{ Claim() bool }
 
-func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped) {
+func (s *Scheduler) dropLocked(dropped func(set *Set)) (all []Dropped) {
 	x := s.shared
 	x.limiter.closedToTasks = true
 	x.queue.revoke()
@@ -129,12 +129,12 @@ func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped)
 		t, set := x.queue.pop()
 		all = append(all, Dropped{t, set})
 	}
-	all = append(all, s.refuseLocked(true, do)...)
-	all = x.dropKeysLocked(all, do)
+	all = append(all, s.refuseLocked(true)...)
+	all = x.dropKeysLocked(all)
 	for _, d := range all {
 		if d.Set != nil {
 			dropped(d.Set)
-			d.Set.releaseWaitersLocked(do)
+			d.Set.releaseWaitersLocked()
 		}
 	}
 	all = slices.DeleteFunc(all, func(d Dropped) bool {
@@ -151,6 +151,6 @@ func (s *Scheduler) dropLocked(dropped func(set *Set), do *todo) (all []Dropped)
 		return helps
 	})
 	x.dropped += uint64(len(all))
-	s.releaseWaitersLocked(do)
+	s.releaseWaitersLocked()
 	return all
 }

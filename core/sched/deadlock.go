@@ -106,7 +106,7 @@ func (s *Scheduler) setAlarmLocked() {
 	var timer *time.Timer
 	timer = time.AfterFunc(deadlockAfter, func() {
 		if s := weakly.Value(); s != nil {
-			s.locked(func(do *todo) { s.suspectLocked(timer, do) })
+			s.locked(func() { s.suspectLocked(timer) })
 		}
 	})
 	a.timer = timer
@@ -114,7 +114,7 @@ func (s *Scheduler) setAlarmLocked() {
 
 // suspectLocked is called by the timer. It asks the submitters, unless a submitter has parked since
 // the timer was set: then it sets the timer again.
-func (s *Scheduler) suspectLocked(timer *time.Timer, do *todo) {
+func (s *Scheduler) suspectLocked(timer *time.Timer) {
 	a := s.shared.alarm
 	if a.timer != timer {
 		return
@@ -125,22 +125,22 @@ func (s *Scheduler) suspectLocked(timer *time.Timer, do *todo) {
 	case a.parks != a.seen:
 		s.setAlarmLocked()
 	case !s.shared.limiter.submitters.Empty() && s.roomLocked() > 0: // less than wakeAt
-		s.admitRoomLocked(s.roomLocked(), do)
+		s.admitRoomLocked(s.roomLocked())
 	default:
-		s.askLocked(do)
+		s.askLocked()
 		if a.asking == 0 {
-			s.judgeLocked(do)
+			s.judgeLocked()
 		}
 	}
 }
 
 // askLocked wakes the submitters that were not asked before, so that each reads its own stack.
-func (s *Scheduler) askLocked(do *todo) {
+func (s *Scheduler) askLocked() {
 	for e := s.shared.limiter.submitters.Front(); e != nil; e = e.Next() {
 		if b := e.Value; b.runs == unknown && b.parker != nil {
 			s.shared.alarm.asking++
 			b.parker.Result = lookAgain
-			do.wakes(b.parker)
+			s.wakeParkerLocked(b.parker)
 			b.parker = nil
 		}
 	}
@@ -175,18 +175,18 @@ func (s *Scheduler) answerWith(b *submitter, blocks func()) submitterState {
 	if s.IsWorker() {
 		runs = insider
 	}
-	return get(s, func(do *todo) submitterState {
+	return inLock(s, func() submitterState {
 		b.runs = runs
 		blocks()
-		s.answeredLocked(do)
+		s.answeredLocked()
 		return b.state
 	})
 }
 
-func (s *Scheduler) answeredLocked(do *todo) {
+func (s *Scheduler) answeredLocked() {
 	s.shared.alarm.asking--
 	if s.shared.alarm.asking == 0 {
-		s.judgeLocked(do)
+		s.judgeLocked()
 	}
 }
 
@@ -213,7 +213,7 @@ func (c interrupt) Err() error {
 // room or for permits that these tasks hold. If so, the oldest of them panics. There is no deadlock
 // if the owner is paused, if another submitter yields or has a reserved place, if a worker
 // searches, or if a task has lent its place.
-func (s *Scheduler) judgeLocked(do *todo) {
+func (s *Scheduler) judgeLocked() {
 	x := s.shared
 	l := &x.limiter
 	if l.limit <= 0 || int(l.reserved) > l.acquirers.Len() || l.yielding > 0 || x.searching > 0 || x.lent > 0 {
@@ -229,7 +229,7 @@ func (s *Scheduler) judgeLocked(do *todo) {
 		race.Close(acquirer.stop)
 	default:
 		b.tasks = tasks
-		s.dismissLocked(b, deadlocked, do)
+		s.dismissLocked(b, deadlocked)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // parkOnce makes a submitter park, and lets it go on.
 func parkOnce(s *Scheduler) {
-	s.locked(func(*todo) {
+	s.locked(func() {
 		b := newSubmitter()
 		s.parkedLocked(b, true)
 		s.shared.alarm.unparkedLocked(b)
@@ -20,7 +20,7 @@ func parkOnce(s *Scheduler) {
 
 func TestAlarm(t *testing.T) {
 	calm := func(s *Scheduler, n int) {
-		s.locked(func(*todo) {
+		s.locked(func() {
 			for range n {
 				s.shared.alarm.calmLocked()
 			}
@@ -68,7 +68,7 @@ func TestAlarm(t *testing.T) {
 	t.Run("its timer goes on while a submitter is parked", func(t *testing.T) {
 		var s Scheduler
 		s.Limit(1, 0)
-		s.locked(func(*todo) { s.parkedLocked(newSubmitter(), true) })
+		s.locked(func() { s.parkedLocked(newSubmitter(), true) })
 		calm(&s, 2*longCalm)
 		require.True(t, isSet(&s))
 	})

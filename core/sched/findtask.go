@@ -7,14 +7,14 @@ import "github.com/coterie-go/coterie/core/race"
 // there is none, the worker yields, becomes idle or leaves.
 
 // visitLocked counts the worker's task as ended, and claims the next one if it can.
-func (w *Worker) visitLocked(yields int, do *todo) verdict {
+func (w *Worker) visitLocked(yields int) verdict {
 	s := w.s
 	ended := w.busy
-	w.endLocked(do)
+	w.endLocked()
 	x := s.shared
 	if x == nil { // the task was an only task
 		s.only.Store(noTask)
-		s.releaseWaitersLocked(do)
+		s.releaseWaitersLocked()
 		return leave
 	}
 	if w.config.IdleAfter > 0 && !w.link.Listed() {
@@ -22,32 +22,32 @@ func (w *Worker) visitLocked(yields int, do *todo) verdict {
 		x.all.PushBack(&w.link)
 	}
 	if w.lent {
-		return w.visitLentLocked(do)
+		return w.visitLentLocked()
 	}
 	surplus := s.fullLocked()
 	found := !surplus && w.findTaskLocked(ended)
 	if !x.limiter.submitters.Empty() {
 		if found || surplus {
-			s.admitLocked(do)
+			s.admitLocked()
 		} else {
 			x.searching++ // so that the first task that is admitted needs no further worker
-			s.admitLocked(do)
+			s.admitLocked()
 			x.searching--
 			found = w.findTaskLocked(ended)
 		}
 	}
 	switch {
 	case found:
-		w.foundLocked(do)
+		w.foundLocked()
 		return begin
 	case !surplus && yields < mostYields && w.yieldsLocked():
 		x.searching++
-		s.releaseWaitersLocked(do)
+		s.releaseWaitersLocked()
 		return again
 	}
-	s.wakeUnlessYieldingLocked(1, do)
-	s.releaseWaitersLocked(do)
-	return w.restLocked(surplus, do)
+	s.wakeUnlessYieldingLocked(1)
+	s.releaseWaitersLocked()
+	return w.restLocked(surplus)
 }
 
 // mostYields is how often a worker under a limit yields before it parks or leaves. A goroutine that
@@ -109,17 +109,17 @@ func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
 }
 
 // foundLocked wakes further workers and submitters after the worker has claimed a task.
-func (w *Worker) foundLocked(do *todo) {
-	w.s.wakeUnlessYieldingLocked(1, do)
-	w.beganLocked(do)
+func (w *Worker) foundLocked() {
+	w.s.wakeUnlessYieldingLocked(1)
+	w.beganLocked()
 	w.busyLocked()
 }
 
 // beganLocked admits submitters of tasks with a key after the worker has claimed one: the line may
 // have room now.
-func (w *Worker) beganLocked(do *todo) {
+func (w *Worker) beganLocked() {
 	if q := w.set.queueOfKey(); q != nil {
-		q.keys.admitLocked(do)
+		q.keys.admitLocked()
 	}
 }
 
@@ -130,7 +130,7 @@ func (w *Worker) yieldsLocked() bool {
 }
 
 // endLocked counts the worker's task as ended. If the worker has none, it ends its search.
-func (w *Worker) endLocked(do *todo) {
+func (w *Worker) endLocked() {
 	s := w.s
 	if w.seg != nil {
 		s.shared.queue.detach(w.seg)
@@ -155,9 +155,9 @@ func (w *Worker) endLocked(do *todo) {
 		w.set = nil
 		set.busy--
 		if set.key != nil {
-			set.key.endedLocked(t, do)
+			set.key.endedLocked(t)
 		}
-		set.releaseWaitersLocked(do)
+		set.releaseWaitersLocked()
 	}
 	if sem := w.config.Semaphore; sem != nil && !w.lent {
 		releasePermit(sem)
@@ -180,18 +180,18 @@ func (w *Worker) countLocked() {
 }
 
 // visitLentLocked is visitLocked on a lent place.
-func (w *Worker) visitLentLocked(do *todo) verdict {
-	if w.findLentTaskLocked(do) {
+func (w *Worker) visitLentLocked() verdict {
+	if w.findLentTaskLocked() {
 		return begin
 	}
 	w.unlistLocked()
-	w.s.releaseWaitersLocked(do)
+	w.s.releaseWaitersLocked()
 	return leave
 }
 
 // findLentTaskLocked claims a task of the set for a worker on a lent place. It returns the place
 // and reports false if there is none or the waiter wants its place back.
-func (w *Worker) findLentTaskLocked(do *todo) bool {
+func (w *Worker) findLentTaskLocked() bool {
 	s, set := w.s, w.lentTo
 	if set == nil {
 		return false
@@ -199,12 +199,12 @@ func (w *Worker) findLentTaskLocked(do *todo) bool {
 	if set.lent <= set.lenders {
 		if t, g := s.popOfLocked(set); t != nil {
 			w.claimedLocked(t, set, g)
-			s.admitLocked(do)
-			w.beganLocked(do)
+			s.admitLocked()
+			w.beganLocked()
 			return true
 		}
 	}
-	set.returnLocked(do)
+	set.returnLocked()
 	return false
 }
 

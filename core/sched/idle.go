@@ -22,11 +22,11 @@ const longStreak = 16
 
 // restLocked makes a worker that has found no task idle, or counts it as gone and returns leave.
 // surplus says that there are more workers than the limit allows to search.
-func (w *Worker) restLocked(surplus bool, do *todo) verdict {
+func (w *Worker) restLocked(surplus bool) verdict {
 	s, x := w.s, w.s.shared
 	idleAfter := w.config.IdleAfter
 	if idleAfter == 0 || w.expired || x.limiter.closed || surplus {
-		w.goneLocked(do)
+		w.goneLocked()
 		return leave
 	}
 	if w.parker == nil {
@@ -71,23 +71,23 @@ func (w *Worker) busyLocked() {
 }
 
 // expireIdleLocked wakes the worker that parked last. That worker leaves, unless it finds a task.
-func (s *Scheduler) expireIdleLocked(do *todo) {
+func (s *Scheduler) expireIdleLocked() {
 	s.shared.idle.expired = true
-	s.wakeIdleLocked(do)
+	s.wakeIdleLocked()
 }
 
 // trimLocked expires idle workers while there are more workers than the limit allows.
-func (s *Scheduler) trimLocked(do *todo) {
+func (s *Scheduler) trimLocked() {
 	x := s.shared
 	for n := x.workers - int(x.limiter.mostWorkers); n > 0 && x.idle != nil; n-- {
-		s.expireIdleLocked(do)
+		s.expireIdleLocked()
 	}
 }
 
 // expire is called by the timer of a bubble; 0 is none. It wakes the workers that have been idle
 // there for IdleAfter, and these leave.
 func (s *Scheduler) expire(bubble uint64) {
-	s.locked(func(do *todo) {
+	s.locked(func() {
 		x, idleAfter := s.shared, s.config().IdleAfter
 		if x.bubble == bubble {
 			x.timer = nil
@@ -106,7 +106,7 @@ func (s *Scheduler) expire(bubble uint64) {
 			}
 			*at, w.below = w.below, nil
 			w.expired = true
-			do.wakes(w.parker)
+			s.wakeParkerLocked(w.parker)
 		}
 		if next > 0 && (x.timer == nil || x.bubble != bubble) {
 			s.setTimerLocked(next, bubble)
@@ -116,12 +116,12 @@ func (s *Scheduler) expire(bubble uint64) {
 
 // goneLocked counts a worker as gone. It releases the waiters for the end of all workers if the
 // worker was the last.
-func (w *Worker) goneLocked(do *todo) {
+func (w *Worker) goneLocked() {
 	x := w.s.shared
 	w.unlistLocked()
 	x.workers--
 	if x.workers == 0 {
-		release(&x.gone, nil, do)
+		w.s.releaseLocked(&x.gone, nil)
 	}
 }
 

@@ -29,7 +29,7 @@ func TestATimerDismissesTheWorkersOfItsOwnBubble(t *testing.T) {
 		s := withIdleWorker()
 		idle := func() int { return inLock(s, func() int { return s.shared.workers }) }
 		require.Equal(t, 1, idle())
-		s.locked(func(*todo) { s.shared.idle.since = time.Now().Add(-time.Hour) })
+		s.locked(func() { s.shared.idle.since = time.Now().Add(-time.Hour) })
 		s.expire(0)
 		synctest.Wait()
 		require.Equal(t, 1, idle())

@@ -60,7 +60,7 @@ func (w *Worker) runTask() {
 
 // visitHidden is visitLocked in a race build. The bookkeeping uses a hidden Worker of its own, and
 // copies fields from it to w.
-func (w *Worker) visitHidden(yields int) (verdict, todo) {
+func (w *Worker) visitHidden(yields int) verdict {
 	if w.hidden == nil {
 		w.hidden = &Worker{
 			s: w.s, config: w.config, task: w.task, set: w.set, busy: w.busy, lent: w.lent, lentTo: w.lentTo,
@@ -71,31 +71,22 @@ func (w *Worker) visitHidden(yields int) (verdict, todo) {
 	}
 	type result struct {
 		verdict verdict
-		do      todo
 		task    Task
 		set     *Set
 		ordered bool
 	}
 	h, parker, ending := w.hidden, w.parker, w.ending
-	r := race.Get(func() result {
-		var do todo
-		h.s.lock()
+	r := inLock(w.s, func() result {
 		h.parker, h.ending = parker, ending
-		v := h.visitLocked(yields, &do)
-		r := result{task: h.task, set: h.set, verdict: v}
-		r.ordered = h.s.isOrdered()
-		h.s.unlock(&do)
-		do.wake = nil
-		r.do = do
-		return r
+		v := h.visitLocked(yields)
+		return result{v, h.task, h.set, h.s.isOrdered()}
 	})
 	w.ending = endedWell
 	w.task, w.set, w.ordered = r.task, r.set, r.ordered
 	if r.verdict == parkIdle {
 		w.busy = false
 	}
-	w.s.spawn(&r.do)
-	return r.verdict, r.do
+	return r.verdict
 }
 
 func (s *Scheduler) startDirect(d direct) {

@@ -83,7 +83,7 @@ func (k *Keyed[K]) GoContext(ctx context.Context, key K, t *KeyTask) (err error)
 	inside := taskOf(ctx).holdsPlace(s)
 	t.from.Release()
 	enter := func(p *park.Parker) error {
-		return get(s, func(do *todo) error { return k.queueLocked(key).submitLocked(t, inside, p, do) })
+		return inLock(s, func() error { return k.queueLocked(key).submitLocked(t, inside, p) })
 	}
 	if err = enter(nil); err != ErrFull {
 		return err
@@ -107,8 +107,8 @@ func (k *Keyed[K]) Replace(ctx context.Context, key K, t *KeyTask, ofKey bool) (
 	p := park.Get(true)
 	defer p.Free()
 	t.from.Release()
-	r := get(s, func(do *todo) (r replacement) {
-		r.err = k.queueLocked(key).replaceLocked(t, inside, ofKey, p, &r, do)
+	r := inLock(s, func() (r replacement) {
+		r.err = k.queueLocked(key).replaceLocked(t, inside, ofKey, p, &r)
 		return r
 	})
 	for _, old := range race.Copy(r.dropped) {
@@ -198,7 +198,7 @@ func (k *keys) closedLocked(inside bool) bool {
 // submitLocked is the part of GoContext that needs mu. If the submitter must block, it returns
 // ErrFull if p is nil. Otherwise it lists the submitter with p and returns errBlocked, or returns
 // errNoRoom.
-func (q *keyQueue) submitLocked(t *KeyTask, inside bool, p *park.Parker, do *todo) error {
+func (q *keyQueue) submitLocked(t *KeyTask, inside bool, p *park.Parker) error {
 	k, s := q.keys, q.keys.sched
 	t.key = q
 	switch {
@@ -206,7 +206,7 @@ func (q *keyQueue) submitLocked(t *KeyTask, inside bool, p *park.Parker, do *tod
 		q.forgetLocked()
 		return ErrClosed
 	case !q.fullLocked():
-		if s.acceptLocked(&q.Set, &t.own, do) {
+		if s.acceptLocked(&q.Set, &t.own) {
 			return nil
 		}
 		return q.noRoomLocked(t, inside, p)
@@ -236,7 +236,7 @@ func (q *keyQueue) noRoomLocked(t *KeyTask, inside bool, p *park.Parker) error {
 
 // replaceLocked is the part of Replace that needs mu. It returns errBlocked if the submitter must
 // block.
-func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker, r *replacement, do *todo) error {
+func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker, r *replacement) error {
 	k, s := q.keys, q.keys.sched
 	t.key = q
 	if k.closedLocked(inside) {
@@ -249,13 +249,13 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker,
 			s.shared.dropped++
 			r.dropped = append(r.dropped, old)
 		} else {
-			old.releaseLocked(ErrReplaced, do)
+			old.releaseLocked(ErrReplaced)
 		}
 	}
 	if q.entering > 0 {
-		s.replaceSubmittersLocked(&q.Set, do)
+		s.replaceSubmittersLocked(&q.Set)
 	}
-	defer k.admitLocked(do)
+	defer k.admitLocked()
 	switch {
 	case q.dropActiveLocked(t, r):
 		s.shared.accepted++ // t, in the place of a task that is now dropped
@@ -269,11 +269,11 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker,
 		}
 		q.lineUpLocked(t, p)
 		return errBlocked
-	case s.acceptLocked(&q.Set, &t.own, do):
+	case s.acceptLocked(&q.Set, &t.own):
 		return nil
 	case k.hasRoomLocked(inside):
 		q.waitLocked(t)
-		q.fillLocked(do)
+		q.fillLocked()
 		return nil
 	}
 	return q.noRoomLocked(t, inside, p)
@@ -281,11 +281,11 @@ func (q *keyQueue) replaceLocked(t *KeyTask, inside, ofKey bool, p *park.Parker,
 
 // replaceSubmittersLocked ends the wait of the submitters that are blocked with a task of set until
 // there is room in the run queue.
-func (s *Scheduler) replaceSubmittersLocked(set *Set, do *todo) {
+func (s *Scheduler) replaceSubmittersLocked(set *Set) {
 	for e := s.shared.limiter.submitters.Front(); e != nil; {
 		b := e.Value
 		if e = e.Next(); b.set == set {
-			s.dismissLocked(b, replaced, do)
+			s.dismissLocked(b, replaced)
 		}
 	}
 }
@@ -319,14 +319,14 @@ func (k *keys) finish(ctx context.Context, t *KeyTask, p *park.Parker, inside bo
 // await blocks until the submitter of t is released. It returns the cause if ctx ends first.
 func (k *keys) await(ctx context.Context, t *KeyTask, p *park.Parker) error {
 	if !p.Wait(ctx.Done()) {
-		gaveUp := get(k.sched, func(do *todo) bool {
+		gaveUp := inLock(k.sched, func() bool {
 			if t.parker == nil {
 				return false
 			}
 			t.key.unlineLocked(t)
 			t.parker = nil
-			t.key.fillLocked(do)
-			t.key.retireLocked(do)
+			t.key.fillLocked()
+			t.key.retireLocked()
 			return true
 		})
 		if gaveUp {
@@ -339,7 +339,7 @@ func (k *keys) await(ctx context.Context, t *KeyTask, p *park.Parker) error {
 
 // dropKeysLocked is the part of dropLocked for tasks with a key. all holds those that were in the
 // run queue. dropKeysLocked adds the tasks that wait for their keys, and returns the result.
-func (x *shared) dropKeysLocked(all []Dropped, do *todo) []Dropped {
+func (x *shared) dropKeysLocked(all []Dropped) []Dropped {
 	for _, d := range all {
 		if q := d.Set.queueOfKey(); q != nil {
 			q.deactivateLocked(d.Task.(*keyEntry))
@@ -350,7 +350,7 @@ func (x *shared) dropKeysLocked(all []Dropped, do *todo) []Dropped {
 		q := x.lines.Front().Value
 		t := q.line.Front().Value
 		if !q.unlineLocked(t) {
-			t.releaseLocked(ErrClosed, do)
+			t.releaseLocked(ErrClosed)
 			continue
 		}
 		x.accepted++

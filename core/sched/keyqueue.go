@@ -115,14 +115,14 @@ func (q *keyQueue) unlineLocked(t *KeyTask) (accepted bool) {
 }
 
 // releaseLocked ends the wait of a task's submitter, which returns refused.
-func (t *KeyTask) releaseLocked(refused error, do *todo) {
+func (t *KeyTask) releaseLocked(refused error) {
 	t.refused = refused
-	do.wakes(t.parker)
+	t.key.keys.sched.wakeParkerLocked(t.parker)
 	t.parker = nil
 }
 
 // fillLocked moves tasks from the line to the run queue while fewer than perKey tasks are active.
-func (q *keyQueue) fillLocked(do *todo) {
+func (q *keyQueue) fillLocked() {
 	s := q.keys.sched
 	for !q.line.Empty() && q.actives < q.keys.perKey {
 		t := q.line.Front().Value
@@ -130,13 +130,13 @@ func (q *keyQueue) fillLocked(do *todo) {
 			return
 		}
 		if !q.unlineLocked(t) {
-			t.releaseLocked(nil, do)
+			t.releaseLocked(nil)
 		}
 		q.keys.waiting++
 		q.fromLine++
 		s.shared.fromLines++
 		q.activateLocked(&t.own)
-		s.queueLocked(&q.Set, &t.own, do)
+		s.queueLocked(&q.Set, &t.own)
 	}
 }
 
@@ -151,9 +151,9 @@ func (q *keyQueue) begunLocked() {
 
 // endedLocked makes t, which has ended, inactive, and moves the next tasks of the line to the run
 // queue.
-func (q *keyQueue) endedLocked(t Task, do *todo) {
+func (q *keyQueue) endedLocked(t Task) {
 	q.deactivateLocked(t.(*keyEntry))
-	q.fillLocked(do)
+	q.fillLocked()
 }
 
 func (q *keyQueue) deactivateLocked(e *keyEntry) {
@@ -165,7 +165,7 @@ func (q *keyQueue) deactivateLocked(e *keyEntry) {
 
 // retireLocked forgets the key if it has no task left. It releases the waiters for all keys if it
 // was the last key with tasks.
-func (q *keyQueue) retireLocked(do *todo) {
+func (q *keyQueue) retireLocked() {
 	k := q.keys
 	if q.actives > 0 || !q.line.Empty() {
 		return
@@ -175,7 +175,7 @@ func (q *keyQueue) retireLocked(do *todo) {
 		k.live--
 	}
 	if k.live == 0 && k.waiters != nil {
-		release(&k.waiters, k.takeLocked(), do)
+		k.sched.releaseLocked(&k.waiters, k.takeLocked())
 	}
 	q.forgetLocked()
 }
@@ -235,24 +235,24 @@ func (k *keys) takeLocked() *failures {
 }
 
 // admitLocked ends the wait of the submitters for which there is room.
-func (k *keys) admitLocked(do *todo) {
+func (k *keys) admitLocked() {
 	for !k.blocked.Empty() && k.waiting < k.mayWait {
 		t := k.blocked.Front().Value
 		k.blocked.Remove(&t.blockedLink)
-		t.releaseLocked(nil, do)
+		t.releaseLocked(nil)
 		k.sched.setQueuedLocked(t.task)
 		t.key.waits++
 		k.waiting++
-		t.key.fillLocked(do)
+		t.key.fillLocked()
 	}
 }
 
 // pushLocked adds a task to the run queue and reports true, or adds it to the line of its key if
 // that is busy.
-func (s *Scheduler) pushLocked(set *Set, t Task, do *todo) bool {
+func (s *Scheduler) pushLocked(set *Set, t Task) bool {
 	if q := set.queueOfKey(); q != nil && !q.activateOrLineUpLocked(t) {
 		return false
 	}
-	s.queueLocked(set, t, do)
+	s.queueLocked(set, t)
 	return true
 }

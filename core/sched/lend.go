@@ -24,12 +24,12 @@ import (
 // runLent accepts a task and runs it on the place of its submitter. The task waits in line instead
 // if the key of the task is busy.
 func (s *Scheduler) runLent(parent *Context, set *Set, t Task) {
-	begins := get(s, func(do *todo) bool {
+	begins := inLock(s, func() bool {
 		if q := set.queueOfKey(); q != nil && !q.activateOrLineUpLocked(t) {
 			return false // the task waits for its key
 		}
 		s.shared.accepted++
-		s.beginInlineLocked(parent, set, do) // now, so that no wait misses a task that replaces t
+		s.beginInlineLocked(parent, set) // now, so that no wait misses a task that replaces t
 		return true
 	})
 	if begins {
@@ -41,17 +41,17 @@ func (s *Scheduler) runLent(parent *Context, set *Set, t Task) {
 // in the run queue: a worker that runs the entry must do nothing but call [Worker.MarkVoid].
 func (s *Scheduler) RunClaimed(at Place, t Task) {
 	parent := at.task.Value()
-	s.locked(func(do *todo) {
+	s.locked(func() {
 		s.shared.void++
-		s.beginInlineLocked(parent, nil, do)
+		s.beginInlineLocked(parent, nil)
 	})
 	s.runInline(parent, nil, t)
 }
 
 // beginInlineLocked counts a task of set that runInline is about to run on the place of the task
 // parent.
-func (s *Scheduler) beginInlineLocked(parent *Context, set *Set, do *todo) {
-	parent.passLocked(1, do)
+func (s *Scheduler) beginInlineLocked(parent *Context, set *Set) {
+	parent.passLocked(1)
 	s.shared.lent++
 	if set != nil {
 		if set.emptyLocked() {
@@ -81,17 +81,17 @@ func (c *Context) isLent() bool { return c != nil && c.lentTo != nil }
 // passLocked is called with 1 when a task lends its place or blocks in a Replace, and with -1 when
 // that is over. It changes the count of the set only if the place is itself lent by a waiter for a
 // set.
-func (c *Context) passLocked(by int, do *todo) {
+func (c *Context) passLocked(by int) {
 	if c.isLent() {
 		c.lentTo.passed += by
-		c.lentTo.giveBackLocked(do)
+		c.lentTo.giveBackLocked()
 	}
 }
 
 // pass is passLocked for a caller that does not hold mu. c may be nil.
 func (c *Context) pass(by int) {
 	if c.isLent() {
-		c.sched.locked(func(do *todo) { c.passLocked(by, do) })
+		c.sched.locked(func() { c.passLocked(by) })
 	}
 }
 
@@ -130,18 +130,19 @@ func (l *lender) mayLend(set *Set) bool {
 
 // lend lends the place of a waiter. The waiter is about to block.
 func (set *Set) lend(parent *Context) {
-	set.scheduler().locked(func(do *todo) {
-		parent.passLocked(1, do)
+	set.scheduler().locked(func() {
+		parent.passLocked(1)
 		set.lenders++
-		set.lendOneLocked(do)
+		set.lendOneLocked()
 	})
 }
 
 // lendOneLocked starts a worker on a lent place if a further one may run tasks of the set, which
 // may be nil.
-func (set *Set) lendOneLocked(do *todo) {
+func (set *Set) lendOneLocked() {
 	if set != nil && set.lenders > set.lent && set.segments > 0 {
 		set.lent++
+		do := &set.scheduler().shared.todo
 		do.lends = append(do.lends, set)
 	}
 }

@@ -30,13 +30,13 @@ func (s *Scheduler) Blocked() int {
 
 // SetWorkers changes how many tasks may run at once. Tasks that already run are not affected.
 func (s *Scheduler) SetWorkers(n int) {
-	s.locked(func(do *todo) {
+	s.locked(func() {
 		x := s.share()
 		x.queue.revoke()
 		x.limiter.setLimit(n)
-		s.admitLocked(do)
-		s.wakeLocked(math.MaxInt16, do)
-		s.trimLocked(do)
+		s.admitLocked()
+		s.wakeLocked(math.MaxInt16)
+		s.trimLocked()
 	})
 }
 
@@ -77,10 +77,9 @@ func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, er
 		return s.parkSubmitter(ctx, b, race.Load(&b.parker))
 	}
 	runtime.Gosched()
-	var do todo
 	s.lock()
 	s.shared.limiter.yielding--
-	s.wakeLocked(1, &do)
+	s.wakeLocked(1)
 	state := b.state
 	var parker *park.Parker
 	if state == blocked {
@@ -90,7 +89,7 @@ func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, er
 	} else {
 		s.shared.alarm.calmLocked()
 	}
-	s.unlock(&do)
+	s.unlock()
 	if state != blocked {
 		return state, nil
 	}
@@ -100,7 +99,7 @@ func (s *Scheduler) await(ctx context.Context, b *submitter) (submitterState, er
 func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *park.Parker) (submitterState, error) {
 	defer s.noteBlocked(ForRoom).end()
 	if race.Hidden {
-		s.locked(func(*todo) { s.parkedLocked(b, doneOf(ctx) == nil) })
+		s.locked(func() { s.parkedLocked(b, doneOf(ctx) == nil) })
 	}
 	if parker.Wait(doneOf(ctx)) {
 		if race.Load(&parker.Result) == lookAgain {
@@ -109,10 +108,10 @@ func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *par
 		}
 		return race.Load(&b.state), nil
 	}
-	state := get(s, func(do *todo) submitterState {
+	state := inLock(s, func() submitterState {
 		if b.state == blocked {
 			s.shared.limiter.submitters.Remove(&b.link)
-			s.admitLocked(do)
+			s.admitLocked()
 		}
 		return b.state
 	})
@@ -130,7 +129,7 @@ func (s *Scheduler) acquirePatiently(sem *core.Semaphore) {
 	b := newSubmitter()
 	defer b.free()
 	stop := make(chan struct{})
-	s.locked(func(*todo) {
+	s.locked(func() {
 		b.stop, b.link.Value = stop, b
 		s.shared.limiter.acquirers.PushBack(&b.link)
 		s.parkedLocked(b, true)
@@ -141,11 +140,11 @@ func (s *Scheduler) acquirePatiently(sem *core.Semaphore) {
 		s.answerWith(b, func() { b.stop = again })
 		err = sem.Acquire(interrupt(again), 1)
 	}
-	s.locked(func(do *todo) {
+	s.locked(func() {
 		s.shared.limiter.acquirers.Remove(&b.link)
 		s.shared.alarm.unparkedLocked(b)
 		if b.runs == asked {
-			s.answeredLocked(do)
+			s.answeredLocked()
 		}
 	})
 	if err != nil {
@@ -155,7 +154,7 @@ func (s *Scheduler) acquirePatiently(sem *core.Semaphore) {
 }
 
 // admitLocked ends the wait of the submitters for which there is room. unlock wakes them.
-func (s *Scheduler) admitLocked(do *todo) {
+func (s *Scheduler) admitLocked() {
 	l := &s.shared.limiter
 	if l.submitters.Empty() {
 		return
@@ -166,43 +165,43 @@ func (s *Scheduler) admitLocked(do *todo) {
 		s.checkAlarmLocked()
 		return
 	}
-	s.admitRoomLocked(room, do)
+	s.admitRoomLocked(room)
 }
 
 // admitRoomLocked ends the wait of as many submitters as there is room for.
-func (s *Scheduler) admitRoomLocked(room int64, do *todo) {
+func (s *Scheduler) admitRoomLocked(room int64) {
 	l := &s.shared.limiter
 	for room > 0 && !l.submitters.Empty() {
 		b := l.submitters.Front().Value
 		room--
 		if b.reserves {
 			l.reserved++
-			s.dismissLocked(b, hasPlace, do)
+			s.dismissLocked(b, hasPlace)
 			continue
 		}
 		if s.isDirectLocked() {
 			s.directLocked(b.set, b.task)
-			s.dismissLocked(b, started, do)
+			s.dismissLocked(b, started)
 			continue
 		}
 		s.setQueuedLocked(b.task)
-		if !s.pushLocked(b.set, b.task, do) {
+		if !s.pushLocked(b.set, b.task) {
 			room++ // the key of the task is busy
 		}
-		s.dismissLocked(b, admitted, do)
+		s.dismissLocked(b, admitted)
 	}
 	l.budget = 0
 }
 
 // dismissLocked ends the wait of a submitter, in the given state.
-func (s *Scheduler) dismissLocked(b *submitter, as submitterState, do *todo) {
+func (s *Scheduler) dismissLocked(b *submitter, as submitterState) {
 	s.shared.limiter.submitters.Remove(&b.link)
 	s.shared.alarm.unparkedLocked(b)
 	b.state = as
 	b.task = nil
 	if b.parker != nil {
-		do.wakes(b.parker)
-		do.yield = true
+		s.wakeParkerLocked(b.parker)
+		s.shared.todo.submitters = true
 	}
 }
 
@@ -216,8 +215,8 @@ func releasePermit(sem *core.Semaphore) {
 
 // unreserve gives up a reserved place.
 func (s *Scheduler) unreserve() {
-	s.locked(func(do *todo) {
+	s.locked(func() {
 		s.shared.limiter.reserved--
-		s.admitLocked(do)
+		s.admitLocked()
 	})
 }

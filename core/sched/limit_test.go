@@ -19,24 +19,24 @@ func TestASubmitterThatGivesUpTooLateWaitsUntilItIsWoken(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		start func(ctx context.Context, s *Scheduler, k *Keyed[int]) error
-		admit func(s *Scheduler, k *Keyed[int], do *todo)
+		admit func(s *Scheduler, k *Keyed[int])
 	}{
 		"for room": {
 			func(ctx context.Context, s *Scheduler, _ *Keyed[int]) error {
 				return s.GoContext(ctx, nil, Func(func() {}))
 			},
-			func(s *Scheduler, _ *Keyed[int], do *todo) {
+			func(s *Scheduler, _ *Keyed[int]) {
 				s.shared.limiter.mayWait++
-				s.admitLocked(do)
+				s.admitLocked()
 			},
 		},
 		"for its key": {
 			func(ctx context.Context, s *Scheduler, k *Keyed[int]) error {
 				return k.GoContext(ctx, 1, keyedTask(s, func() {}))
 			},
-			func(_ *Scheduler, k *Keyed[int], do *todo) {
+			func(_ *Scheduler, k *Keyed[int]) {
 				k.mayWait++
-				k.admitLocked(do)
+				k.admitLocked()
 			},
 		},
 	} {
@@ -56,14 +56,15 @@ func TestASubmitterThatGivesUpTooLateWaitsUntilItIsWoken(t *testing.T) {
 				}()
 				synctest.Wait()
 
-				var do todo
 				s.mu.Lock()
-				c.admit(s, k, &do)
+				c.admit(s, k)
+				wake := s.wake
+				s.wake = nil
 				s.mu.Unlock()
 				cancel()
 				synctest.Wait()
 				require.False(t, returned)
-				park.WakeAll(do.wake)
+				park.WakeAll(wake)
 				synctest.Wait()
 				require.True(t, returned)
 				require.NoError(t, err)
@@ -81,11 +82,10 @@ func TestWorkersTakeLessThanMakesRoomForSubmitters(t *testing.T) {
 		t.Skip("workers take one task at a time")
 	}
 	s := newLimited("", 2, 64)
-	s.locked(func(*todo) {
+	s.locked(func() {
 		x := s.shared
-		var ignored todo // there are no workers
 		for range 64 {
-			s.pushLocked(nil, Func(func() {}), &ignored)
+			s.pushLocked(nil, Func(func() {}))
 		}
 		x.queue.pop() // the first task is in no segment
 		taken := 0
@@ -93,6 +93,7 @@ func TestWorkersTakeLessThanMakesRoomForSubmitters(t *testing.T) {
 			taken += int(g.unclaimed())
 		}
 		require.Equal(t, int(x.limiter.wakeAt)-1, taken)
+		x.todo = todo{} // there are no workers
 	})
 }
 

@@ -1,7 +1,7 @@
 package sched
 
 import (
-	"sync"
+	"context"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/park"
@@ -10,7 +10,7 @@ import (
 
 // This file locks and unlocks mu, and does what follows an unlock. A function whose name ends in
 // Locked is called with mu held and returns with mu held. It wakes and starts no goroutine itself:
-// it adds to a todo which goroutines unlock wakes and starts.
+// it puts on a list, the field wake or todo, which goroutines unlock wakes and starts.
 
 // lock locks mu. It tries several times before it parks. No goroutine holds mu for long, but a
 // parked goroutine may have to wait until a task ends before it has a processor. Between two tries
@@ -44,37 +44,18 @@ func (s *Scheduler) lockSlow(pauses []int) {
 	s.mu.Lock()
 }
 
-// locked calls f with mu held, and then does what f has added to its todo.
-func (s *Scheduler) locked(f func(do *todo)) {
-	get(s, func(do *todo) struct{} { f(do); return struct{}{} })
+// locked calls f with mu held, and then does what f has put on the todo list.
+func (s *Scheduler) locked(f func()) {
+	inLock(s, func() struct{} { f(); return struct{}{} })
 }
 
-// inLock calls f with mu held, and returns its result. f must not write variables that its caller
-// reads, as for get.
+// inLock is locked for a function with a result. f must not write variables that its caller reads:
+// in a race build that would be a race.
 func inLock[T any](s *Scheduler, f func() T) T {
-	if race.Hidden {
-		return race.Get(func() T {
-			s.lock()
-			defer s.mu.Unlock()
-			return f()
-		})
-	}
-	s.lock()
-	v := f()
-	s.mu.Unlock()
-	return v
-}
-
-// get is locked for a function with a result. f must not write variables that its caller reads: in
-// a race build that would be a race.
-func get[T any](s *Scheduler, f func(do *todo) T) T {
 	if !race.Hidden {
-		do := todos.Get().(*todo)
 		s.lock()
-		v := f(do)
-		s.unlock(do)
-		*do = todo{}
-		todos.Put(do)
+		v := f()
+		s.unlock()
 		return v
 	}
 	type result struct {
@@ -82,44 +63,56 @@ func get[T any](s *Scheduler, f func(do *todo) T) T {
 		do todo
 	}
 	r := race.Get(func() result {
-		var r result
 		s.lock()
-		r.v = f(&r.do)
-		s.unlock(&r.do)
-		return r
+		return result{f(), s.unlockSlow()}
 	})
 	s.spawn(&r.do)
 	return r.v
 }
 
-// todos holds empty todos. A todo that is passed to a function value has to be on the heap.
-var todos = sync.Pool{New: func() any { return new(todo) }}
-
-// unlock releases mu, and then does what do lists. In a race build its caller starts the workers.
-func (s *Scheduler) unlock(do *todo) {
-	s.mu.Unlock()
-	if do.wake == nil && do.spawn == 0 && do.lends == nil && do.cancel == nil {
-		return
+// unlock releases mu, and then does what the todo list says. It reports whether it has woken
+// submitters.
+func (s *Scheduler) unlock() (submitters bool) {
+	if s.wake == nil && (s.shared == nil || s.shared.todo.empty()) {
+		s.mu.Unlock()
+		return false
 	}
-	if do.wake != nil {
-		park.WakeAll(do.wake)
-		do.wake = nil
-	}
-	if do.cancel != nil {
-		s.cancelAll(do)
-	}
+	do := s.unlockSlow()
 	if !race.Hidden {
-		s.spawn(do)
+		s.spawn(&do)
 	}
+	return do.submitters
 }
 
-func (do *todo) wakes(p *park.Parker) { p.Next, do.wake = do.wake, p }
+// unlockSlow is unlock, but starts no workers. It returns what its caller has to start: in a race
+// build unlockSlow runs in a hidden goroutine, whose caller starts the workers.
+func (s *Scheduler) unlockSlow() (do todo) {
+	wake := s.wake
+	s.wake = nil
+	if x := s.shared; x != nil {
+		do, x.todo = x.todo, todo{}
+	}
+	s.mu.Unlock()
+	park.WakeAll(wake)
+	if do.cancel != nil {
+		s.cancelAll(do.cancel)
+	}
+	return do
+}
 
-// cancelAll cancels the contexts of the background tasks, with the cause core.ErrDone. The ends of
-// the other tasks happen before.
-func (s *Scheduler) cancelAll(do *todo) {
+// empty reports whether there is nothing to do but to wake goroutines.
+func (do *todo) empty() bool {
+	return do.spawn == 0 && do.start == nil && do.lends == nil && do.cancel == nil
+}
+
+// wakeParkerLocked makes unlock wake the goroutine of p.
+func (s *Scheduler) wakeParkerLocked(p *park.Parker) { p.Next, s.wake = s.wake, p }
+
+// cancelAll cancels the contexts of background tasks, with the cause core.ErrDone. The ends of the
+// other tasks happen before.
+func (s *Scheduler) cancelAll(cancel []context.CancelCauseFunc) {
 	s.ended.Acquire()
-	for _, cancel := range do.cancel {
+	for _, cancel := range cancel {
 		cancel(core.ErrDone)
 	}
 }

@@ -111,7 +111,7 @@ func (w *Worker) begin(r *record, labels context.Context) {
 	if r.watch != nil || trace.IsEnabled() {
 		r.watchBegin(labels)
 	}
-	w.s.locked(func(*todo) { w.s.share().named.PushBack(&r.link) })
+	w.s.locked(func() { w.s.share().named.PushBack(&r.link) })
 }
 
 // finish takes the task off the list. r may be nil.
@@ -122,7 +122,7 @@ func (w *Worker) finish(r *record) {
 	if r.watch != nil {
 		w.watchEnd(r)
 	}
-	w.s.locked(func(*todo) { w.s.shared.named.Remove(&r.link) })
+	w.s.locked(func() { w.s.shared.named.Remove(&r.link) })
 }
 
 // id returns the number of the worker's goroutine.

@@ -87,9 +87,9 @@ func (l *LoopNote) Worker() (left func()) {
 		return func() {}
 	}
 	id := GoroutineID()
-	l.s.locked(func(*todo) { l.workers = append(l.workers, id) })
+	l.s.locked(func() { l.workers = append(l.workers, id) })
 	return func() {
-		l.s.locked(func(*todo) {
+		l.s.locked(func() {
 			if at := slices.Index(l.workers, id); at >= 0 {
 				l.workers = slices.Delete(l.workers, at, at+1)
 			}

@@ -107,7 +107,7 @@ func (s *Scheduler) Cancelled(cause error) {
 		return
 	}
 	id, now := GoroutineID(), time.Now()
-	s.locked(func(*todo) {
+	s.locked(func() {
 		if !e.cancelled.Time.IsZero() {
 			return
 		}

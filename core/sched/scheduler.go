@@ -29,6 +29,7 @@ type Scheduler struct {
 	only atomic.Uint32 // the state of an only task; not guarded by mu; see only.go
 
 	waiters *park.Parker // waiters for all tasks, linked by Next
+	wake    *park.Parker // goroutines that unlock wakes, linked by Next; nil whenever mu is free
 	shared  *shared      // nil until it is needed; then it stays
 
 	// Owner has the settings, and decides what a panic or Goexit of a task does. It is written
@@ -41,6 +42,7 @@ type shared struct {
 	queue     runQueue
 	searching int16 // workers that look for a task; each is counted before it is started or woken
 
+	todo    todo
 	limiter limiter
 	procs   int16 // GOMAXPROCS when shared was made
 
@@ -171,15 +173,14 @@ const (
 	begin                   // run the task that was claimed
 )
 
-// todo lists what unlock does after it has released mu.
+// A todo lists what unlock does after it has released mu, besides waking goroutines. It is empty
+// whenever mu is free.
 type todo struct {
-	spawn int32        // workers to start
-	wake  *park.Parker // goroutines to wake, linked by Next
-	start *direct      // the caller's task, which the caller starts itself in a race build; see startDirect
-	lends []*Set       // for each, a worker to start on the lent place of one of its waiters
-	yield bool         // submitters are woken; the worker yields to them
-
-	cancel []context.CancelCauseFunc // cancel functions of background tasks
+	spawn      int32                     // workers to start
+	submitters bool                      // it wakes submitters; the worker yields to them
+	start      *direct                   // the caller's task, which the caller starts itself in a race build; see startDirect
+	lends      []*Set                    // for each, a worker to start on the lent place of one of its waiters
+	cancel     []context.CancelCauseFunc // cancel functions of background tasks
 }
 
 // A direct task is a task of a race build that its submitter starts in a goroutine of its own. Only

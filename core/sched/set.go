@@ -56,33 +56,32 @@ func (s *Scheduler) takeLocked() *failures {
 
 // releaseWaitersLocked releases the waiters if no task is left. If only background tasks are left
 // and a goroutine waits, it makes unlock cancel their contexts.
-func (s *Scheduler) releaseWaitersLocked(do *todo) {
+func (s *Scheduler) releaseWaitersLocked() {
 	switch {
 	case s.waiters == nil || !s.emptyExceptBackgroundsLocked():
 	case s.shared != nil && s.shared.backgrounds.n > 0:
-		s.shared.cancelBackgroundsLocked(do)
+		s.shared.cancelBackgroundsLocked()
 	default:
-		release(&s.waiters, s.takeLocked(), do)
+		s.releaseLocked(&s.waiters, s.takeLocked())
 	}
 }
 
-// cancelBackgroundsLocked adds the background tasks to do.cancel, so that unlock cancels their
-// contexts.
-func (x *shared) cancelBackgroundsLocked(do *todo) {
+// cancelBackgroundsLocked makes unlock cancel the contexts of the background tasks.
+func (x *shared) cancelBackgroundsLocked() {
 	for active := &x.backgrounds.active; !active.Empty(); {
 		e := active.Front()
 		active.Remove(e)
-		do.cancel = append(do.cancel, e.Value.cancel)
+		x.todo.cancel = append(x.todo.cancel, e.Value.cancel)
 	}
 }
 
-// release empties a list of waiters, which is linked by Next. Each waiter gets r. unlock wakes
-// them.
-func release(list **park.Parker, r *failures, do *todo) {
+// releaseLocked empties a list of waiters, which is linked by Next. Each waiter gets r. unlock
+// wakes them.
+func (s *Scheduler) releaseLocked(list **park.Parker, r *failures) {
 	for p := *list; p != nil; {
 		next := p.Next
 		p.Result = r
-		do.wakes(p)
+		s.wakeParkerLocked(p)
 		p = next
 	}
 	*list = nil
@@ -100,12 +99,12 @@ func withdraw(list **park.Parker, p *park.Parker) bool {
 }
 
 // releaseWaitersLocked releases the waiters of the set if no task of it is left.
-func (set *Set) releaseWaitersLocked(do *todo) {
+func (set *Set) releaseWaitersLocked() {
 	if set.waiters != nil && set.emptyLocked() {
-		release(&set.waiters, set.takeLocked(), do)
+		set.scheduler().releaseLocked(&set.waiters, set.takeLocked())
 	}
 	if set.key != nil {
-		set.key.retireLocked(do)
+		set.key.retireLocked()
 	}
 }
 
@@ -119,17 +118,17 @@ func (set *Set) takeLocked() *failures {
 
 // returnLocked returns a lent place. There are at most as many lent places as waiters that lend or
 // want their places back.
-func (set *Set) returnLocked(do *todo) {
+func (set *Set) returnLocked() {
 	set.lent--
-	set.giveBackLocked(do)
+	set.giveBackLocked()
 }
 
 // giveBackLocked wakes the waiters that have their places back.
-func (set *Set) giveBackLocked(do *todo) {
+func (set *Set) giveBackLocked() {
 	for set.reclaiming > 0 && set.lent-set.passed < set.lenders+set.reclaiming {
 		p := set.reclaims
 		set.reclaims = p.Next
 		set.reclaiming--
-		do.wakes(p)
+		set.scheduler().wakeParkerLocked(p)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // SetOwner sets the owner of a scheduler that has none. In a race build it orders no goroutines.
 func (s *Scheduler) SetOwner(o Owner) {
-	s.locked(func(*todo) {
+	s.locked(func() {
 		if s.Owner == nil {
 			s.Owner = o
 		}
@@ -23,7 +23,9 @@ func (s *Scheduler) SetOwner(o Owner) {
 
 // Limit sets how many tasks may run at once, and how many more may be accepted. The owner calls it
 // after SetOwner and before the first task.
-func (s *Scheduler) Limit(workers, mayWait int) { s.share().limiter.init(workers, mayWait) }
+func (s *Scheduler) Limit(workers, mayWait int) {
+	s.locked(func() { s.share().limiter.init(workers, mayWait) })
+}
 
 // Unlimited, as a number of workers or of waiting tasks, is no bound.
 const Unlimited = math.MaxInt

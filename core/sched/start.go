@@ -57,13 +57,12 @@ func (s *Scheduler) acceptFast(set *Set, t Task) bool {
 // goSlow is Go for a task that acceptFast has not accepted. It is called with mu held, and releases
 // it.
 func (s *Scheduler) goSlow(set *Set, t Task) bool {
-	var do todo
 	if s.semaphoreLocked() != nil || set.parentTask().runs() {
 		s.mu.Unlock()
 		return s.start(nil, set, t) == nil
 	}
-	if s.acceptLocked(set, t, &do) {
-		s.unlock(&do)
+	if s.acceptLocked(set, t) {
+		s.unlock()
 		return true
 	}
 	if s.shared.limiter.closed {
@@ -74,7 +73,7 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	b := newSubmitter()
 	b.task, b.set, b.patient = t, set, true
 	s.blockLocked(b)
-	s.unlock(&do)
+	s.unlock()
 	state, _ := s.await(nil, b)
 	b.free()
 	if state != admitted {
@@ -85,7 +84,7 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 
 // acceptLocked accepts a task if there is room, and wakes a worker for it if it needs one. It
 // reports false if there is no room.
-func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
+func (s *Scheduler) acceptLocked(set *Set, t Task) bool {
 	if x := s.shared; x != nil {
 		if !s.hasRoomLocked() {
 			return false
@@ -95,7 +94,7 @@ func (s *Scheduler) acceptLocked(set *Set, t Task, do *todo) bool {
 			x.limiter.budget = 0 // the next task needs a permit
 		}
 	}
-	s.pushLocked(set, t, do)
+	s.pushLocked(set, t)
 	return true
 }
 
@@ -119,9 +118,8 @@ func (s *Scheduler) acceptNow(set *Set, t Task) bool {
 	if s.acceptFast(set, t) {
 		return true
 	}
-	var do todo
-	ok := s.semaphoreLocked() == nil && s.acceptLocked(set, t, &do)
-	s.unlock(&do)
+	ok := s.semaphoreLocked() == nil && s.acceptLocked(set, t)
+	s.unlock()
 	return ok
 }
 
@@ -145,8 +143,8 @@ func (s *Scheduler) TryHelp(set *Set, t Task) error { return s.try(set, carry(t)
 // needs none. It does not block.
 func (s *Scheduler) try(set *Set, t Task, permit, helps bool) error {
 	inside := set.parentTask().runs()
-	return get(s, func(do *todo) error {
-		err := s.tryLocked(set, t, inside, permit, do)
+	return inLock(s, func() error {
+		err := s.tryLocked(set, t, inside, permit)
 		if err == nil && helps {
 			s.shared.helpers++
 			s.shared.helping++
@@ -155,8 +153,8 @@ func (s *Scheduler) try(set *Set, t Task, permit, helps bool) error {
 	})
 }
 
-func (s *Scheduler) tryLocked(set *Set, t Task, inside, permit bool, do *todo) error {
-	if permit && s.acceptLocked(set, t, do) {
+func (s *Scheduler) tryLocked(set *Set, t Task, inside, permit bool) error {
+	if permit && s.acceptLocked(set, t) {
 		return nil
 	}
 	switch l := &s.share().limiter; {
@@ -167,7 +165,7 @@ func (s *Scheduler) tryLocked(set *Set, t Task, inside, permit bool, do *todo) e
 	case !permit || s.roomLocked() <= 0:
 		return ErrFull
 	}
-	s.pushLocked(set, t, do)
+	s.pushLocked(set, t)
 	return nil
 }
 
@@ -251,13 +249,13 @@ func (s *Scheduler) acquire(ctx context.Context, parent *Context, sem *core.Sema
 // usePlace accepts a task in the place that is reserved for it. It reports false if the limit has
 // become too low, or the scheduler is closed. In both cases the place is no longer reserved.
 func (s *Scheduler) usePlace(set *Set, t Task) bool {
-	return get(s, func(do *todo) bool {
+	return inLock(s, func() bool {
 		l := &s.shared.limiter
 		l.reserved--
 		l.budget = 0
 		ok := s.roomLocked() > 0 && !l.closed
 		if ok {
-			s.pushLocked(set, t, do)
+			s.pushLocked(set, t)
 		}
 		return ok
 	})
@@ -273,7 +271,7 @@ func (s *Scheduler) submit(ctx context.Context, parent *Context, inside bool, se
 	defer b.free()
 	b.task, b.set, b.patient, b.reserves = t, set, ctx == nil, reserves
 	lends := parent.holdsPlace(s)
-	err = get(s, func(do *todo) error { return s.submitLocked(b, lends, inside, do) })
+	err = inLock(s, func() error { return s.submitLocked(b, lends, inside) })
 	if err != errBlocked {
 		return reserves && err == nil, err
 	}
@@ -298,18 +296,18 @@ func (s *Scheduler) submit(ctx context.Context, parent *Context, inside bool, se
 // errBlocked is what submitLocked returns if it has listed the submitter.
 var errBlocked = errors.New("blocked")
 
-func (s *Scheduler) submitLocked(b *submitter, lends, inside bool, do *todo) error {
+func (s *Scheduler) submitLocked(b *submitter, lends, inside bool) error {
 	l := &s.share().limiter
 	switch {
 	case l.closed:
-		return s.submitClosedLocked(b, lends, inside, do)
+		return s.submitClosedLocked(b, lends, inside)
 	case s.hasRoomLocked() && b.reserves:
 		l.reserved++
 		l.budget = 0
 		return nil
 	case l.budget > 0:
 		l.budget--
-		s.pushLocked(b.set, b.task, do)
+		s.pushLocked(b.set, b.task)
 		return nil
 	case lends:
 		return errLent
@@ -322,12 +320,12 @@ func (s *Scheduler) submitLocked(b *submitter, lends, inside bool, do *todo) err
 
 // submitClosedLocked is submitLocked after ClosePool. Until Drop, a task that has not ended may
 // still start others, and so may a submitter of a set that was made for such a task.
-func (s *Scheduler) submitClosedLocked(b *submitter, lends, inside bool, do *todo) error {
+func (s *Scheduler) submitClosedLocked(b *submitter, lends, inside bool) error {
 	switch {
 	case !inside || s.shared.limiter.closedToTasks:
 		return ErrClosed
 	case !b.reserves && s.roomLocked() > 0:
-		s.pushLocked(b.set, b.task, do)
+		s.pushLocked(b.set, b.task)
 		return nil
 	case lends:
 		return errLent
@@ -342,7 +340,7 @@ func (s *Scheduler) goHidden(set *Set, t Task) bool {
 		return s.start(nil, set, carry(t)) == nil
 	}
 	if race.Load(&s.shared) == nil {
-		s.locked(func(*todo) { s.share() })
+		s.locked(func() { s.share() })
 	}
 	sem := s.config().Semaphore
 	for {

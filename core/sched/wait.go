@@ -166,13 +166,13 @@ func (w *wait) until(ctx context.Context) (*failures, error) {
 		return v.failures, nil
 	}
 	p := park.Get(ctx != nil && ctx.Done() != nil)
-	v := get(w.s, func(do *todo) seen { return w.listLocked(p, false, do) })
+	v := inLock(w.s, func() seen { return w.listLocked(p, false) })
 	if v.othersWait {
 		if w.on.runsCaller() {
 			p.Free()
 			return nil, errWithin
 		}
-		v = get(w.s, func(do *todo) seen { return w.listLocked(p, true, do) })
+		v = inLock(w.s, func() seen { return w.listLocked(p, true) })
 	}
 	if v.done {
 		p.Free()
@@ -200,7 +200,7 @@ func (w *wait) lookLocked() (v seen) {
 
 // listLocked lists p, unless the wait is over or the caller must call runsCaller first. It wakes a
 // single earlier waiter that has not called runsCaller yet.
-func (w *wait) listLocked(p *park.Parker, looked bool, do *todo) seen {
+func (w *wait) listLocked(p *park.Parker, looked bool) seen {
 	v := w.lookLocked()
 	list := w.on.waitersLocked()
 	first := *list
@@ -214,10 +214,10 @@ func (w *wait) listLocked(p *park.Parker, looked bool, do *todo) seen {
 		next := park.Get(true) // keeps the place of the earlier waiter while that calls runsCaller
 		next.Result = hasLooked
 		first.Result, *list = next, next
-		do.wakes(first)
+		w.s.wakeParkerLocked(first)
 	}
 	p.Next, *list = *list, p
-	w.s.releaseWaitersLocked(do) // only background tasks may be left
+	w.s.releaseWaitersLocked() // only background tasks may be left
 	return v
 }
 

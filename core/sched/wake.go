@@ -6,17 +6,17 @@ import "github.com/coterie-go/coterie/core/race"
 // woken or started if too few workers search. This keeps the invariant of the package comment.
 
 // queueLocked adds a task to the run queue, also if its key is busy.
-func (s *Scheduler) queueLocked(set *Set, t Task, do *todo) {
+func (s *Scheduler) queueLocked(set *Set, t Task) {
 	if s.isDirectLocked() {
 		d := s.directLocked(set, t)
-		do.start = &d
+		s.shared.todo.start = &d
 		return
 	}
 	x := s.share()
 	x.queue.push(t, set)
 	x.accepted++
-	set.lendOneLocked(do)
-	s.wakeUnlessYieldingLocked(x.limiter.searchers, do)
+	set.lendOneLocked()
+	s.wakeUnlessYieldingLocked(x.limiter.searchers)
 }
 
 // setQueuedLocked records that a task, whose submitter was blocked until now, is queued now.
@@ -31,15 +31,15 @@ func (s *Scheduler) setQueuedLocked(t Task) {
 
 // wakeUnlessYieldingLocked is wakeLocked, unless a submitter yields: that submitter calls
 // wakeLocked when it returns.
-func (s *Scheduler) wakeUnlessYieldingLocked(want int16, do *todo) {
+func (s *Scheduler) wakeUnlessYieldingLocked(want int16) {
 	if s.shared.limiter.yielding == 0 || s.busy == 0 {
-		s.wakeLocked(want, do)
+		s.wakeLocked(want)
 	}
 }
 
 // wakeLocked makes up to want workers search while tasks are unclaimed. It counts them as
 // searching; unlock wakes or starts them.
-func (s *Scheduler) wakeLocked(want int16, do *todo) {
+func (s *Scheduler) wakeLocked(want int16) {
 	x := s.shared
 	if x.searching >= want || s.fullLocked() {
 		return
@@ -48,20 +48,20 @@ func (s *Scheduler) wakeLocked(want int16, do *todo) {
 	for x.searching < want && !s.fullLocked() {
 		x.searching++
 		if x.idle != nil {
-			s.wakeIdleLocked(do)
+			s.wakeIdleLocked()
 		} else {
 			x.workers++
-			do.spawn++
+			x.todo.spawn++
 		}
 	}
 }
 
 // wakeIdleLocked wakes the worker that parked last. The caller counts it as searching, or has set
 // expired.
-func (s *Scheduler) wakeIdleLocked(do *todo) {
+func (s *Scheduler) wakeIdleLocked() {
 	w := s.shared.idle
 	s.shared.idle, w.below = w.below, nil
-	do.wakes(w.parker)
+	s.wakeParkerLocked(w.parker)
 }
 
 // fullLocked reports whether the number of workers has reached its limit.

@@ -40,11 +40,11 @@ func (w *Worker) work() {
 // beginOnly is called by the worker of the only task before it runs the task.
 func (w *Worker) beginOnly() {
 	if s := w.s; !s.only.CompareAndSwap(starting, running) {
-		s.locked(func(do *todo) {
+		s.locked(func() {
 			s.only.Store(counted)
 			if s.shared != nil {
 				s.shared.searching--
-				s.wakeLocked(1, do)
+				s.wakeLocked(1)
 			}
 		})
 	}
@@ -98,7 +98,7 @@ func (w *Worker) claim() bool {
 		return false
 	}
 	if w.ending != endedWell {
-		w.s.locked(func(*todo) { w.countLocked() })
+		w.s.locked(func() { w.countLocked() })
 	}
 	t := w.seg.claim()
 	if t == nil {
@@ -116,18 +116,18 @@ func (w *Worker) next() bool {
 	}
 	for yields := 0; ; yields++ {
 		var v verdict
-		var do todo
+		submitters := false // they were woken
 		if race.Hidden {
-			v, do = w.visitHidden(yields)
+			v = w.visitHidden(yields)
 		} else {
 			w.s.lock()
-			v = w.visitLocked(yields, &do)
-			w.s.unlock(&do)
+			v = w.visitLocked(yields)
+			submitters = w.s.unlock()
 		}
 		switch v {
 		case begin:
-			if do.yield {
-				runtime.Gosched() // to the submitters that were woken
+			if submitters {
+				runtime.Gosched() // to the submitters
 			}
 			return true
 		case again:
@@ -217,31 +217,30 @@ func (s *Scheduler) abort(set *Set, t Task, p *core.PanicError) {
 func (w *Worker) exit() {
 	w.publish()
 	if race.Hidden && w.direct { // its goroutine does nothing more, so the edges into it are harmless
-		var do todo
 		w.s.lock()
-		w.exitLocked(&do)
-		w.s.unlock(&do)
+		w.exitLocked()
+		w.s.unlock()
 	} else {
 		w.s.locked(w.exitLocked)
 	}
 	w.leave()
 }
 
-func (w *Worker) exitLocked(do *todo) {
+func (w *Worker) exitLocked() {
 	s, set := w.s, w.lentTo
-	w.endLocked(do)
+	w.endLocked()
 	if set != nil {
-		set.returnLocked(do)
-		set.lendOneLocked(do)
+		set.returnLocked()
+		set.lendOneLocked()
 	}
 	if s.shared != nil {
-		s.admitLocked(do)
-		s.wakeLocked(1, do)
+		s.admitLocked()
+		s.wakeLocked(1)
 		if w.unlistLocked(); !w.lent && !w.direct {
-			w.goneLocked(do)
+			w.goneLocked()
 		}
 	}
-	s.releaseWaitersLocked(do)
+	s.releaseWaitersLocked()
 }
 
 // leave wakes the goroutine that waits in runInline for this worker, if there is one. The worker is
@@ -265,10 +264,10 @@ func (w *Worker) publish() {
 // Fail makes Wait raise p, as if a task had panicked with it. Wait calls runtime.Goexit if p is
 // nil.
 func (s *Scheduler) Fail(p *core.PanicError) {
-	s.locked(func(*todo) { addLocked(&s.share().failures, s.shared, p) })
+	s.locked(func() { addLocked(&s.share().failures, s.shared, p) })
 }
 
 // Fail makes a wait for the set raise p, as Scheduler.Fail does.
 func (set *Set) Fail(p *core.PanicError) {
-	set.scheduler().locked(func(*todo) { addLocked(&set.failures, set, p) })
+	set.scheduler().locked(func() { addLocked(&set.failures, set, p) })
 }
