@@ -154,6 +154,34 @@ func TestObserve(t *testing.T) {
 		g.Wait()
 	})
 
+	t.Run("a task of a scope that has ended ends", func(t *testing.T) {
+		for verb, start := range map[string]func(g *group.Group){
+			"Go":         func(g *group.Group) { g.Go(func() {}) },
+			"TryGo":      func(g *group.Group) { g.TryGo(func() {}) },
+			"GoNamed":    func(g *group.Group) { g.GoNamed("a", func() {}) },
+			"GoContext":  func(g *group.Group) { _ = g.GoContext(t.Context(), func(context.Context) {}) },
+			"Background": func(g *group.Group) { g.Background(t.Context(), func(context.Context) {}) },
+			"Fork":       func(g *group.Group) { group.Fork(g, func() (int, error) { return 0, nil }) },
+		} {
+			for owner, opts := range map[string]group.Options{
+				"plain": {}, "with a limit": {Limit: 1}, "with a semaphore": {Semaphore: core.NewSemaphore(1)},
+			} {
+				t.Run(verb+" "+owner, func(t *testing.T) {
+					r := recorder{prefix: "over"}
+					defer r.observe()()
+					opts.Name = "over"
+					var g *group.Group
+					group.RunWith(opts, func(inner *group.Group) { g = inner })
+					require.Panics(t, func() { start(g) })
+					require.Len(t, r.kinds, 2)
+					require.Regexp(t, "^queued", r.kinds[0])
+					require.Regexp(t, "^ended", r.kinds[1])
+					require.Error(t, r.last().Err)
+				})
+			}
+		}
+	})
+
 	t.Run("several observe, and stop is final", func(t *testing.T) {
 		a, b := recorder{prefix: "several"}, recorder{prefix: "several"}
 		stopA, stopB := a.observe(), b.observe()

@@ -16,7 +16,7 @@ import (
 // room. It reports false if the scheduler is closed, also if that happens while Go blocks.
 func (s *Scheduler) Go(set *Set, t Task) bool {
 	if race.Hidden {
-		return s.goHidden(set, t)
+		return declined(t, s.goHidden(set, t)) == nil
 	}
 	return s.acceptFast(set, t) || s.goSlow(set, t)
 }
@@ -59,27 +59,18 @@ func (s *Scheduler) acceptFast(set *Set, t Task) bool {
 func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	if s.semaphoreLocked() != nil || set.parentTask().runs() {
 		s.mu.Unlock()
-		return s.start(nil, set, t) == nil
+		return declined(t, s.start(nil, set, t)) == nil
 	}
 	if s.acceptLocked(set, t) {
 		s.unlock()
 		return true
 	}
-	if s.shared.limiter.closed {
-		s.mu.Unlock()
-		_ = declined(t, ErrClosed)
-		return false
-	}
 	b := newSubmitter()
 	b.task, b.set, b.patient = t, set, true
-	s.blockLocked(b)
+	err := s.submitLocked(b, false, false)
 	s.unlock()
-	state, _ := s.await(nil, b)
-	b.free()
-	if state != admitted {
-		_ = declined(t, ErrClosed)
-	}
-	return state == admitted
+	_, err = s.submitted(nil, b, t, err)
+	return declined(t, err) == nil
 }
 
 // acceptLocked accepts a task if there is room, and wakes a worker for it if it needs one. It
@@ -268,19 +259,24 @@ var errLent = errors.New("lent")
 // room or ctx, which may be nil, ends.
 func (s *Scheduler) submit(ctx context.Context, parent *Context, inside bool, set *Set, t Task, reserves bool) (reserved bool, err error) {
 	b := newSubmitter()
-	defer b.free()
 	b.task, b.set, b.patient, b.reserves = t, set, ctx == nil, reserves
 	lends := parent.holdsPlace(s)
 	err = inLock(s, func() error { return s.submitLocked(b, lends, inside) })
+	return s.submitted(ctx, b, t, err)
+}
+
+// submitted is the rest of submit after submitLocked has returned err for the task t.
+func (s *Scheduler) submitted(ctx context.Context, b *submitter, t Task, err error) (reserved bool, _ error) {
+	defer b.free()
 	if err != errBlocked {
-		return reserves && err == nil, err
+		return err == nil && race.Load(&b.reserves), err
 	}
 	state, err := s.await(ctx, b)
 	switch {
 	case err != nil || state == admitted:
 		return false, err
 	case race.Hidden && state == started:
-		s.startDirect(direct{t, set, s.isOrdered()})
+		s.startDirect(direct{t, race.Load(&b.set), s.isOrdered()})
 		return false, nil
 	case state == refused:
 		return false, ErrClosed
@@ -335,9 +331,9 @@ func (s *Scheduler) submitClosedLocked(b *submitter, lends, inside bool) error {
 }
 
 // goHidden is Go in a race build.
-func (s *Scheduler) goHidden(set *Set, t Task) bool {
+func (s *Scheduler) goHidden(set *Set, t Task) error {
 	if set != nil {
-		return s.start(nil, set, carry(t)) == nil
+		return s.start(nil, set, carry(t))
 	}
 	if race.Load(&s.shared) == nil {
 		s.locked(func() { s.share() })
@@ -346,10 +342,10 @@ func (s *Scheduler) goHidden(set *Set, t Task) bool {
 	for {
 		state := s.submitHidden(sem != nil)
 		if state == admitted { // the task is not direct
-			return s.start(nil, nil, carry(t)) == nil
+			return s.start(nil, nil, carry(t))
 		}
 		if state == refused {
-			return false
+			return ErrClosed
 		}
 		if state == hasPlace {
 			_ = s.acquire(nil, nil, sem)
@@ -359,7 +355,7 @@ func (s *Scheduler) goHidden(set *Set, t Task) bool {
 			}
 		}
 		s.startDirect(direct{t, nil, s.isOrdered()})
-		return true
+		return nil
 	}
 }
 
