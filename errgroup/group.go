@@ -76,7 +76,7 @@ func newGroup(ctx context.Context, s *settings) (*Group, context.Context) {
 		ctx = s.config.Nest(ctx)
 	}
 	g := &Group{settings: s}
-	g.scheduler.Owner = (*owner)(g)
+	g.scheduler.Owner, g.scheduler.Config = (*owner)(g), &s.config
 	g.hasOwner.Store(1)
 	g.ctx, g.cancel = context.WithCancelCause(g.scheduler.NestNames(ctx))
 	if s.Limit > 0 {

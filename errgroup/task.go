@@ -76,15 +76,13 @@ func (g *Group) task(f func() error) sched.Task {
 // setOwner makes a zero group the owner of its scheduler, before the first task.
 func (g *Group) setOwner() {
 	if g.hasOwner.Load() == 0 {
-		g.scheduler.SetOwner((*owner)(g))
+		g.scheduler.SetOwner((*owner)(g), &g.options().config)
 		g.hasOwner.Store(1)
 	}
 }
 
 // An owner is the sched.Owner of a group.
 type owner Group
-
-func (o *owner) Config() *sched.Config { return &(*Group)(o).options().config }
 
 // Context returns the context of the group, or nil.
 func (o *owner) Context() context.Context { return o.ctx }

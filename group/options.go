@@ -53,7 +53,7 @@ func (o *Options) apply(s *sched.Scheduler) {
 			config:  sched.Config{Kind: "group", Name: o.Name, Semaphore: o.Semaphore, Isolate: o.Isolate},
 		}
 		w.config.Nest(context.Background())
-		s.Owner = w
+		s.Owner, s.Config = w, &w.config
 	}
 	if o.Limit > 0 {
 		s.Limit(o.Limit, 0)
@@ -66,8 +66,6 @@ type owner struct {
 	Options
 	config sched.Config
 }
-
-func (o *owner) Config() *sched.Config { return &o.config }
 
 func (o *owner) Aborted(s *sched.Scheduler, _ *sched.Set, _ sched.Task, p *core.PanicError) {
 	switch {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/race"
 	"github.com/coterie-go/coterie/core/sched"
 )
 
@@ -90,7 +91,7 @@ func (p *Pool) init(workers int, opts Options) {
 	}
 	p.config.Nest(context.Background())
 	p.config.Base = cmp.Or(p.config.Labels, context.Background())
-	p.scheduler.Owner = (*owner)(p)
+	p.scheduler.Owner, p.scheduler.Config = (*owner)(p), &p.config
 	p.scheduler.Limit(workers, p.options.Queue)
 	p.scheduler.Register(context.Background())
 }
@@ -271,8 +272,8 @@ func checkContext(ctx context.Context) {
 // poolOf returns the pool of the innermost pool task that has not ended and from whose context ctx
 // derives. It returns nil if there is none.
 func poolOf(ctx context.Context) *Pool {
-	for o := range sched.Owners(ctx) {
-		if p, ok := o.(*owner); ok {
+	for s := range sched.Schedulers(ctx) {
+		if p, ok := race.Load(&s.Owner).(*owner); ok {
 			return (*Pool)(p)
 		}
 	}
@@ -281,8 +282,6 @@ func poolOf(ctx context.Context) *Pool {
 
 // An owner is the sched.Owner of a pool.
 type owner Pool
-
-func (o *owner) Config() *sched.Config { return &o.config }
 
 // Aborted gives the panic to the waits for the task. The panic goes to OnPanic, or ends the
 // process, if there is no such wait.

@@ -8,7 +8,6 @@ import (
 	"weak"
 
 	"github.com/coterie-go/coterie/core"
-	"github.com/coterie-go/coterie/core/race"
 )
 
 // This file holds the contexts of tasks, and how names nest. A context that derives from that of a
@@ -98,12 +97,12 @@ func (c *Context) holdsPermit(sem *core.Semaphore) bool {
 	return false
 }
 
-// Owners yields the owners of the tasks that have not ended and from whose contexts ctx derives,
-// the innermost first.
-func Owners(ctx context.Context) iter.Seq[Owner] {
-	return func(yield func(Owner) bool) {
+// Schedulers yields the schedulers of the tasks that have not ended and from whose contexts ctx
+// derives, the innermost first.
+func Schedulers(ctx context.Context) iter.Seq[*Scheduler] {
+	return func(yield func(*Scheduler) bool) {
 		for task := range taskOf(ctx).tasks() {
-			if o := race.Load(&task.sched.Owner); o != nil && !yield(o) {
+			if !yield(task.sched) {
 				return
 			}
 		}

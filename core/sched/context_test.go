@@ -14,13 +14,13 @@ import (
 	"github.com/coterie-go/coterie/pool"
 )
 
-func TestOwnersAreTheInnermostFirst(t *testing.T) {
+func TestSchedulersAreTheInnermostFirst(t *testing.T) {
 	outer, inner := group.New(group.Options{Name: "outer"}), group.New(group.Options{Name: "inner"})
 	p := pool.New(1, pool.Options{Name: "pool"})
 	defer p.Close()
-	ofOwners := func(ctx context.Context) (names []string) {
-		for o := range sched.Owners(ctx) {
-			names = append(names, o.Config().Name)
+	ofSchedulers := func(ctx context.Context) (names []string) {
+		for s := range sched.Schedulers(ctx) {
+			names = append(names, s.Config.Name)
 		}
 		return names
 	}
@@ -29,21 +29,21 @@ func TestOwnersAreTheInnermostFirst(t *testing.T) {
 		require.NoError(t, p.GoContext(ctx, func(ctx context.Context) {
 			assert.NoError(t, inner.GoContext(ctx, func(ctx context.Context) {
 				kept = ctx
-				require.Equal(t, []string{"inner", "pool", "outer"}, ofOwners(ctx))
-				for o := range sched.Owners(ctx) { // also if the loop ends early
-					require.Equal(t, "inner", o.Config().Name)
+				require.Equal(t, []string{"inner", "pool", "outer"}, ofSchedulers(ctx))
+				for s := range sched.Schedulers(ctx) { // also if the loop ends early
+					require.Equal(t, "inner", s.Config.Name)
 					break
 				}
 			}))
 			inner.Wait()
-			assert.Equal(t, []string{"pool", "outer"}, ofOwners(kept))
-			assert.Equal(t, []string{"pool", "outer"}, ofOwners(ctx))
+			assert.Equal(t, []string{"pool", "outer"}, ofSchedulers(kept))
+			assert.Equal(t, []string{"pool", "outer"}, ofSchedulers(ctx))
 		}))
 		p.Wait()
 	}))
 	outer.Wait()
-	require.Empty(t, ofOwners(kept))
-	require.Empty(t, slices.Collect(sched.Owners(t.Context())))
+	require.Empty(t, ofSchedulers(kept))
+	require.Empty(t, slices.Collect(sched.Schedulers(t.Context())))
 }
 
 func TestWithName(t *testing.T) {
@@ -61,7 +61,7 @@ func TestWithName(t *testing.T) {
 	none, path := sched.WithName(t.Context(), "")
 	require.Empty(t, path)
 	require.Equal(t, t.Context(), none)
-	require.Empty(t, slices.Collect(sched.Owners(inner)), "a name is no task")
+	require.Empty(t, slices.Collect(sched.Schedulers(inner)), "a name is no task")
 
 	g := group.New(group.Options{Name: "g"})
 	require.NoError(t, g.GoContext(inner, func(ctx context.Context) {

@@ -60,7 +60,7 @@ func (s *Scheduler) checkAlarmLocked() {
 // timer is set, every switch of goroutines reads the clock, which takes 25 ns.
 func (a *alarm) suspectsLocked(s *Scheduler) bool {
 	most := int64(s.shared.limiter.limit)
-	if sem := s.shared.semaphore; sem != nil {
+	if sem := s.config().Semaphore; sem != nil {
 		most = min(most, sem.Limit())
 	}
 	return int64(a.patient) >= max(1, most)
@@ -249,7 +249,7 @@ func oldestInsider(l *list.List[*submitter]) (oldest *submitter, n int32) {
 // holdsAllLocked reports whether the tasks that run hold all permits in use, and the semaphore is
 // not paused.
 func (s *Scheduler) holdsAllLocked() bool {
-	sem := s.shared.semaphore
+	sem := s.config().Semaphore
 	return sem.InUse() == int64(s.busy) && sem.Limit() > 0
 }
 

@@ -13,7 +13,7 @@ import (
 // withIdleWorker returns a scheduler with a worker that has become idle in the caller's bubble.
 func withIdleWorker() *Scheduler {
 	s := new(Scheduler)
-	s.SetOwner(&limited{Config{Kind: "pool", IdleAfter: time.Minute}})
+	s.Config = &Config{Kind: "pool", IdleAfter: time.Minute}
 	s.Limit(1, 1)
 	s.Go(nil, Func(func() {}))
 	synctest.Wait()

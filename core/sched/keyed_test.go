@@ -17,8 +17,6 @@ import (
 // limited is an owner with settings and nothing else.
 type limited struct{ config Config }
 
-func (l *limited) Config() *Config { return &l.config }
-
 func (l *limited) Aborted(_ *Scheduler, set *Set, _ Task, p *core.PanicError) { set.Fail(p) }
 
 // A keyedFunc is a task with a key that does nothing if it is replaced.
@@ -42,7 +40,7 @@ func newLimited(name string, workers, waiting int) *Scheduler {
 	s := new(Scheduler)
 	l := &limited{Config{Kind: "pool", Name: name}}
 	l.config.Nest(context.Background())
-	s.SetOwner(l)
+	s.SetOwner(l, &l.config)
 	s.Limit(workers, waiting)
 	s.Register(context.Background())
 	return s

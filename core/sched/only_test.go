@@ -166,7 +166,7 @@ func TestWaitWithoutTasksEndsTheTraceOfAnOwner(t *testing.T) {
 	l := &limited{Config{Kind: "group", Name: "idle"}}
 	l.config.Nest(t.Context())
 	s := new(Scheduler)
-	s.SetOwner(l)
+	s.SetOwner(l, &l.config)
 	s.Register(t.Context())
 	require.NotNil(t, l.config.trace)
 	require.NoError(t, s.Wait(nil))

@@ -79,7 +79,7 @@ func (s *Scheduler) unclaimedLocked() int {
 // returns 0: each task's permit is released under mu when the task has ended.
 func (s *Scheduler) bulkLocked() int {
 	l := &s.shared.limiter
-	if race.Hidden || s.shared.semaphore != nil {
+	if race.Hidden || s.config().Semaphore != nil {
 		return 0
 	}
 	if !l.limited() {

@@ -32,9 +32,11 @@ type Scheduler struct {
 	wake    *park.Parker // goroutines that unlock wakes, linked by Next; nil whenever mu is free
 	shared  *shared      // nil until it is needed; then it stays
 
-	// Owner has the settings, and decides what a panic or Goexit of a task does. It is written
-	// before the first task. Wait raises the panics and Goexits of the tasks if Owner is nil.
-	Owner Owner
+	// Owner decides what a panic or Goexit of a task does, and Config holds the settings. Both are
+	// written before the first task. If they are nil, Wait raises the panics and Goexits of the
+	// tasks, and the settings are those of a zero group.
+	Owner  Owner
+	Config *Config
 }
 
 // shared holds the fields that a scheduler of an only task does not need.
@@ -46,9 +48,8 @@ type shared struct {
 	limiter limiter
 	procs   int16 // GOMAXPROCS when shared was made
 
-	semaphore *core.Semaphore    // of the Config
-	lent      int32              // tasks that run on a lent place
-	all       list.List[*Worker] // with IdleAfter: the workers, except those of runInline
+	lent int32              // tasks that run on a lent place
+	all  list.List[*Worker] // with IdleAfter: the workers, except those of runInline
 
 	accepted, dropped, panicked uint64 // numbers of tasks; accepted and dropped count helpers too
 	helpers                     uint64 // the helpers among accepted
@@ -103,10 +104,8 @@ type Task interface {
 // Func is a task without a name or a context.
 type Func func()
 
-// An Owner has the settings of its scheduler, and decides what a panic or Goexit of a task does.
+// An Owner decides what a panic or Goexit of a task does.
 type Owner interface {
-	// Config returns the settings. Each call returns the same pointer.
-	Config() *Config
 	// The scheduler calls Aborted when t, a task of set, panics with p, or calls runtime.Goexit:
 	// then p is nil. Aborted runs in the goroutine of t, on top of the stack that panicked. The
 	// task has not ended while Aborted runs. The process ends if Aborted panics.

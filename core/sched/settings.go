@@ -5,18 +5,18 @@ import (
 	"math"
 	"strings"
 
-	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
 )
 
 // This file holds the settings of a scheduler: those of its Config, which do not change, and the
 // numbers of its limiter. shared is made with the second task, or with the first setting.
 
-// SetOwner sets the owner of a scheduler that has none. In a race build it orders no goroutines.
-func (s *Scheduler) SetOwner(o Owner) {
+// SetOwner sets the owner and the settings of a scheduler that has none. In a race build it orders
+// no goroutines.
+func (s *Scheduler) SetOwner(o Owner, c *Config) {
 	s.locked(func() {
 		if s.Owner == nil {
-			s.Owner = o
+			s.Owner, s.Config = o, c
 		}
 	})
 }
@@ -41,27 +41,19 @@ func (s *Scheduler) Title() string {
 }
 
 func (s *Scheduler) config() *Config {
-	if o := race.Load(&s.Owner); o != nil {
-		return o.Config()
+	if c := race.Load(&s.Config); c != nil {
+		return c
 	}
 	return &zeroConfig
 }
 
 var zeroConfig = Config{Kind: "group"}
 
-// semaphoreLocked returns the semaphore of the Config, or nil.
-func (s *Scheduler) semaphoreLocked() *core.Semaphore {
-	if s.shared == nil {
-		return s.config().Semaphore
-	}
-	return s.shared.semaphore
-}
-
 // share returns s.shared. It makes it if it is nil.
 func (s *Scheduler) share() *shared {
 	x := s.shared
 	if x == nil {
-		x = &shared{procs: processors(), semaphore: s.config().Semaphore}
+		x = &shared{procs: processors()}
 		x.searching = s.countAllLocked()
 		x.queue.init()
 		x.limiter.init(Unlimited, 0)

@@ -57,7 +57,7 @@ func (s *Scheduler) acceptFast(set *Set, t Task) bool {
 // goSlow is Go for a task that acceptFast has not accepted. It is called with mu held, and releases
 // it.
 func (s *Scheduler) goSlow(set *Set, t Task) bool {
-	if s.semaphoreLocked() != nil || set.parentTask().runs() {
+	if s.config().Semaphore != nil || set.parentTask().runs() {
 		s.mu.Unlock()
 		return declined(t, s.start(nil, set, t)) == nil
 	}
@@ -81,7 +81,7 @@ func (s *Scheduler) acceptLocked(set *Set, t Task) bool {
 			return false
 		}
 		x.limiter.budget--
-		if x.semaphore != nil {
+		if s.config().Semaphore != nil {
 			x.limiter.budget = 0 // the next task needs a permit
 		}
 	}
@@ -109,7 +109,7 @@ func (s *Scheduler) acceptNow(set *Set, t Task) bool {
 	if s.acceptFast(set, t) {
 		return true
 	}
-	ok := s.semaphoreLocked() == nil && s.acceptLocked(set, t)
+	ok := s.config().Semaphore == nil && s.acceptLocked(set, t)
 	s.unlock()
 	return ok
 }
