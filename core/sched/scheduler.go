@@ -86,6 +86,15 @@ type Config struct {
 	trace *traceTask // nil, unless an execution trace was being recorded when the owner was made
 }
 
+func (s *Scheduler) config() *Config {
+	if c := race.Load(&s.Config); c != nil {
+		return c
+	}
+	return &zeroConfig
+}
+
+var zeroConfig = Config{Kind: "group"}
+
 // names is a linked list of the names in which a context nests, the innermost first. It does not
 // change.
 type names struct {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-
-	"github.com/coterie-go/coterie/core/race"
 )
 
 // This file holds the settings of a scheduler: those of its Config, which do not change, and the
@@ -39,15 +37,6 @@ func (s *Scheduler) Title() string {
 	}
 	return fmt.Sprintf("%s %q", noun, config.names.path)
 }
-
-func (s *Scheduler) config() *Config {
-	if c := race.Load(&s.Config); c != nil {
-		return c
-	}
-	return &zeroConfig
-}
-
-var zeroConfig = Config{Kind: "group"}
 
 // share returns s.shared. It makes it if it is nil.
 func (s *Scheduler) share() *shared {
