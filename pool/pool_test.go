@@ -517,6 +517,31 @@ func TestSetWorkers(t *testing.T) {
 		})
 	})
 
+	t.Run("leaves the order of one worker's tasks as it is", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(1, pool.Options{})
+			var order []int
+			first, second := make(chan struct{}), make(chan struct{})
+			p.Go(func() { <-first })
+			synctest.Wait()
+			for i := range 5 {
+				p.Go(func() {
+					order = append(order, i)
+					if i == 1 {
+						<-second
+					}
+				})
+			}
+			close(first)
+			synctest.Wait() // the worker has taken the tasks behind the second, so the queue is empty
+			p.Go(func() { order = append(order, 5) })
+			p.SetWorkers(1)
+			close(second)
+			p.Close()
+			require.Equal(t, []int{0, 1, 2, 3, 4, 5}, order)
+		})
+	})
+
 	t.Run("under load", func(t *testing.T) {
 		p := pool.New(8, pool.Options{Queue: 16})
 		var g gauge

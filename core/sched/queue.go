@@ -227,6 +227,12 @@ func (q *runQueue) revoke() {
 		}
 		back = append(back, to)
 	}
+	if t := q.first; t != nil && len(back) > 0 { // it was accepted after the tasks in back
+		q.first = nil
+		g := newSegment(nil)
+		g.tasks[0], g.end = t, 1
+		q.queued.PushFront(&g.link)
+	}
 	for _, g := range slices.Backward(back) {
 		q.n += int(g.end)
 		q.queued.PushFront(&g.link)

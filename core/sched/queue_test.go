@@ -167,11 +167,10 @@ func (m *queueModel) revoke() {
 			g.tasks = nil
 		}
 	}
-	at := 0
-	if len(m.queued) > 0 && m.queued[0].first {
-		at = 1
+	if len(back) > 0 && len(m.queued) > 0 && m.queued[0].first {
+		m.queued[0].first, m.queued[0].tail = false, 0 // a segment holds it now
 	}
-	m.queued = slices.Insert(m.queued, at, back...)
+	m.queued = slices.Insert(m.queued, 0, back...)
 }
 
 // check compares what can be seen.
