@@ -130,6 +130,35 @@ func TestWaitContextGivesUpInGoodOrder(t *testing.T) {
 	})
 }
 
+// A WaitContext that gives up has its place back when the task on it has ended, also if the next
+// tasks of the batch stand in a segment of another worker.
+func TestWaitContextGivesUpWithinASegment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(2, pool.Options{})
+		segment := make(chan struct{})
+		p.Go(func() { <-segment })
+		f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (time.Duration, error) {
+			start := time.Now()
+			b := p.Batch(ctx)
+			for range 10 {
+				b.Go(func() { time.Sleep(time.Second) })
+			}
+			close(segment) // the other worker takes the ten tasks
+			synctest.Wait()
+			short, cancel := context.WithTimeout(ctx, 1500*time.Millisecond)
+			defer cancel()
+			err := b.WaitContext(short)
+			return time.Since(start), err
+		})
+		require.NoError(t, err)
+		after, err := f.Get()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 2*time.Second, after)
+		p.Close()
+		require.Equal(t, pool.Stats{Submitted: 12, Completed: 12}, p.Stats())
+	})
+}
+
 // A batch's error is told after a Wait however that ended.
 func TestBatchErrAfterAbortedWait(t *testing.T) {
 	for name, end := range map[string]func(){

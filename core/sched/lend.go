@@ -150,10 +150,14 @@ func (set *Set) lendOneLocked() {
 // reclaim ends the loan of a waiter's place. It blocks until the waiter has the place back.
 func (set *Set) reclaim(parent *Context) {
 	p := park.Get(false)
-	back := inLock(set.scheduler(), func() bool {
+	s := set.scheduler()
+	back := inLock(s, func() bool {
 		set.lenders--
 		if set.lent-set.passed <= set.lenders+set.reclaiming {
 			return true
+		}
+		if !set.emptyLocked() { // the waiter gives up: the worker must not claim the rest of a segment
+			s.shared.queue.revoke()
 		}
 		p.Next, set.reclaims = set.reclaims, p
 		set.reclaiming++
