@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coterie-go/coterie/core"
+	"github.com/coterie-go/coterie/core/child"
 	"github.com/coterie-go/coterie/pool"
 )
 
@@ -156,6 +157,62 @@ func TestWaitContextGivesUpWithinASegment(t *testing.T) {
 		require.Equal(t, 2*time.Second, after)
 		p.Close()
 		require.Equal(t, pool.Stats{Submitted: 12, Completed: 12}, p.Stats())
+	})
+}
+
+// A Wait returns when the tasks that it covers have ended. It does not lend its place to a task that
+// comes after that, also if its goroutine has not run yet.
+func TestWaitEndsBeforeLaterTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(2, pool.Options{})
+		first, over := make(chan struct{}), make(chan struct{})
+		f, err := pool.Submit(t.Context(), p, func(ctx context.Context) (int, error) {
+			b := p.Batch(ctx)
+			b.Go(func() { <-first })
+			synctest.Wait()
+			p.Go(func() { // by the worker that has ended the first task, at once
+				b.Go(func() { <-over })
+				<-over
+			})
+			go func() { synctest.Wait(); close(first) }()
+			b.Wait()
+			close(over)
+			return 1, nil
+		})
+		require.NoError(t, err)
+		n, err := f.Get()
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		p.Close()
+	})
+}
+
+// A Wait lends its place also if the first task of the batch is accepted while the Wait begins.
+func TestWaitLendsToATaskThatComesMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(1, pool.Options{})
+		err := p.GoContext(t.Context(), func(ctx context.Context) {
+			b := p.Batch(ctx)
+			start, started := make(chan int), make(chan struct{})
+			go func() {
+				for after := range start {
+					for range after { // so that b.Go meets each moment of b.Wait
+						runtime.Gosched()
+					}
+					b.Go(func() {})
+					started <- struct{}{}
+				}
+			}()
+			for i := range child.Many(50_000, 1_000_000) {
+				start <- i % 4
+				b.Wait()
+				<-started
+				b.Wait()
+			}
+			close(start)
+		})
+		require.NoError(t, err)
+		p.Close()
 	})
 }
 

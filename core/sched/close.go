@@ -92,7 +92,7 @@ func (s *Scheduler) Join(ctx context.Context) error {
 	if _, err := s.waitAll(ctx); err != nil {
 		return err
 	}
-	w := wait{s, (*workersOf)(s)}
+	w := wait{s: s, on: (*workersOf)(s)}
 	_, err := w.until(ctx)
 	return err
 }

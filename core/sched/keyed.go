@@ -182,7 +182,7 @@ func (k *Keyed[K]) WaitKey(ctx context.Context, key K) (raise func(), err error)
 
 // Wait blocks until no task of any key is left, and raises the panics and Goexits of the tasks.
 func (k *Keyed[K]) Wait() {
-	w := wait{k.sched, &k.keys}
+	w := wait{s: k.sched, on: &k.keys}
 	r, _ := w.until(nil)
 	k.ended.Acquire()
 	r.raise()

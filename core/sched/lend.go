@@ -128,13 +128,12 @@ func (l *lender) mayLend(set *Set) bool {
 	return set.scheduler().IsWorker()
 }
 
-// lend lends the place of a waiter. The waiter is about to block.
-func (set *Set) lend(parent *Context) {
-	set.scheduler().locked(func() {
-		parent.passLocked(1)
-		set.lenders++
-		set.lendOneLocked()
-	})
+// lendLocked lends the place of a waiter that has just been listed. The loan ends when the waiter
+// is not listed any more.
+func (set *Set) lendLocked() {
+	set.lenders++
+	set.giveBackLocked()
+	set.lendOneLocked()
 }
 
 // lendOneLocked starts a worker on a lent place if a further one may run tasks of the set, which
@@ -147,12 +146,12 @@ func (set *Set) lendOneLocked() {
 	}
 }
 
-// reclaim ends the loan of a waiter's place. It blocks until the waiter has the place back.
-func (set *Set) reclaim(parent *Context) {
+// reclaim is called by a waiter that has lent its place, and is not listed any more. It blocks
+// until the waiter has the place back.
+func (set *Set) reclaim() {
 	p := park.Get(false)
 	s := set.scheduler()
 	back := inLock(s, func() bool {
-		set.lenders--
 		if set.lent-set.passed <= set.lenders+set.reclaiming {
 			return true
 		}
@@ -167,5 +166,4 @@ func (set *Set) reclaim(parent *Context) {
 		p.Wait(nil)
 	}
 	p.Free()
-	parent.pass(-1)
 }

@@ -216,7 +216,7 @@ type Set struct {
 	round      uint64    // how often a task was accepted while the set had no other
 	busy       int       // workers that have a task of the set, or a segment
 	segments   int       // segments that hold tasks of the set
-	lenders    int       // waiters that lend their places
+	lenders    int       // listed waiters that lend their places
 	lent       int       // workers that run on those places
 	passed     int       // workers among those of lent whose task has lent the place to another task, or is blocked in a Replace
 	waiters    *park.Parker

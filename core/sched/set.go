@@ -101,6 +101,7 @@ func withdraw(list **park.Parker, p *park.Parker) bool {
 // releaseWaitersLocked releases the waiters of the set if no task of it is left.
 func (set *Set) releaseWaitersLocked() {
 	if set.waiters != nil && set.emptyLocked() {
+		set.lenders = 0 // before their waiters run: a task that is accepted until then is none of theirs
 		set.scheduler().releaseLocked(&set.waiters, set.takeLocked())
 	}
 	if set.key != nil {

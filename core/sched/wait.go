@@ -49,7 +49,7 @@ func (s *Scheduler) waitAll(ctx context.Context) (*failures, error) {
 			return nil, nil
 		}
 	}
-	w := wait{s, s}
+	w := wait{s: s, on: s}
 	r, err := w.until(ctx)
 	if err == errWithin {
 		panic(s.config().Kind + ": Wait on " + s.Title() + " " + errWithin.Error())
@@ -87,22 +87,27 @@ func (set *Set) WaitInside() { _, _ = set.wait(nil, lender{task: set.parent}) }
 
 // wait is Wait, but returns the cause if ctx, which may be nil, ends first.
 func (set *Set) wait(ctx context.Context, by lender) (raise func(), err error) {
-	s := set.scheduler()
+	w := wait{s: set.scheduler(), on: set}
 	lends := by.task.runs() && (ctx == nil || ctx.Err() == nil)
 	if lends {
 		runtime.Gosched()
-		lends = !inLock(s, set.emptyLocked) && by.mayLend(set)
+		if v := inLock(w.s, w.lookLocked); v.done {
+			set.ended.Acquire()
+			return v.failures.raise, nil
+		}
+		lends = by.mayLend(set)
 	}
 	if lends {
-		set.lend(by.task)
+		by.task.pass(1)
+		w.lends = set
 	}
-	w := wait{s, set}
 	r, err := w.until(ctx)
 	if lends {
-		set.reclaim(by.task)
+		set.reclaim()
+		by.task.pass(-1)
 	}
 	if err == errWithin {
-		panic(s.config().Kind + ": Wait on a batch " + errWithin.Error())
+		panic(w.s.config().Kind + ": Wait on a batch " + errWithin.Error())
 	}
 	if err != nil {
 		return nil, err
@@ -113,8 +118,9 @@ func (set *Set) wait(ctx context.Context, by lender) (raise func(), err error) {
 
 // A wait is one call of a Wait.
 type wait struct {
-	s  *Scheduler
-	on waited // what it waits for
+	s     *Scheduler
+	on    waited // what it waits for
+	lends *Set   // the same if the caller lends its place, otherwise nil
 }
 
 // A waited is what a wait waits for: the tasks of a scheduler, of a set or of all keys, or the end
@@ -217,6 +223,9 @@ func (w *wait) listLocked(p *park.Parker, looked bool) seen {
 		w.s.wakeParkerLocked(first)
 	}
 	p.Next, *list = *list, p
+	if w.lends != nil {
+		w.lends.lendLocked()
+	}
 	w.s.releaseWaitersLocked() // only background tasks may be left
 	return v
 }
@@ -243,7 +252,13 @@ func (w *wait) park(ctx context.Context, p *park.Parker) (r *failures, next *par
 
 // withdraw takes p off the list, or reports false if it is not on it.
 func (w *wait) withdraw(p *park.Parker) bool {
-	return inLock(w.s, func() bool { return withdraw(w.on.waitersLocked(), p) })
+	return inLock(w.s, func() bool {
+		listed := withdraw(w.on.waitersLocked(), p)
+		if listed && w.lends != nil {
+			w.lends.lenders--
+		}
+		return listed
+	})
 }
 
 // settled waits for workers that have not yet counted tasks that have ended, and reports whether no

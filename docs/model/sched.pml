@@ -113,8 +113,9 @@ bit waits[SUBMITTERS];
 /* the set */
 byte setBusy = 0;
 byte setLent = 0;
-bit  lender = 0;              /* task 0 lends its place */
-bit  setWaits = 0;            /* and waits for the set */
+bit  setWaits = 0;            /* task 0 waits for the set, and is listed */
+bit  lender = 0;              /* and lends its place */
+bit  gives = 0;               /* it has lent its place, and has not called reclaim yet */
 bit  reclaims = 0;            /* it wants its place back */
 
 /* workers' goroutines */
@@ -172,7 +173,7 @@ byte childQueued = 0;         /* tasks of the set in the queue */
 #define INVARIANT (UNCLAIMED == 0 || searching > 0 || FULL || (busy > 0 && yielding > 0))
 #define RULE (len(submitters) == 0 || ROOM < WAKEAT || (PLACES > 0 && (searching > 0 || yielding > 0)))
 #define LENT (childQueued + INTAKENOF == 0 || setLent >= lender)
-#define FITS (RESIZES > 0 || (running + runningLent <= LIMIT + passing + (lender || reclaims) && \
+#define FITS (RESIZES > 0 || (running + runningLent <= LIMIT + passing + (gives || reclaims) && \
 	(MAYWAIT > 0 || busy + UNCLAIMED + reserved <= LIMIT) && (MAYWAIT == 0 || busy + searching <= LIMIT)))
 
 inline free() {
@@ -477,7 +478,7 @@ inline endLocked(n) {
 		fi;
 		setBusy = setBusy - CHILD(n);
 		if
-		:: CHILD(n) && setWaits && (SETEMPTY || BROKEN == 9) -> setWaits = 0
+		:: CHILD(n) && setWaits && (SETEMPTY || BROKEN == 9) -> setWaits = 0; lender = 0
 		:: else
 		fi
 	fi
@@ -626,11 +627,10 @@ execute: /* it has claimed t, and runs it */
 		:: n < ALL - LATE -> GoWithin(n); n++
 		:: n == ALL - LATE -> break
 		od;
-		atomic { mu == 0 -> lender = 1; lendOne(); unlock() }                   /* lend */
-		atomic { mu == 0 -> setWaits = !SETEMPTY; unlock() }                     /* wait */
+		atomic { mu == 0 -> setWaits = !SETEMPTY; lender = setWaits; gives = lender; lendOne(); unlock() } /* listLocked */
 		if
 		:: !setWaits
-		:: TIRED -> atomic { mu == 0 -> n = (setWaits -> NONE : n); setWaits = 0; unlock() }
+		:: TIRED -> atomic { mu == 0 -> n = (setWaits -> NONE : n); setWaits = 0; lender = 0; unlock() } /* withdraw */
 		fi;
 		if
 		:: n != NONE -> n = TASKS;
@@ -641,7 +641,7 @@ execute: /* it has claimed t, and runs it */
 		:: else
 		fi;
 		n = TASKS;
-		atomic { mu == 0 -> lender = 0; reclaims = (setLent > 0 && BROKEN != 12); unlock() } /* reclaim */
+		atomic { mu == 0 -> gives = 0; reclaims = (setLent > 0 && BROKEN != 12); unlock() } /* reclaim */
 		!reclaims;
 		assert(setLent == 0)
 	:: t == TASKS && LATE -> n = ALL - 1; GoWithin(n); n = TASKS
