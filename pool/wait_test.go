@@ -203,7 +203,7 @@ func TestWaitLendsToATaskThatComesMeanwhile(t *testing.T) {
 					started <- struct{}{}
 				}
 			}()
-			for i := range child.Many(50_000, 1_000_000) {
+			for i := range child.Many(30_000, 1_000_000) {
 				start <- i % 4
 				b.Wait()
 				<-started
