@@ -1248,6 +1248,26 @@ func TestKeyedClose(t *testing.T) {
 			require.Equal(t, pool.Stats{Submitted: 4, Completed: 1, Dropped: 3}, closeEmpty(t, p))
 		})
 	})
+
+	t.Run("a Shutdown that gives up does not count what a Replace has dropped before", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := pool.New(2, pool.Options{})
+			k := pool.NewKeyed[int](p, 2)
+			release := make(chan struct{})
+			p.Go(func() { <-release })
+			require.NoError(t, k.GoContext(t.Context(), 1, func(context.Context) { <-release }))
+			synctest.Wait()
+			require.NoError(t, k.GoContext(t.Context(), 1, func(context.Context) { panic("was replaced") }))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			require.ErrorIs(t, k.Replace(ctx, 1, func(context.Context) { panic("was given up") }), context.DeadlineExceeded)
+			require.EqualError(t, p.Shutdown(ctx), "pool: 2 running: context deadline exceeded")
+			close(release)
+			require.NoError(t, k.WaitKey(t.Context(), 1))
+			p.Close()
+			require.Equal(t, pool.Stats{Submitted: 3, Completed: 2, Dropped: 1}, p.Stats())
+		})
+	})
 }
 
 // A panic that no wait has raised ends the process when the Keyed is collected.

@@ -142,6 +142,10 @@ func (s *Scheduler) dropLocked(dropped func(set *Set)) (all []Dropped) {
 			x.void--
 			return true
 		}
+		if e, ok := d.Task.(*keyEntry); ok && e.task == nil { // a Replace has dropped it
+			x.dropped++
+			return true
+		}
 		_, helps := uncarry(d.Task).(Helper)
 		if helps { // the counts are as if it had never been accepted
 			x.accepted--

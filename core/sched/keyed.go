@@ -342,8 +342,9 @@ func (k *keys) await(ctx context.Context, t *KeyTask, p *park.Parker) error {
 func (x *shared) dropKeysLocked(all []Dropped) []Dropped {
 	for _, d := range all {
 		if q := d.Set.queueOfKey(); q != nil {
-			q.deactivateLocked(d.Task.(*keyEntry))
-			q.dropped = true
+			e := d.Task.(*keyEntry)
+			q.deactivateLocked(e)
+			q.dropped = q.dropped || e.task != nil // otherwise a Replace has dropped it
 		}
 	}
 	for !x.lines.Empty() {

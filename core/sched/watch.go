@@ -67,12 +67,10 @@ func (c *Context) Skip(w *Worker) {
 	c.record.declined(context.Cause(c.Context))
 }
 
-// tellDropped calls Ended with err for an accepted task that will not run. t may be nil.
+// tellDropped calls Ended with err for an accepted task that will not run.
 func (t *KeyTask) tellDropped(err error) {
-	if t != nil {
-		t.from.Acquire()
-		_ = declined(t.task, err)
-	}
+	t.from.Acquire()
+	_ = declined(t.task, err)
 }
 
 // declined calls Ended with err for a task that will not run. It does nothing if err is nil. It
