@@ -160,6 +160,44 @@ func TestWaitContextGivesUpWithinASegment(t *testing.T) {
 	})
 }
 
+// A task on a lent place whose goroutines lend that place several times at once lets one waiter give
+// up, not several.
+func TestOneTaskThatLendsLetsOneWaiterGiveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(2, pool.Options{})
+		b := p.Batch(t.Context())
+		start := time.Now()
+		gaveUp := make(chan time.Duration, 2)
+		for range 2 {
+			require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+				time.Sleep(time.Second) // until the batch has tasks
+				short, cancel := context.WithTimeout(ctx, time.Second)
+				defer cancel()
+				if b.WaitContext(short) == nil {
+					panic("has not given up")
+				}
+				gaveUp <- time.Since(start)
+			}))
+		}
+		synctest.Wait()
+		require.NoError(t, b.GoContext(t.Context(), func(ctx context.Context) {
+			inner := p.Batch(ctx)
+			for range 2 {
+				inner.Go(func() { time.Sleep(2 * time.Hour) })
+			}
+			var waiters sync.WaitGroup
+			for range 2 {
+				waiters.Go(func() { _ = inner.WaitContext(ctx) })
+			}
+			waiters.Wait()
+		}))
+		require.NoError(t, b.GoContext(t.Context(), func(context.Context) { time.Sleep(time.Hour) }))
+		require.Equal(t, 2*time.Second, <-gaveUp)
+		require.Equal(t, time.Hour+time.Second, <-gaveUp, "when the other task on a lent place has ended")
+		p.Close()
+	})
+}
+
 // A Wait returns when the tasks that it covers have ended. It does not lend its place to a task that
 // comes after that, also if its goroutine has not run yet.
 func TestWaitEndsBeforeLaterTasks(t *testing.T) {

@@ -80,11 +80,18 @@ func (c *Context) isLent() bool { return c != nil && c.lentTo != nil }
 
 // passLocked is called with 1 when a task lends its place or blocks in a Replace, and with -1 when
 // that is over. It changes the count of the set only if the place is itself lent by a waiter for a
-// set.
+// set. A task whose goroutines lend the place several times at once counts once.
 func (c *Context) passLocked(by int) {
-	if c.isLent() {
-		c.lentTo.passed += by
+	if !c.isLent() {
+		return
+	}
+	c.passes += int32(by)
+	switch {
+	case by > 0 && c.passes == 1:
+		c.lentTo.passed++
 		c.lentTo.giveBackLocked()
+	case c.passes == 0:
+		c.lentTo.passed--
 	}
 }
 

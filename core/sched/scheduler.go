@@ -271,6 +271,7 @@ type Context struct {
 	outer           race.Pointer[Context] // the next task around it; see outward
 	ended           race.Bool             // the task has ended, or this is not the context of a task
 	background      bool                  // the task has no place
+	passes          int32                 // how often it lends its place now, or is blocked in a Replace; small, so that it fits here; guarded by mu
 	lentTo          *Set                  // the set whose waiter lent its place to the task; nil if there is none
 	host            *Context              // the task that is blocked until this one has ended, which runs on its place; nil if there is none
 	record          *record               // nil for a task without a name
