@@ -79,7 +79,7 @@ func (c *contest[T]) start(fs []func(ctx context.Context) (T, error)) {
 			c.pause(i-1, done)
 		}
 		if c.ctx.Err() != nil {
-			c.group.fail(c.group.number(), nil, context.Cause(c.ctx))
+			c.group.failNotStarted()
 			return
 		}
 		t := &task{group: c.group, number: c.group.number()}

@@ -18,12 +18,22 @@ import (
 type failures struct {
 	settings *settings // of the group
 
-	mu           sync.Mutex // guards what follows; nothing blocks while it is held
-	collected    []numbered // without Collect only the first error
-	dropped      int        // how many errors are not kept because of MaxErrors
-	cancellation error      // the first cancellation report
-	joined       error      // the last result; nil if errors were added since
+	mu        sync.Mutex // guards what follows; nothing blocks while it is held
+	collected []numbered // without Collect only the first error
+	dropped   int        // how many errors are not kept because of MaxErrors
+	reports   [4]error   // the first cancellation report of each kind; that of notReport is nil
+	joined    error      // the last result; nil if errors were added since
 }
+
+// A reportKind is the kind of an error as a cancellation report.
+type reportKind int
+
+const (
+	notReport  reportKind = iota
+	certain               // is the context's Err, or is or wraps its cause
+	inDoubt               // wraps the context's Err, so it may come from another context
+	notStarted            // the context's cause, for a function that was not started
+)
 
 // A numbered is an error with the number of its task. Numbers are in the order of start.
 type numbered struct {
@@ -45,11 +55,11 @@ func (fs *failures) add(number uint64, err error) (first error) {
 	return first
 }
 
-// addCancellation keeps err if it is the first cancellation report.
-func (fs *failures) addCancellation(err error) {
+// addReport keeps err if it is the first cancellation report of its kind.
+func (fs *failures) addReport(kind reportKind, err error) {
 	fs.mu.Lock()
-	if fs.cancellation == nil {
-		fs.cancellation, fs.joined = err, nil
+	if fs.reports[kind] == nil {
+		fs.reports[kind], fs.joined = err, nil
 	}
 	fs.mu.Unlock()
 }
@@ -84,9 +94,13 @@ func (fs *failures) join(both bool) error {
 	if fs.dropped > 0 {
 		errs = append(errs, fmt.Errorf("errgroup: %d more errors dropped", fs.dropped))
 	}
-	isFirst := !fs.settings.Collect && len(errs) > 0 && sched.SameError(fs.cancellation, errs[0])
-	if fs.cancellation != nil && !isFirst && (both || len(errs) == 0) {
-		errs = append(errs, fs.cancellation)
+	report := multierr.Append(fs.reports[inDoubt], fs.reports[notStarted])
+	if report == nil {
+		report = fs.reports[certain]
+	}
+	isFirst := !fs.settings.Collect && len(errs) > 0 && sched.SameError(report, errs[0])
+	if report != nil && !isFirst && (both || len(errs) == 0) {
+		errs = append(errs, report)
 	}
 	return multierr.Combine(errs...)
 }
@@ -102,11 +116,27 @@ func (fs *failures) isLastResult(err error) bool {
 // fail records an error, and, without Collect, then cancels the context. Collected errors are
 // sorted by number; 0 comes before all tasks. wrapper wraps the error, unless it is nil.
 func (g *Group) fail(number uint64, wrapper *TaskError, err error) {
-	g.record(number, wrapper, err, g.ctx != nil && sched.IsCancellationReport(err, g.ctx, g.options().lenient))
+	g.record(number, wrapper, err, g.kindOf(err))
 }
 
-// record is fail for a caller that knows whether err is a cancellation report.
-func (g *Group) record(number uint64, wrapper *TaskError, err error, cancellation bool) {
+// kindOf returns the kind of err, which a task has returned.
+func (g *Group) kindOf(err error) reportKind {
+	switch {
+	case g.ctx == nil || !sched.IsCancellationReport(err, g.ctx, g.options().lenient):
+		return notReport
+	case sched.IsCancellationReport(err, g.ctx, false):
+		return certain
+	}
+	return inDoubt
+}
+
+// failNotStarted records that a function was not started because the group's context is done.
+func (g *Group) failNotStarted() {
+	g.record(g.number(), nil, context.Cause(g.ctx), notStarted)
+}
+
+// record is fail for a caller that knows the kind of err.
+func (g *Group) record(number uint64, wrapper *TaskError, err error, kind reportKind) {
 	if wrapper != nil {
 		wrapper.Err = err
 		err = wrapper
@@ -116,12 +146,12 @@ func (g *Group) record(number uint64, wrapper *TaskError, err error, cancellatio
 		g.failures.CompareAndSwap(nil, &failures{settings: g.options()})
 		fs = g.failures.Load()
 	}
-	if cancellation {
-		fs.addCancellation(err)
+	if kind != notReport {
+		fs.addReport(kind, err)
 		return
 	}
 	if g.ctx != nil && g.ctx.Err() != nil {
-		fs.addCancellation(context.Cause(g.ctx)) // result returns it if it is the parent's cause
+		fs.addReport(certain, context.Cause(g.ctx)) // result returns it if it is the parent's cause
 	}
 	if first := fs.add(number, err); !fs.settings.Collect {
 		g.stop(first) // with the first error as the cause, also if a later task gets here first

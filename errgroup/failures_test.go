@@ -109,6 +109,8 @@ func TestFailFast(t *testing.T) {
 		{"a real error shows with what another task says later", []error{errBoom, context.Canceled}, "boom; stop"},
 		{"an error in doubt gives way", []error{fmt.Errorf("a: %w", context.Canceled), errBoom}, "boom; a: context canceled"},
 		{"an error in doubt to errors.Is gives way", []error{isError{context.Canceled}, errBoom}, "boom; is context canceled"},
+		{"an error in doubt is told after a real error too", []error{errBoom, fmt.Errorf("a: %w", context.Canceled)}, "boom; a: context canceled"},
+		{"an error in doubt is told in place of an earlier report", []error{context.Canceled, fmt.Errorf("a: %w", context.Canceled)}, "a: context canceled"},
 		{"an error in doubt is told alone", []error{fmt.Errorf("a: %w", context.Canceled)}, "a: context canceled"},
 		{"the first real error wins", []error{errStop, errBoom, errOther}, "boom; stop"},
 		{"a foreign deadline is real", []error{context.DeadlineExceeded}, "context deadline exceeded; stop"},

@@ -69,7 +69,7 @@ func All3[A, B, C any](
 // gather starts f, unless ctx is done, and stores its result in value. ctx is the context of g.
 func gather[T any](ctx context.Context, g *Group, f func(ctx context.Context) (T, error), value *T) {
 	if ctx.Err() != nil {
-		g.fail(g.number(), nil, context.Cause(ctx))
+		g.failNotStarted()
 		return
 	}
 	g.Go(func() (err error) {

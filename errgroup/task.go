@@ -100,7 +100,7 @@ func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.
 	g := (*Group)(o)
 	switch policy := g.options().Panics; {
 	case policy == core.Capture:
-		g.record(failed.number, failed.error, err, false)
+		g.record(failed.number, failed.error, err, notReport)
 	case policy == core.Crash && p != nil:
 		panic(p.Value)
 	default:
