@@ -50,6 +50,27 @@ func TestDeadlock(t *testing.T) {
 		}
 	}
 
+	bubble("so are tasks that hold more permits than a lowered limit of the semaphore, until one can go on", func(t *testing.T) {
+		begin := time.Now()
+		sem := core.NewSemaphore(3)
+		g := group.New(group.Options{Name: "crawl", Semaphore: sem})
+		ran := 0
+		for range 3 {
+			g.Go(func() {
+				time.Sleep(time.Second)
+				sem.SetLimit(2)
+				g.Go(func() { ran++ })
+			})
+		}
+		p := caught(g.Wait).(*core.PanicError)
+		require.Contains(t, p.Value, `deadlock: all 3 tasks of "crawl"`)
+		require.Len(t, p.Others, 1)
+		require.Contains(t, p.Others[0].Value, `deadlock: all 2 tasks of "crawl"`)
+		require.Equal(t, 1, ran)
+		require.Zero(t, sem.InUse())
+		require.LessOrEqual(t, time.Since(begin), 6*time.Second)
+	})
+
 	for _, limit := range []int{1, 2, 16} {
 		for _, alsoLimit := range []bool{false, true} {
 			bubble(fmt.Sprintf("so are %d tasks that hold all permits of its semaphore, with a limit too: %t", limit, alsoLimit), func(t *testing.T) {

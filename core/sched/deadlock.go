@@ -46,7 +46,8 @@ func (s *Scheduler) parkedLocked(b *submitter, patient bool) {
 }
 
 // checkAlarmLocked sets the timer if enough submitters wait. It is called when a submitter parks,
-// and when the end of a task or a new limit makes no room for those that are parked.
+// when the end of a task or a new limit makes no room for those that are parked, and when a task
+// releases a permit.
 func (s *Scheduler) checkAlarmLocked() {
 	a := s.shared.alarm
 	if a != nil && a.suspectsLocked(s) && (a.timer == nil || a.isLostLocked()) {

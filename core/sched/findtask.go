@@ -161,6 +161,7 @@ func (w *Worker) endLocked() {
 	}
 	if sem := w.config.Semaphore; sem != nil && !w.lent {
 		releasePermit(sem)
+		s.checkAlarmLocked() // the permit lets no acquirer go on if the semaphore's limit was lowered
 	}
 }
 
