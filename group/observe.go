@@ -30,8 +30,9 @@ type Event struct {
 // because the task waits for them. They must not panic or call [runtime.Goexit], as t.FailNow does.
 //
 // For a task that does not run, Started is not called. Ended gets an Event with Cancelled set and
-// the reason in Err: the owner was full in a TryGo, the owner was closed, a context was done, or a
-// pool.Keyed replaced the task. The goroutine that drops the task calls Ended.
+// the reason in Err: the owner was full in a TryGo, the owner was closed, Go panicked because of a
+// deadlock, a context was done, or a pool.Keyed replaced the task. The goroutine that drops the
+// task calls Ended.
 type Observer struct {
 	Queued  func(Event) // a task is about to be started
 	Started func(Event) // a task begins

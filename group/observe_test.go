@@ -3,6 +3,7 @@ package group_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -154,33 +155,47 @@ func TestObserve(t *testing.T) {
 		g.Wait()
 	})
 
-	t.Run("a task of a scope that has ended ends", func(t *testing.T) {
-		for verb, start := range map[string]func(g *group.Group){
-			"Go":         func(g *group.Group) { g.Go(func() {}) },
-			"TryGo":      func(g *group.Group) { g.TryGo(func() {}) },
-			"GoNamed":    func(g *group.Group) { g.GoNamed("a", func() {}) },
-			"GoContext":  func(g *group.Group) { _ = g.GoContext(t.Context(), func(context.Context) {}) },
-			"Background": func(g *group.Group) { g.Background(t.Context(), func(context.Context) {}) },
-			"Fork":       func(g *group.Group) { group.Fork(g, func() (int, error) { return 0, nil }) },
-		} {
-			for owner, opts := range map[string]group.Options{
-				"plain": {}, "with a limit": {Limit: 1}, "with a semaphore": {Semaphore: core.NewSemaphore(1)},
+	for _, sem := range []*core.Semaphore{nil, core.NewSemaphore(1)} {
+		t.Run(fmt.Sprintf("a task that an ended scope refuses ends, with a semaphore: %t", sem != nil), func(t *testing.T) {
+			r := recorder{prefix: "gone"}
+			defer r.observe()()
+			var g *group.Group
+			group.RunWith(group.Options{Name: "gone", Semaphore: sem}, func(inner *group.Group) { g = inner })
+			for i, start := range []func(){
+				func() { g.Go(func() {}) },
+				func() { g.GoNamed("", func() {}) },
+				func() { group.Fork(g, func() (int, error) { return 0, nil }) },
+				func() { g.TryGo(func() {}) },
+				func() { _ = g.GoContext(t.Context(), func(context.Context) {}) },
+				func() { g.Background(t.Context(), func(context.Context) {}) },
 			} {
-				t.Run(verb+" "+owner, func(t *testing.T) {
-					r := recorder{prefix: "over"}
-					defer r.observe()()
-					opts.Name = "over"
-					var g *group.Group
-					group.RunWith(opts, func(inner *group.Group) { g = inner })
-					require.Panics(t, func() { start(g) })
-					require.Len(t, r.kinds, 2)
-					require.Regexp(t, "^queued", r.kinds[0])
-					require.Regexp(t, "^ended", r.kinds[1])
-					require.Error(t, r.last().Err)
-				})
+				require.NotNil(t, caught(start))
+				require.Len(t, r.kinds, 2*i+2)
+				require.Equal(t, "ended gone", r.kinds[2*i+1])
+				require.True(t, r.last().Cancelled)
+				require.Error(t, r.last().Err)
 			}
-		}
-	})
+		})
+
+		t.Run(fmt.Sprintf("the task of a Go that panics in a deadlock ends, with a semaphore: %t", sem != nil), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := recorder{prefix: "stuck/inner"}
+				defer r.observe()()
+				opts := group.Options{Name: "stuck", Semaphore: sem}
+				if sem == nil {
+					opts.Limit = 1
+				}
+				g := group.New(opts)
+				g.Go(func() { g.GoNamed("inner", func() { t.Error("ran") }) })
+				p := caught(g.Wait).(*core.PanicError)
+				require.Equal(t, []string{"queued stuck/inner", "ended stuck/inner"}, r.kinds)
+				e := r.last()
+				require.EqualError(t, e.Err, p.Value.(string))
+				require.True(t, e.Cancelled)
+				require.GreaterOrEqual(t, e.Waited, time.Second)
+			})
+		})
+	}
 
 	t.Run("several observe, and stop is final", func(t *testing.T) {
 		a, b := recorder{prefix: "several"}, recorder{prefix: "several"}

@@ -21,7 +21,7 @@ func (s *Scheduler) Background(ctx context.Context, c *Context, t Task) bool {
 	b := &background{Worker: Worker{s: s, config: s.config(), task: t}, cancel: cancel}
 	if !inLock(s, func() bool { return s.serveLocked(b) }) {
 		cancel(nil)
-		_ = declined(t, ErrClosed)
+		c.record.declined(ErrClosed)
 		return false
 	}
 	go b.runIsolated((*Scheduler).hostBackground, b.end)

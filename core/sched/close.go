@@ -108,7 +108,7 @@ func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
 		if e, ok := all[i].Task.(*keyEntry); ok {
 			race.Load(&e.task).tellDropped(ErrClosed)
 		} else {
-			_ = declined(all[i].Task, ErrClosed)
+			recordOf(all[i].Task).declined(ErrClosed)
 		}
 	}
 	return all

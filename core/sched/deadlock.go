@@ -155,8 +155,8 @@ func (s *Scheduler) askLocked() {
 }
 
 // answer is called by a submitter that was asked. It reads the goroutine's stack, and then blocks
-// until the submitter is dismissed. It panics if the submitter's state is deadlocked.
-func (s *Scheduler) answer(b *submitter) submitterState {
+// until the submitter is dismissed. It returns an error if the submitter's state is deadlocked.
+func (s *Scheduler) answer(b *submitter) (submitterState, error) {
 	parker := park.Get(false)
 	state := s.answerWith(b, func() { b.parker = parker })
 	if state == blocked {
@@ -164,9 +164,9 @@ func (s *Scheduler) answer(b *submitter) submitterState {
 		state = race.Load(&b.state)
 	}
 	if state == deadlocked {
-		s.raiseDeadlock(race.Load(&b.tasks))
+		return state, s.deadlock(race.Load(&b.tasks))
 	}
-	return state
+	return state, nil
 }
 
 // answerWith reads the stack of the caller, a submitter that was asked. It calls blocks with mu
@@ -254,13 +254,18 @@ func (s *Scheduler) holdsAllLocked() bool {
 	return sem.InUse() == int64(s.busy) && sem.Limit() > 0
 }
 
-// raiseDeadlock panics with the text of a deadlock. running is the number of tasks that wait.
-func (s *Scheduler) raiseDeadlock(running int32) {
+// A deadlock is the error of a submitter that must panic. declined panics with its text.
+type deadlock string
+
+func (d deadlock) Error() string { return string(d) }
+
+// deadlock returns the error of a deadlock. running is the number of tasks that wait.
+func (s *Scheduler) deadlock(running int32) error {
 	config := s.config()
 	owner := s.Title()
 	if config.names.path != "" {
 		owner = fmt.Sprintf("%q", config.names.path)
 	}
-	panic(fmt.Sprintf("%s: deadlock: all %d tasks of %s wait for room in it; start them with GoContext and the task's context",
+	return deadlock(fmt.Sprintf("%s: deadlock: all %d tasks of %s wait for room in it; start them with GoContext and the task's context",
 		config.Kind, running, owner))
 }

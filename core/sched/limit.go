@@ -104,7 +104,7 @@ func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *par
 	if parker.Wait(doneOf(ctx)) {
 		if race.Load(&parker.Result) == lookAgain {
 			parker.Free()
-			return s.answer(b), nil
+			return s.answer(b)
 		}
 		return race.Load(&b.state), nil
 	}
@@ -123,9 +123,9 @@ func (s *Scheduler) parkSubmitter(ctx context.Context, b *submitter, parker *par
 }
 
 // acquirePatiently takes a permit for a submitter with a reserved place that cannot give up. It
-// blocks until there is one. It panics in a deadlock. An acquirer that is asked goes to the end of
-// the semaphore's queue.
-func (s *Scheduler) acquirePatiently(sem *core.Semaphore) {
+// blocks until there is one. In a deadlock it gives up the place and returns an error. An acquirer
+// that is asked goes to the end of the semaphore's queue.
+func (s *Scheduler) acquirePatiently(sem *core.Semaphore) error {
 	b := newSubmitter()
 	defer b.free()
 	stop := make(chan struct{})
@@ -149,8 +149,9 @@ func (s *Scheduler) acquirePatiently(sem *core.Semaphore) {
 	})
 	if err != nil {
 		s.unreserve()
-		s.raiseDeadlock(race.Load(&b.tasks))
+		return s.deadlock(race.Load(&b.tasks))
 	}
+	return nil
 }
 
 // admitLocked ends the wait of the submitters for which there is room. unlock wakes them.

@@ -227,8 +227,7 @@ func (s *Scheduler) acquire(ctx context.Context, parent *Context, sem *core.Sema
 	}
 	defer s.noteBlocked(ForSemaphore).end()
 	if doneOf(ctx) == nil {
-		s.acquirePatiently(sem)
-		return nil
+		return s.acquirePatiently(sem)
 	}
 	err := sem.Acquire(ctx, 1)
 	if err != nil {
@@ -340,19 +339,22 @@ func (s *Scheduler) goHidden(set *Set, t Task) error {
 	}
 	sem := s.config().Semaphore
 	for {
-		state := s.submitHidden(sem != nil)
+		state, err := s.submitHidden(sem != nil)
 		if state == admitted { // the task is not direct
 			return s.start(nil, nil, carry(t))
 		}
 		if state == refused {
-			return ErrClosed
+			err = ErrClosed
 		}
 		if state == hasPlace {
-			_ = s.acquire(nil, nil, sem)
-			if !s.usePlaceHidden() {
-				releasePermit(sem)
-				continue
-			}
+			err = s.acquire(nil, nil, sem)
+		}
+		if err != nil {
+			return err
+		}
+		if state == hasPlace && !s.usePlaceHidden() {
+			releasePermit(sem)
+			continue
 		}
 		s.startDirect(direct{t, nil, s.isOrdered()})
 		return nil
@@ -362,15 +364,15 @@ func (s *Scheduler) goHidden(set *Set, t Task) error {
 // submitHidden counts a direct task as running, or reserves a place for it. It blocks until there
 // is room. It returns refused if the scheduler is closed, and admitted if the task cannot be
 // direct.
-func (s *Scheduler) submitHidden(reserves bool) submitterState {
+func (s *Scheduler) submitHidden(reserves bool) (submitterState, error) {
 	b := newSubmitter()
 	b.patient, b.reserves, b.link.Value = true, reserves, b
 	s.enter.Release()
 	state := s.submitDirect(b)
 	if state == blocked {
-		state, _ = s.parkSubmitter(nil, b, race.Load(&b.parker))
+		return s.parkSubmitter(nil, b, race.Load(&b.parker))
 	}
-	return state
+	return state, nil
 }
 
 // submitDirect counts a direct task as running, or reserves a place for it, if there is room.
@@ -422,4 +424,17 @@ func (s *Scheduler) usePlaceHidden() bool {
 	s.mu.Unlock()
 	race.Enable()
 	return ok
+}
+
+// declined calls Ended with err for a task that will not run. It does nothing if err is nil. It
+// returns err, but panics with its text if err is a deadlock.
+func declined(t Task, err error) error {
+	if err == nil {
+		return nil
+	}
+	recordOf(t).declined(err)
+	if d, ok := err.(deadlock); ok {
+		panic(string(d))
+	}
+	return err
 }

@@ -70,17 +70,7 @@ func (c *Context) Skip(w *Worker) {
 // tellDropped calls Ended with err for an accepted task that will not run.
 func (t *KeyTask) tellDropped(err error) {
 	t.from.Acquire()
-	_ = declined(t.task, err)
-}
-
-// declined calls Ended with err for a task that will not run. It does nothing if err is nil. It
-// returns err.
-func declined(t Task, err error) error {
-	if err == nil {
-		return nil
-	}
-	recordOf(t).declined(err)
-	return err
+	recordOf(t.task).declined(err)
 }
 
 // declined calls Ended with err for a task that will not run. r may be nil.
