@@ -372,8 +372,8 @@ func TestDeadlockUnderALowerLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := group.New(group.Options{Limit: 2})
 		var raised any
+		g.Go(func() { time.Sleep(time.Minute) }) // first, so that both places are taken
 		g.Go(func() { raised = caught(func() { g.Go(func() {}) }) })
-		g.Go(func() { time.Sleep(time.Minute) })
 		synctest.Wait()
 		g.SetLimit(1)
 		g.Wait()
