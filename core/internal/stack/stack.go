@@ -16,29 +16,23 @@ type Trace struct {
 	Frames []Frame // the innermost first; the last names the function that created the goroutine
 }
 
-// A Frame holds the lines of one function of a trace, without the last line end.
-type Frame []byte
+// A Frame holds the two lines of one function of a trace, without the line ends.
+type Frame struct {
+	call []byte // "main.main()" or "created by main.main in goroutine 1"
+	at   []byte // "\t/src/main.go:7 +0x1"; nil if there is no such line
+}
 
 // Parse reads the trace of one goroutine.
 func Parse(trace []byte) Trace {
 	header, rest, _ := bytes.Cut(bytes.TrimSpace(trace), []byte("\n"))
 	t := Trace{Header: header}
 	for len(rest) > 0 {
-		// A frame is a line and the indented lines below it.
-		end := bytes.IndexByte(rest, '\n')
-		for end >= 0 && rest[end+1] == '\t' { // rest does not end with a line end
-			next := bytes.IndexByte(rest[end+1:], '\n')
-			if next >= 0 {
-				next += end + 1
-			}
-			end = next
+		var f Frame
+		f.call, rest, _ = bytes.Cut(rest, []byte("\n"))
+		if bytes.HasPrefix(rest, []byte("\t")) {
+			f.at, rest, _ = bytes.Cut(rest, []byte("\n"))
 		}
-		if end < 0 {
-			t.Frames = append(t.Frames, rest)
-			break
-		}
-		t.Frames = append(t.Frames, rest[:end])
-		rest = rest[end+1:]
+		t.Frames = append(t.Frames, f)
 	}
 	return t
 }
@@ -47,7 +41,10 @@ func Parse(trace []byte) Trace {
 func (t Trace) Append(b []byte) []byte {
 	b = append(b, t.Header...)
 	for _, f := range t.Frames {
-		b = append(append(b, '\n'), f...)
+		b = append(append(b, '\n'), f.call...)
+		if f.at != nil {
+			b = append(append(b, '\n'), f.at...)
+		}
 	}
 	return b
 }
@@ -69,11 +66,8 @@ func (t Trace) Creator() (function string, id uint64) {
 	if !last.isCreator() {
 		return "", 0
 	}
-	line, _, _ := bytes.Cut(last, []byte("\n"))
-	if _, digits, ok := bytes.Cut(line, []byte(" in goroutine ")); ok {
-		id = number(digits)
-	}
-	return string(last.function()), id
+	_, digits, _ := bytes.Cut(last.call, []byte(" in goroutine "))
+	return string(last.function()), number(digits)
 }
 
 func number(digits []byte) uint64 {
@@ -121,9 +115,7 @@ func (t Trace) Site() string {
 	var b []byte
 	for _, f := range t.Frames {
 		b = append(append(b, f.function()...), '\n')
-		_, line, _ := bytes.Cut(f, []byte("\n"))
-		line, _, _ = bytes.Cut(line, []byte(" +0x"))
-		b = append(append(b, line...), '\n')
+		b = append(append(b, f.line()...), '\n')
 	}
 	return string(b)
 }
@@ -186,13 +178,17 @@ func (t Trace) Top() (function, file string, line int) {
 	return "", "", 0
 }
 
+// line returns the second line of a frame without the offset: "\t/src/main.go:7".
+func (f Frame) line() []byte {
+	if i := bytes.LastIndex(f.at, []byte(" +0x")); i >= 0 {
+		return f.at[:i]
+	}
+	return f.at
+}
+
 // position returns the file and the line of a frame.
 func (f Frame) position() (file string, line int) {
-	_, at, _ := bytes.Cut(f, []byte("\n"))
-	at = bytes.TrimSpace(at)
-	if i := bytes.LastIndex(at, []byte(" +0x")); i >= 0 {
-		at = at[:i]
-	}
+	at := bytes.TrimSpace(f.line())
 	i := bytes.LastIndexByte(at, ':')
 	if i < 0 {
 		return "", 0
@@ -226,26 +222,26 @@ func Caller(calls []uintptr) (function, file string, line int) {
 	for more := true; more; {
 		var f runtime.Frame
 		f, more = frames.Next()
-		if f.Function != "" && !Frame(f.Function+"(").isOwn() && !isStandard(f.File) {
+		call := Frame{call: []byte(f.Function + "(")}
+		if f.Function != "" && !call.isOwn() && !isStandard(f.File) {
 			return f.Function, f.File, f.Line
 		}
 	}
 	return "", "", 0
 }
 
-func (f Frame) isCreator() bool { return bytes.HasPrefix(f, createdBy) }
+func (f Frame) isCreator() bool { return bytes.HasPrefix(f.call, createdBy) }
 
 // function returns the name of the frame's function.
 func (f Frame) function() []byte {
-	line, _, _ := bytes.Cut(f, []byte("\n"))
 	if f.isCreator() {
-		name, _, _ := bytes.Cut(line[len(createdBy):], []byte(" in goroutine "))
+		name, _, _ := bytes.Cut(f.call[len(createdBy):], []byte(" in goroutine "))
 		return name
 	}
-	if i := bytes.LastIndexByte(line, '('); i >= 0 {
-		return line[:i]
+	if i := bytes.LastIndexByte(f.call, '('); i >= 0 {
+		return f.call[:i]
 	}
-	return line
+	return f.call
 }
 
 // packagePath returns the path of the function's package.
