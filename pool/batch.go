@@ -26,13 +26,12 @@ type Batch struct {
 	lost lost
 }
 
-// lost holds the reasons why tasks of a batch did not run. A round begins when a task is accepted
-// while the batch has no other.
+// lost says why tasks of a batch did not run. A round begins when a task is accepted while the
+// batch has no other.
 type lost struct {
 	cause    error  // of the first task that did not run because its context was done
-	closed   error  // ErrClosed if Shutdown has dropped tasks
 	reported bool   // a Wait has returned since the first loss
-	round    uint64 // the round in which that Wait returned; the next round clears the reasons
+	round    uint64 // the round in which that Wait returned; the next round clears the cause
 }
 
 // Batch returns a batch of the pool, without tasks. If ctx comes from a task of the pool, the batch
@@ -49,8 +48,7 @@ func (p *Pool) Batch(ctx context.Context) *Batch {
 
 // batch is Batch without SetMaker, for waits that do not need it.
 func (p *Pool) batch(ctx context.Context) *Batch {
-	b := &Batch{pool: p}
-	b.set = p.scheduler.NewSet(ctx, b)
+	b := &Batch{pool: p, set: p.scheduler.NewSet(ctx)}
 	return b
 }
 
@@ -143,31 +141,32 @@ func (b *Batch) Err() error { return b.err(false) }
 func (b *Batch) err(reports bool) error {
 	b.check()
 	round := b.set.Round()
-	why := race.Get(func() lost {
+	err := race.Get(func() error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.lost.reported && round > b.lost.round {
-			return lost{}
+			return nil
 		}
 		if reports && !b.lost.reported {
 			b.lost.reported, b.lost.round = true, round
 		}
-		return b.lost
+		return b.lost.cause
 	})
-	return multierr.Append(why.cause, why.closed)
+	if b.set.Dropped() {
+		err = multierr.Append(err, ErrClosed)
+	}
+	return err
 }
 
-// lose records why a task does not run.
-func (b *Batch) lose(err error) {
+// lose records the cause for which a task does not run.
+func (b *Batch) lose(cause error) {
 	race.Do(func() {
 		b.mu.Lock()
 		if b.lost.reported {
 			b.lost = lost{}
 		}
-		if err == ErrClosed {
-			b.lost.closed = err
-		} else if b.lost.cause == nil {
-			b.lost.cause = err
+		if b.lost.cause == nil {
+			b.lost.cause = cause
 		}
 		b.mu.Unlock()
 	})

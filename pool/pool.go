@@ -220,11 +220,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	dropped := p.scheduler.Drop(func(set *sched.Set) {
-		if b, ok := set.Owner.(*Batch); ok {
-			b.lose(ErrClosed)
-		}
-	})
+	dropped := p.scheduler.Drop()
 	for _, d := range dropped {
 		if t, ok := sched.Unnamed(d.Task).(future); ok {
 			t.drop(ErrClosed)

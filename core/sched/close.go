@@ -99,10 +99,9 @@ func (s *Scheduler) Join(ctx context.Context) error {
 
 // Drop takes the unclaimed tasks out of the run queue and returns them, without helpers. It refuses
 // blocked submitters. Drop also drops the task of a submitter that cannot give up. The call of that
-// submitter returns as if the task had been accepted. Drop calls dropped, with mu held, with the
-// set of each dropped task, unless the set is nil.
-func (s *Scheduler) Drop(dropped func(set *Set)) []Dropped {
-	all := race.Copy(inLock(s, func() []Dropped { return s.dropLocked(dropped) }))
+// submitter returns as if the task had been accepted.
+func (s *Scheduler) Drop() []Dropped {
+	all := race.Copy(inLock(s, s.dropLocked))
 	for i := range all {
 		all[i].Task = uncarry(all[i].Task)
 		if e, ok := all[i].Task.(*keyEntry); ok {
@@ -121,7 +120,7 @@ type Helper interface{ IsHelper() }
 // decides whether the task runs.
 type claimable interface{ Claim() bool }
 
-func (s *Scheduler) dropLocked(dropped func(set *Set)) (all []Dropped) {
+func (s *Scheduler) dropLocked() (all []Dropped) {
 	x := s.shared
 	x.limiter.closedToTasks = true
 	x.queue.revoke()
@@ -133,7 +132,8 @@ func (s *Scheduler) dropLocked(dropped func(set *Set)) (all []Dropped) {
 	all = x.dropKeysLocked(all)
 	for _, d := range all {
 		if d.Set != nil {
-			dropped(d.Set)
+			e, _ := d.Task.(*keyEntry)
+			d.Set.dropped = d.Set.dropped || e == nil || e.task != nil // otherwise a Replace has dropped it
 			d.Set.releaseWaitersLocked()
 		}
 	}

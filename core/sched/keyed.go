@@ -47,7 +47,7 @@ func (k *Keyed[K]) queueLocked(key K) *keyQueue {
 	q := k.queues[key]
 	if q == nil {
 		q = &queueOf[K]{key: key, of: k}
-		q.Owner, q.Set.sched, q.Set.key = k, k.sched, &q.keyQueue
+		q.Set.sched, q.Set.key = k.sched, &q.keyQueue
 		q.keys, q.self = &k.keys, q
 		q.link.Value, q.lineLink.Value = &q.keyQueue, &q.keyQueue
 		if k.queues == nil {
@@ -342,9 +342,7 @@ func (k *keys) await(ctx context.Context, t *KeyTask, p *park.Parker) error {
 func (x *shared) dropKeysLocked(all []Dropped) []Dropped {
 	for _, d := range all {
 		if q := d.Set.queueOfKey(); q != nil {
-			e := d.Task.(*keyEntry)
-			q.deactivateLocked(e)
-			q.dropped = q.dropped || e.task != nil // otherwise a Replace has dropped it
+			q.deactivateLocked(d.Task.(*keyEntry))
 		}
 	}
 	for !x.lines.Empty() {
@@ -355,7 +353,6 @@ func (x *shared) dropKeysLocked(all []Dropped) []Dropped {
 			continue
 		}
 		x.accepted++
-		q.dropped = true
 		all = append(all, Dropped{&t.own, &q.Set})
 	}
 	return all

@@ -206,7 +206,6 @@ type direct struct {
 // The scheduler's mu guards the fields, except those that do not change.
 type Set struct {
 	ended race.Point // from the end of each task to the waits that cover it
-	Owner any        // set and read by the owner; does not change
 
 	sched  *Scheduler // does not change
 	parent *Context   // the task for which the set was made; nil if there is none; does not change
@@ -214,6 +213,7 @@ type Set struct {
 
 	failures   *failures // nil until a task fails
 	round      uint64    // how often a task was accepted while the set had no other
+	dropped    bool      // Drop has dropped tasks of the set
 	busy       int       // workers that have a task of the set, or a segment
 	segments   int       // segments that hold tasks of the set
 	lenders    int       // listed waiters that lend their places
@@ -413,7 +413,6 @@ type keyQueue struct {
 	fromLine int                  // tasks in the run queue that came from the line
 	entering int                  // submitters that are blocked until there is room in the run queue
 	live     bool                 // the key has tasks
-	dropped  bool                 // Drop has dropped tasks of the key
 	link     list.Elem[*keyQueue] // in keys.all
 	lineLink list.Elem[*keyQueue] // in shared.lines
 }

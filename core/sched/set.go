@@ -12,8 +12,8 @@ import (
 
 // NewSet returns an empty set of s. If ctx is that of a task of s, the set is made for that task:
 // a waiter that holds the place of the task lends it to tasks of the set.
-func (s *Scheduler) NewSet(ctx context.Context, owner any) *Set {
-	return &Set{Owner: owner, sched: s, parent: taskOf(ctx).placeHolder(s)}
+func (s *Scheduler) NewSet(ctx context.Context) *Set {
+	return &Set{sched: s, parent: taskOf(ctx).placeHolder(s)}
 }
 
 // SetMaker records that the caller's goroutine has made the set. It takes microseconds if the set
@@ -27,6 +27,11 @@ func (set *Set) SetMaker() {
 // Round returns how often a task was accepted while the set had no other.
 func (set *Set) Round() uint64 {
 	return inLock(set.sched, func() uint64 { return set.round })
+}
+
+// Dropped reports whether Drop has dropped tasks of the set. No task is accepted after Drop.
+func (set *Set) Dropped() bool {
+	return inLock(set.sched, func() bool { return set.dropped })
 }
 
 // emptyLocked reports whether no task is left, background tasks included.
