@@ -2,7 +2,6 @@ package sched
 
 import (
 	"context"
-	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -16,10 +15,8 @@ import (
 // are weak: an owner that the program no longer holds is collected, and leaves the registry. A
 // named owner enters once, before its first task. An owner without a name never enters.
 
-var registry struct {
-	mu     sync.Mutex // nothing blocks while it is held
-	owners map[uint64]weak.Pointer[Scheduler]
-}
+// registry has a weak.Pointer[Scheduler] for the number of each owner.
+var registry sync.Map
 
 // Register enters an owner that has a name in the registry. ctx is the context with which the owner
 // was made. The owner calls Register once, after all other settings and before the first task.
@@ -42,14 +39,7 @@ func (s *Scheduler) Register(ctx context.Context) {
 	config.entry = e
 	registered.Release()
 	owner, id := weak.Make(s), e.id
-	race.Do(func() {
-		registry.mu.Lock()
-		if registry.owners == nil {
-			registry.owners = make(map[uint64]weak.Pointer[Scheduler])
-		}
-		registry.owners[id] = owner
-		registry.mu.Unlock()
-	})
+	race.Do(func() { registry.Store(id, owner) })
 	runtime.AddCleanup(s, unregister, id)
 }
 
@@ -60,36 +50,32 @@ var registered race.Point
 var owners race.Uint64
 
 func unregister(id uint64) {
-	race.Do(func() {
-		registry.mu.Lock()
-		delete(registry.owners, id)
-		registry.mu.Unlock()
-	})
+	race.Do(func() { registry.Delete(id) })
 }
 
 // find returns the scheduler of the owner with this number, or nil.
 func find(id uint64) *Scheduler {
 	return race.Get(func() weak.Pointer[Scheduler] {
-		registry.mu.Lock()
-		defer registry.mu.Unlock()
-		return registry.owners[id]
+		v, _ := registry.Load(id)
+		owner, _ := v.(weak.Pointer[Scheduler])
+		return owner
 	}).Value()
 }
 
 // Registered returns the schedulers of the named owners that have not been collected, the
 // oldest first.
 func Registered() []*Scheduler {
-	owners := race.Get(func() (owners []weak.Pointer[Scheduler]) {
-		registry.mu.Lock()
-		defer registry.mu.Unlock()
-		for _, id := range slices.Sorted(maps.Keys(registry.owners)) {
-			owners = append(owners, registry.owners[id])
-		}
-		return owners
+	ids := race.Get(func() (ids []uint64) {
+		registry.Range(func(id, _ any) bool {
+			ids = append(ids, id.(uint64))
+			return true
+		})
+		slices.Sort(ids)
+		return ids
 	})
 	var schedulers []*Scheduler
-	for _, o := range race.Copy(owners) {
-		if s := o.Value(); s != nil {
+	for _, id := range race.Copy(ids) {
+		if s := find(id); s != nil {
 			schedulers = append(schedulers, s)
 		}
 	}
