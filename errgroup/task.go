@@ -90,7 +90,7 @@ func (o *owner) Context() context.Context { return o.ctx }
 // Aborted applies the panic policy to a task that has panicked, or, if p is nil, has called Goexit.
 func (o *owner) Aborted(_ *sched.Scheduler, _ *sched.Set, t sched.Task, p *core.PanicError) {
 	failed := new(task)
-	if t, ok := sched.Unnamed(t).(interface{ self() *task }); ok { // else it is plain
+	if t, ok := t.(interface{ self() *task }); ok { // else it is plain
 		failed = t.self()
 	}
 	var err error = core.ErrGoexit

@@ -221,16 +221,11 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	dropped := p.scheduler.Drop()
-	for _, d := range dropped {
-		if t, ok := sched.Unnamed(d.Task).(future); ok {
-			t.drop(ErrClosed)
-		}
-	}
 	stuck := p.scheduler.StuckNow(err)
-	stuck.Dropped = len(dropped)
+	stuck.Dropped = dropped
 	if stuck.Running == 0 {
 		_ = p.scheduler.Join(nil) // no task is left: this waits for the workers
-		if len(dropped) == 0 {
+		if dropped == 0 {
 			return nil
 		}
 	}
@@ -282,7 +277,7 @@ type owner Pool
 // Aborted gives the panic to the waits for the task. The panic goes to OnPanic, or ends the
 // process, if there is no such wait.
 func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *core.PanicError) {
-	switch sched.Unnamed(t).(type) {
+	switch t.(type) {
 	case loopTask, future: // the loop or Get raises it
 		return
 	}
@@ -297,8 +292,8 @@ func (o *owner) Aborted(_ *sched.Scheduler, set *sched.Set, t sched.Task, p *cor
 	}
 }
 
-// A future is a task whose panic its Get raises. Shutdown calls drop when it drops the task.
-type future interface{ drop(err error) }
+// A future is a task whose panic its Get raises.
+type future interface{ Drop(err error) }
 
 type contextTask struct {
 	sched.Context

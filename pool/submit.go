@@ -68,7 +68,7 @@ func (t *submitted[T]) promise() core.Promise[T] { return core.PromiseOf(&t.futu
 func (t *submitted[T]) Run(w *sched.Worker) {
 	if t.Err() != nil {
 		t.Skip(w)
-		t.drop(context.Cause(&t.Context))
+		t.Drop(context.Cause(&t.Context))
 		return
 	}
 	t.Begin(w)
@@ -86,7 +86,8 @@ func (t *submitted[T]) Run(w *sched.Worker) {
 // Abort gives the future the panic or the Goexit of the task.
 func (t *submitted[T]) Abort(p *core.PanicError) { t.promise().Abort(p) }
 
-func (t *submitted[T]) drop(err error) {
+// Drop gives the future an error as the result of a task that does not run.
+func (t *submitted[T]) Drop(err error) {
 	var zero T
 	t.promise().Resolve(zero, err)
 }

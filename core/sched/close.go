@@ -57,13 +57,13 @@ func (s *Scheduler) closeWhenEmpty() *failures {
 
 // refuseLocked ends the wait of all submitters. It refuses their tasks. If drops is set, it accepts
 // the tasks of submitters that cannot give up, and returns them, for its caller to drop.
-func (s *Scheduler) refuseLocked(drops bool) (dropped []Dropped) {
+func (s *Scheduler) refuseLocked(drops bool) (dropped []droppedTask) {
 	l := &s.shared.limiter
 	for !l.submitters.Empty() {
 		b, as := l.submitters.Front().Value, refused
 		if drops && b.patient {
 			as = admitted
-			dropped = append(dropped, Dropped{b.task, b.set})
+			dropped = append(dropped, droppedTask{b.task, b.set})
 			s.shared.accepted++
 		}
 		s.dismissLocked(b, as)
@@ -97,21 +97,27 @@ func (s *Scheduler) Join(ctx context.Context) error {
 	return err
 }
 
-// Drop takes the unclaimed tasks out of the run queue and returns them, without helpers. It refuses
+// Drop drops the unclaimed tasks, and returns how many these are, without helpers. It refuses
 // blocked submitters. Drop also drops the task of a submitter that cannot give up. The call of that
 // submitter returns as if the task had been accepted.
-func (s *Scheduler) Drop() []Dropped {
+func (s *Scheduler) Drop() int {
 	all := race.Copy(inLock(s, s.dropLocked))
-	for i := range all {
-		all[i].Task = uncarry(all[i].Task)
-		if e, ok := all[i].Task.(*keyEntry); ok {
+	for _, d := range all {
+		t := uncarry(d.task)
+		if e, ok := t.(*keyEntry); ok {
 			race.Load(&e.task).tellDropped(ErrClosed)
-		} else {
-			recordOf(all[i].Task).declined(ErrClosed)
+			continue
+		}
+		recordOf(t).declined(ErrClosed)
+		if t, ok := t.(droppable); ok {
+			t.Drop(ErrClosed)
 		}
 	}
-	return all
+	return len(all)
 }
+
+// A droppable is a task with a result. Drop gives it an error as its result.
+type droppable interface{ Drop(err error) }
 
 // A Helper is a task that TryHelp has accepted.
 type Helper interface{ IsHelper() }
@@ -120,33 +126,33 @@ type Helper interface{ IsHelper() }
 // decides whether the task runs.
 type claimable interface{ Claim() bool }
 
-func (s *Scheduler) dropLocked() (all []Dropped) {
+func (s *Scheduler) dropLocked() (all []droppedTask) {
 	x := s.shared
 	x.limiter.closedToTasks = true
 	x.queue.revoke()
 	for x.queue.n > 0 {
 		t, set := x.queue.pop()
-		all = append(all, Dropped{t, set})
+		all = append(all, droppedTask{t, set})
 	}
 	all = append(all, s.refuseLocked(true)...)
 	all = x.dropKeysLocked(all)
 	for _, d := range all {
-		if d.Set != nil {
-			e, _ := d.Task.(*keyEntry)
-			d.Set.dropped = d.Set.dropped || e == nil || e.task != nil // otherwise a Replace has dropped it
-			d.Set.releaseWaitersLocked()
+		if d.set != nil {
+			e, _ := d.task.(*keyEntry)
+			d.set.dropped = d.set.dropped || e == nil || e.task != nil // otherwise a Replace has dropped it
+			d.set.releaseWaitersLocked()
 		}
 	}
-	all = slices.DeleteFunc(all, func(d Dropped) bool {
-		if c, ok := uncarry(d.Task).(claimable); ok && !c.Claim() {
+	all = slices.DeleteFunc(all, func(d droppedTask) bool {
+		if c, ok := uncarry(d.task).(claimable); ok && !c.Claim() {
 			x.void--
 			return true
 		}
-		if e, ok := d.Task.(*keyEntry); ok && e.task == nil { // a Replace has dropped it
+		if e, ok := d.task.(*keyEntry); ok && e.task == nil { // a Replace has dropped it
 			x.dropped++
 			return true
 		}
-		_, helps := uncarry(d.Task).(Helper)
+		_, helps := uncarry(d.task).(Helper)
 		if helps { // the counts are as if it had never been accepted
 			x.accepted--
 			x.helpers--

@@ -339,10 +339,10 @@ func (k *keys) await(ctx context.Context, t *KeyTask, p *park.Parker) error {
 
 // dropKeysLocked is the part of dropLocked for tasks with a key. all holds those that were in the
 // run queue. dropKeysLocked adds the tasks that wait for their keys, and returns the result.
-func (x *shared) dropKeysLocked(all []Dropped) []Dropped {
+func (x *shared) dropKeysLocked(all []droppedTask) []droppedTask {
 	for _, d := range all {
-		if q := d.Set.queueOfKey(); q != nil {
-			q.deactivateLocked(d.Task.(*keyEntry))
+		if q := d.set.queueOfKey(); q != nil {
+			q.deactivateLocked(d.task.(*keyEntry))
 		}
 	}
 	for !x.lines.Empty() {
@@ -353,7 +353,7 @@ func (x *shared) dropKeysLocked(all []Dropped) []Dropped {
 			continue
 		}
 		x.accepted++
-		all = append(all, Dropped{&t.own, &q.Set})
+		all = append(all, droppedTask{&t.own, &q.Set})
 	}
 	return all
 }

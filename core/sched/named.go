@@ -52,8 +52,8 @@ func (r *record) init(path string, c *Context, config *Config) {
 
 func (n *Named) recorded() *record { return &n.record }
 
-// Unnamed returns the task that was given to WithPath or InOwner.
-func Unnamed(t Task) Task {
+// unnamed returns the task that was given to WithPath or InOwner.
+func unnamed(t Task) Task {
 	if n, ok := t.(*Named); ok {
 		return n.Task
 	}

@@ -116,8 +116,9 @@ type Func func()
 // An Owner decides what a panic or Goexit of a task does.
 type Owner interface {
 	// The scheduler calls Aborted when t, a task of set, panics with p, or calls runtime.Goexit:
-	// then p is nil. Aborted runs in the goroutine of t, on top of the stack that panicked. The
-	// task has not ended while Aborted runs. The process ends if Aborted panics.
+	// then p is nil. t is the task that was given to WithPath or InOwner if it has a name. Aborted
+	// runs in the goroutine of t, on top of the stack that panicked. The task has not ended while
+	// Aborted runs. The process ends if Aborted panics.
 	Aborted(s *Scheduler, set *Set, t Task, p *core.PanicError)
 }
 

@@ -84,8 +84,8 @@ func bare(t Task) Task {
 	return t
 }
 
-// Dropped is an accepted task that will not run, with its set.
-type Dropped struct {
-	Task Task
-	Set  *Set
+// A droppedTask is an accepted task that will not run, with its set.
+type droppedTask struct {
+	task Task
+	set  *Set
 }

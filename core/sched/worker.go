@@ -175,8 +175,9 @@ func (w *Worker) aborted(p *core.PanicError, ended func()) {
 		p = w.record.withTask(bridge.Again(p).(*core.PanicError))
 	}
 	w.panicked(p)
+	t := unnamed(w.task)
 	end := func() {
-		if t, ok := Unnamed(w.task).(future); ok {
+		if t, ok := t.(future); ok {
 			t.Abort(p)
 		}
 		if w.context != nil {
@@ -185,7 +186,7 @@ func (w *Worker) aborted(p *core.PanicError, ended func()) {
 		ended()
 	}
 	core.Call(func() {
-		defer w.s.abort(w.set, w.task, p) // also if an observer calls Goexit
+		defer w.s.abort(w.set, t, p) // also if an observer calls Goexit
 		w.watchAborted(p)
 	}, func(again *core.PanicError) {
 		if again != nil {
