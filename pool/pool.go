@@ -221,7 +221,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	dropped := p.scheduler.Drop()
-	stuck := p.scheduler.StuckNow(err)
+	stuck := p.scheduler.Stuck(err)
 	stuck.Dropped = dropped
 	if stuck.Running == 0 {
 		_ = p.scheduler.Join(nil) // no task is left: this waits for the workers

@@ -10,9 +10,11 @@ import (
 
 // This file counts tasks, and reports those that had not ended when a wait gave up.
 
-// Stuck returns a report of the tasks that run. cause is why a waiter gave up. It stops the world
-// to read stacks if there are named tasks.
+// Stuck returns a report of the tasks that run. cause is why a waiter gave up. It first waits for
+// workers that have not yet counted tasks that have ended. It stops the world to read stacks if
+// there are named tasks.
 func (s *Scheduler) Stuck(cause error) *core.StuckError {
+	s.settle(s.emptyLocked)
 	type seen struct {
 		running, queued int
 		tasks           []core.Task
@@ -44,12 +46,6 @@ func (s *Scheduler) Stuck(cause error) *core.StuckError {
 		Kind: config.Kind, Owner: config.names.path, Running: v.running, Queued: v.queued,
 		Tasks: tasks, Time: time.Now(), Cause: cause,
 	}
-}
-
-// StuckNow is Stuck, but first yields, so that workers can count tasks that have already ended.
-func (s *Scheduler) StuckNow(cause error) *core.StuckError {
-	s.settled(s.emptyLocked)
-	return s.Stuck(cause)
 }
 
 // Running returns the number of tasks that were accepted and have not ended.
@@ -90,9 +86,10 @@ func (s *Scheduler) countsLocked() Counts {
 }
 
 // Stuck returns a report of how many tasks of the set have not ended. cause is why a waiter gave
-// up.
+// up. It first waits for workers that have not yet counted tasks that have ended.
 func (set *Set) Stuck(cause error) *core.StuckError {
 	s := set.scheduler()
+	s.settle(set.emptyLocked)
 	e := inLock(s, func() core.StuckError {
 		e := core.StuckError{Kind: "batch", Running: set.busy, Queued: s.shared.queue.unclaimedOf(set)}
 		if set.key != nil {

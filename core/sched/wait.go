@@ -31,7 +31,7 @@ func (s *Scheduler) WaitContext(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if stuck := s.StuckNow(err); stuck.Running+stuck.Queued > 0 {
+		if stuck := s.Stuck(err); stuck.Running+stuck.Queued > 0 {
 			return stuck
 		}
 	}
@@ -75,7 +75,6 @@ func (set *Set) WaitContext(ctx context.Context) (raise func(), err error) {
 		if raise, err = set.wait(ctx, by); err == nil {
 			return raise, nil
 		}
-		set.scheduler().settled(set.emptyLocked)
 		if stuck := set.Stuck(err); stuck.Running+stuck.Queued > 0 {
 			return nil, stuck
 		}
@@ -261,26 +260,25 @@ func (w *wait) withdraw(p *park.Parker) bool {
 	})
 }
 
-// settled waits for workers that have not yet counted tasks that have ended, and reports whether no
-// task is left. A wait that gives up calls it. It yields, and then sleeps for 7 ms at most. The
-// sleep is needed because a worker that wakes a goroutine may lose its processor to it. In a
-// testing/synctest bubble settled only yields, because a sleep would move the clock.
-func (s *Scheduler) settled(idle func() bool) bool {
+// settle blocks until idle reports true: until workers have counted tasks that have already ended.
+// It gives up after 7 ms. A wait that gives up calls it. It yields, and then sleeps. The sleep is
+// needed because a worker that wakes a goroutine may lose its processor to it. In a
+// testing/synctest bubble settle only yields, because a sleep would move the clock.
+func (s *Scheduler) settle(idle func() bool) {
 	yields, pause := 100, 50*time.Microsecond
 	if IsFake(time.Now()) {
 		yields, pause = 1000, 0
 	}
 	for ; yields > 0; yields-- {
 		if inLock(s, idle) {
-			return true
+			return
 		}
 		runtime.Gosched()
 	}
 	for ; 0 < pause && pause < 5*time.Millisecond; pause *= 2 {
 		if inLock(s, idle) {
-			return true
+			return
 		}
 		time.Sleep(pause)
 	}
-	return inLock(s, idle)
 }
