@@ -174,7 +174,7 @@ func (q *keyQueue) retireLocked() {
 		q.live = false
 		k.live--
 	}
-	if k.live == 0 && k.waiters != nil {
+	if k.live == 0 && !k.waiters.Empty() {
 		k.sched.releaseLocked(&k.waiters, k.takeLocked())
 	}
 	q.forgetLocked()

@@ -159,14 +159,13 @@ func (set *Set) reclaim() {
 	p := park.Get(false)
 	s := set.scheduler()
 	back := inLock(s, func() bool {
-		if set.lent-set.passed <= set.lenders+set.reclaiming {
+		if set.lent-set.passed <= set.lenders+set.reclaims.Len() {
 			return true
 		}
 		if !set.emptyLocked() { // the waiter gives up: the worker must not claim the rest of a segment
 			s.shared.queue.revoke()
 		}
-		p.Next, set.reclaims = set.reclaims, p
-		set.reclaiming++
+		set.reclaims.PushBack(&p.Link)
 		return false
 	})
 	if !back {

@@ -28,9 +28,9 @@ type Scheduler struct {
 	busy int32         // workers that have a task, each on a place of its own
 	only atomic.Uint32 // the state of an only task; not guarded by mu; see only.go
 
-	waiters *park.Parker // waiters for all tasks, linked by Next
-	wake    *park.Parker // goroutines that unlock wakes, linked by Next; nil whenever mu is free
-	shared  *shared      // nil until it is needed; then it stays
+	waiters list.List[*park.Parker] // waiters for all tasks
+	wake    *park.Parker            // goroutines that unlock wakes, linked by Next; nil whenever mu is free
+	shared  *shared                 // nil until it is needed; then it stays
 
 	// Owner decides what a panic or Goexit of a task does, and Config holds the settings. Both are
 	// written before the first task. If they are nil, Wait raises the panics and Goexits of the
@@ -59,11 +59,11 @@ type shared struct {
 	lines     list.List[*keyQueue] // the keys whose line is not empty
 	fromLines int                  // tasks in the run queue that came from the line of a key; they take no room
 
-	idle    *Worker      // the stack of parked workers, linked by below; the last to park is on top
-	workers int          // goroutines that have been started and have not left
-	timer   *time.Timer  // the timer that was set last; nil if it has expired
-	bubble  uint64       // the testing/synctest bubble of the timer; see Bubble
-	gone    *park.Parker // waiters for the end of all workers
+	idle    *Worker                 // the stack of parked workers, linked by below; the last to park is on top
+	workers int                     // goroutines that have been started and have not left
+	timer   *time.Timer             // the timer that was set last; nil if it has expired
+	bubble  uint64                  // the testing/synctest bubble of the timer; see Bubble
+	gone    list.List[*park.Parker] // waiters for the end of all workers
 
 	failures    *failures          // of the scheduler's own set; nil until a task fails
 	named       list.List[*record] // the tasks with a name that run, the oldest first
@@ -212,17 +212,16 @@ type Set struct {
 	parent *Context   // the task for which the set was made; nil if there is none; does not change
 	maker  uint64     // number of the goroutine that made the set, if parent is not nil; does not change
 
-	failures   *failures // nil until a task fails
-	round      uint64    // how often a task was accepted while the set had no other
-	dropped    bool      // Drop has dropped tasks of the set
-	busy       int       // workers that have a task of the set, or a segment
-	segments   int       // segments that hold tasks of the set
-	lenders    int       // listed waiters that lend their places
-	lent       int       // workers that run on those places
-	passed     int       // workers among those of lent whose task has lent the place to another task, or is blocked in a Replace
-	waiters    *park.Parker
-	reclaims   *park.Parker // waiters that want their place back
-	reclaiming int          // the length of reclaims
+	failures *failures // nil until a task fails
+	round    uint64    // how often a task was accepted while the set had no other
+	dropped  bool      // Drop has dropped tasks of the set
+	busy     int       // workers that have a task of the set, or a segment
+	segments int       // segments that hold tasks of the set
+	lenders  int       // listed waiters that lend their places
+	lent     int       // workers that run on those places
+	passed   int       // workers among those of lent whose task has lent the place to another task, or is blocked in a Replace
+	waiters  list.List[*park.Parker]
+	reclaims list.List[*park.Parker] // waiters that want their place back
 
 	key *keyQueue // of the key whose tasks these are; nil if they have none; does not change
 }
@@ -392,12 +391,12 @@ type keys struct {
 	perKey  int
 	mayWait int // tasks that may wait for their keys
 
-	all       list.List[*keyQueue] // the keys that are not forgotten
-	live      int                  // keys that have tasks
-	waiting   int                  // tasks that were accepted while their key was busy, and that no worker has claimed
-	blocked   list.List[*KeyTask]  // tasks whose submitters are blocked until waiting is less than mayWait
-	waiters   *park.Parker         // waiters for all keys, linked by Next
-	collected failures             // what waits for single keys took, for the waiters for all keys
+	all       list.List[*keyQueue]    // the keys that are not forgotten
+	live      int                     // keys that have tasks
+	waiting   int                     // tasks that were accepted while their key was busy, and that no worker has claimed
+	blocked   list.List[*KeyTask]     // tasks whose submitters are blocked until waiting is less than mayWait
+	waiters   list.List[*park.Parker] // waiters for all keys
+	collected failures                // what waits for single keys took, for the waiters for all keys
 }
 
 // A keyQueue holds the tasks of one key.

@@ -3,6 +3,7 @@ package sched
 import (
 	"context"
 
+	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/internal/park"
 )
 
@@ -63,7 +64,7 @@ func (s *Scheduler) takeLocked() *failures {
 // and a goroutine waits, it makes unlock cancel their contexts.
 func (s *Scheduler) releaseWaitersLocked() {
 	switch {
-	case s.waiters == nil || !s.emptyExceptBackgroundsLocked():
+	case s.waiters.Empty() || !s.emptyExceptBackgroundsLocked():
 	case s.shared != nil && s.shared.backgrounds.n > 0:
 		s.shared.cancelBackgroundsLocked()
 	default:
@@ -80,32 +81,19 @@ func (x *shared) cancelBackgroundsLocked() {
 	}
 }
 
-// releaseLocked empties a list of waiters, which is linked by Next. Each waiter gets r. unlock
-// wakes them.
-func (s *Scheduler) releaseLocked(list **park.Parker, r *failures) {
-	for p := *list; p != nil; {
-		next := p.Next
+// releaseLocked empties a list of waiters. Each waiter gets r. unlock wakes them.
+func (s *Scheduler) releaseLocked(waiters *list.List[*park.Parker], r *failures) {
+	for !waiters.Empty() {
+		p := waiters.Front().Value
+		waiters.Remove(&p.Link)
 		p.Result = r
 		s.wakeParkerLocked(p)
-		p = next
 	}
-	*list = nil
-}
-
-// withdraw takes p off a list. It reports false if p is not on it.
-func withdraw(list **park.Parker, p *park.Parker) bool {
-	for ; *list != nil; list = &(*list).Next {
-		if *list == p {
-			*list = p.Next
-			return true
-		}
-	}
-	return false
 }
 
 // releaseWaitersLocked releases the waiters of the set if no task of it is left.
 func (set *Set) releaseWaitersLocked() {
-	if set.waiters != nil && set.emptyLocked() {
+	if !set.waiters.Empty() && set.emptyLocked() {
 		set.lenders = 0 // before their waiters run: a task that is accepted until then is none of theirs
 		set.scheduler().releaseLocked(&set.waiters, set.takeLocked())
 	}
@@ -116,7 +104,7 @@ func (set *Set) releaseWaitersLocked() {
 
 // takeLocked takes the failures of the set. It keeps those of one key for the waiters for all keys.
 func (set *Set) takeLocked() *failures {
-	if q := set.key; q != nil && q.keys.waiters != nil && set.failures != nil {
+	if q := set.key; q != nil && !q.keys.waiters.Empty() && set.failures != nil {
 		q.keys.collected.addAll(set.failures)
 	}
 	return set.failures.takeLocked()
@@ -131,10 +119,9 @@ func (set *Set) returnLocked() {
 
 // giveBackLocked wakes the waiters that have their places back.
 func (set *Set) giveBackLocked() {
-	for set.reclaiming > 0 && set.lent-set.passed < set.lenders+set.reclaiming {
-		p := set.reclaims
-		set.reclaims = p.Next
-		set.reclaiming--
+	for !set.reclaims.Empty() && set.lent-set.passed < set.lenders+set.reclaims.Len() {
+		p := set.reclaims.Front().Value
+		set.reclaims.Remove(&p.Link)
 		set.scheduler().wakeParkerLocked(p)
 	}
 }

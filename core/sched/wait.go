@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/coterie-go/coterie/core/internal/list"
 	"github.com/coterie-go/coterie/core/internal/park"
 	"github.com/coterie-go/coterie/core/race"
 )
@@ -125,27 +126,27 @@ type wait struct {
 // A waited is what a wait waits for: the tasks of a scheduler, of a set or of all keys, or the end
 // of all workers.
 type waited interface {
-	waitersLocked() **park.Parker // the list that the wait joins
-	emptyLocked() bool            // the wait is over
-	takeLocked() *failures        // takes the failures that a finished wait raises, or returns nil
-	runsCaller() bool             // the caller runs one of the tasks; takes microseconds
+	waitersLocked() *list.List[*park.Parker] // the list that the wait joins
+	emptyLocked() bool                       // the wait is over
+	takeLocked() *failures                   // takes the failures that a finished wait raises, or returns nil
+	runsCaller() bool                        // the caller runs one of the tasks; takes microseconds
 }
 
-func (s *Scheduler) waitersLocked() **park.Parker { return &s.waiters }
+func (s *Scheduler) waitersLocked() *list.List[*park.Parker] { return &s.waiters }
 
-func (set *Set) waitersLocked() **park.Parker { return &set.waiters }
+func (set *Set) waitersLocked() *list.List[*park.Parker] { return &set.waiters }
 
-func (k *keys) waitersLocked() **park.Parker { return &k.waiters }
-func (k *keys) emptyLocked() bool            { return k.live == 0 }
-func (k *keys) runsCaller() bool             { return false }
+func (k *keys) waitersLocked() *list.List[*park.Parker] { return &k.waiters }
+func (k *keys) emptyLocked() bool                       { return k.live == 0 }
+func (k *keys) runsCaller() bool                        { return false }
 
 // workersOf is a Scheduler whose workers are waited for, not its tasks.
 type workersOf Scheduler
 
-func (s *workersOf) waitersLocked() **park.Parker { return &s.shared.gone }
-func (s *workersOf) emptyLocked() bool            { return s.shared.workers == 0 }
-func (s *workersOf) takeLocked() *failures        { return nil }
-func (s *workersOf) runsCaller() bool             { return false }
+func (s *workersOf) waitersLocked() *list.List[*park.Parker] { return &s.shared.gone }
+func (s *workersOf) emptyLocked() bool                       { return s.shared.workers == 0 }
+func (s *workersOf) takeLocked() *failures                   { return nil }
+func (s *workersOf) runsCaller() bool                        { return false }
 
 // errWithin is the error of a wait by one of the tasks for which it waits.
 var errWithin = errors.New("within one of its own tasks")
@@ -207,21 +208,22 @@ func (w *wait) lookLocked() (v seen) {
 // single earlier waiter that has not called runsCaller yet.
 func (w *wait) listLocked(p *park.Parker, looked bool) seen {
 	v := w.lookLocked()
-	list := w.on.waitersLocked()
-	first := *list
-	if v.othersWait = !v.done && !looked && first != nil; v.done || v.othersWait {
+	waiters := w.on.waitersLocked()
+	if v.othersWait = !v.done && !looked && !waiters.Empty(); v.done || v.othersWait {
 		return v
 	}
 	if looked {
 		p.Result = hasLooked
 	}
-	if first != nil && first.Next == nil && first.Result == nil {
+	if e := waiters.Front(); e != nil && e.Next() == nil && e.Value.Result == nil {
 		next := park.Get(true) // keeps the place of the earlier waiter while that calls runsCaller
 		next.Result = hasLooked
-		first.Result, *list = next, next
-		w.s.wakeParkerLocked(first)
+		waiters.Remove(e)
+		waiters.PushBack(&next.Link)
+		e.Value.Result = next
+		w.s.wakeParkerLocked(e.Value)
 	}
-	p.Next, *list = *list, p
+	waiters.PushBack(&p.Link)
 	if w.lends != nil {
 		w.lends.lendLocked()
 	}
@@ -252,11 +254,14 @@ func (w *wait) park(ctx context.Context, p *park.Parker) (r *failures, next *par
 // withdraw takes p off the list, or reports false if it is not on it.
 func (w *wait) withdraw(p *park.Parker) bool {
 	return inLock(w.s, func() bool {
-		listed := withdraw(w.on.waitersLocked(), p)
-		if listed && w.lends != nil {
+		if !p.Link.Listed() {
+			return false
+		}
+		w.on.waitersLocked().Remove(&p.Link)
+		if w.lends != nil {
 			w.lends.lenders--
 		}
-		return listed
+		return true
 	})
 }
 
