@@ -59,7 +59,7 @@ func TestDeadlock(t *testing.T) {
 			g.Go(func() {
 				time.Sleep(time.Second)
 				sem.SetLimit(2)
-				g.Go(func() { ran++ })
+				g.Go(func() { ran++ }) //coterie:selfwait a deadlock is the point
 			})
 		}
 		p := caught(g.Wait).(*core.PanicError)

@@ -160,7 +160,7 @@ func TestObserve(t *testing.T) {
 			r := recorder{prefix: "gone"}
 			defer r.observe()()
 			var g *group.Group
-			group.RunWith(group.Options{Name: "gone", Semaphore: sem}, func(inner *group.Group) { g = inner })
+			group.RunWith(group.Options{Name: "gone", Semaphore: sem}, func(inner *group.Group) { g = inner }) //coterie:escapes that the scope has ended is the point
 			for i, start := range []func(){
 				func() { g.Go(func() {}) },
 				func() { g.GoNamed("", func() {}) },
