@@ -198,6 +198,34 @@ func TestOneTaskThatLendsLetsOneWaiterGiveUp(t *testing.T) {
 	})
 }
 
+// A waiter that gives up has its place back when another waiter lends one to the same task.
+func TestAFurtherLenderGivesAPlaceBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(1, pool.Options{})
+		b := p.Batch(t.Context())
+		require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+			start := time.Now()
+			wait := func(d time.Duration) error {
+				short, cancel := context.WithTimeout(ctx, d)
+				defer cancel()
+				return b.WaitContext(short)
+			}
+			b.Go(func() { time.Sleep(time.Hour) })
+			var later sync.WaitGroup
+			later.Go(func() {
+				time.Sleep(2 * time.Second)
+				assert.NoError(t, wait(time.Minute), "it has its place back when the task has ended")
+				assert.Equal(t, time.Hour, time.Since(start))
+			})
+			assert.Error(t, wait(time.Second))
+			assert.Equal(t, 2*time.Second, time.Since(start))
+			later.Wait()
+		}))
+		p.Wait()
+		p.Close()
+	})
+}
+
 // A Wait returns when the tasks that it covers have ended. It does not lend its place to a task that
 // comes after that, also if its goroutine has not run yet.
 func TestWaitEndsBeforeLaterTasks(t *testing.T) {
