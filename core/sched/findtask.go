@@ -110,9 +110,34 @@ func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
 
 // foundLocked wakes further workers and submitters after the worker has claimed a task.
 func (w *Worker) foundLocked() {
+	w.shareLocked()
 	w.s.wakeUnlessYieldingLocked(1)
 	w.beganLocked()
 	w.busyLocked()
+}
+
+// shareLocked starts a worker for each unclaimed task of the worker's segment if the tasks block:
+// workers have found many, one after another, and none has ended. Otherwise one worker at a time
+// would start the next, and a thousand tasks that sleep for 1 ms would take 8 % longer. It does so
+// only while somebody waits: until then, tasks that are released before they begin need few
+// workers.
+func (w *Worker) shareLocked() {
+	s, x := w.s, w.s.shared
+	x.begun++
+	if x.begun <= 4*int32(x.procs) || w.seg == nil || x.limiter.limited() || !s.awaitedLocked(w.set) {
+		return
+	}
+	for t := w.seg.claim(); t != nil; t = w.seg.claim() {
+		other := newWorker(s)
+		other.claimedLocked(t, w.set, nil)
+		other.below, x.todo.begin = x.todo.begin, other
+		x.workers++
+	}
+}
+
+// awaitedLocked reports whether a goroutine waits for all tasks, or for those of set.
+func (s *Scheduler) awaitedLocked(set *Set) bool {
+	return !s.waiters.Empty() || set != nil && !set.waiters.Empty()
 }
 
 // beganLocked admits submitters of tasks with a key after the worker has claimed one: the line may
@@ -150,6 +175,9 @@ func (w *Worker) endLocked() {
 	t := w.task
 	w.busy = false
 	w.task = nil
+	if s.shared != nil {
+		s.shared.begun = 0
+	}
 	w.countLocked()
 	if set := w.set; set != nil {
 		w.set = nil

@@ -127,7 +127,7 @@ func (w *Worker) goneLocked() {
 
 // unlistLocked takes the worker off shared.all.
 func (w *Worker) unlistLocked() {
-	if w.link.Listed() {
+	if w.config.IdleAfter > 0 && w.link.Listed() {
 		w.s.shared.all.Remove(&w.link)
 	}
 }

@@ -21,7 +21,7 @@ func (w *Worker) isolate() {
 	ended := park.Get(false)
 	go func() {
 		in.acquireOrder()
-		in.runIsolated((*Scheduler).hostTasks, func() {
+		in.runIsolated((*Scheduler).hostTask, func() {
 			in.publish()
 			ended.Wake()
 		})
@@ -93,6 +93,6 @@ func (s *Scheduler) startDirect(d direct) {
 	go func() {
 		w := &Worker{s: s, config: s.config(), task: d.task, set: d.set, busy: true, direct: true, ordered: d.ordered}
 		w.acquireOrder()
-		w.runIsolated((*Scheduler).hostTasks, w.exit)
+		w.runIsolated((*Scheduler).hostTask, w.exit)
 	}()
 }

@@ -122,7 +122,7 @@ func TestOnlyTask(t *testing.T) {
 		for range 10 {
 			require.True(t, s.Go(nil, Func(func() { ran.Add(1) })))
 		}
-		require.Zero(t, inLock(s, func() int { return s.shared.workers }))
+		require.Equal(t, 1, inLock(s, func() int { return s.shared.workers }))
 		begin()
 		require.NoError(t, s.Wait(nil))
 		require.EqualValues(t, 10, ran.Load())
@@ -133,7 +133,7 @@ func TestOnlyTask(t *testing.T) {
 		release := make(chan struct{})
 		s, begin := notBegun(func() { <-release })
 		require.True(t, s.Go(nil, Func(func() { close(release) })))
-		require.Zero(t, inLock(s, func() int { return s.shared.workers }))
+		require.Equal(t, 1, inLock(s, func() int { return s.shared.workers }))
 		begin()
 		require.NoError(t, s.Wait(nil))
 	})

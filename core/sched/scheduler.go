@@ -43,6 +43,7 @@ type Scheduler struct {
 type shared struct {
 	queue     runQueue
 	searching int16 // workers that look for a task; each is counted before it is started or woken
+	begun     int32 // tasks that workers have found since a task was last counted as ended
 
 	todo    todo
 	limiter limiter
@@ -133,9 +134,9 @@ type Worker struct {
 	busy   bool     // it has a task, or its last task is not yet counted as ended; otherwise it searches
 	lent   bool     // it runs on a lent place
 	only   bool     // it was started by goOnly, and runs its first task
+	ending ending   // how the task ended
 	start  func()   // calls work; also set while the Worker is not in use, so that a go statement allocates nothing
 
-	ending ending       // how the task ended
 	lentTo *Set         // it runs tasks of this set only; nil: of all sets
 	host   *Context     // the task on whose place runInline runs the worker's task; nil if there is none
 	caller *park.Parker // of the goroutine that blocks in runInline until this worker leaves; nil if there is none
@@ -185,7 +186,8 @@ const (
 // A todo lists what unlock does after it has released mu, besides waking goroutines. It is empty
 // whenever mu is free.
 type todo struct {
-	spawn      int32                     // workers to start
+	spawn      int32                     // workers to start that search
+	begin      *Worker                   // workers to start that have tasks, linked by below
 	submitters bool                      // it wakes submitters; the worker yields to them
 	start      *direct                   // the caller's task, which the caller starts itself in a race build; see startDirect
 	lends      []*Set                    // for each, a worker to start on the lent place of one of its waiters

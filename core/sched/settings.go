@@ -44,6 +44,7 @@ func (s *Scheduler) share() *shared {
 	if x == nil {
 		x = &shared{procs: processors()}
 		x.searching = s.countAllLocked()
+		x.workers = int(s.busy) // that of the only task
 		x.queue.init()
 		x.limiter.init(Unlimited, 0)
 		s.shared = x
