@@ -64,13 +64,15 @@ func (w *Worker) findTaskLocked(ended bool) bool {
 	if !x.queue.taken.Empty() && (!ended || x.queue.late(2*uint32(x.procs))) && w.stealLocked() {
 		return true
 	}
-	if x.queue.n > 0 {
+	if x.queue.n > 1 {
 		if g := x.queue.popSegment(s.bulkLocked()); g != nil {
 			w.claimedLocked(g.claim(), g.set, g)
-		} else {
-			t, set := x.queue.pop()
-			w.claimedLocked(t, set, nil)
+			return true
 		}
+	}
+	if x.queue.n > 0 {
+		t, set := x.queue.pop()
+		w.claimedLocked(t, set, nil)
 		return true
 	}
 	return ended && !x.queue.taken.Empty() && w.stealLocked()
@@ -110,7 +112,9 @@ func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
 
 // foundLocked wakes further workers and submitters after the worker has claimed a task.
 func (w *Worker) foundLocked() {
-	w.shareLocked()
+	if w.seg != nil {
+		w.shareLocked()
+	}
 	w.s.wakeUnlessYieldingLocked(1)
 	w.beganLocked()
 	w.busyLocked()
@@ -124,7 +128,7 @@ func (w *Worker) foundLocked() {
 func (w *Worker) shareLocked() {
 	s, x := w.s, w.s.shared
 	x.begun++
-	if x.begun <= 4*int32(x.procs) || w.seg == nil || x.limiter.limited() || !s.awaitedLocked(w.set) {
+	if x.begun <= 4*int32(x.procs) || x.limiter.limited() || !s.awaitedLocked(w.set) {
 		return
 	}
 	for t := w.seg.claim(); t != nil; t = w.seg.claim() {
