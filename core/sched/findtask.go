@@ -116,8 +116,12 @@ func (w *Worker) foundLocked() {
 		w.shareLocked()
 	}
 	w.s.wakeUnlessYieldingLocked(1)
-	w.beganLocked()
-	w.busyLocked()
+	if w.set != nil {
+		w.beganLocked()
+	}
+	if w.s.shared.timer != nil {
+		w.busyLocked()
+	}
 }
 
 // shareLocked starts a worker for each unclaimed task of the worker's segment if the tasks block:
@@ -136,6 +140,7 @@ func (w *Worker) shareLocked() {
 		other.claimedLocked(t, w.set, nil)
 		other.below, x.todo.begin = x.todo.begin, other
 		x.workers++
+		x.todo.spawn++
 	}
 }
 
@@ -182,7 +187,9 @@ func (w *Worker) endLocked() {
 	if s.shared != nil {
 		s.shared.begun = 0
 	}
-	w.countLocked()
+	if w.ending != endedWell {
+		w.countLocked()
+	}
 	if set := w.set; set != nil {
 		w.set = nil
 		set.busy--

@@ -58,11 +58,11 @@ func (x *shared) stopTimerLocked() {
 	}
 }
 
-// busyLocked counts that the worker has found a task. It stops the timer after longStreak tasks in
-// a row, if no worker is idle.
+// busyLocked counts that the worker has found a task while the timer is set. It stops the timer
+// after longStreak tasks in a row, if no worker is idle.
 func (w *Worker) busyLocked() {
 	x := w.s.shared
-	if x.timer == nil || w.busyStreak > longStreak {
+	if w.busyStreak > longStreak {
 		return
 	}
 	if w.busyStreak++; w.busyStreak == longStreak && x.idle == nil {

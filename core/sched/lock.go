@@ -102,7 +102,7 @@ func (s *Scheduler) unlockSlow() (do todo) {
 
 // empty reports whether there is nothing to do but to wake goroutines.
 func (do *todo) empty() bool {
-	return do.spawn == 0 && do.begin == nil && do.start == nil && do.lends == nil && do.cancel == nil
+	return do.spawn == 0 && (!race.Hidden || do.start == nil) && do.lends == nil && do.cancel == nil
 }
 
 // wakeParkerLocked makes unlock wake the goroutine of p.

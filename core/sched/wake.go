@@ -32,7 +32,8 @@ func (s *Scheduler) setQueuedLocked(t Task) {
 // wakeUnlessYieldingLocked is wakeLocked, unless a submitter yields: that submitter calls
 // wakeLocked when it returns.
 func (s *Scheduler) wakeUnlessYieldingLocked(want int16) {
-	if s.shared.limiter.yielding == 0 || s.busy == 0 {
+	x := s.shared
+	if (x.limiter.yielding == 0 || s.busy == 0) && (x.queue.n > 0 || !x.queue.taken.Empty()) {
 		s.wakeLocked(want)
 	}
 }

@@ -16,13 +16,13 @@ import (
 // runs it, not the hidden one, because the workers inherit the edges into it.
 func (s *Scheduler) spawn(do *todo) {
 	for range do.spawn {
-		go newWorker(s).start()
-	}
-	for w := do.begin; w != nil; {
-		next := w.below
-		w.below = nil
+		w := do.begin
+		if w == nil {
+			w = newWorker(s)
+		} else {
+			do.begin, w.below = w.below, nil
+		}
 		go w.start()
-		w = next
 	}
 	for _, set := range race.Copy(do.lends) {
 		w := newWorker(s)
@@ -79,7 +79,7 @@ func (w *Worker) work() {
 //
 //go:noinline
 func (s *Scheduler) hostTasks(w *Worker) {
-	for found := w.busy || w.next(); found; found = w.claim() || w.next() {
+	for found := w.busy || w.next(); found; found = w.seg != nil && w.claim() || w.next() {
 		if race.Hidden || w.config.Isolate {
 			w.isolate()
 		} else {
@@ -90,12 +90,9 @@ func (s *Scheduler) hostTasks(w *Worker) {
 	runtime.KeepAlive(w)
 }
 
-// claim claims the next task of the worker's segment, without mu. It reports false if there is
-// none.
+// claim claims the next task of the worker's segment, without mu. It reports false if no task is
+// left in it.
 func (w *Worker) claim() bool {
-	if w.seg == nil {
-		return false
-	}
 	if w.ending != endedWell {
 		w.s.locked(func() { w.countLocked() })
 	}
