@@ -23,8 +23,7 @@
 // without what follows here; see only.go. A task is unclaimed from acceptance until a worker claims
 // it. A worker usually takes a whole segment, and claims its tasks one by one with an
 // atomic addition, without the lock. The segment stays in a list. A searching worker may steal from
-// it the tasks that are still unclaimed. If many tasks have begun and none has ended, each task of a
-// segment gets a worker of its own, which is busy from its start.
+// it the tasks that are still unclaimed.
 //
 //	          spawn, wake                 claims a task
 //	(none) ───────────────▶ searching ───────────────────▶ busy ──┐
@@ -64,7 +63,7 @@
 //	lock.go       how mu is locked, and what follows its unlock
 //	start.go      how a task is accepted; only.go: a task that is accepted while there is no other
 //	wake.go       how an accepted task gets a worker
-//	worker.go     a worker from its start to its exit; newworker.go: how Workers are made and reused
+//	worker.go     a worker from its start to its exit
 //	findtask.go   how a worker finds its next task, and how a task ends
 //	queue.go      segments, and how they are claimed and stolen
 //	room.go       how many tasks may be accepted

@@ -112,10 +112,11 @@ func (w *Worker) claimedLocked(t Task, set *Set, g *segment) {
 
 // foundLocked wakes further workers and submitters after the worker has claimed a task.
 func (w *Worker) foundLocked() {
+	want := int16(1)
 	if w.seg != nil {
-		w.shareLocked()
+		want = w.searchersLocked()
 	}
-	w.s.wakeUnlessYieldingLocked(1)
+	w.s.wakeUnlessYieldingLocked(want)
 	if w.set != nil {
 		w.beganLocked()
 	}
@@ -124,24 +125,18 @@ func (w *Worker) foundLocked() {
 	}
 }
 
-// shareLocked starts a worker for each unclaimed task of the worker's segment if the tasks block:
-// workers have found many, one after another, and none has ended. Otherwise one worker at a time
-// would start the next, and a thousand tasks that sleep for 1 ms would take 8 % longer. It does so
-// only while somebody waits: until then, tasks that are released before they begin need few
-// workers.
-func (w *Worker) shareLocked() {
+// searchersLocked returns how many workers should search while tasks are unclaimed. It is one,
+// because one worker starts the next. It is many if the tasks block: workers have found many, one
+// after another, and none has ended. If it were one then, a thousand tasks that sleep for 1 ms would
+// take 10 % longer. While nobody waits it is one, because tasks that are released before they begin
+// need few workers.
+func (w *Worker) searchersLocked() int16 {
 	s, x := w.s, w.s.shared
 	x.begun++
 	if x.begun <= 4*int32(x.procs) || x.limiter.limited() || !s.awaitedLocked(w.set) {
-		return
+		return 1
 	}
-	for t := w.seg.claim(); t != nil; t = w.seg.claim() {
-		other := newWorker(s)
-		other.claimedLocked(t, w.set, nil)
-		other.below, x.todo.begin = x.todo.begin, other
-		x.workers++
-		x.todo.spawn++
-	}
+	return segmentLen
 }
 
 // awaitedLocked reports whether a goroutine waits for all tasks, or for those of set.

@@ -187,7 +187,6 @@ const (
 // whenever mu is free.
 type todo struct {
 	spawn      int32                     // workers to start
-	begin      *Worker                   // those among them that have a task, linked by below; the others search
 	submitters bool                      // it wakes submitters; the worker yields to them
 	start      *direct                   // the caller's task, which the caller starts itself in a race build; see startDirect
 	lends      []*Set                    // for each, a worker to start on the lent place of one of its waiters

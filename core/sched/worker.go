@@ -3,6 +3,7 @@ package sched
 import (
 	"runtime"
 	"runtime/pprof"
+	"sync"
 
 	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/internal/bridge"
@@ -16,13 +17,7 @@ import (
 // runs it, not the hidden one, because the workers inherit the edges into it.
 func (s *Scheduler) spawn(do *todo) {
 	for range do.spawn {
-		w := do.begin
-		if w == nil {
-			w = newWorker(s)
-		} else {
-			do.begin, w.below = w.below, nil
-		}
-		go w.start()
+		go newWorker(s).start()
 	}
 	for _, set := range race.Copy(do.lends) {
 		w := newWorker(s)
@@ -137,6 +132,30 @@ func (w *Worker) next() bool {
 			w.leave()
 			return false
 		}
+	}
+}
+
+// workers holds Workers that are not in use.
+var workers = sync.Pool{New: func() any { return new(Worker) }}
+
+func newWorker(s *Scheduler) *Worker {
+	var w *Worker
+	if race.Hidden { // the detector would see the pool order tasks
+		w = new(Worker)
+	} else {
+		w = workers.Get().(*Worker)
+	}
+	if w.start == nil {
+		w.start = w.work
+	}
+	w.s = s
+	return w
+}
+
+func (w *Worker) free() {
+	if !race.Hidden {
+		*w = Worker{start: w.start}
+		workers.Put(w)
 	}
 }
 

@@ -604,6 +604,7 @@ next:	/* visitLocked */
 				if
 				:: t != NONE && BROKEN == 1 -> yields = 0
 				:: t != NONE && BROKEN != 1 -> yields = 0; wakeUnlessYielding(1)
+				:: t != NONE && BROKEN != 1 && seg != NONE && !LIMITED -> yields = 0; wakeUnlessYielding(SEGMENT)
 				:: t == NONE && !surplus && LIMITED && yields < YIELDS -> yields++; searching++; releaseWaiters()
 				:: else -> wakeUnlessYielding(1); releaseWaiters(); yields = 0; alive[_pid] = none
 				fi;
