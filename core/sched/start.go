@@ -68,7 +68,7 @@ func (s *Scheduler) goSlow(set *Set, t Task) bool {
 	}
 	b := newSubmitter()
 	b.task, b.set, b.patient = t, set, true
-	err := s.submitLocked(b, false, false)
+	err := s.submitFullLocked(b, false, false)
 	s.unlock()
 	_, err = s.submitted(nil, b, t, err)
 	return declined(t, err) == nil
@@ -293,18 +293,27 @@ func (s *Scheduler) submitted(ctx context.Context, b *submitter, t Task, err err
 var errBlocked = errors.New("blocked")
 
 func (s *Scheduler) submitLocked(b *submitter, lends, inside bool) error {
-	l := &s.share().limiter
-	switch {
-	case l.closed:
-		return s.submitClosedLocked(b, lends, inside)
-	case s.hasRoomLocked() && b.reserves:
+	s.share()
+	if !s.hasRoomLocked() {
+		return s.submitFullLocked(b, lends, inside)
+	}
+	l := &s.shared.limiter
+	if b.reserves {
 		l.reserved++
 		l.budget = 0
 		return nil
-	case l.budget > 0:
-		l.budget--
-		s.pushLocked(b.set, b.task)
-		return nil
+	}
+	l.budget--
+	s.pushLocked(b.set, b.task)
+	return nil
+}
+
+// submitFullLocked is submitLocked if there is no room.
+func (s *Scheduler) submitFullLocked(b *submitter, lends, inside bool) error {
+	l := &s.shared.limiter
+	switch {
+	case l.closed:
+		return s.submitClosedLocked(b, lends, inside)
 	case lends:
 		return errLent
 	}
