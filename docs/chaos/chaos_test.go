@@ -108,7 +108,7 @@ func fakeTime(t *testing.T, seed uint64, tree []*op) (wrong []string) {
 func realTime(t *testing.T, seed uint64, tree []*op) []string {
 	r := &run{tick: 20 * time.Microsecond}
 	defer watch(t, seed, tree)()
-	before := runtime.NumGoroutine()
+	before := goroutines()
 	follow(seed, r, tree)
 	joined(before)
 	return r.wrong

@@ -330,6 +330,16 @@ func (o *ownerRun) hook(p *core.PanicError) {
 	o.run.violation("OnPanic of %s gets a panic of no task: %v", o.label, p.Value)
 }
 
+// goroutines returns how many goroutines run: the largest of several counts. NumGoroutine may return
+// too few while another goroutine exits.
+func goroutines() (n int) {
+	for range 10 {
+		n = max(n, runtime.NumGoroutine())
+		runtime.Gosched()
+	}
+	return n
+}
+
 // joined returns when no more goroutines run than before. If that never happens, watch ends the
 // process.
 func joined(before int) {
