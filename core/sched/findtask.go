@@ -165,6 +165,9 @@ func (w *Worker) endLocked() {
 		s.shared.queue.detach(w.seg)
 		w.seg = nil
 	}
+	if w.ending != endedWell {
+		w.countLocked()
+	}
 	switch {
 	case !w.busy:
 		if !w.lent && !w.expired {
@@ -181,9 +184,6 @@ func (w *Worker) endLocked() {
 	w.task = nil
 	if s.shared != nil {
 		s.shared.begun = 0
-	}
-	if w.ending != endedWell {
-		w.countLocked()
 	}
 	if set := w.set; set != nil {
 		w.set = nil

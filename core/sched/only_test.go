@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/coterie-go/coterie/core"
 	"github.com/coterie-go/coterie/core/race"
 )
 
@@ -138,6 +139,16 @@ func TestOnlyTask(t *testing.T) {
 		require.NoError(t, s.Wait(nil))
 	})
 
+	t.Run("that panics under an owner that keeps the panic leaves no worker", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var s Scheduler
+			s.Owner, s.Config = keeper{}, &Config{Kind: "group"}
+			require.True(t, s.Go(nil, Func(func() { panic("boom") })))
+			synctest.Wait()
+			require.Zero(t, inLock(&s, func() int { return s.share().workers }))
+		})
+	})
+
 	t.Run("that panics or calls Goexit ends as any other", func(t *testing.T) {
 		var s Scheduler
 		require.True(t, s.Go(nil, Func(func() { panic("boom") })))
@@ -233,3 +244,8 @@ func yieldAtRandom() {
 		runtime.Gosched()
 	}
 }
+
+// A keeper keeps the panics of tasks to itself.
+type keeper struct{}
+
+func (keeper) Aborted(*Scheduler, *Set, Task, *core.PanicError) {}
