@@ -195,10 +195,11 @@ func (g *Group) Background(f func(ctx context.Context) error) {
 	}
 }
 
-// SetLimit changes how many tasks may run at once. It may be called at any time. Tasks that run are
-// not affected. Go blocks until fewer than n run. A higher limit wakes goroutines that are blocked
-// in Go. If n is 0, no task starts, except on the place of the task that starts it; see
-// [Group.GoContext]. There is no limit if n is negative. SetLimit does not block.
+// SetLimit changes how many tasks may run at once. It may be called at any time. Tasks that were
+// accepted before are not affected. Go blocks until fewer than n run. A higher limit wakes
+// goroutines that are blocked in Go. If n is 0, no task is accepted, except on the place of the
+// task that starts it; see [Group.GoContext]. There is no limit if n is negative. SetLimit does not
+// block.
 func (g *Group) SetLimit(n int) {
 	if n < 0 {
 		n = sched.Unlimited

@@ -35,10 +35,13 @@ func hangInLoop(t *testing.T, loop func(ctx context.Context, wait item)) (join f
 func hangInPool(t *testing.T, workers int, loop func(ctx context.Context, wait item)) (join func()) {
 	p, g := pool.New(workers, pool.Options{Name: "hang p"}), group.New(group.Options{Name: "hang g"})
 	stop, cancel := context.WithCancel(context.Background())
-	g.Go(func() { _ = p.WaitContext(stop) })
+	both := make(chan struct{}) // closed when both have a task for which the other's can wait
 	require.NoError(t, p.GoContext(t.Context(), func(ctx context.Context) {
+		<-both
 		loop(ctx, func(context.Context, int) (int, error) { _ = g.WaitContext(stop); return 0, nil })
 	}))
+	g.Go(func() { _ = p.WaitContext(stop) })
+	close(both)
 	return func() { cancel(); p.Close(); g.Wait() }
 }
 
