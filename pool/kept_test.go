@@ -167,6 +167,32 @@ func TestLoopsKeepNoItemThatHasEnded(t *testing.T) {
 		require.EqualValues(t, 3, n.Load())
 	})
 
+	t.Run("Map: an item that was claimed together with the next", func(t *testing.T) {
+		const quick, slow = 200, 20
+		type item struct {
+			i int
+			_ [64]byte
+		}
+		var freed [quick + slow]func() bool
+		items := func(yield func(*item) bool) {
+			for i := range freed {
+				v := &item{i: i}
+				freed[i] = child.Cleanup(v)
+				if !yield(v) {
+					return
+				}
+			}
+		}
+		for _, err := range pool.Map(t.Context(), 1, items, func(_ context.Context, v *item) (int, error) {
+			if i := v.i; i >= quick {
+				child.Collect(freed[i-1])
+			}
+			return 0, nil
+		}) {
+			require.NoError(t, err)
+		}
+	})
+
 	t.Run("Map: an item, while the input blocks", func(t *testing.T) {
 		input := func(yield func(item) bool) {
 			large := new([1 << 20]byte)

@@ -120,6 +120,8 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 		return false
 	}
 	for i, v := range w.items {
+		var zero T
+		w.items[i] = zero // so that no item that has ended is kept
 		k := w.first + uint64(i)
 		if w.at = i; s.check.Load() || k > s.firstFailed.Load() {
 			return false
@@ -132,7 +134,6 @@ func (s *stream[T, R]) runClaimed(w *streamWorker[T]) bool {
 		}
 		s.runItem(k, v)
 	}
-	clear(w.items) // so that a worker that waits keeps no item
 	if w.grain.count(len(w.items)) && !s.clock.frozen {
 		s.adapt(w.grain.each)
 	}

@@ -34,7 +34,7 @@ func seq(yield func(int) bool) {
 
 // sharing is an input that races with all code that uses shared.
 func sharing(yield func(int) bool) {
-	for i := range 20 {
+	for i := range 200 { // more than are buffered, so that the body runs before the input has ended
 		shared++
 		if !yield(i) {
 			return
