@@ -15,5 +15,5 @@ func (wg *WaitGroup) DoneHalf() (rest func()) {
 // Age makes a new WaitGroup as if so many goroutines had waited.
 func (wg *WaitGroup) Age(waiters int64) {
 	wg.issued = waiters
-	wg.state.Store(uint64(waiters & ticketMask))
+	wg.state.Store(uint64(waiters & numberMask))
 }

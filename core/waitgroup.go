@@ -44,33 +44,33 @@ type WaitGroup struct {
 	// counter is the number of tasks, 0 to 2^31-1. Only Add and Done change it. waiters is the
 	// number of waiters that have entered so far: it never goes down, and wraps. A waiter enters by
 	// a compare-and-swap that checks that counter is not zero, adds 1 to waiters, and sets Q. Its
-	// ticket is the new value of waiters. Q is set while queue is not empty: both change together,
+	// number is the new value of waiters. Q is set while queue is not empty: both change together,
 	// with mu held.
 	//
 	// So the addition that makes counter zero also reads whether a goroutine waits, and the last
-	// ticket of the round that it ends. Then releaseSlow releases, under mu, every waiter with a
-	// ticket no later than that one, and no other. Calls of Add and Wait in between do not change
+	// number of the round that it ends. Then releaseSlow releases, under mu, every waiter with a
+	// number up to that one, and no other. Calls of Add and Wait in between do not change
 	// which waiters these are. So reuse is safe:
 	//
-	//	no waiter is released early: a ticket no later than the one read was
+	//	no waiter is released early: a number up to the one read was
 	//	issued before counter became zero, so the zero lies within the
 	//	waiter's call;
 	//
-	//	no waiter is lost: when a ticket is issued counter is not zero, and
-	//	the addition that next makes it zero reads that ticket or a later one.
+	//	no waiter is lost: when a number is issued counter is not zero, and
+	//	the addition that next makes it zero reads that number or a larger one.
 	//	It finds Q set, unless the waiter has left by then.
 	//
 	// docs/model has a version of this for a model checker.
 	state race.Uint64
 
 	mu     sync.Mutex              // locked to park, release and give up; nothing blocks while it is held
-	issued int64                   // the last ticket, in 64 bits; guarded by mu
-	queue  list.List[*park.Parker] // in the order of tickets, which are in N; guarded by mu
+	issued int64                   // the last number, in 64 bits; guarded by mu
+	queue  list.List[*park.Parker] // in the order of numbers, which are in N; guarded by mu
 }
 
 const (
 	queueBit    = 1 << 31
-	ticketMask  = queueBit - 1
+	numberMask  = queueBit - 1
 	counterUnit = 1 << 32
 )
 
@@ -121,9 +121,9 @@ func (wg *WaitGroup) addSlow(delta int, state uint64) {
 // releaseSlow releases the waiters that had entered when state was read.
 func (wg *WaitGroup) releaseSlow(state uint64) {
 	wg.mu.Lock()
-	// The ticket in state lags behind issued by the tickets issued since: far fewer than
+	// The number in state lags behind issued by the numbers that were issued since: far fewer than
 	// 2^31, as it takes minutes to issue that many.
-	last := wg.issued - (wg.issued-int64(state))&ticketMask
+	last := wg.issued - (wg.issued-int64(state))&numberMask
 	for e := wg.queue.Front(); e != nil && e.Value.N <= last; e = wg.queue.Front() {
 		wg.leaveLocked(e.Value)
 		e.Value.Wake()
@@ -177,7 +177,7 @@ func (wg *WaitGroup) waitSlow(cancel <-chan struct{}) bool {
 	return zero
 }
 
-// enter gives p a ticket and a place in the queue, and reports true. It reports false if the
+// enter gives p a number and a place in the queue, and reports true. It reports false if the
 // counter is zero.
 func (wg *WaitGroup) enter(p *park.Parker) bool {
 	wg.mu.Lock()
@@ -188,7 +188,7 @@ func (wg *WaitGroup) enter(p *park.Parker) bool {
 		if counterOf(state) == 0 {
 			return false
 		}
-		if wg.state.CompareAndSwap(state, state&^ticketMask|queueBit|uint64(p.N&ticketMask)) {
+		if wg.state.CompareAndSwap(state, state&^numberMask|queueBit|uint64(p.N&numberMask)) {
 			break
 		}
 	}

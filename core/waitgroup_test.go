@@ -682,7 +682,7 @@ func TestWaitGroupLateRelease(t *testing.T) {
 	}
 }
 
-// Tickets have more bits than the word has for them, so that these begin again at zero.
+// Numbers have more bits than the word has for them, so that these begin again at zero.
 func TestWaitGroupOldAge(t *testing.T) {
 	for _, waiters := range []int64{1<<31 - 3, 1<<31 - 2, 1<<31 - 1, 1 << 31, 1<<33 - 1} {
 		synctest.Test(t, func(t *testing.T) {

@@ -225,6 +225,25 @@ func TestSetLimit(t *testing.T) {
 		})
 	})
 
+	t.Run("tasks that were accepted before begin", func(t *testing.T) {
+		for _, limit := range []int{0, 1, 100} { // 0 is none
+			synctest.Test(t, func(t *testing.T) {
+				g := group.New(group.Options{Limit: limit})
+				var ran atomic.Int32
+				accepted := int32(0)
+				for range 100 {
+					if g.TryGo(func() { ran.Add(1) }) {
+						accepted++
+					}
+				}
+				g.SetLimit(0)
+				g.Wait()
+				require.Equal(t, accepted, ran.Load())
+				require.False(t, g.TryGo(func() {}))
+			})
+		}
+	})
+
 	t.Run("zero pauses, also with permits that came back before", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := group.New(group.Options{Limit: 3})

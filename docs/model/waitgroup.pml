@@ -16,7 +16,7 @@
  *
  * -DBROKEN=1 to 5 are variants with one mistake each, which spin must find:
  * 1 releases whoever stands in the queue, 2 checks the counter before it hands
- * out the ticket rather than as it does, 3 sets Q after that, 4 gives up without
+ * out the number rather than as it does, 3 sets Q after that, 4 gives up without
  * looking whether it has been released, 5 (with REFUSED) undoes an addition without
  * looking what that has made of the counter.
  */
@@ -34,21 +34,21 @@
 #define BROKEN 0
 #endif
 
-/* The ticket in the word has two bits here, so that it wraps. */
+/* The number in the word has two bits here, so that it wraps. */
 #define MASK 3
 #define FIRST 3
 
 /* state */
 short counter = 0;
 bit  Q = 0;
-byte ticket = FIRST & MASK;
+byte number = FIRST & MASK;
 
 /* guarded by mu */
 bit  mu = 0;
 byte issued = FIRST;
-byte queue[WAITERS+1];    /* waiters, in the order of their tickets */
+byte queue[WAITERS+1];    /* waiters, in the order of their numbers */
 byte queued = 0;          /* how many */
-byte n[WAITERS];          /* a waiter's ticket, with all its bits */
+byte n[WAITERS];          /* a waiter's number, with all its bits */
 
 /* of each waiter */
 bit granted[WAITERS];     /* its outcome */
@@ -62,7 +62,7 @@ byte started = 0;
 bit inCall[WAITERS];
 bit sawZero[WAITERS];     /* counter was zero at an instant within the call */
 #ifdef FOREVER
-bit owed[WAITERS];        /* ... and after it had its ticket */
+bit owed[WAITERS];        /* ... and after it had its number */
 #endif
 
 #define lock(m)   atomic { m == 0 -> m = 1 }
@@ -120,7 +120,7 @@ inline push(w) {
 /* What an addition has made of counter is looked at in the same step. */
 inline crossed() {
 	if
-	:: counter == 0 && Q -> slow = 1; last = ticket; noteZero()
+	:: counter == 0 && Q -> slow = 1; last = number; noteZero()
 	:: counter == 0 && !Q -> noteZero()
 	:: else
 	fi
@@ -249,7 +249,7 @@ proctype waiter(byte me; bit mayGiveUp) {
 		zero = (counter == 0);
 		d_step {
 			if
-			:: !zero -> issued++; ticket = issued & MASK; Q = 1; push(me)
+			:: !zero -> issued++; number = issued & MASK; Q = 1; push(me)
 			:: else
 			fi
 		}
@@ -257,7 +257,7 @@ proctype waiter(byte me; bit mayGiveUp) {
 		d_step {
 			zero = (counter == 0);
 			if
-			:: !zero -> issued++; ticket = issued & MASK; push(me)
+			:: !zero -> issued++; number = issued & MASK; push(me)
 			:: else
 			fi
 		}
@@ -266,7 +266,7 @@ proctype waiter(byte me; bit mayGiveUp) {
 		d_step {                                                  /* enter */
 			zero = (counter == 0);
 			if
-			:: !zero -> issued++; ticket = issued & MASK; Q = 1; push(me)
+			:: !zero -> issued++; number = issued & MASK; Q = 1; push(me)
 			:: else
 			fi
 		}
