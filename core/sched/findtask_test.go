@@ -56,7 +56,7 @@ func TestEachTaskThatBlocksGetsAWorker(t *testing.T) {
 	}
 }
 
-// Many workers search only while tasks block, not ever after.
+// Once tasks end again, few workers search, although other tasks still block.
 func TestFewWorkersSearchForShortTasksThoughOthersBlock(t *testing.T) {
 	if race.Hidden {
 		t.Skip("each task has a goroutine of its own")
